@@ -1,0 +1,177 @@
+"""Every error this project raises on purpose, in one tree.
+
+Each class carries, once, the HTTP status the API answers with and the WebSocket close code
+(RFC 6455 section 7.4.2: 4000-4999 are the application's own) that the gateway closes with.
+
+    NotifierError
+    ├── SettingError          a setting is missing or wrong: the start stops
+    ├── InvalidInput          422  a rule of the contract is broken; says where and why
+    │   ├── UnknownEvent      422  no event of that name is defined
+    │   └── IdempotencyMismatch  422  the key or id was used before, with another body
+    ├── NotJson               400
+    ├── Unauthenticated       401 / 4401
+    ├── Forbidden             403 / 4403
+    ├── NotFound              404
+    ├── Unavailable           503  something we need is down; try again
+    │   ├── DatabaseUnavailable
+    │   └── BrokerUnavailable
+    └── SocketRefused         the gateway closes this socket
+        ├── BadFrame          4400
+        ├── FrameTooBig       1009
+        ├── HelloTimeout      4408
+        ├── TooSlow           4410
+        ├── TooMany           4429
+        └── Restarting        1012
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, TypedDict
+
+
+class Problem(TypedDict):
+    """One broken rule: where (`loc`, a path of names and indexes) and what is wrong (`msg`)."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class NotifierError(Exception):
+    """Something went wrong that the caller can act on."""
+
+    status: ClassVar[int] = 500
+    close_code: ClassVar[int] = 1011
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+
+
+class SettingError(NotifierError):
+    """A setting is missing or wrong."""
+
+    title = "Wrong setting"
+
+
+class InvalidInput(NotifierError):
+    """The input is JSON, but breaks a rule."""
+
+    status = 422
+    close_code = 4400
+    title = "Invalid input"
+
+    def __init__(self, detail: str = "", problems: Sequence[Problem] = ()) -> None:
+        if not detail and problems:
+            first = problems[0]
+            detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        super().__init__(detail)
+        self.problems: list[Problem] = list(problems) or [{"loc": [], "msg": self.detail}]
+
+
+class UnknownEvent(InvalidInput):
+    """No event of that name is defined."""
+
+    title = "Unknown event"
+
+
+class IdempotencyMismatch(InvalidInput):
+    """The idempotency key or the id was used before, with another body."""
+
+    title = "Idempotency mismatch"
+
+
+class NotJson(NotifierError):
+    """The body is not JSON."""
+
+    status = 400
+    title = "Not JSON"
+
+
+class Unauthenticated(NotifierError):
+    """The credentials are missing, wrong or ended."""
+
+    status = 401
+    close_code = 4401
+    title = "Unauthenticated"
+
+
+class Forbidden(NotifierError):
+    """The credentials are right, but do not give this right."""
+
+    status = 403
+    close_code = 4403
+    title = "Forbidden"
+
+
+class NotFound(NotifierError):
+    """There is no such thing here."""
+
+    status = 404
+    title = "Not found"
+
+
+class Unavailable(NotifierError):
+    """Something we need is down; the same call may work in a moment."""
+
+    status = 503
+    close_code = 1012
+    title = "Unavailable"
+    retry_after: ClassVar[int] = 2  # seconds, for the Retry-After header
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached."""
+
+    title = "Database unavailable"
+
+
+class BrokerUnavailable(Unavailable):
+    """The broker cannot be reached."""
+
+    title = "Broker unavailable"
+
+
+class SocketRefused(NotifierError):
+    """The gateway closes this socket."""
+
+
+class BadFrame(SocketRefused):
+    """The frame is not what the protocol allows here."""
+
+    close_code = 4400
+    title = "Bad frame"
+
+
+class FrameTooBig(SocketRefused):
+    """The frame is over 64 KiB."""
+
+    close_code = 1009
+    title = "Frame too big"
+
+
+class HelloTimeout(SocketRefused):
+    """No hello came in time."""
+
+    close_code = 4408
+    title = "No hello in time"
+
+
+class TooSlow(SocketRefused):
+    """The reader took nothing for too long."""
+
+    close_code = 4410
+    title = "Too slow"
+
+
+class TooMany(SocketRefused):
+    """Too many frames or sockets."""
+
+    close_code = 4429
+    title = "Too many frames or sockets"
+
+
+class Restarting(SocketRefused):
+    """The server restarts; the reason tells after how many seconds to return."""
+
+    close_code = 1012
+    title = "Restarting"

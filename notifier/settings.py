@@ -1,0 +1,183 @@
+"""The settings: environment variables with the prefix NOTIFIER_, and a .env file.
+
+Read once by each process's composition root (`Settings.load`) and handed down. A wrong one stops
+the start with one line that names it. `docs/settings.md` lists them all.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from notifier.errors import SettingError
+
+PREFIX = "NOTIFIER_"
+FILE_BROKER = "filesystem://"
+SECRET_BYTES = 32
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Durations are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+
+    var_dir: Path = Path("var")
+    database_url: str = ""
+    broker_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=3000, ge=1, le=65_535)
+    secret: SecretStr | None = None
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    allowed_origins: CommaList = ()
+    demo: bool | None = None
+
+    events: CommaList = ()
+    log_level: str = "INFO"
+    web_processes: int = Field(default=1, ge=1, le=256)
+    worker_connections: int = Field(default=10_000, ge=1, le=1_000_000)
+
+    hello_timeout: Seconds = 5.0
+    ping_interval: Seconds = 25.0
+    slow_timeout: Seconds = 30.0
+    heads_interval: Seconds = 30.0
+    linger: Seconds = 10.0
+    ack_interval: Seconds = 0.25
+    restart_grace: Seconds = 10.0
+    restart_spread: Seconds = 5.0
+    frames_per_second: int = Field(default=50, ge=1, le=100_000)
+    sockets_per_user: int = Field(default=100, ge=1, le=1_000_000)
+
+    sweep_interval: Seconds = 2.0
+    sweep_after: Seconds = 3.0
+    batch_size: int = Field(default=200, ge=1, le=5_000)
+    chunk_size: int = Field(default=1_000, ge=1, le=5_000)
+    max_attempts: int = Field(default=8, ge=1, le=100)
+    retry_base: Seconds = 1.0
+    retry_max: Seconds = 300.0
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """Read the environment and `.env`; raise SettingError with one line a wrong setting."""
+        try:
+            return cls(**given)
+        except ValidationError as exc:
+            lines = [
+                f"{PREFIX}{'.'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}"
+                for e in exc.errors(include_url=False, include_input=False)
+            ]
+            raise SettingError("\n".join(lines)) from None
+
+    @field_validator("api_keys", "allowed_origins", "events", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
+                raise ValueError(f"{origin!r} is no origin; write it like https://shop.example")
+        return tuple(origin.rstrip("/").lower() for origin in value)
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if len(value.get_secret_value().encode()) < SECRET_BYTES:
+            raise ValueError(f"must have {SECRET_BYTES} bytes at least")
+        return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            raise ValueError("must be one of DEBUG, INFO, WARNING, ERROR")
+        return value.upper()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: Any) -> Any:
+        """`NOTIFIER_DEMO=` in a compose file means: not set."""
+        return {k: v for k, v in values.items() if v != ""} if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _fill_urls(self) -> Self:
+        fill = object.__setattr__  # the model is frozen; this is still construction
+        url = self.database_url or f"sqlite:///{self.var_dir / 'notifier.db'}"
+        for old in ("postgres://", "postgresql://"):
+            if url.startswith(old):
+                url = "postgresql+psycopg://" + url[len(old) :]
+        if not url.startswith(("sqlite:///", "postgresql+psycopg://")) or ":memory:" in url:
+            raise SettingError(
+                f"{PREFIX}DATABASE_URL: must begin with sqlite:/// (a file) or postgresql+psycopg://"
+            )
+        fill(self, "database_url", url)
+        broker = self.broker_url or FILE_BROKER
+        if not all(u.startswith((FILE_BROKER, "amqp://", "amqps://", "pyamqp://")) for u in broker.split(";")):
+            raise SettingError(f"{PREFIX}BROKER_URL: must begin with amqp:// or amqps:// (or {FILE_BROKER})")
+        fill(self, "broker_url", broker)
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is SQLite: the first-try default, with secrets made by itself."""
+        return self.database_url.startswith("sqlite:")
+
+    @property
+    def file_broker(self) -> bool:
+        """Whether the broker is a folder under `var_dir`."""
+        return self.broker_url.startswith(FILE_BROKER)
+
+    @property
+    def demo_on(self) -> bool:
+        """Whether the demo shop is served at `/`."""
+        return self.embedded if self.demo is None else self.demo
+
+    def signing_secret(self) -> str:
+        """The secret that signs user tokens; embedded: made on first use, mode 0600.
+
+        Raises SettingError when it is missing and the database is not SQLite.
+        """
+        if self.secret is not None:
+            return self.secret.get_secret_value()
+        if not self.embedded:
+            raise SettingError(f"{PREFIX}SECRET: is required ({SECRET_BYTES} bytes at least)")
+        return self._kept("secret")
+
+    def backend_keys(self) -> tuple[str, ...]:
+        """The API keys of the backend callers; embedded: one is made on first use, mode 0600.
+
+        Raises SettingError when there is none and the database is not SQLite.
+        """
+        if self.api_keys:
+            return tuple(key.get_secret_value() for key in self.api_keys)
+        if not self.embedded:
+            raise SettingError(f"{PREFIX}API_KEYS: is required (comma-separated)")
+        return (self._kept("api-key"),)
+
+    def _kept(self, name: str) -> str:
+        path = self.var_dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(SECRET_BYTES) + "\n")
+            try:
+                os.link(fresh, path)  # atomic: of two processes that start at once, one wins
+            except FileExistsError:
+                pass
+            finally:
+                fresh.unlink()
+        return path.read_text().strip()
