@@ -97,7 +97,8 @@ class EventType:
     def validate(self, data: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
         """Return `data` as plain JSON values, as the schema allows it. Raises InvalidInput."""
         try:
-            model = data if isinstance(data, self.schema) else self.schema.model_validate(data)
+            given = data.model_dump(exclude_unset=True) if isinstance(data, BaseModel) else data
+            model = self.schema.model_validate(given)
             plain: dict[str, Any] = model.model_dump(mode="json", exclude_unset=True)
             encoded = to_json(plain, inf_nan_mode="constants")
         except ValidationError as exc:

@@ -1,0 +1,18 @@
+"""What travels from a worker to the gateways: one committed change of one user's log."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One `event` frame on its way.
+
+    Attributes:
+        user_id: whose log it is; becomes the routing key (see `topology`).
+        seq: its place in that log, repeated outside the body so that a gateway need not parse it.
+        body: the encoded `event` frame, as every socket of the user gets it (UTF-8 JSON).
+    """
+
+    user_id: str
+    seq: int
+    body: bytes
