@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_core import PydanticSerializationError, to_json
 
 from notifier.errors import InvalidInput, Problem, UnknownEvent
@@ -108,7 +116,9 @@ class EventType:
         if b"\\u0000" in encoded:
             raise InvalidInput(problems=[{"loc": ["data"], "msg": "must not contain a NUL character"}])
         if len(encoded) > MAX_DATA:
-            raise InvalidInput(problems=[{"loc": ["data"], "msg": f"must be at most {MAX_DATA} bytes of JSON"}])
+            raise InvalidInput(
+                problems=[{"loc": ["data"], "msg": f"must be at most {MAX_DATA} bytes of JSON"}]
+            )
         return plain
 
 
@@ -129,8 +139,15 @@ def define_event(name: str, schema: type[BaseModel], *, inbox: bool = True) -> E
     if not NAME.fullmatch(name) or name.startswith(RESERVED):
         raise ValueError(f"{name!r} is no event name: [a-z][a-z0-9_-]{{0,63}}")
     if schema.model_config.get("extra") != "forbid":
-        schema = type(schema.__name__, (schema,), {"__module__": schema.__module__, "__doc__": schema.__doc__,
-                      "model_config": ConfigDict(extra="forbid")})
+        schema = type(
+            schema.__name__,
+            (schema,),
+            {
+                "__module__": schema.__module__,
+                "__doc__": schema.__doc__,
+                "model_config": ConfigDict(extra="forbid"),
+            },
+        )
     known = _events.get(name)
     if known and (known.inbox, known.schema.model_json_schema()) != (inbox, schema.model_json_schema()):
         raise ValueError(f"event {name!r} is already defined, with another schema")
@@ -183,7 +200,9 @@ def check_audience(user_ids: Iterable[object]) -> list[str]:
     given = list(user_ids)
     if not 1 <= len(given) <= MAX_RECIPIENTS:
         raise InvalidInput(
-            problems=[{"loc": ["user_ids"], "msg": f"must have 1 to {MAX_RECIPIENTS} entries, has {len(given)}"}]
+            problems=[
+                {"loc": ["user_ids"], "msg": f"must have 1 to {MAX_RECIPIENTS} entries, has {len(given)}"}
+            ]
         )
     return list(dict.fromkeys(check_user_id(u, "user_ids", i) for i, u in enumerate(given)))
 

@@ -124,7 +124,9 @@ class Settings(BaseSettings):
             )
         fill(self, "database_url", url)
         broker = self.broker_url or FILE_BROKER
-        if not all(u.startswith((FILE_BROKER, "amqp://", "amqps://", "pyamqp://")) for u in broker.split(";")):
+        if not all(
+            u.startswith((FILE_BROKER, "amqp://", "amqps://", "pyamqp://")) for u in broker.split(";")
+        ):
             raise SettingError(f"{PREFIX}BROKER_URL: must begin with amqp:// or amqps:// (or {FILE_BROKER})")
         fill(self, "broker_url", broker)
         return self

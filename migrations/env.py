@@ -1,0 +1,58 @@
+"""Alembic's entry: the same tables, the same settings, on SQLite and PostgreSQL."""
+
+import sys
+
+from alembic import context
+from sqlalchemy.engine import Connection
+
+from models.engine import make_engine
+from models.tables import metadata
+from notifier.errors import SettingError
+from notifier.settings import Settings
+
+LOCK = 5_318_008_0721  # any number of ours: two migrations at once wait for each other (PostgreSQL)
+
+
+def _configure(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_type=True,
+        compare_server_default=False,
+        render_as_batch=connection.dialect.name == "sqlite",
+        transaction_per_migration=True,
+        include_object=lambda _object, name, _type, _reflected, _other: name != "sqlite_sequence",
+    )
+
+
+def run() -> None:
+    """Migrate the database of the settings, or the connection that the caller gave."""
+    given = context.config.attributes.get("connection")
+    if given is not None:
+        _configure(given)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    try:
+        url = Settings.load().database_url
+    except SettingError as exc:
+        sys.exit(str(exc))
+    engine = make_engine(url)
+    if context.is_offline_mode():
+        context.configure(url=url, target_metadata=metadata, literal_binds=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    with engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
+            connection.exec_driver_sql("SET lock_timeout = '5s'")
+            connection.commit()
+        _configure(connection)
+        with context.begin_transaction():
+            context.run_migrations()
+        connection.commit()
+    engine.dispose()
+
+
+run()

@@ -1,0 +1,136 @@
+"""The engine, and the two kinds of transaction the store runs in.
+
+`Database.write` is a short writing transaction; `Database.read` sees one consistent moment.
+On SQLite a write is `BEGIN IMMEDIATE`: the lock is taken at the start, so that it cannot fail
+half-way (https://www.sqlite.org/lang_transaction.html); a read is a WAL snapshot.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from notifier.errors import DatabaseUnavailable
+
+CONNECT_TIMEOUT = 2  # seconds
+POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
+BUSY_TIMEOUT = 10_000  # milliseconds a SQLite writer waits for another
+RETRIES = 5
+RETRIED_STATES = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL appendix A)
+
+T = TypeVar("T")
+
+
+def make_engine(url: str, *, pool_size: int = 10) -> Engine:
+    """Return an engine for a SQLite file or PostgreSQL, set up as this project needs it.
+
+    Connects to nothing yet. A SQLite file's folder is made.
+    """
+    parsed = make_url(url)
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        "pool_timeout": POOL_TIMEOUT,
+    }
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT / 1000}, **options)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(
+        parsed,
+        # A stale pooled connection after a restart of the server must not cost anybody an error.
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "notifier"},
+        **options,
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin by itself: `_begin_sqlite` does
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a 202 survives a power cut too
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = "DEFERRED" if connection.get_execution_options().get("snapshot") else "IMMEDIATE"
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+class Database:
+    """An engine with its two kinds of transaction.
+
+    Every method raises DatabaseUnavailable when the database cannot be reached or is locked.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        options: dict[str, Any] = {"snapshot": True}
+        if engine.dialect.name == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._snapshots = engine.execution_options(**options)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A writing transaction: committed at the end, rolled back by an exception."""
+        with _unavailable(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A reading transaction that sees one consistent moment."""
+        with _unavailable(), self._snapshots.connect() as connection:
+            yield connection
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a writing transaction, again when it lost a deadlock; return its result."""
+        for attempt in range(RETRIES):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except DBAPIError as exc:
+                if attempt == RETRIES - 1 or getattr(exc.orig, "sqlstate", None) not in RETRIED_STATES:
+                    raise
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+        raise AssertionError("unreachable")
+
+    def check(self) -> None:
+        """Ask the database for nothing; raise DatabaseUnavailable when it does not answer."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def dispose(self) -> None:
+        """Close the pooled connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout as exc:
+        raise DatabaseUnavailable("no database connection is free") from exc
+    except (OperationalError, InterfaceError) as exc:
+        state = getattr(exc.orig, "sqlstate", None)
+        if state in RETRIED_STATES:
+            raise
+        # 08 connection, 53 resources, 57P operator intervention, none: never connected, or SQLite.
+        if state is None or state[:2] in ("08", "53") or state[:3] == "57P":
+            raise DatabaseUnavailable("the database does not answer") from exc
+        raise

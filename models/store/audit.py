@@ -1,0 +1,116 @@
+"""The conservation audit: every accepted notification is accounted for.
+
+Each check is one statement that yields the rows which do not fit, streamed; so a million rows cost
+no more memory than ten. Run in one read transaction, at any time: writers commit whole states.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.tables import metadata
+
+BATCH = 1_000  # rows fetched at once
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A row that does not fit."""
+
+    check: str
+    row: str
+
+
+#: name of the check -> SQL that yields the misfits, as one text column
+CHECKS: dict[str, str] = {
+    "a notification is accepted, dispatched or dead, and its count of recipients is its audience's": """
+        SELECT 'notification ' || id || ': state ' || state || ', reached ' || reached
+               || ' of ' || recipients
+        FROM notifications
+        WHERE (state = 'dispatched') <> (reached = recipients AND dispatched_at IS NOT NULL)
+           OR recipients <> {array_length}
+    """,
+    "it has as many deliveries as recipients it reached": """
+        SELECT 'notification ' || n.id || ': reached ' || n.reached || ', deliveries ' || count(d.user_id)
+        FROM notifications n LEFT JOIN deliveries d ON d.notification_id = n.id
+        WHERE n.accepted_at > {horizon}
+        GROUP BY n.id, n.reached HAVING count(d.user_id) <> n.reached
+    """,
+    "a log has every seq once, from what is kept to its head": """
+        SELECT 'inbox ' || i.user_id || ': head ' || i.seq || ', purged to ' || i.purged_seq
+               || ', entries ' || count(l.seq) || ', from ' || coalesce(min(l.seq), 0)
+               || ' to ' || coalesce(max(l.seq), 0)
+        FROM inboxes i LEFT JOIN
+             (SELECT user_id, seq FROM deliveries UNION ALL SELECT user_id, seq FROM changes) l
+             ON l.user_id = i.user_id AND l.seq > i.purged_seq
+        GROUP BY i.user_id, i.seq, i.purged_seq
+        HAVING count(l.seq) <> i.seq - i.purged_seq OR count(DISTINCT l.seq) <> i.seq - i.purged_seq
+            OR coalesce(max(l.seq), i.purged_seq) <> i.seq
+    """,
+    "every entry belongs to an inbox": """
+        SELECT 'entry ' || l.user_id || ' ' || l.seq
+        FROM (SELECT user_id, seq FROM deliveries UNION ALL SELECT user_id, seq FROM changes) l
+        LEFT JOIN inboxes i ON i.user_id = l.user_id WHERE i.user_id IS NULL
+    """,
+    "an inbox's unread count is the count of its unread entries": """
+        SELECT 'inbox ' || i.user_id || ': unread ' || i.unread || ', counted ' || count(d.seq)
+        FROM inboxes i LEFT JOIN deliveries d
+             ON d.user_id = i.user_id AND d.inbox AND d.read_at IS NULL
+             AND (d.kept_unread OR d.seq > i.read_through)
+        GROUP BY i.user_id, i.unread HAVING count(d.seq) <> i.unread
+    """,
+    "an entry's own unread count follows from the one before it": """
+        SELECT 'entry ' || user_id || ' ' || seq || ': unread ' || unread || ' after ' || before
+        FROM (
+            SELECT user_id, seq, unread, arrived, inbox,
+                   lag(unread) OVER (PARTITION BY user_id ORDER BY seq) AS before
+            FROM (SELECT user_id, seq, unread, 1 AS arrived, CASE WHEN inbox THEN 1 ELSE 0 END AS inbox
+                  FROM deliveries
+                  UNION ALL SELECT user_id, seq, unread, 0, 0 FROM changes) both_kinds
+        ) chain
+        WHERE arrived = 1 AND before IS NOT NULL AND unread <> before + inbox
+    """,
+    "a badge shows what its newest event set": """
+        SELECT 'badge ' || b.user_id || ' ' || b.type || ': seq ' || b.seq
+        FROM badges b LEFT JOIN deliveries d ON d.user_id = b.user_id AND d.seq = b.seq
+        LEFT JOIN inboxes i ON i.user_id = b.user_id
+        WHERE d.seq IS NULL AND b.seq > coalesce(i.purged_seq, 0)
+    """,
+}
+
+
+def misfits(connection: Connection) -> Iterator[Misfit]:
+    """Yield every row that does not fit, check by check."""
+    postgres = connection.dialect.name == "postgresql"
+    words = {
+        "array_length": "jsonb_array_length(audience)" if postgres else "json_array_length(audience)",
+        "horizon": "'-infinity'::timestamptz" if postgres else "''",
+    }
+    for check, sql in CHECKS.items():
+        found = connection.execution_options(yield_per=BATCH).execute(sa.text(sql.format(**words)))
+        for (row,) in found:
+            yield Misfit(check, row)
+
+
+def totals(connection: Connection) -> dict[str, int]:
+    """Return the counts of the audit's summary."""
+    states = connection.execute(
+        sa.text("SELECT state, count(*), sum(recipients), sum(reached) FROM notifications GROUP BY state")
+    ).all()
+    by_state = {state: count for state, count, _, _ in states}
+    counted = {
+        table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+        for table in metadata.sorted_tables
+        if table.name in ("deliveries", "changes", "inboxes")
+    }
+    return {
+        "accepted": sum(by_state.values()),
+        "dispatched": by_state.get("dispatched", 0),
+        "waiting": by_state.get("accepted", 0),
+        "dead": by_state.get("dead", 0),
+        "recipients": int(sum(row[2] for row in states)),
+        "reached": int(sum(row[3] for row in states)),
+        **counted,
+    }

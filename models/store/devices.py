@@ -1,0 +1,174 @@
+"""Devices and delivery: delivered means sent to a device and acked by it, or read. Nothing else.
+
+What a device was sent follows from three numbers of its row. Its latest socket started with a
+window that reached down to `window_from`, at the log's head `log_from`: so it was sent every inbox
+entry from `window_from` to `log_from` that was not read before (what was read counts as delivered
+anyway), and after `log_from` every entry of the log, up to `sent_seq`. `sent_seq` is written when the
+socket closes; while it is NULL (open, or its gateway died) the device's own word is taken.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.dialect import insert
+from models.tables import deliveries, devices
+
+d, v = deliveries.c, devices.c
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """A device (None: an anonymous one) has what its socket was sent, from `after` (exclusive) up to
+    `through`."""
+
+    user_id: str
+    device: str | None
+    window_from: int
+    log_from: int
+    after: int
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A device's socket is closed, after it was sent the log up to `sent`."""
+
+    user_id: str
+    device: str
+    socket: str
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A delivery that has just counted as delivered for the first time."""
+
+    notification_id: str
+    user_id: str
+
+
+def joined(
+    connection: Connection,
+    *,
+    user_id: str,
+    device: str,
+    socket: str,
+    after: int | None,
+    window_from: int,
+    log_from: int,
+    user_agent: str | None,
+    now: datetime,
+) -> list[Delivered]:
+    """A device's socket starts: count `after` as its ack, and remember what it is being sent.
+
+    `after` must not be beyond the log's head. Returns what `after` delivered.
+    """
+    known = connection.execute(
+        sa.select(devices).where(v.user_id == user_id, v.device == device).with_for_update()
+    ).first()
+    delivered: list[Delivered] = []
+    acked = 0
+    if known is not None:
+        acked = known.acked_seq
+        if after is not None:
+            through = after if known.sent_seq is None else min(after, known.sent_seq)
+            acked = max(acked, through)
+            ack = Ack(user_id, device, known.window_from, known.log_from, 0, through)
+            delivered = deliver(connection, [ack], now=now)
+    statement = insert(connection, devices)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[v.user_id, v.device],
+            set_={
+                name: statement.excluded[name]
+                for name in (
+                    "acked_seq",
+                    "window_from",
+                    "log_from",
+                    "sent_seq",
+                    "socket",
+                    "user_agent",
+                    "last_seen_at",
+                )
+            },
+        ),
+        {
+            "user_id": user_id,
+            "device": device,
+            "acked_seq": acked,
+            "window_from": window_from,
+            "log_from": log_from,
+            "sent_seq": None,
+            "socket": socket,
+            "user_agent": user_agent,
+            "first_seen_at": now,
+            "last_seen_at": now,
+        },
+    )
+    return delivered
+
+
+def flush(
+    connection: Connection, acks: Sequence[Ack], closed: Iterable[Closed], *, now: datetime
+) -> list[Delivered]:
+    """Write what the sockets of a gateway acked, and which closed, since the last flush."""
+    delivered = deliver(connection, acks, now=now)
+    advanced: dict[tuple[str, str], int] = {}
+    for ack in acks:
+        if ack.device is not None:
+            where = ack.user_id, ack.device
+            advanced[where] = max(advanced.get(where, 0), ack.through)
+    bind = sa.bindparam
+    of_device = sa.and_(v.user_id == bind("of_user"), v.device == bind("of_device"))
+    if advanced:
+        connection.execute(
+            sa.update(devices)
+            .where(of_device)
+            .values(
+                acked_seq=sa.case((v.acked_seq < bind("through"), bind("through")), else_=v.acked_seq),
+                sent_seq=sa.case((v.sent_seq < bind("through"), bind("through")), else_=v.sent_seq),
+                last_seen_at=now,
+            ),
+            [{"of_user": u, "of_device": e, "through": s} for (u, e), s in sorted(advanced.items())],
+        )
+    gone: list[dict[str, Any]] = [
+        {"of_user": c.user_id, "of_device": c.device, "of_socket": c.socket, "sent": c.sent}
+        for c in sorted(closed, key=lambda c: (c.user_id, c.device))
+    ]
+    if gone:
+        connection.execute(
+            sa.update(devices)
+            .where(of_device, v.socket == bind("of_socket"))
+            .values(sent_seq=bind("sent"), last_seen_at=now),
+            gone,
+        )
+    return delivered
+
+
+def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> list[Delivered]:
+    """Mark what `acks` cover as delivered, where it is not yet; return that."""
+    found: list[Delivered] = []
+    for ack in sorted(acks, key=lambda a: (a.user_id, a.through)):
+        covered = sa.or_(
+            sa.and_(d.inbox, d.seq >= ack.window_from),
+            d.seq > ack.log_from,
+        )
+        rows = connection.execute(
+            sa.update(deliveries)
+            .where(
+                d.user_id == ack.user_id,
+                d.seq > max(ack.after, min(ack.window_from - 1, ack.log_from)),
+                d.seq <= ack.through,
+                d.delivered_at.is_(None),
+                covered,
+            )
+            .values(delivered_at=now)
+            .returning(d.notification_id)
+        )
+        found += [Delivered(notification_id, ack.user_id) for (notification_id,) in rows]
+    return found

@@ -1,0 +1,213 @@
+"""Dispatch: from accepted to every recipient's inbox, in batches, in the order of acceptance.
+
+The rows are taken with plain FOR UPDATE, without SKIP LOCKED (on SQLite: BEGIN IMMEDIATE): a
+second drainer waits for the first and goes on behind it, so that of two sends to one user the
+earlier has the lower seq. Inboxes are always locked in the order of their user ids, so that no two
+batches can deadlock.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.dialect import insert
+from models.tables import ACCEPTED, DEAD, DISPATCHED, badges, deliveries, inboxes, notifications
+from models.types import AnyRow, milliseconds
+from notifier.log import Entry
+
+ERROR_LENGTH = 2_000  # characters kept of a row's error
+MAX_BATCH = 1_000  # deliveries written by one transaction
+
+n = notifications.c
+_DUE = (
+    n.number,
+    n.id,
+    n.event,
+    n.data,
+    n.inbox,
+    n.sender,
+    n.audience,
+    n.recipients,
+    n.reached,
+    n.accepted_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What one transaction put into inboxes, to be published once it is committed."""
+
+    ids: Sequence[str]
+    entries: Sequence[tuple[str, Entry]]  # (user id, entry)
+    done: bool  # False: a bulk notification with recipients left
+
+
+def _due(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(n.state == ACCEPTED, sa.or_(n.next_attempt_at.is_(None), n.next_attempt_at <= now))
+
+
+def due_numbers(connection: Connection, *, limit: int, now: datetime) -> list[int]:
+    """Return the numbers of waiting single notifications, oldest first, without locking them."""
+    found = connection.scalars(
+        sa.select(n.number).where(n.bulk.is_(False), _due(now)).order_by(n.number).limit(limit)
+    )
+    return list(found)
+
+
+def due_bulk(connection: Connection, *, limit: int, now: datetime) -> list[str]:
+    """Return the ids of waiting bulk notifications, oldest first."""
+    found = connection.scalars(
+        sa.select(n.id).where(n.bulk.is_(True), _due(now)).order_by(n.number).limit(limit)
+    )
+    return list(found)
+
+
+def dispatch_batch(connection: Connection, *, limit: int, now: datetime) -> Dispatched:
+    """Dispatch up to `limit` waiting single notifications, in the order of acceptance."""
+    rows = connection.execute(
+        sa.select(*_DUE).where(n.bulk.is_(False), _due(now)).order_by(n.number).limit(limit).with_for_update()
+    ).all()
+    batch: list[tuple[AnyRow, Sequence[str]]] = []
+    size = 0
+    for row in rows:
+        size += row.recipients
+        if batch and size > MAX_BATCH:
+            break  # the rest stays first in line
+        batch.append((row, row.audience))
+    return _dispatch(connection, batch, now)
+
+
+def dispatch_one(connection: Connection, number: int, *, now: datetime) -> Dispatched:
+    """Dispatch one waiting single notification; nothing when it is no longer waiting."""
+    rows = connection.execute(
+        sa.select(*_DUE).where(n.number == number, n.state == ACCEPTED).with_for_update()
+    ).all()
+    return _dispatch(connection, [(row, row.audience) for row in rows], now)
+
+
+def dispatch_chunk(connection: Connection, id: str, *, size: int, now: datetime) -> Dispatched:
+    """Dispatch the next `size` recipients of a bulk notification."""
+    row = connection.execute(sa.select(*_DUE).where(n.id == id, _due(now)).with_for_update()).first()
+    if row is None:
+        return Dispatched((), (), done=True)
+    return _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now)
+
+
+def _dispatch(
+    connection: Connection, work: Sequence[tuple[AnyRow, Sequence[str]]], now: datetime
+) -> Dispatched:
+    if not work:
+        return Dispatched((), (), done=True)
+    heads = _advance(connection, work)
+    rows: list[dict[str, Any]] = []
+    entries: list[tuple[str, Entry]] = []
+    set_badges: dict[tuple[str, str], dict[str, Any]] = {}
+    for row, users in work:
+        timestamp = milliseconds(row.accepted_at)
+        for user in users:
+            head = heads[user]
+            head[0] += 1
+            head[1] += row.inbox
+            seq, unread = head
+            rows.append(
+                {
+                    "user_id": user,
+                    "seq": seq,
+                    "notification_id": row.id,
+                    "inbox": row.inbox,
+                    "unread": unread,
+                    "persisted_at": now,
+                }
+            )
+            entries.append(
+                (user, Entry(seq, row.event, row.id, row.sender, timestamp, row.data, unread, row.inbox))
+            )
+            if row.event == "badge":
+                kind, count = row.data["type"], row.data["count"]
+                set_badges[user, kind] = {"user_id": user, "type": kind, "count": count, "seq": seq}
+    connection.execute(sa.insert(deliveries), rows)
+    if set_badges:
+        statement = insert(connection, badges)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[badges.c.user_id, badges.c.type],
+                set_={"count": statement.excluded.count, "seq": statement.excluded.seq},
+            ),
+            list(set_badges.values()),
+        )
+    finished = [row.number for row, users in work if row.reached + len(users) == row.recipients]
+    if finished:
+        connection.execute(
+            sa.update(notifications)
+            .where(n.number.in_(finished))
+            .values(
+                state=DISPATCHED, reached=n.recipients, dispatched_at=now, error=None, next_attempt_at=None
+            )
+        )
+    for row, users in work:
+        if row.reached + len(users) < row.recipients:
+            connection.execute(
+                sa.update(notifications)
+                .where(n.number == row.number)
+                .values(reached=row.reached + len(users))
+            )
+    return Dispatched([row.id for row, _ in work], entries, done=len(finished) == len(work))
+
+
+def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]]) -> dict[str, list[int]]:
+    """Take the seqs that `work` needs; return [seq, unread] of each user's inbox before it."""
+    taken: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
+    for row, users in work:
+        for user in users:
+            taken[user] += 1
+            unread[user] += row.inbox
+    statement = insert(connection, inboxes)
+    heads = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[inboxes.c.user_id],
+            set_={
+                "seq": inboxes.c.seq + statement.excluded.seq,
+                "unread": inboxes.c.unread + statement.excluded.unread,
+            },
+        ).returning(inboxes.c.user_id, inboxes.c.seq, inboxes.c.unread),
+        [{"user_id": user, "seq": taken[user], "unread": unread[user]} for user in sorted(taken)],
+    )
+    return {user: [seq - taken[user], count - unread[user]] for user, seq, count in heads}
+
+
+def postpone(
+    connection: Connection, key: int | str, error: str, *, now: datetime, delay: timedelta, max_attempts: int
+) -> str:
+    """Keep a failed row's error, and try it again after `delay`, or give it up; return its state.
+
+    `key` is the number of a single notification or the id of a bulk one.
+    """
+    which = n.number == key if isinstance(key, int) else n.id == key
+    row = connection.execute(sa.select(n.number, n.attempts, n.state).where(which).with_for_update()).first()
+    if row is None or row.state != ACCEPTED:
+        return row.state if row else DEAD
+    attempts = row.attempts + 1
+    state = DEAD if attempts >= max_attempts else ACCEPTED
+    connection.execute(
+        sa.update(notifications)
+        .where(n.number == row.number)
+        .values(
+            attempts=attempts,
+            state=state,
+            error=error[:ERROR_LENGTH],
+            next_attempt_at=now + delay if state == ACCEPTED else None,
+        )
+    )
+    return state
+
+
+def attempts_of(connection: Connection, key: int | str) -> int:
+    """Return how often a row has failed."""
+    which = n.number == key if isinstance(key, int) else n.id == key
+    return connection.scalar(sa.select(n.attempts).where(which)) or 0

@@ -1,0 +1,146 @@
+"""Reading the log and the inbox: snapshots, replay, repair, pages.
+
+A user's log is two index scans, of `deliveries` and of `changes`, merged by seq.
+"""
+
+from collections.abc import Iterable, Sequence
+from heapq import merge
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks
+from models.types import AnyRow, milliseconds
+from notifier.log import MAX_BEHIND, WINDOW, Entry, Item, Snapshot, Status, reset_reason
+
+d, n, i = deliveries.c, notifications.c, inboxes.c
+
+#: When an entry was read: by itself, or by the first watermark that covers it.
+READ_AT: sa.ColumnElement[Any] = sa.case(
+    (d.read_at.is_not(None), d.read_at),
+    (sa.or_(d.kept_unread, sa.not_(d.inbox)), sa.null()),
+    else_=sa.select(read_marks.c.at)
+    .where(read_marks.c.user_id == d.user_id, read_marks.c.through >= d.seq)
+    .order_by(read_marks.c.through)
+    .limit(1)
+    .correlate(deliveries)
+    .scalar_subquery(),
+)
+
+
+def snapshot(connection: Connection, user_id: str, after: int | None) -> Snapshot:
+    """Return what a socket of `user_id` that has seen the log up to `after` starts from.
+
+    `after` None: a fresh window. The connection must see one consistent moment.
+    """
+    head = inbox_row(connection, user_id)
+    seq, unread = (head.seq, head.unread) if head else (0, 0)
+    counts = badge_counts(connection, user_id)
+    reset = reset_reason(after, seq, head.purged_seq if head else 0) if after is not None else None
+    if after is None or reset is not None:
+        items = unread_items(connection, user_id, head.read_through, WINDOW) if head else []
+        return Snapshot(seq, unread, counts, reset, window=items[::-1])
+    return Snapshot(seq, unread, counts, log=entries(connection, user_id, after) if after < seq else ())
+
+
+def inbox_row(connection: Connection, user_id: str, *, lock: bool = False) -> AnyRow | None:
+    """Return a user's inbox row; None before anything was sent to them."""
+    query = sa.select(inboxes).where(i.user_id == user_id)
+    return connection.execute(query.with_for_update() if lock else query).first()
+
+
+def entries(connection: Connection, user_id: str, after: int, limit: int = MAX_BEHIND) -> list[Entry]:
+    """Return the log's entries after `after`, in order, `limit` at most."""
+    arrived = connection.execute(
+        sa.select(d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, d.unread, d.inbox)
+        .join_from(deliveries, notifications, d.notification_id == n.id)
+        .where(d.user_id == user_id, d.seq > after)
+        .order_by(d.seq)
+        .limit(limit)
+    )
+    changed = connection.execute(
+        sa.select(changes.c.seq, changes.c.event, changes.c.data, changes.c.unread, changes.c.at)
+        .where(changes.c.user_id == user_id, changes.c.seq > after)
+        .order_by(changes.c.seq)
+        .limit(limit)
+    )
+    both = merge(
+        (
+            Entry(seq, event, id, sender, milliseconds(at), data, unread, inbox)
+            for seq, event, id, sender, at, data, unread, inbox in arrived
+        ),
+        (change_entry(*row) for row in changed),
+        key=lambda entry: entry.seq,
+    )
+    return [entry for entry, _ in zip(both, range(limit), strict=False)]
+
+
+def change_entry(seq: int, event: str, data: dict[str, Any], unread: int, at: Any) -> Entry:
+    """Return the log's entry of a change of state."""
+    return Entry(seq, event, None, "system", milliseconds(at), data, unread, inbox=False)
+
+
+def heads(connection: Connection, user_ids: Sequence[str]) -> dict[str, int]:
+    """Return the seq of each user's newest entry, of those who have one."""
+    found = connection.execute(sa.select(i.user_id, i.seq).where(i.user_id.in_(user_ids)))
+    return {user_id: seq for user_id, seq in found}
+
+
+def unread_items(
+    connection: Connection, user_id: str, read_through: int, limit: int, before: int | None = None
+) -> list[Item]:
+    """Return unread items, newest first: those after the watermark, and those kept unread below it."""
+    base = _items(user_id, before).where(d.read_at.is_(None)).limit(limit)
+    fresh = connection.execute(base.where(d.inbox, d.seq > read_through))
+    kept = connection.execute(base.where(d.kept_unread, d.seq <= read_through))
+    newest = merge(_read(fresh), _read(kept), key=lambda item: -item.seq)
+    return [item for item, _ in zip(newest, range(limit), strict=False)]
+
+
+def page(
+    connection: Connection, user_id: str, status: Status, limit: int, before: int | None
+) -> tuple[list[Item], AnyRow | None]:
+    """Return a page of the inbox, newest first, and the inbox's row; `before` is a seq."""
+    head = inbox_row(connection, user_id)
+    if head is None:
+        return [], None
+    if status is Status.UNREAD:
+        return unread_items(connection, user_id, head.read_through, limit, before), head
+    query = _items(user_id, before).where(d.inbox).limit(limit)
+    if status is Status.ARCHIVED:
+        query = query.where(d.archived_at.is_not(None))
+    elif status is Status.READ:
+        below = sa.and_(d.seq <= head.read_through, sa.not_(d.kept_unread))
+        query = query.where(d.archived_at.is_(None), sa.or_(d.read_at.is_not(None), below))
+    return list(_read(connection.execute(query))), head
+
+
+def _items(user_id: str, before: int | None) -> sa.Select[Any]:
+    query = (
+        sa.select(d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, READ_AT, d.archived_at)
+        .join_from(deliveries, notifications, d.notification_id == n.id)
+        .where(d.user_id == user_id)
+        .order_by(d.seq.desc())
+    )
+    return query if before is None else query.where(d.seq < before)
+
+
+def _read(rows: Iterable[Any]) -> Iterable[Item]:
+    for seq, event, id, sender, at, data, read_at, archived_at in rows:
+        yield Item(
+            seq,
+            event,
+            id,
+            sender,
+            milliseconds(at),
+            data,
+            milliseconds(read_at) if read_at else None,
+            milliseconds(archived_at) if archived_at else None,
+        )
+
+
+def badge_counts(connection: Connection, user_id: str) -> dict[str, int]:
+    """Return the present count of each badge that was ever set."""
+    found = connection.execute(sa.select(badges.c.type, badges.c.count).where(badges.c.user_id == user_id))
+    return {kind: count for kind, count in found}

@@ -1,0 +1,87 @@
+"""One notification's present state, and what could not be dispatched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.store.log import READ_AT
+from models.tables import ACCEPTED, DEAD, deliveries, notifications
+from models.types import AnyRow
+
+n, d = notifications.c, deliveries.c
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `GET /api/notifications/<id>` tells."""
+
+    id: str
+    event: str
+    data: dict[str, Any]
+    status: str
+    accepted_at: datetime
+    recipients: int
+    delivered: int
+    read: int
+
+
+def status(connection: Connection, id: str) -> Status | None:
+    """Return a notification with its counts; None when there is no such one."""
+    row = connection.execute(sa.select(notifications).where(n.id == id)).first()
+    if row is None:
+        return None
+    counts = connection.execute(
+        sa.select(
+            sa.func.count().filter(sa.or_(d.delivered_at.is_not(None), READ_AT.is_not(None))),
+            sa.func.count().filter(READ_AT.is_not(None)),
+        ).where(d.notification_id == id)
+    ).one()
+    return Status(row.id, row.event, row.data, row.state, row.accepted_at, row.recipients, *counts)
+
+
+def dead(connection: Connection, *, limit: int = 1_000) -> Sequence[AnyRow]:
+    """Return what could not be dispatched, oldest first, with its error."""
+    return connection.execute(
+        sa.select(n.id, n.event, n.recipients, n.reached, n.attempts, n.accepted_at, n.error)
+        .where(n.state == DEAD)
+        .order_by(n.number)
+        .limit(limit)
+    ).all()
+
+
+def replay(connection: Connection, id: str) -> bool:
+    """Let a dead notification wait again, as if it had just been accepted; False: it is not dead."""
+    found = connection.execute(
+        sa.update(notifications)
+        .where(n.id == id, n.state == DEAD)
+        .values(state=ACCEPTED, attempts=0, next_attempt_at=None)
+    )
+    return found.rowcount == 1
+
+
+def drop(connection: Connection, id: str) -> bool:
+    """Forget a dead notification that reached nobody; False: it is not dead, or it did reach some."""
+    found = connection.execute(sa.delete(notifications).where(n.id == id, n.state == DEAD, n.reached == 0))
+    return found.rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits: for the metrics and for `readyz`."""
+
+    waiting: int
+    dead: int
+    oldest: datetime | None
+
+
+def backlog(connection: Connection) -> Backlog:
+    """Count what waits and what is dead (both counts use partial indexes)."""
+    waiting, oldest = connection.execute(
+        sa.select(sa.func.count(), sa.func.min(n.accepted_at)).where(n.state == ACCEPTED)
+    ).one()
+    gone = connection.scalar(sa.select(sa.func.count()).where(n.state == DEAD)) or 0
+    return Backlog(waiting, gone, oldest)

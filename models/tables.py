@@ -1,0 +1,164 @@
+"""The tables. What each is for, and which index serves which query, stands beside it.
+
+A user's log is the union of `deliveries` and `changes`, ordered by seq: from 1, without a hole.
+"""
+
+import sqlalchemy as sa
+
+from models.types import Json, Number, UtcDateTime, UuidText
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ACCEPTED, DISPATCHED, DEAD = "accepted", "dispatched", "dead"
+UserId = sa.String(128)
+
+#: What happened, once: a row per call, so a broadcast's payload is stored once.
+notifications = sa.Table(
+    "notifications",
+    metadata,
+    # The order of acceptance. A database number, not the id: clocks differ.
+    sa.Column("number", Number, primary_key=True, autoincrement=True),
+    sa.Column("id", UuidText, nullable=False, unique=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("data", Json, nullable=False),
+    sa.Column("inbox", sa.Boolean, nullable=False),
+    sa.Column("sender", sa.String(128), nullable=False),
+    sa.Column("audience", Json, nullable=False),
+    sa.Column("recipients", sa.Integer, nullable=False),
+    # A large audience is dispatched in chunks; `reached` recipients have been.
+    sa.Column("bulk", sa.Boolean, nullable=False),
+    sa.Column("reached", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("idempotency_key", sa.String(255), nullable=True, unique=True),
+    sa.Column("request_hash", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, server_default=ACCEPTED),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", UtcDateTime, nullable=True),
+    sa.Column("error", sa.Text, nullable=True),
+    sa.Column("accepted_at", UtcDateTime, nullable=False),
+    sa.Column("dispatched_at", UtcDateTime, nullable=True),
+    sa.CheckConstraint("state IN ('accepted', 'dispatched', 'dead')", name="state"),
+    sa.CheckConstraint("reached >= 0 AND reached <= recipients", name="reached"),
+    sqlite_autoincrement=True,
+)
+# What waits, in the order of acceptance; and what is dead.
+sa.Index(
+    "ix_notifications_waiting",
+    notifications.c.bulk,
+    notifications.c.number,
+    postgresql_where=sa.text("state = 'accepted'"),
+    sqlite_where=sa.text("state = 'accepted'"),
+)
+sa.Index(
+    "ix_notifications_dead",
+    notifications.c.number,
+    postgresql_where=sa.text("state = 'dead'"),
+    sqlite_where=sa.text("state = 'dead'"),
+)
+sa.Index("ix_notifications_accepted_at", notifications.c.accepted_at)
+
+#: One recipient's copy: at once the state of the entry and the log's "it arrived".
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("notification_id", UuidText, sa.ForeignKey("notifications.id"), nullable=False),
+    sa.Column("inbox", sa.Boolean, nullable=False),
+    sa.Column("unread", sa.Integer, nullable=False),  # the count right after it
+    sa.Column("persisted_at", UtcDateTime, nullable=False),
+    sa.Column("delivered_at", UtcDateTime, nullable=True),
+    sa.Column("read_at", UtcDateTime, nullable=True),
+    sa.Column("archived_at", UtcDateTime, nullable=True),
+    # Marked unread after it was read: the inbox's watermark does not hold for it.
+    sa.Column("kept_unread", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.PrimaryKeyConstraint("user_id", "seq"),
+    sa.UniqueConstraint("notification_id", "user_id"),  # a doubled task cannot double an alert
+    sa.CheckConstraint("archived_at IS NULL OR read_at IS NOT NULL", name="archived_is_read"),
+)
+# SQLite has no booleans: a query must say the index's condition in the same words to use it.
+for _name, _postgresql, _sqlite in (
+    ("unread", "inbox AND read_at IS NULL", "inbox = 1 AND read_at IS NULL"),
+    ("kept_unread", "kept_unread AND read_at IS NULL", "kept_unread = 1 AND read_at IS NULL"),
+    ("archived", "archived_at IS NOT NULL", "archived_at IS NOT NULL"),
+):
+    sa.Index(
+        f"ix_deliveries_{_name}",
+        deliveries.c.user_id,
+        deliveries.c.seq,
+        postgresql_where=sa.text(_postgresql),
+        sqlite_where=sa.text(_sqlite),
+    )
+
+#: The log's other entries: read, unread, archived.
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("data", Json, nullable=False),
+    sa.Column("unread", sa.Integer, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.PrimaryKeyConstraint("user_id", "seq"),
+)
+
+#: The head of each user's log, and the exact count. Its row's lock makes commit order seq order.
+inboxes = sa.Table(
+    "inboxes",
+    metadata,
+    sa.Column("user_id", UserId, primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("unread", sa.Integer, nullable=False, server_default="0"),
+    # All entries up to here are read, but for those marked unread since: an O(1) mark-all-read.
+    sa.Column("read_through", sa.BigInteger, nullable=False, server_default="0"),
+    # The highest seq that is no longer kept.
+    sa.Column("purged_seq", sa.BigInteger, nullable=False, server_default="0"),
+    sa.CheckConstraint("unread >= 0", name="unread"),
+    sa.CheckConstraint("read_through <= seq", name="read_through"),
+)
+
+#: When each watermark was set: an entry was read at the first mark that covers it.
+read_marks = sa.Table(
+    "read_marks",
+    metadata,
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("through", sa.BigInteger, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.PrimaryKeyConstraint("user_id", "through"),
+)
+
+#: The present value of each badge.
+badges = sa.Table(
+    "badges",
+    metadata,
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("type", sa.String(64), nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("user_id", "type"),
+)
+
+#: Each device: what it acked, and what its latest socket was sent (see `store.devices`).
+devices = sa.Table(
+    "devices",
+    metadata,
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("device", sa.String(64), nullable=False),
+    sa.Column("acked_seq", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("window_from", sa.BigInteger, nullable=False),
+    sa.Column("log_from", sa.BigInteger, nullable=False),
+    sa.Column("sent_seq", sa.BigInteger, nullable=True),
+    sa.Column("socket", sa.String(36), nullable=False),
+    sa.Column("user_agent", sa.String(256), nullable=True),
+    sa.Column("first_seen_at", UtcDateTime, nullable=False),
+    sa.Column("last_seen_at", UtcDateTime, nullable=False),
+    sa.PrimaryKeyConstraint("user_id", "device"),
+)

@@ -1,0 +1,116 @@
+"""The words for a user's log and inbox that every room shares.
+
+An `Entry` is one committed change: it has a seq and happened once. An `Item` is an inbox entry in
+its present state. `Snapshot` is what a socket starts from, read in one consistent moment.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+READ: Final = "inbox.read"
+UNREAD: Final = "inbox.unread"
+ARCHIVED: Final = "inbox.archived"
+
+WINDOW: Final = 50  # items a fresh socket is shown at most
+MAX_BEHIND: Final = 1_000  # events that are replayed at most; beyond, the socket starts afresh
+
+
+class Status(StrEnum):
+    """An inbox entry is in one of these three states; `ALL` names them together."""
+
+    ALL = "all"
+    UNREAD = "unread"
+    READ = "read"
+    ARCHIVED = "archived"
+
+
+#: The moves of an inbox entry: operation -> (the states it moves, the state it moves them to).
+#: An archived entry has been dealt with, so it counts as read; `unread` brings it back.
+MOVES: Final[Mapping[str, tuple[frozenset[Status], Status]]] = {
+    READ: (frozenset({Status.UNREAD}), Status.READ),
+    UNREAD: (frozenset({Status.READ, Status.ARCHIVED}), Status.UNREAD),
+    ARCHIVED: (frozenset({Status.UNREAD, Status.READ}), Status.ARCHIVED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One committed change of a user's log, as it happened.
+
+    Attributes:
+        seq: its place in the log, from 1, without a hole.
+        event: `alert`, `badge`, any defined event, or a change of state (`inbox.…`).
+        id: the notification's id; None for a change of state.
+        sender: who caused it.
+        timestamp: when it was accepted (a change: made), milliseconds since 1970 UTC.
+        data: what the event says.
+        unread: the exact count of unread entries as of this seq.
+        inbox: whether it is an entry of the inbox.
+    """
+
+    seq: int
+    event: str
+    id: str | None
+    sender: str
+    timestamp: int
+    data: Mapping[str, Any]
+    unread: int
+    inbox: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An inbox entry in its present state; times are milliseconds since 1970 UTC."""
+
+    seq: int
+    event: str
+    id: str
+    sender: str
+    timestamp: int
+    data: Mapping[str, Any]
+    read_at: int | None
+    archived_at: int | None
+
+    @property
+    def status(self) -> Status:
+        """Which of the three states it is in."""
+        if self.archived_at is not None:
+            return Status.ARCHIVED
+        return Status.UNREAD if self.read_at is None else Status.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a socket starts from.
+
+    Attributes:
+        head: the seq of the log's newest entry; 0 for an empty one.
+        unread: the exact count at `head`.
+        badges: the present count of each badge that was ever set.
+        reset: why the client must drop what it holds; None when it need not.
+        window: the newest unread items, oldest first; None when `log` is given.
+        log: the entries after the client's own seq up to `head`, in order; None when `window` is given.
+    """
+
+    head: int
+    unread: int
+    badges: Mapping[str, int]
+    reset: str | None = None
+    window: Sequence[Item] | None = None
+    log: Sequence[Entry] | None = None
+
+
+def reset_reason(after: int, head: int, purged: int) -> str | None:
+    """Return why a client that stands at `after` cannot be brought up to `head` event by event.
+
+    `purged` is the highest seq that is no longer kept. None: it can be.
+    """
+    if after > head:
+        return "ahead"
+    if after < purged:
+        return "purged"
+    if head - after > MAX_BEHIND:
+        return "behind"
+    return None
