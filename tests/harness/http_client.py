@@ -1,0 +1,104 @@
+"""A keep-alive HTTP client of the standard library: one connection per thread, answers as plain values."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import select
+import threading
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer: `headers` with lower-case names, `json` when it is JSON (of any ``+json`` type)."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.headers.get('content-type')} {self.body[:400]!r}>"
+
+
+class Http:
+    """Requests to one origin. Thread-safe: every thread has its own connection."""
+
+    def __init__(self, base_url: str, timeout: float = 15) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._where = urllib.parse.urlsplit(self.base_url)
+        self._timeout = timeout
+        self._local = threading.local()
+        self._all: list[http.client.HTTPConnection] = []
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Send and read the whole answer. OSError when the server cannot be reached or hangs.
+
+        Nothing is ever sent twice: a POST that dies half-way is the caller's to judge.
+        """
+        connection = self._connection()
+        try:
+            connection.request(method, path, body=body, headers=dict(headers or {}))
+            answer = connection.getresponse()
+            response = Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        except (OSError, http.client.HTTPException) as error:
+            self.close_mine()
+            if isinstance(error, OSError):
+                raise
+            raise ConnectionError(f"{method} {path}: {error!r}") from error
+        if answer.will_close:
+            self.close_mine()
+        return response
+
+    def _connection(self) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            # Readable while we asked nothing: the server has closed the idle connection.
+            if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+                return connection
+            self.close_mine()
+        connection = http.client.HTTPConnection(
+            self._where.hostname or "", self._where.port, timeout=self._timeout
+        )
+        self._local.connection = connection
+        self._all.append(connection)
+        return connection
+
+    def close_mine(self) -> None:
+        """Close this thread's connection; the next request opens another."""
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            self._local.connection = None
+            self._all.remove(connection)
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        for connection in self._all:
+            connection.close()
+
+
+def status(url: str, timeout: float = 2) -> int | None:
+    """The status of a GET, or None when nobody answers."""
+    where = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=timeout)
+    try:
+        connection.request("GET", where.path or "/")
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()

@@ -1,0 +1,102 @@
+"""Signals to a process and everything below it, and the sweep that leaves nothing behind.
+
+Every process of the harness carries :data:`MARKER` in its environment. Its children inherit it, even when
+they leave the process group (PostgreSQL's do), so the sweep at exit finds them all.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator
+
+import psutil
+
+MARKER = "LIVE_HARNESS_RUN"
+RUN_ID = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+def tree(pid: int) -> list[psutil.Process]:
+    """The process and its descendants, parents first; empty when it is gone."""
+    try:
+        root = psutil.Process(pid)
+        return [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def signal_tree(pid: int, number: signal.Signals) -> list[psutil.Process]:
+    """Send `number` to the whole tree, parents first, so that none of them forks a new one meanwhile."""
+    family = tree(pid)
+    for process in family:
+        _send(process, number)
+    if number is signal.SIGSTOP:
+        for late in tree(pid):
+            if late not in family:
+                _send(late, number)
+                family.append(late)
+    return family
+
+
+def kill_tree(pid: int, seconds: float = 10) -> None:
+    """SIGKILL the whole tree and wait until every one of it is gone."""
+    kill(signal_tree(pid, signal.SIGSTOP), seconds)
+
+
+def kill(processes: list[psutil.Process], seconds: float = 10) -> None:
+    """SIGKILL these and wait until they are gone."""
+    for process in processes:
+        _send(process, signal.SIGKILL)
+    wait_gone(processes, seconds)
+
+
+def wait_gone(processes: list[psutil.Process], seconds: float) -> None:
+    """Wait until none of them runs; a zombie that waits for its parent counts as gone."""
+    deadline = time.monotonic() + seconds
+    while left := [p for p in processes if is_running(p)]:
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still running after {seconds:g} s: {left}")
+        time.sleep(0.01)
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Whether the process runs (or is stopped); false for a zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def marked() -> Iterator[psutil.Process]:
+    """Every running process of this test run."""
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARKER) == RUN_ID and is_running(process):
+                yield process
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+
+
+def sweep() -> list[str]:
+    """SIGKILL whatever this run has left; return what it was, for the report."""
+    left = list(marked())
+    described = []
+    for process in left:
+        try:
+            described.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            described.append(str(process.pid))
+    kill(left)
+    return described
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(number)
+
+
+atexit.register(sweep)

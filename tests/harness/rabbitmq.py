@@ -1,0 +1,183 @@
+"""RabbitMQ: a private node for the crash tests, and fresh vhosts on the shared one."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import urllib.parse
+import uuid
+from pathlib import Path
+
+import amqp
+import psutil
+
+from tests.harness.services import PrivateService, find_binary, missing
+from tests.harness.waiting import accepts, free_port, until
+
+DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672//"
+# First the real scripts: Debian's wrapper in /usr/sbin switches to the user rabbitmq and its own files.
+PLACES = ("/usr/lib/rabbitmq/bin", "/usr/local/sbin", "/opt/rabbitmq/sbin", "/opt/homebrew/opt/rabbitmq/sbin")
+EPMD_PLACES = ("/usr/lib/erlang/erts-*/bin",)
+_PREFIX = "live-test-"
+
+
+class PrivateRabbit(PrivateService):
+    """A node of its own: name, ports, cookie, data, and its own name daemon (epmd), so that it neither
+    sees nor disturbs another node of the machine."""
+
+    name = "rabbitmq"
+    start_seconds = 90.0
+
+    def __init__(self) -> None:
+        server = find_binary("rabbitmq-server", *PLACES)
+        epmd = find_binary("epmd", *EPMD_PLACES)
+        if server is None or epmd is None:
+            raise missing("RabbitMQ's server program is not installed")
+        super().__init__()
+        self._server, self._epmd = server, epmd
+        self._dist_port, self._epmd_port = free_port(), free_port()
+        self._names: subprocess.Popen[bytes] | None = None
+        self.node = f"live-{uuid.uuid4().hex[:8]}@localhost"
+        cookie = self.folder / ".erlang.cookie"
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)
+        (self.folder / "enabled_plugins").write_text("[].\n")
+        (self.folder / "env.conf").write_text("")
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\nvm_memory_high_watermark.absolute = 2GB\n"
+            "disk_free_limit.absolute = 50MB\nheartbeat = 10\n"
+        )
+
+    @property
+    def url(self) -> str:
+        """The AMQP URL of its default vhost."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def command(self) -> list[str]:
+        return [str(self._server)]
+
+    def environment(self) -> dict[str, str]:
+        folder = self.folder
+        return {
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "env.conf"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            # Idle scheduler threads of the Erlang VM spin; on a small machine that slows all the others.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none +S 2:2",
+        }
+
+    def launch(self) -> None:
+        if self._names is None or self._names.poll() is not None:
+            self._names = subprocess.Popen(
+                [str(self._epmd), "-port", str(self._epmd_port), "-address", "127.0.0.1"],
+                env=self.full_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+            until(lambda: accepts(self._epmd_port), 10, "epmd accepts")
+        super().launch()
+
+    def answers(self) -> bool:
+        if not accepts(self.port):
+            return False
+        try:
+            with amqp.Connection(f"127.0.0.1:{self.port}", connect_timeout=5, read_timeout=5):
+                return True
+        except (OSError, amqp.exceptions.AMQPError):
+            return False
+
+    def remove(self) -> None:
+        self.kill()
+        if self._names is not None:
+            self._names.kill()
+            self._names.wait(5)
+        super().remove()
+
+
+class SharedRabbit:
+    """Fresh vhosts on the machine's node, made some at a time: one call of rabbitmqctl takes a second,
+    whether it makes one vhost or eight. Each is handed out once; all go at the end, in one call."""
+
+    batch = 6
+
+    def __init__(self) -> None:
+        self.url = os.environ.get("NOTIFIER_TEST_RABBITMQ", DEFAULT_URL)
+        self._where = urllib.parse.urlsplit(self.url)
+        tool = shutil.which("rabbitmqctl") or find_binary("rabbitmqctl", *PLACES)
+        if tool is None or not accepts(self._where.port or 5672, self._where.hostname or "127.0.0.1"):
+            raise missing(f"RabbitMQ is not reachable at {self._where.hostname}:{self._where.port or 5672}")
+        self._tool = Path(tool)
+        self._prefix = f"{_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:6]}-"
+        self._ready: list[str] = []
+        self._made = 0
+
+    def fresh_url(self) -> str:
+        """The URL of a vhost that nobody has used."""
+        if not self._ready:
+            self._make()
+        return self._url(self._ready.pop())
+
+    def close(self) -> None:
+        """Delete every vhost of this session, and those of sessions that died before they could."""
+        dead = {name for name in self._list() if not _maker_lives(name)}
+        mine = {f"{self._prefix}{number}" for number in range(self._made)}
+        names = ",".join(f"<<{_quoted(name)}>>" for name in sorted(dead | mine))
+        if names:
+            self._eval(f"[rabbit_vhost:delete(V, <<{_quoted('live')}>>) || V <- [{names}]].")
+
+    def _make(self) -> None:
+        names = [f"{self._prefix}{self._made + number}" for number in range(self.batch)]
+        user = _quoted(urllib.parse.unquote(self._where.username or "guest"))
+        everything = f"<<{_quoted('.*')}>>"
+        by = f"<<{_quoted('live')}>>"
+        self._eval(
+            f"[begin rabbit_vhost:add(V, {by}), rabbit_auth_backend_internal:set_permissions("
+            f"<<{user}>>, V, {everything}, {everything}, {everything}, {by}) end"
+            f" || V <- [{','.join(f'<<{_quoted(name)}>>' for name in names)}]]."
+        )
+        self._made += self.batch
+        self._ready = names[::-1]
+
+    def _list(self) -> list[str]:
+        out = self._ctl("-q", "list_vhosts", "name", "--no-table-headers")
+        return [line for line in out.split() if line.startswith(_PREFIX)]
+
+    def _eval(self, erlang: str) -> None:
+        out = self._ctl("-q", "eval", erlang)
+        assert "error" not in out, out
+
+    def _ctl(self, *words: str) -> str:
+        done = subprocess.run(
+            [str(self._tool), *words], capture_output=True, text=True, timeout=60, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise missing(
+                f"rabbitmqctl cannot make vhosts here: {(done.stderr or done.stdout).strip()[:200]}"
+            )
+        return done.stdout
+
+    def _url(self, vhost: str) -> str:
+        where = self._where
+        return urllib.parse.urlunsplit((where.scheme, where.netloc, f"/{vhost}", "", ""))
+
+
+def _quoted(text: str) -> str:
+    assert re.fullmatch(r"[\w.*@-]+", text), text
+    return f'"{text}"'
+
+
+def _maker_lives(vhost: str) -> bool:
+    pid = vhost.removeprefix(_PREFIX).split("-")[0]
+    return pid.isdigit() and psutil.pid_exists(int(pid))
