@@ -1,0 +1,35 @@
+"""Publishing over the file broker: a file into the inbox of each gateway that listens."""
+
+from collections.abc import Callable, Sequence
+
+from notifier.broker.file_bus import FileBus
+from notifier.broker.message import Message
+from notifier.broker.topology import BrokerOptions, routing_key
+
+
+class FilePublishLink:
+    """The way to the folders; there is nothing to keep open."""
+
+    def __init__(self, bus: FileBus) -> None:
+        self._bus = bus
+
+    @classmethod
+    def opener(cls, options: BrokerOptions) -> Callable[[float], "FilePublishLink"]:
+        """Return a function that opens a link."""
+        return lambda _deadline: cls(FileBus(options.events_folder))
+
+    def send(self, messages: Sequence[Message], _deadline: float) -> None:
+        """Write all messages; each appears whole or not at all. Raises OSError."""
+        alive: dict[str, bool] = {}
+        for message in messages:
+            key = routing_key(message.user_id)
+            for gateway in self._bus.listeners(key):
+                if gateway not in alive:
+                    alive[gateway] = self._bus.alive(gateway)
+                if alive[gateway]:
+                    self._bus.put(gateway, message, key)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    drop = forget = close

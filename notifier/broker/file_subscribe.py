@@ -1,0 +1,56 @@
+"""Subscribing over the file broker: look into the inbox every 20 ms."""
+
+import selectors
+from collections.abc import Iterable
+
+from notifier.broker.file_bus import FileBus, Inbox, Parcel
+from notifier.broker.subscription import Receiver
+from notifier.broker.topology import POLL_INTERVAL, BrokerOptions, routing_key
+from notifier.broker.waker import Waker
+
+MAX_BYTES = 1 << 20
+
+
+class FileSubscribeLink:
+    """One gateway's inbox, used by the subscriber's loop only. Methods raise OSError."""
+
+    def __init__(self, options: BrokerOptions, gateway_id: str, receiver: Receiver, waker: Waker) -> None:
+        self._receiver = receiver
+        self._waker = waker
+        self._users: dict[str, str] = {}
+        self._inbox = Inbox(FileBus(options.events_folder), gateway_id)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(waker, selectors.EVENT_READ)
+
+    def subscribe(self, user_ids: Iterable[str]) -> None:
+        """Bind the inbox to each user."""
+        for user_id in user_ids:
+            self._users[routing_key(user_id)] = user_id
+            self._inbox.bind(user_id)
+
+    def unsubscribe(self, user_ids: Iterable[str]) -> None:
+        """Undo it."""
+        for user_id in user_ids:
+            self._inbox.unbind(user_id)
+            self._users.pop(routing_key(user_id), None)
+
+    def wait(self, timeout: float) -> None:
+        """Hand over what has come; return after some of it, after a poll interval, or when woken."""
+        for parcel in self._inbox.parcels():
+            self._take(parcel)
+        if self._selector.select(min(timeout, POLL_INTERVAL)):
+            self._waker.clear()
+
+    def close(self) -> None:
+        """Remove the inbox and the bindings."""
+        self._selector.close()
+        self._inbox.close()
+
+    def _take(self, parcel: Parcel) -> None:
+        too_big = parcel.path.stat().st_size > MAX_BYTES
+        body = None if too_big else parcel.path.read_bytes()
+        parcel.path.unlink()
+        user_id = self._users.get(parcel.key)
+        if user_id is not None:
+            seq = int(parcel.seq) if parcel.seq.isascii() and parcel.seq.isdigit() else parcel.seq
+            self._receiver.accept(user_id, seq, body)

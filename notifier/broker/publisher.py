@@ -1,0 +1,132 @@
+"""The publisher: hands committed changes to the broker, and fails fast when it cannot.
+
+One per process, shared by its threads or greenlets. What is lost here is not lost: the gateways
+find the gap and fetch it from SQL.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from notifier.broker.amqp_publish import AmqpPublishLink
+from notifier.broker.file_publish import FilePublishLink
+from notifier.broker.message import Message
+from notifier.broker.topology import connection_options
+from notifier.broker.wire import LinkError
+from notifier.errors import BrokerUnavailable
+from notifier.settings import Settings
+
+FAIL_FAST = 1.0  # seconds after a failure in which nothing is tried
+
+
+class PublishLink(Protocol):
+    """An open way to one broker."""
+
+    def send(self, messages: Sequence[Message], deadline: float) -> None:
+        """Hand over all messages; return once the broker has them. Raises one of LinkError."""
+
+    def close(self) -> None:
+        """Close politely."""
+
+    def drop(self) -> None:
+        """Close at once."""
+
+    def forget(self) -> None:
+        """Leave it to the parent process that it belongs to."""
+
+
+class Publisher:
+    """Publishes messages with confirms, over one connection that it makes when it is needed.
+
+    Args:
+        settings: where the broker is.
+        timeout: seconds that `publish` takes at most (roughly).
+        clock: monotonic seconds, for the fail-fast pause.
+    """
+
+    def __init__(
+        self, settings: Settings, *, timeout: float = 5.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        options = connection_options(settings)
+        self._open: Callable[[float], PublishLink] = (
+            FilePublishLink.opener(options) if options.is_file else AmqpPublishLink.opener(options)
+        )
+        self._timeout = timeout
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._link: PublishLink | None = None
+        self._pid = os.getpid()
+        self._closed_until = float("-inf")
+        self._last_failure: BaseException | None = None
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Hand the messages to the broker, all in one burst; return when it has confirmed them all.
+
+        Messages to users whom nobody listens to vanish. Some of a failed burst may have arrived.
+
+        Raises:
+            BrokerUnavailable: within about `timeout` seconds, and at once in the second after a
+                failure; its cause is what went wrong.
+        """
+        if not messages:
+            return
+        self._after_fork()
+        self._fail_fast()
+        deadline = time.monotonic() + self._timeout
+        if not self._lock.acquire(timeout=self._timeout):
+            raise BrokerUnavailable("the broker is slow: another publish is still waiting for it")
+        try:
+            self._fail_fast()  # those who waited learn from who went before
+            self._send(messages, deadline)
+        except LinkError as exc:
+            self._closed_until, self._last_failure = self._clock() + FAIL_FAST, exc
+            raise BrokerUnavailable(f"the broker does not answer ({type(exc).__name__})") from exc
+        else:
+            self._last_failure = None
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Close the connection. A later `publish` makes a new one."""
+        self._after_fork()
+        with self._lock:
+            link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def _send(self, messages: Sequence[Message], deadline: float) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            try:
+                link.send(messages, deadline)
+            except LinkError:
+                # A kept connection may be stale (the broker restarted): once more, with a new one.
+                # What arrives twice, the gateways drop by its seq.
+                link.drop()
+                if time.monotonic() >= deadline:
+                    raise
+            else:
+                self._link = link
+                return
+        link = self._open(deadline)
+        try:
+            link.send(messages, deadline)
+        except BaseException:
+            link.drop()
+            raise
+        self._link = link
+
+    def _fail_fast(self) -> None:
+        if self._clock() < self._closed_until:
+            raise BrokerUnavailable("the broker did not answer a moment ago") from self._last_failure
+
+    def _after_fork(self) -> None:
+        if self._pid == os.getpid():
+            return
+        link, self._link = self._link, None
+        self._lock = threading.Lock()  # the parent's may be held by a thread that is not here
+        self._pid = os.getpid()
+        if link is not None:
+            link.forget()

@@ -1,0 +1,71 @@
+"""What a gateway asked to hear of, and what came of it: the words between subscriber and callers."""
+
+import threading
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Subscription:
+    """One user's subscription: a future that is settled by the subscriber's loop.
+
+    Attributes:
+        user_id: whose events.
+        confirmed: whether the broker has confirmed it, on the connection there is now.
+    """
+
+    __slots__ = ("_settled", "confirmed", "user_id")
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.confirmed = False
+        self._settled = threading.Event()
+
+    def wait(self, timeout: float) -> bool:
+        """Return True once the broker has confirmed; False after `timeout` seconds, or at once when
+        there is no connection (the subscription is made later, when there is one)."""
+        self._settled.wait(timeout)
+        return self.confirmed
+
+    def begin(self) -> None:
+        """From now on, `wait` waits."""
+        self.confirmed = False
+        self._settled.clear()
+
+    def settle(self, confirmed: bool) -> None:
+        """Let those who wait go on."""
+        self.confirmed = confirmed
+        self._settled.set()
+
+
+@dataclass(slots=True)
+class Stats:
+    """Counters since the start."""
+
+    messages: int = 0
+    refused: int = 0
+    reconnects: int = 0
+    batches: int = 0
+    failures: int = 0
+
+
+class Receiver(Protocol):
+    """What a link hands incoming messages to."""
+
+    def accept(self, user_id: str, seq: object, body: object) -> None:
+        """Take a message of `user_id` as it came; check it."""
+
+
+class SubscribeLink(Protocol):
+    """An open way to one broker."""
+
+    def subscribe(self, user_ids: list[str]) -> None:
+        """Subscribe to all; return once the broker has confirmed. Raises one of LinkError."""
+
+    def unsubscribe(self, user_ids: list[str]) -> None:
+        """Unsubscribe from all, without waiting. Raises one of LinkError."""
+
+    def wait(self, timeout: float) -> None:
+        """Hand over what has come; return after some, after `timeout` seconds, or when woken."""
+
+    def close(self) -> None:
+        """Close politely."""

@@ -1,0 +1,203 @@
+"""The AMQP connection that publisher and subscriber use: py-amqp's, read and written in gulps.
+
+py-amqp reads each frame with three calls of recv and offers no way to ask whether another frame is
+already here; with `drain_events(timeout=0)` it spins on half a frame (amqp/transport.py, `_read`:
+EAGAIN after the header is tried again at once). So the transport here reads what there is into its
+own buffer, tells whether some is left (`pending`), and can hold writes back (`cork`) to send many
+frames at once. Nothing here knows of notifications.
+"""
+
+import contextlib
+import ssl
+import struct
+import time
+from collections.abc import Callable
+from typing import Any
+
+import amqp
+from amqp.transport import SSLTransport, TCPTransport
+from kombu.connection import Connection as KombuConnection
+from kombu.transport import pyamqp
+
+from notifier.broker import topology
+
+GULP = 65_536  # bytes
+CORK_LIMIT = 131_072  # bytes held back before they are sent anyway
+CLOSE_TIMEOUT = 1.0  # seconds for the broker's answer to a polite close
+
+LinkError = (amqp.exceptions.AMQPError, OSError, AttributeError, LookupError, ValueError, struct.error)
+"""What a broken connection raises: py-amqp's own, the socket's, and what py-amqp stumbles over when
+a connection went away under it (kombu.transport.pyamqp says so of AttributeError)."""
+
+
+class _Gulping:
+    """Mixin for py-amqp's transports: buffered reading, corked writing."""
+
+    sock: Any
+    _write: Callable[[Any], None]
+    _quick_recv: Callable[[int], bytes]
+
+    def _setup_transport(self) -> None:
+        super()._setup_transport()  # type: ignore[misc]
+        self._ahead, self._at = b"", 0
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._recv, self._quick_recv = self._quick_recv, self._read_ahead
+        self._send, self._write = self._write, self._write_or_hold
+        self._corked = False
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes are here already that no selector will tell of."""
+        return self._at < len(self._ahead) or bool(getattr(self.sock, "pending", int)())
+
+    def gather(self) -> bool:
+        """Take what the socket has now into the buffer, without waiting; return whether some is there.
+
+        A selector's word is not enough: gevent's remembers readiness that a read since then has
+        used up, and TLS may have read only a part of a record. Raises OSError when the peer closed.
+        """
+        if self._at < len(self._ahead):
+            return True
+        timeout = self.sock.gettimeout()
+        self.sock.settimeout(0)
+        try:
+            self._ahead, self._at = self._recv(GULP), 0
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        finally:
+            self.sock.settimeout(timeout)
+        if not self._ahead:
+            raise ConnectionResetError("the broker closed the connection")
+        return True
+
+    def cork(self) -> None:
+        """Hold what is written back until `uncork` (or until it is much)."""
+        self._corked = True
+
+    def uncork(self) -> None:
+        """Send what was held back."""
+        self._corked = False
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            data, self._held, self._held_bytes = b"".join(self._held), [], 0
+            self._send(memoryview(data))
+
+    def _write_or_hold(self, data: bytes | memoryview) -> None:
+        if not self._corked:
+            self._send(data)
+            return
+        self._held.append(bytes(data))  # a copy: py-amqp uses its buffer again for the next frame
+        self._held_bytes += len(data)
+        if self._held_bytes >= CORK_LIMIT:
+            self._flush()
+
+    def _read_ahead(self, size: int) -> bytes:
+        if self._at == len(self._ahead):
+            self._ahead, self._at = self._recv(GULP), 0
+        part = self._ahead[self._at : self._at + size]
+        self._at += len(part)
+        return part
+
+
+class _Tcp(_Gulping, TCPTransport):  # type: ignore[misc]
+    pass
+
+
+class _Tls(_Gulping, SSLTransport):  # type: ignore[misc]
+    pass
+
+
+class Connection(pyamqp.Connection):
+    """py-amqp's connection over the transports above."""
+
+    def Transport(  # noqa: N802
+        self,
+        host: str,
+        connect_timeout: float,
+        ssl: Any = False,
+        read_timeout: float | None = None,
+        write_timeout: float | None = None,
+        **rest: Any,
+    ) -> Any:
+        """Return the transport (the name and the arguments are py-amqp's)."""
+        rest |= {"read_timeout": read_timeout, "write_timeout": write_timeout}
+        if ssl:
+            return _Tls(host, connect_timeout=connect_timeout, ssl=ssl, **rest)
+        return _Tcp(host, connect_timeout=connect_timeout, **rest)
+
+
+class _Kombu(pyamqp.Transport):
+    Connection = Connection
+
+
+def _open(url: str, timeout: float, **options: Any) -> Connection:
+    """Connect to one broker, within about `timeout` seconds. Raises one of LinkError."""
+    client = KombuConnection(  # type: ignore[no-untyped-call]
+        url,
+        transport=_Kombu,
+        connect_timeout=timeout,
+        ssl=topology.tls(url),
+        heartbeat=options.pop("heartbeat", 0),
+        transport_options={"socket_settings": topology.socket_settings(), **options},
+    )
+    connection: Connection = client.transport.establish_connection()
+    return connection
+
+
+class Dialer:
+    """Connects to the first broker of the list that answers, and tries the last good one first."""
+
+    def __init__(self, options: topology.BrokerOptions, name: str) -> None:
+        self._urls = list(options.urls)
+        self._timeout = options.connect_timeout
+        self._name = name
+
+    def dial(self, deadline: float, **options: Any) -> Connection:
+        """Return an open connection; `deadline` is on the monotonic clock.
+
+        Raises what the last broker's failure was, one of LinkError.
+        """
+        properties = {"connection_name": self._name}
+        error: Exception = TimeoutError("no time left to connect")
+        for url in list(self._urls):
+            timeout = min(self._timeout, deadline - time.monotonic())
+            if timeout <= 0:
+                break
+            try:
+                connection = _open(url, timeout, client_properties=properties, **options)
+            except LinkError as exc:
+                error = exc
+            else:
+                self._urls.remove(url)
+                self._urls.insert(0, url)
+                return connection
+        raise error
+
+
+def close(connection: Connection) -> None:
+    """Say goodbye to the broker, and close whatever it answers, within a second or so."""
+    try:
+        if connection.connected:
+            connection.sock.settimeout(CLOSE_TIMEOUT)
+            connection.close()
+    except LinkError:
+        pass
+    finally:
+        drop(connection)
+
+
+def drop(connection: Connection) -> None:
+    """Close the socket at once, without a word (the broker does not read, or is gone)."""
+    with contextlib.suppress(*LinkError):
+        connection.collect()
+
+
+def forget(connection: Connection) -> None:
+    """Close this process's copy of the socket only: the connection belongs to the parent."""
+    transport = connection._transport  # noqa: SLF001 - the public property would connect
+    if transport is not None and transport.sock is not None:
+        transport.sock.close()
+        transport.sock = None
