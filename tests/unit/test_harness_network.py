@@ -163,7 +163,7 @@ def test_a_throttled_connection_is_slow_and_loses_nothing() -> None:
         async def serve_bytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(sent)
             await writer.drain()
-            await reader.read()
+            writer.close()
 
         server = await asyncio.start_server(serve_bytes, "127.0.0.1", 0)
         async with server, Proxy(server.sockets[0].getsockname()[1], rate=80_000) as proxy:
@@ -171,7 +171,7 @@ def test_a_throttled_connection_is_slow_and_loses_nothing() -> None:
             begun = time.monotonic()
             assert await reader.readexactly(len(sent)) == sent
             assert 0.4 < time.monotonic() - begun < 3
-            writer.transport.abort()
+            writer.close()
 
     asyncio.run(story())
 
@@ -184,7 +184,8 @@ def test_during_an_outage_connects_are_refused() -> None:
             with pytest.raises(OSError, match="onnect"):
                 await asyncio.open_connection("127.0.0.1", proxy.port)
             await outage
-            _, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-            writer.transport.abort()
+            client = LedgerClient(f"ws://127.0.0.1:{proxy.port}", USER, "t")
+            async with running(client):
+                await client.wait_live()
 
     asyncio.run(story())
