@@ -73,7 +73,7 @@ class InboxCopy:
             low, high = (change, change) if self.complete or known else (-len(data["ids"]), 0)
         elif event == "badge":
             self.badges[data["type"]] = data["count"]
-        elif event not in self.no_inbox:
+        elif frame.get("inbox", event not in self.no_inbox):
             self.entries[frame["id"]] = Entry(frame["seq"], event, data)
             low = high = 1
         self.unread = frame["unread"]
@@ -91,10 +91,14 @@ class InboxCopy:
     def _mark_unread(self, ids: list[str]) -> tuple[int, bool]:
         before = self.counted
         self._set(self._known(ids), "read", False)
+        self._set(self._known(ids), "archived", False)
         return self.counted - before, self._knows(ids)
 
     def _archive(self, ids: list[str]) -> tuple[int, bool]:
-        return -self._set(self._known(ids), "archived", True), self._knows(ids)
+        """An archived entry has been dealt with: it counts as read; `unread` brings it back."""
+        stopped = self._set(self._known(ids), "read", True)
+        self._set(self._known(ids), "archived", True)
+        return -stopped, self._knows(ids)
 
     def _set(self, chosen: Iterable[Entry], name: str, value: bool) -> int:
         """Set a mark; return how many stopped counting as unread."""
@@ -129,7 +133,7 @@ class InboxCopy:
             there = (
                 item["seq"], item["data"], item["read_at"] is not None, item["archived_at"] is not None
             )  # fmt: skip
-            here = (entry.seq, entry.data, entry.read or (entry.archived and there[2]), entry.archived)
+            here = (entry.seq, entry.data, entry.read, entry.archived)
             if here != there:
                 found.append(f"{identity} is {here} here, {there} in the inbox")
         if self.complete:

@@ -144,7 +144,10 @@ class Ledger:
         self._require(self.seq is not None and not self._pending_reset, "an event where a reset was due")
         self._require(frame["seq"] == (self.seq or 0) + 1, f"seq {frame['seq']} after {self.seq}")
         change = str(frame["event"]).startswith("inbox.")
-        self._require(set(frame) | {"id"} == _COMMON | {"unread"}, "event: not the promised fields")
+        # `inbox: false` marks a defined event that is no inbox entry; a client could not know otherwise.
+        self._require(
+            (set(frame) | {"id"}) - {"inbox"} == _COMMON | {"unread"}, "event: not the promised fields"
+        )
         self._require(
             ("id" in frame) is not change, "event: an id where none belongs, or none where one does"
         )

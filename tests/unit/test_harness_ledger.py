@@ -74,12 +74,13 @@ def test_a_faultless_life_raises_nothing() -> None:
         change(6, "unread", 3, ids=["n1"]),
         change(7, "archived", 2, ids=["n2"]),
         change(8, "read", 0, through=7),
+        change(9, "unread", 1, ids=["n2"]),
     )
-    reconnected(ledger, welcome(9, 1, tasks=9), alert(9, 1), frame("live", seq=9))
+    reconnected(ledger, welcome(10, 2, tasks=9), alert(10, 2), frame("live", seq=10))
     assert ledger.live
-    assert (ledger.seq, ledger.inbox.unread, ledger.inbox.badges) == (9, 1, {"tasks": 9})
-    ledger.account(["n1", "n2", "n3", "n4", "n9"])
-    ledger.in_order(["n1", "n3", "n9"])
+    assert (ledger.seq, ledger.inbox.unread, ledger.inbox.badges) == (10, 2, {"tasks": 9})
+    ledger.account(["n1", "n2", "n3", "n4", "n10"])
+    ledger.in_order(["n1", "n3", "n10"])
 
 
 def test_a_window_and_what_follows_it_raise_nothing() -> None:
