@@ -1,0 +1,60 @@
+"""Live Notifications: what an integrator imports.
+
+    from notifier import Alert, define_event, send_notification, update_badge
+
+Importing this package starts nothing and connects to nothing; its names are handed on lazily, so
+that the pure words (events, frames, errors) never import SQLAlchemy or Celery.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from notifier.errors import InvalidInput, NotifierError
+    from notifier.events import Action, Alert, Badge, define_event
+    from notifier.send import send_notification, update_badge
+    from notifier.signals import (
+        client_connected,
+        client_disconnected,
+        notification_delivered,
+        notification_dispatched,
+        notification_read,
+    )
+
+_HOMES = {
+    "Action": "events",
+    "Alert": "events",
+    "Badge": "events",
+    "define_event": "events",
+    "InvalidInput": "errors",
+    "NotifierError": "errors",
+    "send_notification": "send",
+    "update_badge": "send",
+    "client_connected": "signals",
+    "client_disconnected": "signals",
+    "notification_delivered": "signals",
+    "notification_dispatched": "signals",
+    "notification_read": "signals",
+}
+
+__all__ = [
+    "Action",
+    "Alert",
+    "Badge",
+    "InvalidInput",
+    "NotifierError",
+    "client_connected",
+    "client_disconnected",
+    "define_event",
+    "notification_delivered",
+    "notification_dispatched",
+    "notification_read",
+    "send_notification",
+    "update_badge",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -17,7 +17,7 @@ from enum import Enum, auto
 
 from notifier import frames
 from notifier.errors import BadFrame, HelloTimeout, NotifierError, TooMany, Unauthenticated
-from notifier.log import ARCHIVED, READ, UNREAD, Entry, Snapshot
+from notifier.log import ARCHIVED, READ, UNREAD, Snapshot
 
 BUFFER_EVENTS = 256  # offered events kept for one socket at most; more are fetched from SQL again
 BUFFER_BYTES = 1024 * 1024
@@ -146,6 +146,7 @@ class Session:
     overflows: int = field(default=0, init=False)  # how often the buffer ran over
     _heard: int = field(default=0, init=False)  # the highest seq known to exist
     _fetching: bool = field(default=False, init=False)
+    _asked: int = field(default=0, init=False)  # what was heard when the Fetch was asked for
     _buffer: deque[tuple[int, bytes]] = field(default_factory=deque, init=False)
     _buffered: int = field(default=0, init=False)  # bytes
     _bucket: TokenBucket = field(init=False)
@@ -242,11 +243,16 @@ class Session:
         self.sent = at.head
         return effects + self.take()
 
-    def fetched(self, log: Sequence[Entry]) -> list[Effect]:
-        """The entries asked for by Fetch are here: in order, from `sent + 1`, without a hole."""
+    def fetched(self, at: Snapshot) -> list[Effect]:
+        """The log asked for by Fetch is here: in order, from `sent + 1`, without a hole."""
         self._fetching = False
         effects: list[Effect] = []
-        for entry in log:
+        if self._asked > at.head:
+            # SQL is the truth: a seq that it did not know when asked was never committed.
+            self._buffer = deque(kept for kept in self._buffer if not at.head < kept[0] <= self._asked)
+            self._buffered = sum(len(frame) for _, frame in self._buffer)
+            self._heard = max((seq for seq, _ in self._buffer), default=at.head)
+        for entry in at.log or ():
             if entry.seq == self.sent + 1:
                 effects.append(Send(frames.event(self.user_id, entry)))
                 self.sent = entry.seq
@@ -296,7 +302,7 @@ class Session:
                 effects.append(Send(frame))
                 self.sent = seq
         if self._heard > self.sent:
-            self._fetching = True
+            self._fetching, self._asked = True, self._heard
             effects.append(Fetch(self.user_id, self.sent))
         return effects
 

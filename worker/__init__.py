@@ -1,0 +1,1 @@
+"""The Celery side: thin tasks that decode, store, publish. Never imports `web`."""

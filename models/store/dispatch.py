@@ -90,12 +90,24 @@ def dispatch_one(connection: Connection, number: int, *, now: datetime) -> Dispa
     return _dispatch(connection, [(row, row.audience) for row in rows], now)
 
 
-def dispatch_chunk(connection: Connection, id: str, *, size: int, now: datetime) -> Dispatched:
-    """Dispatch the next `size` recipients of a bulk notification."""
-    row = connection.execute(sa.select(*_DUE).where(n.id == id, _due(now)).with_for_update()).first()
+def dispatch_chunk(
+    connection: Connection, id: str, *, size: int, now: datetime, lease: timedelta
+) -> Dispatched:
+    """Dispatch the next `size` recipients of a bulk notification.
+
+    Whoever did it rings for the next; `lease` is how long the sweep leaves that to them.
+    """
+    row = connection.execute(
+        sa.select(*_DUE).where(n.id == id, n.state == ACCEPTED).with_for_update()
+    ).first()
     if row is None:
         return Dispatched((), (), done=True)
-    return _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now)
+    done = _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now)
+    if not done.done:
+        connection.execute(
+            sa.update(notifications).where(n.id == id).values(next_attempt_at=now + lease, attempts=0)
+        )
+    return done
 
 
 def _dispatch(

@@ -1,0 +1,49 @@
+"""gunicorn's configuration: `gunicorn` in the repository's root starts the web process.
+
+gevent, because a thread for each of thousands of sockets does not fit (docs/adr/0003).
+"""
+
+import sys
+
+from notifier.errors import SettingError
+from notifier.settings import Settings
+
+try:
+    _settings = Settings.load()
+    _settings.signing_secret()
+    _settings.backend_keys()
+except SettingError as exc:
+    sys.exit(str(exc))
+
+wsgi_app = "web:create_app()"
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "gevent"
+workers = _settings.web_processes
+worker_connections = _settings.worker_connections
+loglevel = _settings.log_level.lower()
+backlog = 2048
+keepalive = 5
+# A worker that has not answered the master for so long is stuck.
+timeout = 60
+# Its sockets are closed within restart_grace; then what is left of requests may finish.
+graceful_timeout = int(_settings.restart_grace) + 5
+proc_name = "notifier-web"
+
+
+def post_worker_init(worker):  # type: ignore[no-untyped-def]
+    """Start the gateway, and stop it when the worker is told to stop."""
+    import gevent
+
+    from notifier.logs import configure
+    from web.runtime import EXTENSION
+
+    configure(_settings)
+    gateway = worker.wsgi.extensions[EXTENSION].gateway
+    gateway.start()
+
+    def watch() -> None:
+        while worker.alive:
+            gevent.sleep(0.1)
+        gateway.stop()
+
+    gevent.spawn(watch)

@@ -1,0 +1,134 @@
+"""Ringing Celery: a task is a doorbell, so a lost, doubled or late one changes nothing but the delay.
+
+One long-lived thread (a greenlet in a gevent process) rings for everybody: the caller never waits
+for the broker, concurrent callers share one ring, and the producer's connection stays warm.
+"""
+
+import atexit
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+from celery import Celery
+
+from notifier.broker.topology import TASK_QUEUE, celery_config
+from notifier.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SEND = "notifier.send_notification"
+CHUNK = "notifier.dispatch_chunk"
+RETRY = 1.0  # seconds between attempts while the broker is away
+MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
+EXIT_FLUSH = 2.0  # seconds
+
+
+class Ringer:
+    """Rings the workers. Every method is safe to call from any thread, and after a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reset()
+        atexit.register(self.flush, EXIT_FLUSH)
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._single: str | None = None
+        self._bulk: list[str] = []
+        self._busy = False
+        self._thread: threading.Thread | None = None
+        self._broker_down = False
+
+    def ring(self, id: str, *, bulk: bool = False) -> None:
+        """Ask for the notification `id` to be dispatched; returns at once, and never fails."""
+        if self._pid != os.getpid():
+            self._reset()  # the thread did not come along with the fork
+        with self._changed:
+            if not bulk:
+                self._single = id  # one ring drains everything that waits
+            elif len(self._bulk) < MAX_BULK:
+                self._bulk.append(id)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="notifier-ringer", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all is rung, `timeout` seconds at most; whether it is."""
+        if self._pid != os.getpid():
+            return True
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while self._single or self._bulk or self._busy:
+                if self._broker_down or not self._changed.wait(deadline - time.monotonic()):
+                    return False
+        return True
+
+    def _run(self) -> None:
+        producer = None
+        while True:
+            with self._changed:
+                while not (self._single or self._bulk):
+                    self._changed.wait()
+                single, self._single = self._single, None
+                bulk, self._bulk = self._bulk, []
+                self._busy = True
+            try:
+                producer = producer or self._connect()
+                if single:
+                    self._send(producer, SEND, single)
+                while bulk:
+                    self._send(producer, CHUNK, bulk[-1])
+                    bulk.pop()
+            except Exception as exc:  # noqa: BLE001  kombu's transports raise errors of their own
+                if not self._broker_down:
+                    log.warning(
+                        "ring failed, the sweep will find it: id=%s error=%r", single or bulk[-1], exc
+                    )
+                self._close(producer)
+                producer = None
+                with self._changed:
+                    self._single = self._single or single
+                    self._bulk = [*bulk, *self._bulk][:MAX_BULK]
+                    self._broker_down, self._busy = True, False
+                    self._changed.notify_all()
+                time.sleep(RETRY)
+            else:
+                if self._broker_down:
+                    log.warning("the broker is back: ringing again")
+                with self._changed:
+                    self._broker_down, self._busy = False, False
+                    self._changed.notify_all()
+
+    def _connect(self) -> Any:
+        app = Celery("notifier", set_as_current=False)
+        app.conf.update(celery_config(self._settings))
+        connection = app.connection_for_write()
+        connection.ensure_connection(max_retries=1, timeout=CONNECT)
+        return app, app.amqp.Producer(connection, auto_declare=False)
+
+    @staticmethod
+    def _send(producer: Any, name: str, id: str) -> None:
+        app, kombu_producer = producer
+        app.send_task(
+            name,
+            kwargs={"id": id},
+            queue=TASK_QUEUE,
+            producer=kombu_producer,
+            retry=False,
+            ignore_result=True,
+        )
+
+    @staticmethod
+    def _close(producer: Any) -> None:
+        if producer:
+            try:
+                producer[1].connection.collapse()
+            except Exception as exc:  # noqa: BLE001  it is broken already
+                log.debug("closing the broken connection: %r", exc)
+
+
+CONNECT = 2.0  # seconds

@@ -1,0 +1,184 @@
+"""Sending: the row first, then the ring. The one room of `notifier` that stands above `models`."""
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pydantic import BaseModel
+from sqlalchemy import event as sa_event
+from sqlalchemy.orm import Session, scoped_session
+
+from models.engine import Database, make_engine
+from models.store.accept import Accepted, accept
+from models.types import now
+from notifier.draft import Draft, check_key, draft
+from notifier.events import event_of
+from notifier.ring import Ringer
+from notifier.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+SYSTEM = "system"
+PENDING = "notifier.pending"  # key in Session.info
+
+
+class Rings(Protocol):
+    """What a sender needs of a ringer."""
+
+    def ring(self, id: str, *, bulk: bool = False) -> None:
+        """Ask for a notification to be dispatched."""
+
+
+class Sender:
+    """Stores notifications and rings for them.
+
+    Args:
+        database: where they are stored.
+        ringer: who rings the workers.
+    """
+
+    def __init__(self, database: Database, ringer: Rings) -> None:
+        self.database = database
+        self.ringer = ringer
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Sender":
+        """Return a sender with an engine and a ringer of its own; connects to nothing yet."""
+        return cls(Database(make_engine(settings.database_url)), Ringer(settings))
+
+    def send(
+        self,
+        what: Draft,
+        *,
+        sender: str = SYSTEM,
+        key: str | None = None,
+        session: "Session | scoped_session[Any] | None" = None,
+    ) -> Accepted:
+        """Make a draft durable, and ring for it once it is.
+
+        With `session` it joins the caller's transaction: it is rung for after the commit, and gone
+        with a rollback.
+
+        Raises IdempotencyMismatch and DatabaseUnavailable.
+        """
+        key = check_key(key) if key is not None else None
+
+        def store(connection: "Connection") -> Accepted:
+            return accept(
+                connection,
+                id=what.id,
+                event=what.event.name,
+                inbox=what.event.inbox,
+                data=what.data,
+                audience=what.audience,
+                sender=sender,
+                key=key,
+                now=now(),
+            )
+
+        if session is None:
+            accepted = self.database.run(store)
+            if not accepted.replayed:
+                self.ringer.ring(accepted.id, bulk=accepted.bulk)
+            return accepted
+        joined = session() if isinstance(session, scoped_session) else session
+        accepted = store(joined.connection())
+        self._ring_after_commit(joined, accepted)
+        return accepted
+
+    def _ring_after_commit(self, session: Session, accepted: Accepted) -> None:
+        if PENDING not in session.info:
+            session.info[PENDING] = []
+            sa_event.listen(session, "after_commit", self._committed)
+            sa_event.listen(session, "after_rollback", _rolled_back)
+        session.info[PENDING].append(accepted)
+
+    def _committed(self, session: Session) -> None:
+        if session.in_nested_transaction():
+            return  # only a savepoint was released: nobody else can see the row yet
+        pending: list[Accepted] = session.info[PENDING]
+        while pending:
+            accepted = pending.pop()
+            self.ringer.ring(accepted.id, bulk=accepted.bulk)
+
+
+def _rolled_back(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info[PENDING].clear()
+
+
+_default: Sender | None = None
+_lock = threading.Lock()
+
+
+def use(sender: Sender | None) -> None:
+    """Let `send_notification` and `update_badge` of this process use `sender` (None: its own again)."""
+    global _default  # noqa: PLW0603
+    _default = sender
+
+
+def default_sender() -> Sender:
+    """Return this process's sender, made from the environment's settings on first use."""
+    global _default  # noqa: PLW0603
+    with _lock:
+        if _default is None:
+            _default = Sender.from_settings(Settings.load())
+        return _default
+
+
+def _forked() -> None:
+    if _default is not None:
+        _default.database.engine.dispose(close=False)  # the parent goes on using its connections
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def send_notification(
+    to: str | Iterable[str],
+    data: BaseModel | Mapping[str, Any],
+    *,
+    event: str | None = None,
+    sender: str = SYSTEM,
+    id: str | None = None,
+    idempotency_key: str | None = None,
+    session: "Session | scoped_session[Any] | None" = None,
+) -> str:
+    """Send one notification to one user or to many, durably.
+
+    Args:
+        to: a user id, or several (1-10,000; doubles count once).
+        data: an `Alert`, a model given to `define_event`, or a mapping with its fields.
+        event: the event's name; by default that of the model's type, or `alert` for a mapping.
+        sender: who sends it (the frame's `from`).
+        id: a UUID of the caller's own; sending it again sends nothing.
+        idempotency_key: likewise, any text of 1-255 characters.
+        session: a SQLAlchemy session on the same database: join its transaction.
+
+    Returns:
+        The notification's id (UUIDv7 unless given), once it is durable. With `session`, it is
+        durable after that session's commit.
+
+    Raises:
+        InvalidInput: a rule of the contract is broken; `problems` says which.
+        IdempotencyMismatch: the key or id was used before, with another body.
+        DatabaseUnavailable: nothing was stored.
+    """
+    if event is None:
+        event = event_of(data).name if isinstance(data, BaseModel) else "alert"
+    who = {"user_id": to} if isinstance(to, str) else {"user_ids": to}
+    what = draft(**who, event=event, data=data, id=id)
+    return default_sender().send(what, sender=sender, key=idempotency_key, session=session).id
+
+
+def update_badge(
+    user_id: str, type: str, count: int, *, session: "Session | scoped_session[Any] | None" = None
+) -> str:
+    """Set a badge (`messages`, `notifications` or `tasks`) of one user; returns the event's id.
+
+    Raises as `send_notification` does.
+    """
+    data = {"type": type, "count": count}
+    return send_notification(user_id, data, event="badge", session=session)

@@ -1,0 +1,35 @@
+"""The signals that an application can listen to (blinker, as Flask's own are).
+
+A receiver runs where the signal is sent (a gateway or a worker); keep it short. One that raises is
+logged and harms nothing.
+"""
+
+import logging
+from typing import Any, Final
+
+from blinker import NamedSignal, Namespace
+
+log = logging.getLogger(__name__)
+_signals = Namespace()
+
+#: A socket said hello. Sent with user_id, device, socket_id.
+client_connected: Final = _signals.signal("client-connected")
+#: It is gone. Sent with user_id, device, socket_id, code.
+client_disconnected: Final = _signals.signal("client-disconnected")
+#: A notification is in every recipient's inbox. Sent with id.
+notification_dispatched: Final = _signals.signal("notification-dispatched")
+#: A delivery counts as delivered for the first time. Sent with id, user_id.
+notification_delivered: Final = _signals.signal("notification-delivered")
+#: A user read entries. Sent with user_id and ids, or through.
+notification_read: Final = _signals.signal("notification-read")
+
+
+def emit(signal: NamedSignal, sender: object, **what: Any) -> None:
+    """Send a signal to every receiver; one that raises is logged, and the others still hear it."""
+    if not signal.receivers:
+        return
+    for receiver in signal.receivers_for(sender):
+        try:
+            receiver(sender, **what)
+        except Exception:
+            log.exception("a receiver of %s raised", signal.name)

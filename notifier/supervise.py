@@ -1,0 +1,121 @@
+"""`notifier up`: migrate, then web, worker and beat as children, together.
+
+A child that dies is said so and started again; Ctrl-C or SIGTERM stops all of them in their own
+graceful way; should this process be killed, the children hear SIGTERM from the kernel (Linux).
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+RESTART_FIRST, RESTART_MAX = 0.5, 10.0  # seconds between a death and the next start
+STABLE = 30.0  # seconds of life after which a child's death is not held against it
+POLL = 0.1
+
+
+@dataclass(slots=True)
+class Child:
+    """One part of the system, as a process."""
+
+    name: str
+    command: Sequence[str]
+    process: "subprocess.Popen[bytes] | None" = None
+    started: float = 0.0
+    delay: float = RESTART_FIRST
+    due: float = 0.0
+
+
+def _with_parent() -> None:
+    """Run in the child: hear SIGTERM when the parent dies, and leave Ctrl-C to the parent."""
+    os.setpgrp()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Supervisor:
+    """Starts children, keeps them, stops them.
+
+    Args:
+        commands: name -> command line.
+        environ: their environment.
+        grace: seconds a child has to stop before it is killed.
+    """
+
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], *, environ: Mapping[str, str], grace: float
+    ) -> None:
+        self._children = [Child(name, command) for name, command in commands.items()]
+        self._environ = dict(environ)
+        self._grace = grace
+        self._stopping = threading.Event()
+
+    def run(self) -> int:
+        """Run until SIGINT or SIGTERM; return the exit status."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._stopping.set())
+        signal.signal(signal.SIGHUP, lambda *_: self._signal(signal.SIGHUP))
+        while not self._stopping.is_set():
+            for child in self._children:
+                self._keep(child)
+            self._stopping.wait(POLL)
+        return self._stop()
+
+    def _keep(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.due:
+                child.process = subprocess.Popen(  # noqa: S603
+                    child.command,
+                    env=self._environ,
+                    preexec_fn=_with_parent,  # noqa: PLW1509  no threads here
+                )
+                child.started = now
+            return
+        status = child.process.poll()
+        if status is None:
+            return
+        if now - child.started > STABLE:
+            child.delay = RESTART_FIRST
+        log.error(
+            "%s ended and is started again in %.1f s: status=%s pid=%d",
+            child.name,
+            child.delay,
+            status,
+            child.process.pid,
+        )
+        child.process, child.due = None, now + child.delay
+        child.delay = min(child.delay * 2, RESTART_MAX)
+
+    def _signal(self, number: int) -> None:
+        for child in self._children:
+            if child.process and child.process.poll() is None and child.name == "web":
+                child.process.send_signal(number)
+
+    def _stop(self) -> int:
+        alive = [child for child in self._children if child.process and child.process.poll() is None]
+        for child in alive:
+            if child.process:
+                child.process.terminate()
+        deadline = time.monotonic() + self._grace
+        status = 0
+        for child in alive:
+            if child.process is None:
+                continue
+            try:
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.error("%s did not stop within %g s and is killed", child.name, self._grace)
+                os.killpg(child.process.pid, signal.SIGKILL)
+                child.process.wait()
+                status = 1
+        return status

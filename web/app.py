@@ -1,0 +1,72 @@
+"""The Flask application: the composition root of a web process."""
+
+import logging
+from importlib import import_module
+from pathlib import Path
+
+from flask import Flask, send_from_directory
+from flask.typing import ResponseReturnValue
+
+from models.engine import Database, make_engine
+from notifier import send
+from notifier.broker.publisher import Publisher
+from notifier.ring import Ringer
+from notifier.send import Sender
+from notifier.settings import Settings
+from notifier.tokens import Tokens
+from web import api, health, inbox, problems
+from web.gateway import Gateway, endpoint
+from web.runtime import EXTENSION, Runtime
+
+MAX_BODY = 1024 * 1024  # bytes
+CLIENT = Path(__file__).resolve().parent.parent / "client"
+POOL_SIZE = 10
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return the web application; connects to nothing yet.
+
+    Raises SettingError when a secret or the API keys are missing.
+    """
+    settings = settings or Settings.load()
+    app = Flask("web", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE))
+    publisher = Publisher(settings)
+    tokens = Tokens(settings.signing_secret())
+    sender = Sender(database, Ringer(settings))
+    send.use(sender)  # the application's own routes use the same engine and the same ringer
+    for module in settings.events:
+        import_module(module)
+    app.extensions[EXTENSION] = Runtime(
+        settings=settings,
+        database=database,
+        sender=sender,
+        publisher=publisher,
+        tokens=tokens,
+        api_keys=settings.backend_keys(),
+        gateway=Gateway(settings, database, publisher, tokens),
+    )
+    problems.register(app)
+    for blueprint in (api.blueprint, inbox.blueprint, health.blueprint):
+        app.register_blueprint(blueprint)
+    endpoint.register(app)
+    app.add_url_rule("/client/<path:name>", "client", _client)
+    if settings.demo_on:
+        _register_demo(app)
+    return app
+
+
+def _client(name: str) -> ResponseReturnValue:
+    if not name.endswith((".js", ".css", ".d.ts")):
+        return problems.answer(404, "Not found", "There is no such thing here.")
+    response = send_from_directory(CLIENT, name, max_age=0)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _register_demo(app: Flask) -> None:
+    shop = import_module("examples.shop")
+    app.register_blueprint(shop.create_blueprint())

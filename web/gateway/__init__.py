@@ -1,0 +1,13 @@
+"""The WebSocket gateway: performs what `notifier.session` says.
+
+endpoint   the route: Origin, limits, and the socket that Flask-Sock is given
+wire       one WebSocket on gevent: whole frames out, frames in, pings, a clean close
+connection one socket's loop: the session's effects, performed
+hub        who is connected here: one subscription a user, shared by their sockets
+acks       what devices acked, written in one go
+gateway    the parts together: start, changes of state, stop
+"""
+
+from web.gateway.gateway import Gateway
+
+__all__ = ["Gateway"]

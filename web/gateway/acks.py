@@ -1,0 +1,81 @@
+"""What devices acked, collected and written in one go every quarter of a second.
+
+What a crash loses comes again with the device's next hello.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from models.engine import Database
+from models.store import devices
+from models.store.devices import Ack, Closed, Delivered
+from models.types import now as utc_now
+from notifier.errors import Unavailable
+from notifier.signals import emit, notification_delivered
+from web import metrics
+
+log = logging.getLogger(__name__)
+
+MAX_PENDING = 100_000  # sockets whose acks wait for the database
+
+
+class Acks:
+    """Collects acks by socket and writes them."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+        self._acks: dict[str, Ack] = {}
+        self._closed: dict[str, Closed] = {}
+
+    def add(self, socket_id: str, ack: Ack) -> None:
+        """A socket acked; cumulative, so that one entry a socket is enough."""
+        known = self._acks.get(socket_id)
+        if known and (known.window_from, known.log_from) == (ack.window_from, ack.log_from):
+            ack = replace(ack, after=min(known.after, ack.after), through=max(known.through, ack.through))
+        elif known:
+            # The socket started afresh: what it acked before stands on its own.
+            self._acks[f"{socket_id} until {known.through}"] = known
+        if len(self._acks) < MAX_PENDING:
+            self._acks[socket_id] = ack
+
+    def closed(self, socket_id: str, closed: Closed) -> None:
+        """A device's socket closed."""
+        if len(self._closed) < MAX_PENDING:
+            self._closed[socket_id] = closed
+
+    def flush(self) -> None:
+        """Write what was collected; when the database is away, keep it for the next time."""
+        if not (self._acks or self._closed):
+            return
+        acks, self._acks = self._acks, {}
+        closed, self._closed = self._closed, {}
+        try:
+            delivered = self._database.run(
+                lambda connection: devices.flush(
+                    connection, list(acks.values()), list(closed.values()), now=self._clock()
+                )
+            )
+        except Unavailable as exc:
+            log.warning("acks kept for later: sockets=%d error=%s", len(acks) + len(closed), exc)
+            self._restore(acks, closed)
+        except Exception:
+            log.exception("acks lost until the devices return: sockets=%d", len(acks) + len(closed))
+        else:
+            announce(delivered)
+
+    def _restore(self, acks: dict[str, Ack], closed: dict[str, Closed]) -> None:
+        newer = self._acks
+        self._acks = acks
+        for socket_id, ack in newer.items():
+            self.add(socket_id, ack)
+        self._closed = {**closed, **self._closed}
+
+
+def announce(delivered: list[Delivered]) -> None:
+    """Tell metrics and signals what has just counted as delivered."""
+    metrics.DELIVERED.inc(len(delivered))
+    for one in delivered:
+        emit(notification_delivered, None, id=one.notification_id, user_id=one.user_id)

@@ -1,0 +1,243 @@
+"""One socket's loop, in the greenlet that Flask-Sock gives it: performs what its session says."""
+
+import logging
+import random
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+from models.store import devices
+from models.store import log as store_log
+from models.store.devices import Ack, Closed
+from models.types import now as utc_now
+from notifier import frames
+from notifier.errors import NotifierError, TooSlow, Unavailable
+from notifier.log import Snapshot
+from notifier.session import Acked, Change, Close, Effect, Fetch, Join, Phase, Send, Session
+from notifier.signals import client_connected, client_disconnected, emit
+from web import metrics
+from web.gateway.acks import announce
+from web.gateway.wire import Gone, Wire
+
+if TYPE_CHECKING:
+    from web.gateway.gateway import Gateway
+
+log = logging.getLogger(__name__)
+
+IDLE = 60.0  # seconds that the loop waits at most before it looks around
+FETCH_RETRY = 0.5  # seconds, doubled up to FETCH_RETRY_MAX while the database is away
+FETCH_RETRY_MAX = 5.0
+GONE = 1006  # the close code for "without a close frame" (RFC 6455, section 7.1.5)
+
+
+class Connection:
+    """A socket: a session, a wire, and the gateway's services."""
+
+    def __init__(self, gateway: "Gateway", wire: Wire, user_agent: str | None) -> None:
+        settings = gateway.settings
+        self.id = str(uuid.uuid4())
+        self._gateway = gateway
+        self._wire = wire
+        self._user_agent = user_agent
+        self._code = GONE
+        self._joined = False
+        self._retry_at = 0.0
+        self._retry = FETCH_RETRY
+        self._closing: tuple[int, str] | None = None
+        self.session = Session(
+            verify=gateway.tokens.verify,
+            now=time.time(),
+            hello_timeout=settings.hello_timeout,
+            ping_interval=settings.ping_interval,
+            frames_per_second=settings.frames_per_second,
+        )
+
+    # ---------------------------------------------------------------- called by others
+
+    def offer(self, seq: int, frame: bytes) -> None:
+        """An event has come from the broker."""
+        before = self.session.overflows
+        if self.session.offer(seq, frame):
+            self._wire.wake()
+        if self.session.overflows != before:
+            metrics.OVERFLOWS.inc()
+
+    def heard(self, head: int) -> None:
+        """SQL says where the log's head is."""
+        if self.session.heard(head):
+            self._wire.wake()
+
+    def ask_to_close(self, code: int, reason: str) -> None:
+        """Close soon, in the socket's own greenlet."""
+        self._closing = (code, reason)
+        self._wire.wake()
+
+    # ---------------------------------------------------------------- the loop
+
+    def run(self) -> None:
+        """Serve the socket until it closes."""
+        try:
+            while self.session.phase is not Phase.CLOSED:
+                self._turn()
+        except Gone as exc:
+            log.debug("socket gone: socket=%s user=%s reason=%s", self.id, self.session.user_id, exc)
+            self.session.close(GONE, "")
+        except TooSlow as exc:
+            self._leave()  # from here on it costs the others nothing
+            self._perform(self.session.close(exc.close_code, exc.detail))
+        finally:
+            self._leave()
+            self._wire.release()
+
+    def _turn(self) -> None:
+        now = time.time()
+        session = self.session
+        self._perform(session.tick(now))
+        if self._closing:
+            self._perform(session.close(*self._closing))
+        for frame in self._wire.read():
+            metrics.RECEIVED.inc()
+            self._perform(session.receive(frame, now))
+        if time.monotonic() >= self._retry_at:
+            self._perform(session.take())
+        if session.phase is not Phase.CLOSED:
+            wait = min(IDLE, session.deadline - time.time())
+            if self._retry_at > (monotonic := time.monotonic()):
+                wait = min(wait, self._retry_at - monotonic)
+            self._wire.wait(max(0.0, wait))
+
+    def _perform(self, effects: list[Effect]) -> None:
+        """Perform effects in their order; frames that follow each other leave together."""
+        while effects:
+            outgoing: list[bytes] = []
+            following: list[Effect] = []
+            for effect in effects:
+                if isinstance(effect, Send):
+                    outgoing.append(effect.frame)
+                    continue
+                self._send(outgoing)
+                outgoing = []
+                following += self._do(effect)
+            self._send(outgoing)
+            effects = following
+
+    def _send(self, outgoing: list[bytes]) -> None:
+        if outgoing:
+            self._wire.send(outgoing)
+            metrics.SENT.inc(len(outgoing))
+
+    def _do(self, effect: Effect) -> list[Effect]:
+        match effect:
+            case Join():
+                return self._join(effect)
+            case Fetch():
+                return self._fetch(effect)
+            case Acked(window_from, log_from, after, through):
+                ack = Ack(self.session.user_id, self.session.device, window_from, log_from, after, through)
+                self._gateway.acks.add(self.id, ack)
+            case Change():
+                return self._change(effect)
+            case Close(code, reason):
+                self._code = code
+                self._leave()
+                self._wire.close(code, reason)
+        return []
+
+    # ---------------------------------------------------------------- effects
+
+    def _join(self, join: Join) -> list[Effect]:
+        session = self.session
+        try:
+            self._joined = True
+            self._gateway.hub.join(join.user_id, self)
+            snapshot = self._snapshot(join.after)
+        except Unavailable as exc:
+            log.warning("hello put off: socket=%s user=%s error=%s", self.id, join.user_id, exc)
+            return session.close(exc.close_code, f"{random.uniform(1, 5):.1f}")  # noqa: S311
+        except NotifierError as exc:
+            return session.close(exc.close_code, exc.detail)
+        metrics.SOCKETS.inc()
+        emit(client_connected, self, user_id=join.user_id, device=join.device, socket_id=self.id)
+        log.debug(
+            "hello: socket=%s user=%s after=%s head=%d", self.id, join.user_id, join.after, snapshot.head
+        )
+        return session.joined(snapshot)
+
+    def _fetch(self, fetch: Fetch) -> list[Effect]:
+        try:
+            snapshot = self._snapshot(fetch.after, repair=True)
+        except Unavailable as exc:
+            log.warning("repair put off: socket=%s user=%s error=%s", self.id, fetch.user_id, exc)
+            self.session.failed()
+            self._retry_at = time.monotonic() + self._retry
+            self._retry = min(self._retry * 2, FETCH_RETRY_MAX)
+            return []
+        self._retry = FETCH_RETRY
+        metrics.REPAIRS.inc()
+        return self.session.joined(snapshot) if snapshot.reset else self.session.fetched(snapshot)
+
+    def _snapshot(self, after: int | None, *, repair: bool = False) -> Snapshot:
+        """Read what the socket goes on from, and note down what its device is being sent."""
+        session, database = self.session, self._gateway.database
+        with database.read() as connection:
+            at = store_log.snapshot(connection, session.user_id, after)
+        if at.reset:
+            metrics.RESETS.inc()
+            log.info(
+                "reset: socket=%s user=%s reason=%s after=%s head=%d",
+                self.id, session.user_id, at.reset, after, at.head,
+            )  # fmt: skip
+        if session.device is not None and (at.reset or not repair):
+            window_from, log_from = window_of(at, after)
+            device, socket = session.device, self.id
+            acked = None if repair or at.reset == "ahead" else after
+            announce(
+                database.run(
+                    lambda connection: devices.joined(
+                        connection,
+                        user_id=session.user_id,
+                        device=device,
+                        socket=socket,
+                        after=acked,
+                        window_from=window_from,
+                        log_from=log_from,
+                        user_agent=self._user_agent,
+                        now=utc_now(),
+                    )
+                )
+            )
+        return at
+
+    def _change(self, change: Change) -> list[Effect]:
+        try:
+            self._gateway.change(self.session.user_id, change.op, ids=change.ids, through=change.through)
+        except Unavailable as exc:
+            log.warning("change refused: socket=%s user=%s error=%s", self.id, self.session.user_id, exc)
+            return [Send(frames.error("unavailable", "not done; try again in a moment"))]
+        return self.session.take()
+
+    def _leave(self) -> None:
+        if not self._joined:
+            return
+        self._joined = False
+        session = self.session
+        self._gateway.hub.leave(session.user_id, self)
+        if session.device is not None and session.sent:
+            self._gateway.acks.closed(self.id, Closed(session.user_id, session.device, self.id, session.sent))
+        metrics.SOCKETS.dec()
+        metrics.CLOSED.labels(str(self._code)).inc()
+        emit(
+            client_disconnected,
+            self,
+            user_id=session.user_id,
+            device=session.device,
+            socket_id=self.id,
+            code=self._code,
+        )
+
+
+def window_of(at: Snapshot, after: int | None) -> tuple[int, int]:
+    """Return `window_from` and `log_from` of a socket that starts with this snapshot."""
+    if at.window is not None or after is None:
+        return (at.window[0].seq if at.window else at.head + 1), at.head
+    return after + 1, after

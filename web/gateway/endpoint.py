@@ -1,0 +1,69 @@
+"""The route `/ws`: who may open a socket, and the socket that Flask-Sock is given."""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from flask_sock import Sock
+from simple_websocket import Server
+
+from notifier.errors import Forbidden, Unavailable
+from web.gateway.connection import Connection
+from web.gateway.wire import SERVER_OPTIONS, WholeSocket, Wire
+from web.runtime import current
+
+PATH = "/ws"
+SOCKETS = ("gunicorn.socket", "werkzeug.socket")
+
+
+def register(app: Flask) -> None:
+    """Add the route to `app`."""
+    app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS
+    app.before_request(_before)
+    sock = Sock()
+    sock.route(PATH)(serve)
+    sock.init_app(app)
+
+
+def _before() -> ResponseReturnValue | None:
+    if request.path != PATH or "websocket" not in request.headers.get("Upgrade", "").lower():
+        return None
+    runtime = current()
+    if not origin_allowed(request.headers.get("Origin"), request.host_url, runtime.settings.allowed_origins):
+        raise Forbidden("this origin may not open a socket")
+    if runtime.gateway.stopping:
+        raise Unavailable("the server restarts")
+    environ = request.environ
+    # Compressing each of many small frames costs 100 KB a connection: never offered, never accepted.
+    environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+    for name in SOCKETS:
+        if name in environ:
+            environ[name] = WholeSocket(environ[name], runtime.settings.slow_timeout)
+    return None
+
+
+def origin_allowed(origin: str | None, host_url: str, allowed: tuple[str, ...]) -> bool:
+    """Whether a browser page of `origin` may open a socket here.
+
+    No origin: not a browser page (RFC 6455, section 4.1), its token decides. Otherwise it must be
+    in the list, or be our own when the list is empty.
+    """
+    if origin is None:
+        return True
+    if allowed:
+        return origin.rstrip("/").lower() in allowed
+    return urlsplit(origin).netloc.lower() == urlsplit(host_url).netloc.lower() != ""
+
+
+def serve(ws: Server) -> None:
+    """Serve one socket, in its own greenlet, until it closes."""
+    gateway = current().gateway
+    gateway.start()
+    agent = request.headers.get("User-Agent")
+    wire = Wire(ws, gateway.settings.ping_interval)
+    connection = Connection(gateway, wire, agent[:256] if agent else None)
+    gateway.connections.add(connection)
+    try:
+        connection.run()
+    finally:
+        gateway.connections.discard(connection)

@@ -1,0 +1,176 @@
+"""The gateway of one web process: its parts, its loops, its start and its stop."""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gevent
+import gevent.event
+
+from models.engine import Database
+from models.store import inbox
+from models.store.inbox import Changed
+from models.types import now
+from notifier import frames
+from notifier.broker.message import Message
+from notifier.broker.publisher import Publisher
+from notifier.broker.subscriber import Subscriber
+from notifier.broker.topology import new_gateway_id
+from notifier.errors import BrokerUnavailable, Restarting
+from notifier.log import READ
+from notifier.settings import Settings
+from notifier.signals import emit, notification_read
+from notifier.tokens import Tokens
+from web import metrics
+from web.gateway.acks import Acks
+from web.gateway.connection import Connection
+from web.gateway.hub import Hub
+
+log = logging.getLogger(__name__)
+
+REAP_INTERVAL = 1.0  # seconds
+RESTART_LOOP = 1.0  # seconds before a loop that died is started again
+
+
+class Gateway:
+    """Serves the WebSockets of this process.
+
+    Args:
+        settings: intervals and limits.
+        database: the truth.
+        publisher: carries changes of state to the other gateways.
+        tokens: verifies who a socket speaks for.
+    """
+
+    def __init__(self, settings: Settings, database: Database, publisher: Publisher, tokens: Tokens) -> None:
+        self.settings = settings
+        self.database = database
+        self.tokens = tokens
+        self.acks = Acks(database)
+        self.id = new_gateway_id()
+        self._publisher = publisher
+        self._subscriber = Subscriber(
+            settings, gateway_id=self.id, on_message=self._on_message, on_recovered=self._on_recovered
+        )
+        self.hub = Hub(
+            self._subscriber,
+            database,
+            linger=settings.linger,
+            sockets_per_user=settings.sockets_per_user,
+        )
+        self._loops: list[Any] = []
+        self._compare_now = gevent.event.Event()
+        self.stopping = False
+        self.connections: set[Connection] = set()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is connected."""
+        return self._subscriber.connected
+
+    # ---------------------------------------------------------------- start and stop
+
+    def start(self) -> None:
+        """Start the loops, once; each is started again when it dies."""
+        if self._loops or self.stopping:
+            return
+        log.info("gateway starts: gateway=%s", self.id)
+        for name, loop in (
+            ("subscriber", self._subscriber.run),
+            ("acks", self._every(self.settings.ack_interval, self.acks.flush)),
+            ("reaper", self._every(REAP_INTERVAL, self.hub.reap)),
+            ("heads", self._heads),
+        ):
+            self._loops.append(gevent.spawn(self._supervised, name, loop))
+
+    def _supervised(self, name: str, loop: Callable[[], None]) -> None:
+        while True:
+            try:
+                loop()
+            except Exception:
+                log.exception("a loop died and is started again: loop=%s gateway=%s", name, self.id)
+            if self.stopping:
+                return
+            gevent.sleep(RESTART_LOOP)
+
+    def _every(self, seconds: float, work: Callable[[], None]) -> Callable[[], None]:
+        def loop() -> None:
+            while not self.stopping:
+                gevent.sleep(seconds)
+                work()
+
+        return loop
+
+    def _heads(self) -> None:
+        while not self.stopping:
+            self._compare_now.wait(self.settings.heads_interval)
+            self._compare_now.clear()
+            self.hub.compare_heads()
+
+    def stop(self) -> None:
+        """Close every socket with 1012, staggered over half of the grace time, and flush the acks.
+
+        Each is told its own number of seconds after which to return.
+        """
+        if self.stopping:
+            return
+        self.stopping = True
+        sockets = list(self.connections)
+        random.shuffle(sockets)
+        log.info("gateway stops: gateway=%s sockets=%d", self.id, len(sockets))
+        deadline = time.monotonic() + self.settings.restart_grace
+        pause = self.settings.restart_grace / 2 / max(1, len(sockets))
+        for socket in sockets:
+            delay = random.uniform(0, self.settings.restart_spread)  # noqa: S311
+            socket.ask_to_close(Restarting.close_code, f"{delay:.1f}")
+            gevent.sleep(min(pause, 0.05))
+        while self.connections and time.monotonic() < deadline:
+            gevent.sleep(0.05)
+        self.acks.flush()
+        self._subscriber.stop()
+        self._publisher.close()
+        log.info("gateway stopped: gateway=%s left=%d", self.id, len(self.connections))
+
+    # ---------------------------------------------------------------- events
+
+    def _on_message(self, message: Message) -> None:
+        self.hub.deliver(message)
+
+    def _on_recovered(self) -> None:
+        log.warning("the broker is back: comparing every socket with SQL: gateway=%s", self.id)
+        self._compare_now.set()
+
+    def change(
+        self, user_id: str, op: str, *, ids: Sequence[str] | None = None, through: int | None = None
+    ) -> Changed:
+        """Change the state of entries of a user's inbox, and let all their sockets know.
+
+        Raises DatabaseUnavailable when nothing was done.
+        """
+        if through is not None:
+            changed = self.database.run(
+                lambda connection: inbox.read_through(connection, user_id, through, now=now())
+            )
+        else:
+            changed = self.database.run(
+                lambda connection: inbox.change(connection, user_id, op, ids or (), now=now())
+            )
+        if changed.entry is not None:
+            self._publish(user_id, changed)
+            if op == READ:
+                emit(notification_read, self, user_id=user_id, ids=changed.ids, through=through)
+        return changed
+
+    def _publish(self, user_id: str, changed: Changed) -> None:
+        if changed.entry is None:
+            return
+        message = Message(user_id, changed.seq, frames.event(user_id, changed.entry))
+        self.hub.deliver(message)  # our own sockets need no broker for it; a second copy is dropped
+        try:
+            self._publisher.publish([message])
+        except BrokerUnavailable as exc:
+            metrics.UNPUBLISHED.inc()
+            log.warning("change not published, gateways will fetch it: user=%s seq=%d error=%s",
+                        user_id, changed.seq, exc)  # fmt: skip

@@ -1,0 +1,69 @@
+"""Open calls for operators and tools: alive, ready, metrics, the API's description."""
+
+from flask import Blueprint, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from models.store import status
+from notifier.broker.topology import connect
+from notifier.errors import DatabaseUnavailable, NotifierError
+from web import metrics, openapi
+from web.body import write
+from web.problems import answer
+from web.runtime import Runtime, current
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+def alive() -> Response:
+    """This process answers."""
+    return write({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def ready() -> Response:
+    """Database and broker can be reached; 503 says which cannot."""
+    runtime = current()
+    parts = {"database": _database(runtime), "broker": _broker(runtime)}
+    down = [name for name, state in parts.items() if state != "ok"]
+    if not down:
+        return write({"status": "ok", **parts})
+    response = answer(503, "Not ready", f"not reachable: {', '.join(down)}")
+    response.headers["Retry-After"] = "2"
+    return response
+
+
+def _database(runtime: Runtime) -> str:
+    try:
+        runtime.database.check()
+    except NotifierError:
+        return "unreachable"
+    return "ok"
+
+
+def _broker(runtime: Runtime) -> str:
+    if runtime.gateway.connected:
+        return "ok"
+    try:
+        with connect(runtime.settings) as connection:
+            connection.ensure_connection(max_retries=1, timeout=2, interval_start=0)
+    except Exception:  # noqa: BLE001  kombu's transports raise errors of their own
+        return "unreachable"
+    return "ok"
+
+
+@blueprint.get("/metrics")
+def prometheus() -> Response:
+    """Prometheus metrics of this process, and the backlog in the database."""
+    try:
+        with current().database.read() as connection:
+            metrics.set_backlog(status.backlog(connection))
+    except DatabaseUnavailable:
+        metrics.DATABASE_UP.set(0)
+    return Response(generate_latest(metrics.REGISTRY), content_type=CONTENT_TYPE_LATEST)
+
+
+@blueprint.get("/openapi.json")
+def describe() -> Response:
+    """The API's description, OpenAPI 3.1."""
+    return write(openapi.document())

@@ -1,0 +1,54 @@
+"""Errors as RFC 9457 `application/problem+json`: uniform, and without a trace, SQL or a setting."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from notifier.errors import InvalidInput, NotifierError, Problem, Unavailable
+
+log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+def answer(status: int, title: str, detail: str, errors: Sequence[Problem] | None = None) -> Response:
+    """Return a problem as the response."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    if errors is not None:
+        body["errors"] = errors
+    return Response(orjson.dumps(body, default=str), status, content_type=MEDIA_TYPE)
+
+
+def register(app: Flask) -> None:
+    """Let every error of `app` be answered as a problem."""
+    app.register_error_handler(NotifierError, _ours)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _ours(error: NotifierError) -> Response:
+    response = answer(
+        error.status, error.title, error.detail, error.problems if isinstance(error, InvalidInput) else None
+    )
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+        log.warning("%s %s: %s", request.method, request.path, error)
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    response = answer(error.code or 500, error.name, error.description or error.name)
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return answer(500, "Internal error", "Something went wrong here; it has been logged.")

@@ -1,0 +1,33 @@
+"""What one web process is made of, put together once and handed down."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from models.engine import Database
+from notifier.broker.publisher import Publisher
+from notifier.send import Sender
+from notifier.settings import Settings
+from notifier.tokens import Tokens
+from web.gateway import Gateway
+
+EXTENSION = "notifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The parts of a web process; `current()` finds them from a view."""
+
+    settings: Settings
+    database: Database
+    sender: Sender
+    publisher: Publisher
+    tokens: Tokens
+    api_keys: tuple[str, ...]
+    gateway: Gateway
+
+
+def current() -> Runtime:
+    """Return the parts of the application that serves this request."""
+    runtime: Runtime = current_app.extensions[EXTENSION]
+    return runtime

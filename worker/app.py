@@ -1,0 +1,112 @@
+"""The Celery application: the composition root of a worker, and of beat.
+
+`celery -A worker.app worker` and `celery -A worker.app beat`, or `notifier worker` and
+`notifier beat`. The pool is `solo` by default: our tasks are short, and prefork's pipes cost a
+single alert more than they give (docs/adr/0003); several workers are several processes.
+"""
+
+import os
+import sys
+from importlib import import_module
+
+from celery import Celery
+from celery.signals import setup_logging
+
+from models.engine import Database, make_engine
+from notifier.broker.publisher import Publisher
+from notifier.broker.topology import TASK_QUEUE, celery_config
+from notifier.errors import SettingError
+from notifier.logs import configure
+from notifier.ring import CHUNK, SEND
+from notifier.send import Sender
+from notifier.settings import Settings
+from worker.dispatcher import Dispatcher
+
+SWEEP = "notifier.sweep"
+BADGE = "notifier.update_badge"
+
+try:
+    settings = Settings.load()
+except SettingError as exc:
+    sys.exit(str(exc))
+
+
+def make_app(settings: Settings) -> Celery:
+    """Return the Celery application for these settings; connects to nothing yet."""
+    app = Celery("notifier", include=["worker.tasks"])
+    app.conf.update(
+        celery_config(settings),
+        task_default_queue=TASK_QUEUE,
+        task_create_missing_queues=True,
+        task_routes={name: {"queue": TASK_QUEUE} for name in (SEND, CHUNK, SWEEP, BADGE)},
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        # By-name tasks carry data that no row holds yet: they are acked when it is stored.
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_pool="solo",
+        worker_prefetch_multiplier=4,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=True,
+        worker_enable_remote_control=not settings.file_broker,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        # Nothing to remember between starts: the sweep is due whenever beat starts.
+        beat_scheduler="celery.beat:Scheduler",
+        beat_max_loop_interval=settings.sweep_interval,
+        beat_schedule={
+            "sweep": {
+                "task": SWEEP,
+                "schedule": settings.sweep_interval,
+                "options": {"expires": settings.sweep_interval * 2, "queue": TASK_QUEUE},
+            }
+        },
+        timezone="UTC",
+    )
+    for module in settings.events:
+        import_module(module)
+    return app
+
+
+class Runtime:
+    """What the tasks of one process share; made anew after a fork."""
+
+    def __init__(self, settings: Settings, app: Celery) -> None:
+        self._settings = settings
+        self._app = app
+        self._pid = 0
+
+    def _ready(self) -> None:
+        if self._pid != os.getpid():
+            database = Database(make_engine(self._settings.database_url, pool_size=2))
+            self._dispatcher = Dispatcher(database, Publisher(self._settings), self._settings)
+            self._sender = Sender(database, self)
+            self._pid = os.getpid()
+
+    def ring(self, id: str, *, bulk: bool = False) -> None:
+        """Enqueue the next chunk; a single notification is drained by the task that stored it."""
+        if bulk:
+            self._app.send_task(CHUNK, kwargs={"id": id}, queue=TASK_QUEUE, ignore_result=True, retry=False)
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """This process's dispatcher."""
+        self._ready()
+        return self._dispatcher
+
+    @property
+    def sender(self) -> Sender:
+        """This process's sender."""
+        self._ready()
+        return self._sender
+
+
+@setup_logging.connect
+def _logging(**_: object) -> None:
+    """Log as our other processes do, instead of Celery's own way."""
+    configure(settings)
+
+
+app = make_app(settings)
+runtime = Runtime(settings, app)

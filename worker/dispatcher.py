@@ -1,0 +1,166 @@
+"""The drain: takes what waits, puts it into inboxes, and publishes what it committed.
+
+Publishing comes after the commit, always: a frame that is on its way is in SQL already, so whoever
+sees a gap finds it there. What is not published (a crash right after the commit, a dead broker)
+the gateways notice by the next event's seq, or when they compare heads.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy.engine import Connection
+
+from models.engine import Database
+from models.store import dispatch
+from models.store.dispatch import Dispatched
+from models.tables import DEAD
+from models.types import now as utc_now
+from notifier import frames
+from notifier.broker.message import Message
+from notifier.errors import BrokerUnavailable, Unavailable
+from notifier.settings import Settings
+from notifier.signals import emit, notification_dispatched
+
+log = logging.getLogger(__name__)
+
+
+class Publishes(Protocol):
+    """What the dispatcher needs of a publisher."""
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Publish all, or raise BrokerUnavailable."""
+
+
+class Dispatcher:
+    """Dispatches what is accepted, in the order of acceptance.
+
+    Args:
+        database: where it waits, and where the inboxes are.
+        publisher: carries the committed changes to the gateways.
+        settings: batch and chunk sizes, attempts and delays.
+        clock: the present, in UTC.
+        jitter: a number from 0 to 1, anew at each call.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publishes,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._database = database
+        self._publisher = publisher
+        self._settings = settings
+        self._clock = clock
+        self._jitter = jitter
+
+    def drain(self) -> int:
+        """Dispatch every waiting single notification; return how many.
+
+        Raises DatabaseUnavailable; whatever was committed before has been published.
+        """
+        total = 0
+        while done := self._batch():
+            total += done
+        return total
+
+    def _batch(self) -> int:
+        limit = self._settings.batch_size
+        try:
+            done = self._transaction(partial(dispatch.dispatch_batch, limit=limit, now=self._clock()))
+        except Unavailable:
+            raise
+        except Exception:
+            # One bad row must not hold up its neighbours: each gets a transaction of its own.
+            log.exception("a batch failed, trying its rows one by one")
+            return self._one_by_one(limit)
+        return len(done.ids)
+
+    def _one_by_one(self, limit: int) -> int:
+        with self._database.read() as connection:
+            numbers = dispatch.due_numbers(connection, limit=limit, now=self._clock())
+        for number in numbers:
+            self._guarded(
+                number,
+                lambda connection, number=number: dispatch.dispatch_one(
+                    connection, number, now=self._clock()
+                ),
+            )
+        return len(numbers)  # each is either dispatched, postponed or dead now
+
+    def chunk(self, id: str) -> bool:
+        """Dispatch the next chunk of a bulk notification; whether there is nothing left of it.
+
+        Raises DatabaseUnavailable.
+        """
+        settings = self._settings
+        work = partial(
+            dispatch.dispatch_chunk,
+            id=id,
+            size=settings.chunk_size,
+            now=self._clock(),
+            lease=timedelta(seconds=settings.chunk_lease),
+        )
+        done = self._guarded(id, work)
+        return done is None or done.done
+
+    def stalled(self) -> list[str]:
+        """Return the ids of bulk notifications that wait and nobody works on."""
+        with self._database.read() as connection:
+            return dispatch.due_bulk(connection, limit=100, now=self._clock())
+
+    def _guarded(self, key: int | str, work: Callable[[Connection], Dispatched]) -> Dispatched | None:
+        """Run `work`; when it fails, keep the error with its row and let it wait."""
+        try:
+            return self._transaction(work)
+        except Unavailable:
+            raise
+        except Exception as exc:  # noqa: BLE001  whatever it is, it is this row's
+            self._postpone(key, exc)
+            return None
+
+    def _postpone(self, key: int | str, exc: Exception) -> None:
+        settings = self._settings
+        error = f"{type(exc).__name__}: {exc}"
+
+        def store(connection: Connection) -> str:
+            attempts = dispatch.attempts_of(connection, key)
+            # Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+            longest = min(settings.retry_max, settings.retry_base * 2.0**attempts)
+            delay = timedelta(seconds=longest * (0.5 + self._jitter() / 2))
+            return dispatch.postpone(
+                connection, key, error, now=self._clock(), delay=delay, max_attempts=settings.max_attempts
+            )
+
+        state = self._database.run(store)
+        level = logging.ERROR if state == DEAD else logging.WARNING
+        log.log(level, "dispatch failed: notification=%s state=%s error=%s", key, state, error)
+
+    def _transaction(self, work: Callable[[Connection], Dispatched]) -> Dispatched:
+        done = self._database.run(work)
+        self._publish(done)
+        for id in done.ids if done.done else ():
+            emit(notification_dispatched, self, id=id)
+        return done
+
+    def _publish(self, done: Dispatched) -> None:
+        if not done.entries:
+            return
+        messages = [
+            Message(user_id, entry.seq, frames.event(user_id, entry)) for user_id, entry in done.entries
+        ]
+        try:
+            self._publisher.publish(messages)
+        except BrokerUnavailable as exc:
+            log.warning(
+                "committed, not published; gateways will fetch it: notifications=%s events=%d error=%s",
+                ",".join(done.ids[:5]),
+                len(messages),
+                exc,
+            )

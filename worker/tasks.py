@@ -1,0 +1,113 @@
+"""The tasks: decode, store, publish. Their names and arguments are the contract's (sections 4 and 7).
+
+A task's arguments are input like any other: what breaks a rule is refused with one log line, and
+never tried again.
+"""
+
+import logging
+from typing import Any
+
+from celery import Task
+
+from notifier.draft import Draft, draft
+from notifier.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
+from notifier.ring import CHUNK, SEND
+from worker.app import BADGE, SWEEP, app, runtime
+
+log = logging.getLogger(__name__)
+
+RETRY_MAX = 30  # seconds between attempts to store a by-name task while the database is away
+
+
+@app.task(name=SEND, bind=True, max_retries=None)
+def send_notification(
+    self: Task,
+    user_id: Any = None,
+    user_ids: Any = None,
+    data: Any = None,
+    event: Any = "alert",
+    id: Any = None,
+    **unknown: Any,
+) -> None:
+    """Dispatch what waits; with `data`, accept that notification first.
+
+    Any Celery producer may enqueue it by name, with `user_id` or `user_ids`, `data`, and optionally
+    `event` and `id`. With `id` alone it is our own doorbell.
+    """
+    if data is None and user_id is None and user_ids is None:
+        _drain(id)
+        return
+    _accept(self, {"user_id": user_id, "user_ids": user_ids, "data": data, "event": event, "id": id}, unknown)
+
+
+@app.task(name=BADGE, bind=True, max_retries=None)
+def update_badge(
+    self: Task, user_id: Any = None, type: Any = None, count: Any = None, id: Any = None, **unknown: Any
+) -> None:
+    """Set a badge of one user."""
+    _accept(
+        self,
+        {"user_id": user_id, "data": {"type": type, "count": count}, "event": "badge", "id": id},
+        unknown,
+    )
+
+
+@app.task(name=CHUNK)
+def dispatch_chunk(id: str) -> None:
+    """Dispatch the next recipients of a bulk notification, and ring for those after them."""
+    try:
+        done = runtime.dispatcher.chunk(str(id))
+    except DatabaseUnavailable as exc:
+        log.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
+        return
+    if not done:
+        _ring(str(id))
+
+
+@app.task(name=SWEEP)
+def sweep() -> None:
+    """Dispatch what rings have missed: lost ones, and rows whose next attempt is due."""
+    try:
+        found = runtime.dispatcher.drain()
+        stalled = runtime.dispatcher.stalled()
+    except DatabaseUnavailable as exc:
+        log.warning("sweep put off: error=%s", exc)
+        return
+    if found:
+        log.info("the sweep dispatched what no ring had reached: notifications=%d", found)
+    for id in stalled:
+        _ring(id)
+
+
+def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
+    try:
+        if unknown:
+            raise InvalidInput(
+                problems=[{"loc": [name], "msg": "unknown argument"} for name in sorted(unknown)]
+            )
+        what: Draft = draft(**given)
+        # A redelivered task stores nothing new: the broker's id for it is its idempotency key.
+        accepted = runtime.sender.send(what, key=f"task:{task.request.id}")
+    except InvalidInput as exc:
+        log.error("task refused: task=%s id=%s problems=%s", task.request.id, given["id"], exc.problems)
+        return
+    except DatabaseUnavailable as exc:
+        wait = min(RETRY_MAX, 2**task.request.retries)
+        log.warning("task put off %d s: task=%s error=%s", wait, task.request.id, exc)
+        raise task.retry(exc=exc, countdown=wait) from None
+    if not accepted.bulk:
+        _drain(accepted.id)
+
+
+def _drain(id: Any) -> None:
+    try:
+        runtime.dispatcher.drain()
+    except DatabaseUnavailable as exc:
+        log.warning("dispatch put off, the sweep will ring again: notification=%s error=%s", id, exc)
+
+
+def _ring(id: str) -> None:
+    try:
+        runtime.ring(id, bulk=True)
+    except (BrokerUnavailable, OSError, ConnectionError) as exc:
+        log.warning("ring failed, the sweep will ring again: notification=%s error=%s", id, exc)
