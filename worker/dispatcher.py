@@ -9,6 +9,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from sqlalchemy.engine import Connection
@@ -86,12 +87,7 @@ class Dispatcher:
         with self._database.read() as connection:
             numbers = dispatch.due_numbers(connection, limit=limit, now=self._clock())
         for number in numbers:
-            self._guarded(
-                number,
-                lambda connection, number=number: dispatch.dispatch_one(
-                    connection, number, now=self._clock()
-                ),
-            )
+            self._guarded(number, partial(dispatch.dispatch_one, number=number, now=self._clock()))
         return len(numbers)  # each is either dispatched, postponed or dead now
 
     def chunk(self, id: str) -> bool:
