@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote, urlencode
 
 from tests.harness.http_client import Http, Response
@@ -62,7 +62,7 @@ class BackendApi:
         """Close its connections."""
         self._http.close()
 
-    def __enter__(self) -> BackendApi:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:

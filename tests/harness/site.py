@@ -1,0 +1,103 @@
+"""A running site as its callers see it: a backend, its processes, and the ways in."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tests.harness import processes
+from tests.harness.backend_api import BackendApi, UserApi
+from tests.harness.backends import Backend
+from tests.harness.plain_socket import Socket
+from tests.harness.processes import Process
+from tests.harness.waiting import until
+
+_numbers = itertools.count(1)
+
+
+class Site:
+    """One web address on one backend. `api` is a backend caller; users get a token when they ask."""
+
+    def __init__(self, backend: Backend, logs: Path) -> None:
+        self.backend = backend
+        self.logs = logs
+        self.processes: list[Process] = []
+        self._api: BackendApi | None = None
+
+    @property
+    def api(self) -> BackendApi:
+        if self._api is None:
+            self._api = BackendApi(self.backend.base_url, self.backend.api_key)
+        return self._api
+
+    def start(self, *arguments: str) -> Process:
+        """Start a `notifier` command on this backend; not waited for."""
+        log = self.logs / f"{arguments[0]}-{self.backend.port}.log"
+        process = processes.notifier(*arguments, env=self.backend.env, log=log).start()
+        self.processes.append(process)
+        return process
+
+    def up(self) -> Site:
+        """`notifier up`, ready."""
+        self.start("up").wait_ready(self.backend.base_url)
+        return self
+
+    def user(self, user_id: str) -> UserApi:
+        """The HTTP API as this user."""
+        return UserApi(self.backend.base_url, self.backend.token(user_id))
+
+    def socket(self, user_id: str, after: int | None = None, device: str | None = None) -> Socket:
+        """A live socket of this user; what came before `live` is read."""
+        socket = self.open()
+        socket.enter(self.backend.token(user_id), after, device=device)
+        return socket
+
+    def open(self) -> Socket:
+        """A connected socket that has said nothing yet."""
+        return Socket(self.backend.ws_url)
+
+    def send(self, user_id: str, title: str = "Order Shipped") -> str:
+        """Send an alert; returns its id."""
+        answer = self.api.send(user_id, {"title": title, "message": "m", "type": "info"})
+        assert answer.status == 202, answer
+        identity: str = answer.json["id"]
+        return identity
+
+    def arrived(self, user_id: str, seq: int, seconds: float = 15) -> None:
+        """Wait until the user's log has `seq` entries."""
+        with self.user(user_id) as user:
+            until(lambda: user.inbox(limit=1).json["seq"] >= seq, seconds, f"seq {seq} of {user_id!r}")
+
+    def rows(self, table: str) -> int:
+        """How many rows a table has: for what must not have been stored."""
+        engine = sa.create_engine(self.backend.database_url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            return connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) or 0
+
+    def close(self) -> None:
+        """Stop the processes, the last first, each cleanly."""
+        if self._api is not None:
+            self._api.close()
+        for process in reversed(self.processes):
+            if process.alive:
+                process.terminate()
+        self.processes.clear()
+
+
+def new_user(prefix: str = "user") -> str:
+    """A user id that no test has used."""
+    return f"{prefix}-{next(_numbers)}"
+
+
+@contextmanager
+def running_site(backend: Backend, logs: Path) -> Iterator[Site]:
+    """`notifier up` on a backend, until the end of the block."""
+    site = Site(backend, logs)
+    try:
+        yield site.up()
+    finally:
+        site.close()
