@@ -1,0 +1,51 @@
+/** The HTTP calls of one user: older pages and changes of state. */
+
+/** The server said no, or nothing: `status` is 0 when there was no answer at all. */
+export class RequestError extends Error {
+  constructor(status, message, retryAfter = null) {
+    super(message);
+    this.name = "RequestError";
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+
+  /** True when the same call can work later: no answer, too many calls, or a fault of the server. */
+  get transient() { return this.status === 0 || this.status === 429 || this.status >= 500; }
+}
+
+export class Api {
+  #base;
+  #token;
+  #env;
+
+  constructor(base, token, env) {
+    this.#base = base;
+    this.#token = token;
+    this.#env = env;
+  }
+
+  page(query) { return this.#call(`inbox?${new URLSearchParams(query)}`); }
+
+  /** `keepalive`: a click on a link marks its entry as read and leaves the page in the same moment. */
+  change(path, body) {
+    return this.#call(`inbox/${path}`, { method: "POST", body: JSON.stringify(body), keepalive: true });
+  }
+
+  async #call(path, init = {}, fresh = false) {
+    let answer;
+    try {
+      const token = await this.#token.get(fresh);
+      const headers = { Authorization: `Bearer ${token}`, ...(init.body && { "Content-Type": "application/json" }) };
+      answer = await this.#env.fetch(new URL(`api/${path}`, this.#base), { ...init, headers, credentials: "same-origin" });
+    } catch (error) {
+      throw new RequestError(0, String(error?.message ?? error));
+    }
+    if (answer.status === 401 && !fresh && this.#token.renewable) return this.#call(path, init, true);
+    const body = await answer.json().catch(() => null);
+    if (!answer.ok) {
+      const seconds = Number(answer.headers?.get("Retry-After"));
+      throw new RequestError(answer.status, body?.title ?? `HTTP ${answer.status}`, seconds > 0 ? seconds * 1000 : null);
+    }
+    return body;
+  }
+}

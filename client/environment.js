@@ -1,0 +1,43 @@
+/** What the client needs of the browser, in one place; tests hand in their own. Nothing is touched at import. */
+
+export const browser = () => {
+  const { WebSocket, BroadcastChannel, navigator, document, location } = globalThis;
+  return {
+    WebSocket,
+    BroadcastChannel,
+    locks: navigator?.locks,
+    page: document && globalThis,
+    document,
+    here: location?.href,
+    fetch: (...args) => globalThis.fetch(...args),
+    setTimeout: (...args) => globalThis.setTimeout(...args),
+    clearTimeout: (timer) => globalThis.clearTimeout(timer),
+    now: () => Date.now(),
+    random: () => Math.random(),
+    device,
+  };
+};
+
+/** This browser's own id, the same for all its tabs and visits; a new one each time where nothing can be kept. */
+function device() {
+  const key = "notifier.device";
+  const made = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  try {
+    const kept = localStorage.getItem(key) ?? made;
+    localStorage.setItem(key, kept);
+    return kept;
+  } catch {
+    return made;
+  }
+}
+
+/** `/`, `/ws`, `https://host/base` or `wss://host/ws`: all name the notifier whose socket is at `ws` below its base. */
+export function endpoints(url = "/", here = undefined) {
+  const base = new URL(url, here);
+  base.protocol = base.protocol.replace("ws", "http");
+  base.pathname = base.pathname.replace(/(\/ws)?\/?$/, "/");
+  base.search = base.hash = "";
+  const socket = new URL("ws", base);
+  socket.protocol = socket.protocol.replace("http", "ws");
+  return { base: base.href, socket: socket.href };
+}

@@ -1,0 +1,182 @@
+/**
+ * One socket that comes back by itself: hello, resume, acks, pings, tokens, backoff.
+ * It knows nothing of inboxes: frames go to `owner.frame`, which says whether one is missing.
+ *
+ * owner: { url, device, token, after(), frame(frame) -> "gap" | …, state(name, detail) }
+ */
+import { Acks } from "./acks.js";
+import { backoff, spread } from "./backoff.js";
+
+const OPEN_TIMEOUT = 10_000; // from the attempt to `welcome`
+const TICK = 5_000;
+const QUIET = 15_000; // silence after which the link is asked; + TICK + PONG_TIMEOUT stays under 35 s
+const PONG_TIMEOUT = 10_000;
+const PROBE_TIMEOUT = 4_000; // when there is a reason for doubt: woken up, network changed
+const STABLE = 5_000; // a link must live this long before the backoff starts from its beginning again
+
+/** Closed for good: asking again would get the same answer. */
+const FINAL = { 4401: "unauthorized", 4403: "refused" };
+
+export class Link {
+  #owner;
+  #env;
+  #socket = null;
+  #acks;
+  #running = false;
+  #live = false;
+  #attempt = 0;
+  #renewed = false; // 4401 was answered with a fresh token already
+  #timers = {};
+  #heard = 0;
+  #ticked = 0;
+  #liveSince = 0;
+  #interval = QUIET;
+
+  constructor(owner, env) {
+    this.#owner = owner;
+    this.#env = env;
+    this.#acks = new Acks((frame) => this.#send(frame), env);
+  }
+
+  start() {
+    if (this.#running) return;
+    this.#running = true;
+    this.#attempt = 0;
+    this.#renewed = false;
+    this.#open();
+  }
+
+  stop() {
+    if (this.#live) this.#acks.flush();
+    this.#running = false;
+    this.#drop();
+  }
+
+  /** Woken up, online again, or somebody asks: is the other end still there? */
+  probe() {
+    if (!this.#running) return;
+    if (this.#timers.retry) this.#open();
+    else if (this.#live) this.#ping(PROBE_TIMEOUT);
+  }
+
+  async #open(fresh = false) {
+    this.#drop();
+    this.#owner.state("connecting");
+    const timers = this.#timers;
+    this.#after("open", OPEN_TIMEOUT, () => this.#lost());
+    let token;
+    try {
+      token = await this.#owner.token.get(fresh);
+    } catch {
+      if (timers === this.#timers) this.#lost();
+      return;
+    }
+    if (timers !== this.#timers) return; // stopped, or started anew, in the meantime
+    if (!token) return this.#end("unauthorized");
+    const socket = (this.#socket = new this.#env.WebSocket(this.#owner.url, ["notifier.v1"]));
+    const after = this.#owner.after();
+    socket.onopen = () => this.#send({ op: "hello", token, after, device: this.#owner.device });
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = ({ code, reason }) => this.#closed(code, reason);
+    this.#acks.reset(after);
+    this.#renewLater(token);
+  }
+
+  #receive(data) {
+    this.#heard = this.#env.now();
+    this.#after("pong");
+    const frame = JSON.parse(data);
+    if (frame.op === "welcome") {
+      this.#renewed = false;
+      this.#interval = Math.min(QUIET, frame.ping_interval * 1000 || QUIET);
+    }
+    if (this.#owner.frame(frame) === "gap") return this.#lost();
+    if (frame.op === "live") {
+      this.#live = true;
+      this.#liveSince = this.#ticked = this.#heard;
+      this.#after("open");
+      this.#tick();
+      this.#owner.state("live");
+    }
+    // Before `live` a window is not whole yet, and nothing of it may count as arrived.
+    if (this.#live) this.#acks.note(this.#owner.after());
+  }
+
+  #closed(code, reason) {
+    this.#drop();
+    if (code === 4401 && this.#owner.token.renewable && !this.#renewed) {
+      this.#renewed = true;
+      return this.#open(true);
+    }
+    if (FINAL[code]) return this.#end(FINAL[code]);
+    return this.#lost(code === 1012 ? spread(reason, this.#env.random) : null);
+  }
+
+  #lost(delay = null) {
+    if (this.#liveSince && this.#env.now() - this.#liveSince >= STABLE) this.#attempt = 0;
+    this.#liveSince = 0;
+    this.#drop();
+    delay ??= backoff(this.#attempt++, this.#env.random);
+    this.#owner.state("offline", { retryIn: delay });
+    this.#after("retry", delay, () => this.#open());
+  }
+
+  #end(state) {
+    this.#running = false;
+    this.#drop();
+    this.#owner.state(state);
+  }
+
+  /** Lets go of the socket without waiting for it: a dead one would take minutes to say that it closed. */
+  #drop() {
+    for (const timer of Object.values(this.#timers)) this.#env.clearTimeout(timer);
+    this.#timers = {};
+    this.#live = false;
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#socket = socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  #tick() {
+    const now = this.#env.now();
+    // A tick that comes this late was held up by sleep or by a page in the background.
+    if (now - this.#ticked > 3 * TICK) this.#ping(PROBE_TIMEOUT);
+    else if (now - this.#heard >= this.#interval) this.#ping(PONG_TIMEOUT);
+    this.#ticked = now;
+    this.#after("tick", TICK, () => this.#tick());
+  }
+
+  #ping(timeout) {
+    if (this.#timers.pong) return;
+    this.#send({ op: "ping" });
+    this.#after("pong", timeout, () => this.#lost());
+  }
+
+  #renewLater(token) {
+    const delay = this.#owner.token.renewIn(token);
+    if (delay === null) return;
+    // setTimeout takes 31 bits; beyond a day it is enough to look again.
+    this.#after("renew", Math.min(delay, 86_400_000), async () => {
+      const timers = this.#timers;
+      try {
+        const fresh = await this.#owner.token.get(true);
+        if (timers !== this.#timers) return;
+        if (this.#live && fresh) this.#send({ op: "auth", token: fresh });
+        this.#renewLater(fresh);
+      } catch {
+        if (timers === this.#timers) this.#after("renew", 5_000, () => this.#renewLater(token));
+      }
+    });
+  }
+
+  #send(frame) {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** One timer of each name; without an action the name's timer is only stopped. */
+  #after(name, delay, action) {
+    this.#env.clearTimeout(this.#timers[name]);
+    this.#timers[name] = action && this.#env.setTimeout(() => { this.#timers[name] = undefined; action(); }, delay);
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * The browser's side of live notifications: one object that stays connected and holds the inbox.
+ * Use: `const client = new NotifierClient({ url: "/", token: async () => … }); client.connect()`.
+ *
+ * Here the parts are put together; the rules are in them: store.js (what the frames mean), link.js
+ * (one socket that comes back), tabs.js (one socket for all tabs), api.js (the HTTP calls).
+ */
+import { Api, RequestError } from "./api.js";
+import { backoff } from "./backoff.js";
+import { Changes } from "./changes.js";
+import { browser, endpoints } from "./environment.js";
+import { Link } from "./link.js";
+import { Store } from "./store.js";
+import { Tabs } from "./tabs.js";
+import { Token, claims } from "./token.js";
+
+export { RequestError } from "./api.js";
+export { Store } from "./store.js";
+export { safeUrl } from "./url.js";
+
+/** Event types of the client's own: a notifier event of such a name is heard as `event` only. */
+const OWN = new Set(["state", "unread", "change", "event", "problem"]);
+const PAGE = 50;
+const list = (ids) => (Array.isArray(ids) ? ids : [ids]);
+
+export class NotifierClient extends EventTarget {
+  #env;
+  #token;
+  #api;
+  #link;
+  #tabs = null;
+  #share;
+  #run = null; // an object for each connect(), so that what began before a close() knows that it is over
+  #state = "closed";
+  #said = 0; // the unread count that was last told
+  #loading = null;
+  #changes;
+  #socket;
+
+  constructor({ url, token, after = null, device, keep, share = true } = {}, env = browser()) {
+    super();
+    const { base, socket } = endpoints(url, env.here);
+    this.#env = env;
+    this.#socket = socket;
+    this.#share = share && Tabs.possible(env);
+    this.#token = new Token(token, env.now);
+    this.#api = new Api(base, this.#token, env);
+    this.store = new Store({ after, keep });
+    this.#changes = new Changes({
+      store: this.store,
+      api: this.#api,
+      live: () => this.#state === "live",
+      untilLive: () => this.#until(() => this.#state === "live"),
+      changed: () => this.#changed(),
+    }, env);
+    this.#link = new Link({
+      url: socket,
+      device: device ?? env.device(),
+      token: this.#token,
+      after: () => this.store.seq,
+      frame: (frame) => this.#frame(frame),
+      state: (state, detail) => this.#tell(state, detail),
+    }, env);
+  }
+
+  /** closed · connecting · live · offline (comes back by itself) · unauthorized · refused (does not) */
+  get state() { return this.#state; }
+  get items() { return this.store.items; }
+  get badges() { return this.store.badges; }
+  /** True when this tab holds the socket. */
+  get leading() { return this.#tabs ? this.#tabs.leading : this.#run !== null; }
+
+  connect() {
+    if (this.#run) return;
+    this.#run = {};
+    this.#listen("addEventListener");
+    this.#tell("connecting");
+    this.#begin();
+  }
+
+  close() {
+    if (!this.#run) return;
+    this.#stop();
+    this.#tell("closed");
+  }
+
+  read(ids) { return this.#changes.make("read", { ids: list(ids) }); }
+  unread(ids) { return this.#changes.make("unread", { ids: list(ids) }); }
+  archive(ids) { return this.#changes.make("archived", { ids: list(ids) }); }
+  /** All that has arrived here so far; what comes in the same moment stays unread. */
+  async readAll() { if (this.store.seq !== null) await this.#changes.make("read", { through: this.store.seq }); }
+
+  /** Loads the next older page into the store. @returns {Promise<boolean>} whether there are more */
+  older() {
+    return (this.#loading ??= this.#older().finally(() => { this.#loading = null; }));
+  }
+
+  // -- coming and going ---------------------------------------------------------------------------
+
+  async #begin(attempt = 0) {
+    const run = this.#run;
+    let token;
+    try {
+      token = await this.#token.get();
+    } catch {
+      if (run !== this.#run) return;
+      const retryIn = backoff(attempt, this.#env.random);
+      this.#tell("offline", { retryIn });
+      this.#env.setTimeout(() => run === this.#run && this.#begin(attempt + 1), retryIn);
+      return;
+    }
+    if (!run || run !== this.#run || this.#tabs) return;
+    if (!token) return this.#tell("unauthorized");
+    const { sub } = claims(token);
+    if (!this.#share || !sub) return this.#link.start();
+    this.#tabs = new Tabs(`notifier ${this.#socket} ${sub}`, {
+      lead: () => this.#link.start(),
+      follow: () => this.#link.stop(),
+      probe: () => this.#link.probe(),
+      greeting: () => this.#greeting(),
+      hear: (message) => this.#hear(message),
+    }, this.#env);
+    this.#tabs.join();
+  }
+
+  #pause() {
+    this.#tabs?.part();
+    this.#tabs = null;
+    this.#link.stop();
+  }
+
+  #stop() {
+    this.#run = null;
+    this.#listen("removeEventListener");
+    this.#pause();
+  }
+
+  #listen(verb) {
+    const { page, document } = this.#env;
+    page?.[verb]("online", this.#doubt);
+    page?.[verb]("offline", this.#doubt);
+    page?.[verb]("pageshow", this.#back);
+    page?.[verb]("pagehide", this.#away);
+    document?.[verb]("visibilitychange", this.#doubt);
+    document?.[verb]("freeze", this.#away);
+    document?.[verb]("resume", this.#back);
+  }
+
+  /** The network or the page changed: look now whether the link still stands. */
+  #doubt = () => {
+    if (this.#tabs && !this.#tabs.leading) this.#tabs.ask("probe");
+    else this.#link.probe();
+  };
+  /** A page that freezes keeps no socket and no lock: another tab goes on. */
+  #away = () => this.#pause();
+  #back = () => { if (this.#run && !this.#tabs) this.#begin(); };
+
+  #tell(state, detail) {
+    const over = state === "unauthorized" || state === "refused";
+    if (over) this.#stop(); // and the next tab may try with a token of its own
+    this.#state = state;
+    this.#tabs?.post({ state, detail });
+    this.#emit("state", { state, ...detail });
+  }
+
+  // -- what is heard ------------------------------------------------------------------------------
+
+  #frame(frame) {
+    const result = this.store.apply(frame);
+    if (frame.op === "error") this.#emit("problem", { code: frame.code, message: frame.message });
+    if (result === "applied" && frame.op === "event") this.#happened(frame);
+    if (result === "window") this.#tabs?.post({ ...this.#greeting(), fresh: true });
+    if (result === "applied" || result === "window") this.#changed();
+    return result;
+  }
+
+  #happened(frame) {
+    this.#tabs?.post({ frame });
+    const { op, room, ...detail } = frame;
+    detail.live = this.#state === "live";
+    if (!OWN.has(frame.event)) this.#emit(frame.event, detail);
+    this.#emit("event", detail);
+    if (this.store.takeMissing()) this.#fetchMissing();
+  }
+
+  #greeting() {
+    return { state: this.#state, snapshot: this.store.seq === null ? null : this.store.snapshot() };
+  }
+
+  /** A follower hears from the leader what the leader heard from the server, under the same rules. */
+  #hear({ frame, state, detail, snapshot, fresh }) {
+    if (frame) {
+      const result = this.store.apply(frame);
+      if (result === "gap") this.#tabs.ask();
+      if (result !== "applied") return;
+      this.#happened(frame);
+      this.#changed();
+    }
+    if (snapshot && (fresh || this.store.seq === null || snapshot.seq > this.store.seq)) {
+      this.store.restore(snapshot);
+      this.#changed();
+    }
+    if (state && state !== this.#state) {
+      this.#state = state;
+      this.#emit("state", { state, ...detail });
+    }
+  }
+
+  #changed() {
+    this.#emit("change");
+    const { unread } = this.store;
+    if (unread === this.#said) return;
+    this.#said = unread;
+    this.#emit("unread", unread);
+  }
+
+  #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
+
+  // -- what is asked ------------------------------------------------------------------------------
+
+  async #older() {
+    const { store } = this;
+    await this.#until(() => store.seq !== null);
+    while (!store.complete) {
+      const before = store.cursor;
+      const page = await this.#api.page({ status: "all", limit: PAGE, ...(before !== null && { before }) });
+      // Dropped when the inbox was reset meanwhile, or has run too far ahead: ask again.
+      if (store.cursor !== before || !store.merge(page, { older: true })) continue;
+      this.#changed();
+      break;
+    }
+    return !store.complete;
+  }
+
+  /** Entries below what is held have become unread again: they belong into view. */
+  async #fetchMissing() {
+    try {
+      if (this.store.merge(await this.#api.page({ status: "unread", limit: PAGE }))) this.#changed();
+    } catch {
+      this.store.missing = true; // the next event tries again
+    }
+  }
+
+  #until(holds) {
+    return new Promise((done, fail) => {
+      const look = () => {
+        const over = this.#run === null;
+        if (!over && !holds()) return;
+        for (const type of ["change", "state"]) this.removeEventListener(type, look);
+        if (over) fail(new RequestError(0, "closed"));
+        else done();
+      };
+      for (const type of ["change", "state"]) this.addEventListener(type, look);
+      look();
+    });
+  }
+}

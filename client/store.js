@@ -1,0 +1,253 @@
+/**
+ * What one user's inbox looks like, built from frames alone: frames in, state out.
+ * No DOM, no socket, no clock and no storage live here, so every rule can be tested as data.
+ *
+ * Three layers, from the ground up:
+ *   base     the server's truth as of `seq`; only frames and pages change it
+ *   staged   a window that is still arriving; it replaces the base in one step at `live`,
+ *            so a connection that is cut in the middle leaves what was there before
+ *   pending  this device's own changes that the server has not confirmed yet; they are laid
+ *            over the base when it is read, so taking one back is a rollback by itself
+ */
+
+/** How many entries are held when nobody scrolls; what lies below comes back with `older()`. */
+const KEEP = 500;
+/** How many changes are remembered to bring a page up to date that was read before they happened. */
+const RECENT = 256;
+
+const blank = ({ seq = null, unread = 0, badges = {} } = {}) => ({ seq, unread, badges: { ...badges }, items: new Map() });
+
+const toItem = ({ id, seq, event, data, from, timestamp, read_at = null, archived_at = null }) => ({
+  id, seq, event, data, from, timestamp, read_at, archived_at,
+});
+
+/** What each change makes of one entry. An entry that needs no change stays the same object. */
+const MOVES = {
+  read: (item, at) => (item.read_at === null ? { ...item, read_at: at } : item),
+  unread: (item) => (item.read_at === null && item.archived_at === null ? item : { ...item, read_at: null, archived_at: null }),
+  // An archived entry counts as read: it is out of sight, so it must be out of the count.
+  archived: (item, at) => (item.archived_at === null ? { ...item, archived_at: at, read_at: item.read_at ?? at } : item),
+};
+
+const toChange = (kind, { ids, through }) => ({ kind, ids: ids && new Set(ids), through });
+const covers = ({ ids, through }, item) => (ids ? ids.has(item.id) : item.seq <= through);
+
+/** Badges and `define_event(…, inbox=False)` take a seq like the others but are no entry of the inbox. */
+export const isEntry = (frame) => Boolean(frame.id) && frame.event !== "badge" && frame.inbox !== false;
+
+export class Store {
+  #base = blank();
+  #staged = null;
+  #pending = [];
+  #recent = [];
+  #recentFrom = 0; // changes with a higher seq than this are all in #recent
+  #counted = 0; // the counts are as of this seq already, ahead of a replay that is still running
+  #ahead = new Map(); // id -> seq of the page it was read from, while that is ahead of the socket
+  #cursor = null; // where the next older page starts; null: at the head
+  #end = false;
+  #keep;
+  #room; // how many entries may be held: `keep`, and more once somebody scrolled there
+  #view = null;
+
+  constructor({ after = null, keep = KEEP } = {}) {
+    this.#base.seq = after;
+    this.#keep = this.#room = keep;
+  }
+
+  /** The last seq seen: what `hello` sends as `after`. Null before the first whole window. */
+  get seq() { return this.#base.seq; }
+  /** The exact number of unread entries, those not held here included. */
+  get unread() { return this.#pending.length ? this.#look().unread : this.#base.unread; }
+  /** The entries held that are not archived, newest first. Unchanged entries keep their identity. */
+  get items() { return this.#look().items; }
+  get badges() { return this.#base.badges; }
+  /** Where the next older page starts (`before`), or null for the head. */
+  get cursor() { return this.#cursor; }
+  /** True when the oldest entry of the inbox is held: nothing is left to load. */
+  get complete() { return this.#end; }
+  /** True once after a change named entries that should show now and are not held. */
+  takeMissing() { const missing = this.missing; this.missing = false; return missing; }
+  missing = false;
+
+  /** An entry as it shows now, or undefined when it is not held (archived ones are). */
+  get(id) { const item = this.#base.items.get(id); return item && this.#shown(item); }
+
+  /**
+   * Takes one frame of the server.
+   * @returns {"applied" | "window" | "ignored" | "gap"} "window": everything held was replaced;
+   *   "gap": frames are missing, reconnect with `after: seq`.
+   */
+  apply(frame) {
+    const base = this.#base;
+    switch (frame.op) {
+      case "welcome":
+        // What was staged for the same seq is of the same moment and stays good.
+        if (this.#staged?.seq !== frame.seq) this.#staged = base.seq === null ? blank(frame) : null;
+        if (base.seq !== null && frame.seq >= base.seq) this.#count(frame);
+        break;
+      case "reset":
+        if (this.#staged?.seq !== frame.seq) this.#staged = blank(frame);
+        break;
+      case "item":
+        if (this.#staged) this.#staged.items.set(frame.id, toItem(frame));
+        else if (base.seq === null) return "ignored";
+        else this.merge({ items: [frame], seq: this.#counted });
+        break;
+      case "live":
+        if (this.#staged) {
+          this.#swap();
+          return "window";
+        }
+        if (base.seq === null) return "ignored";
+        if (frame.seq > base.seq) return "gap";
+        break;
+      case "event":
+        return this.#event(frame);
+      default:
+        return "ignored";
+    }
+    this.#view = null;
+    return "applied";
+  }
+
+  #event(frame) {
+    const base = this.#base;
+    if (base.seq === null) return "gap";
+    if (frame.seq <= base.seq) return "ignored";
+    if (frame.seq > base.seq + 1) return "gap";
+    base.seq = frame.seq;
+    this.#staged = null; // a replay after all
+    const [prefix, kind] = frame.event.split(".");
+    if (prefix === "inbox" && MOVES[kind]) {
+      this.#recent.push([frame.seq, toChange(kind, frame.data), frame.timestamp]);
+      if (this.#recent.length > RECENT) this.#recentFrom = this.#recent.shift()[0];
+      this.#change(toChange(kind, frame.data), frame.timestamp, frame.seq);
+    } else if (isEntry(frame)) {
+      if (!base.items.has(frame.id)) base.items.set(frame.id, toItem(frame));
+      if (base.items.size > this.#room + 64) this.#trim(); // in groups: a sort for every arrival would be waste
+    }
+    if (frame.seq > this.#counted) {
+      if (frame.event === "badge") base.badges = { ...base.badges, [frame.data.type]: frame.data.count };
+      base.unread = frame.unread ?? base.unread;
+    }
+    this.#forget();
+    this.#view = null;
+    return "applied";
+  }
+
+  #change(change, at, seq) {
+    const { items } = this.#base;
+    for (const id of change.ids ?? items.keys()) {
+      const item = items.get(id);
+      if (!item) this.missing ||= change.kind === "unread";
+      else if (covers(change, item) && !(this.#ahead.get(id) >= seq)) items.set(id, MOVES[change.kind](item, at));
+    }
+  }
+
+  /** The counts of `welcome` are as of the head, so the events up to it must not turn them back. */
+  #count({ seq, unread, badges }) {
+    this.#counted = seq;
+    Object.assign(this.#base, { unread, badges: { ...badges } });
+  }
+
+  #swap() {
+    this.#base = this.#staged;
+    this.#staged = null;
+    this.#recent = [];
+    this.#recentFrom = this.#counted = this.#base.seq;
+    this.#ahead.clear();
+    this.#cursor = null;
+    this.#end = false;
+    this.#room = this.#keep;
+    this.#view = null;
+  }
+
+  /**
+   * Takes a page of `GET /api/inbox`: `items`, and the `seq` they are as of. A page read with
+   * `before` also moves the cursor. False when the page is too old to be brought up to date.
+   */
+  merge(page, { older = false } = {}) {
+    const { seq, items } = this.#base;
+    if (seq === null || page.seq < this.#recentFrom) return false;
+    for (const raw of page.items) {
+      let item = toItem(raw);
+      if (this.#ahead.get(item.id) > page.seq) continue; // known from a later moment already
+      if (page.seq > seq) this.#ahead.set(item.id, page.seq);
+      for (const [changed, change, at] of this.#recent) {
+        if (changed > page.seq && covers(change, item)) item = MOVES[change.kind](item, at);
+      }
+      items.set(item.id, item);
+    }
+    if (older) {
+      this.#cursor = page.next;
+      this.#end = page.next === null;
+      this.#room = Math.max(this.#room, items.size + this.#keep);
+    }
+    this.#view = null;
+    return true;
+  }
+
+  /** Lays a change of this device over the state. Undo with `drop`, confirm with `settle`. */
+  begin(kind, target) {
+    const op = { ...toChange(kind, target), done: null };
+    this.#pending.push(op);
+    this.#view = null;
+    return op;
+  }
+
+  /** The server has taken the change, as of `seq`: it stays laid over until the log has come that far. */
+  settle(op, seq) { op.done = seq; this.#forget(); this.#view = null; }
+
+  /** The server has refused the change: the state goes back to what the server says. */
+  drop(op) { this.#pending = this.#pending.filter((other) => other !== op); this.#view = null; }
+
+  #forget() {
+    const { seq } = this.#base;
+    if (this.#pending.length) this.#pending = this.#pending.filter(({ done }) => done === null || done > seq);
+    for (const [id, page] of this.#ahead) if (page <= seq) this.#ahead.delete(id);
+  }
+
+  #trim() {
+    const oldest = [...this.#base.items.values()].sort((a, b) => a.seq - b.seq);
+    const cut = oldest.length - this.#room;
+    for (const item of oldest.slice(0, cut)) this.#base.items.delete(item.id);
+    // Only what was loaded down to the cursor is without holes: it now ends where the held ones do.
+    if (this.#end || this.#cursor !== null) this.#cursor = Math.max(this.#cursor ?? 0, oldest[cut].seq);
+    this.#end = false;
+  }
+
+  #shown(item) {
+    for (const op of this.#pending) if (covers(op, item)) item = MOVES[op.kind](item, item.timestamp);
+    return item;
+  }
+
+  #look() {
+    if (this.#view) return this.#view;
+    const { items, unread } = this.#base;
+    const all = [...items.values()].sort((a, b) => b.seq - a.seq);
+    const shown = this.#pending.length ? all.map((item) => this.#shown(item)) : all;
+    let count = unread;
+    if (this.#pending.length) {
+      // Entries that are not held are older than those that are: a mark through a held one covers them all.
+      const lowest = all.at(-1)?.seq ?? 0;
+      if (this.#pending.some(({ through }) => through >= lowest)) count = all.filter((item) => item.read_at === null).length;
+      shown.forEach((item, i) => { count += (item.read_at === null) - (all[i].read_at === null); });
+    }
+    return (this.#view = { unread: Math.max(0, count), items: shown.filter((item) => item.archived_at === null) });
+  }
+
+  /** Everything a second store needs to go on from here; plain data, for another tab. */
+  snapshot() {
+    const { items, ...base } = this.#base;
+    return { ...base, items: [...items.values()], counted: this.#counted, cursor: this.#cursor, end: this.#end };
+  }
+
+  restore({ items, counted, cursor, end, ...base }) {
+    this.#staged = { ...blank(base), items: new Map(items.map((item) => [item.id, item])) };
+    this.#swap();
+    this.#counted = counted;
+    this.#cursor = cursor;
+    this.#end = end;
+    this.#room = Math.max(this.#keep, items.length);
+  }
+}

@@ -1,0 +1,54 @@
+/** Keeps one user token at hand: asks for it, shares the answer, knows when it ends. */
+
+/** The claims of a JWT, unchecked (checking is the server's part); {} when it is none. */
+export function claims(token) {
+  try {
+    const part = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
+    const bytes = Uint8Array.from(atob(part), (char) => char.charCodeAt(0));
+    return Object(JSON.parse(new TextDecoder().decode(bytes)));
+  } catch {
+    return {};
+  }
+}
+
+const SOON = 1000;
+
+export class Token {
+  #source;
+  #now;
+  #held = null; // a promise, so that callers who come together share one request
+  #value = null;
+
+  constructor(source, now) {
+    this.#source = source;
+    this.#now = now;
+  }
+
+  /** A string cannot be renewed: when it ends, the session ends. */
+  get renewable() { return typeof this.#source === "function"; }
+
+  /** @param {boolean} fresh ask the source again, whatever is held */
+  get(fresh = false) {
+    if (fresh || !this.#held || (this.#value && this.renewIn(this.#value) <= SOON)) {
+      this.#value = null;
+      const asked = (this.#held = (async () => (this.renewable ? this.#source() : this.#source))());
+      asked.then(
+        (value) => { if (this.#held === asked) this.#value = value; },
+        () => { if (this.#held === asked) this.#held = null; },
+      );
+    }
+    return this.#held;
+  }
+
+  /**
+   * Milliseconds until a fresh one should be asked for: when a fifth of its life is left, a minute
+   * at most; never less than a second, so that a wrong clock on this device does no harm.
+   */
+  renewIn(token) {
+    const { exp, iat } = claims(token);
+    if (!this.renewable || !Number.isFinite(exp)) return null;
+    const left = exp * 1000 - this.#now();
+    const life = Number.isFinite(iat) ? (exp - iat) * 1000 : left;
+    return Math.max(SOON, left - Math.min(60_000, life / 5));
+  }
+}
