@@ -1,21 +1,41 @@
-# Every target works in a fresh clone; `make` alone lists them.
+# Every target works in a fresh clone, with Python 3.11 or newer, git and make; `make` alone lists them.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+LOCKED := install --require-hashes --only-binary :all:
 .DEFAULT_GOAL := help
 
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null || true
+# A virtual environment names its own folder: after the clone was moved, it is made anew.
+ifneq ($(wildcard $(VENV)/.place),)
+ifneq ($(shell cat $(VENV)/.place),$(CURDIR))
+$(shell rm -rf $(VENV))
+endif
+endif
 
-$(VENV)/.run: requirements/run.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/run.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+help: ## list the targets
+	@sed -n -E 's/^([a-z-]+):.*## (.*)$$/\1|\2/p' Makefile | while IFS='|' read -r name does; do \
+		printf '  make %-7s %s\n' "$$name" "$$does"; done
+
+$(VENV)/.place:
+	@command -v "$(PYTHON)" >/dev/null || { echo "no '$(PYTHON)' here: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2])'
+	@echo "making the virtual environment in $(VENV)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+		|| { rm -rf $(VENV); $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --python $(BIN)/python --quiet install pip; } \
+		|| { rm -rf $(VENV); echo "this Python can make no virtual environment: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@pwd -P > $@
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/.place
+	@echo "installing what requirements/run.txt locks"
+	@$(PIP) $(LOCKED) -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
+	@echo "installing what requirements/dev.txt locks"
+	@$(PIP) $(LOCKED) -r requirements/dev.txt
 	@touch $@
 
 setup: $(VENV)/.dev ## make the virtual environment with the locked tools
@@ -24,7 +44,7 @@ run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded de
 	@exec $(BIN)/notifier up
 
 test: $(VENV)/.dev ## the whole test suite
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev ## ruff, mypy --strict and the doors between the rooms
 	$(BIN)/ruff check .
@@ -36,4 +56,7 @@ lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
 	uv pip compile pyproject.toml --extra build --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/run.txt
 	uv pip compile pyproject.toml --extra build --extra dev --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/dev.txt
 
-.PHONY: help setup run test lint lock
+clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+
+.PHONY: help setup run test lint lock clean
