@@ -1,14 +1,13 @@
 """Subscribing over the file broker: look into the inbox every 20 ms."""
 
 import selectors
-from collections.abc import Iterable
 
 from notifier.broker.file_bus import FileBus, Inbox, Parcel
-from notifier.broker.subscription import Receiver
+from notifier.broker.subscription import MAX_BODY, Receiver, Request
 from notifier.broker.topology import POLL_INTERVAL, BrokerOptions, routing_key
 from notifier.broker.waker import Waker
 
-MAX_BYTES = 1 << 20
+BATCH = 200  # subscriptions between two looks into the inbox
 
 
 class FileSubscribeLink:
@@ -22,13 +21,17 @@ class FileSubscribeLink:
         self._selector = selectors.DefaultSelector()
         self._selector.register(waker, selectors.EVENT_READ)
 
-    def subscribe(self, user_ids: Iterable[str]) -> None:
+    room = BATCH
+    busy = False
+
+    def subscribe(self, requests: list[Request]) -> None:
         """Bind the inbox to each user."""
-        for user_id in user_ids:
+        for user_id, _ in requests:
             self._users[routing_key(user_id)] = user_id
             self._inbox.bind(user_id)
+        self._receiver.confirm(requests)
 
-    def unsubscribe(self, user_ids: Iterable[str]) -> None:
+    def unsubscribe(self, user_ids: list[str]) -> None:
         """Undo it."""
         for user_id in user_ids:
             self._inbox.unbind(user_id)
@@ -47,7 +50,7 @@ class FileSubscribeLink:
         self._inbox.close()
 
     def _take(self, parcel: Parcel) -> None:
-        too_big = parcel.path.stat().st_size > MAX_BYTES
+        too_big = parcel.path.stat().st_size > MAX_BODY
         body = None if too_big else parcel.path.read_bytes()
         parcel.path.unlink()
         user_id = self._users.get(parcel.key)

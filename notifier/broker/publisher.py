@@ -37,6 +37,9 @@ class PublishLink(Protocol):
         """Leave it to the parent process that it belongs to."""
 
 
+Opener = Callable[[float], PublishLink]
+
+
 class Publisher:
     """Publishes messages with confirms, over one connection that it makes when it is needed.
 
@@ -44,15 +47,18 @@ class Publisher:
         settings: where the broker is.
         timeout: seconds that `publish` takes at most (roughly).
         clock: monotonic seconds, for the fail-fast pause.
+        opener: makes a link until a deadline (`time.monotonic`); the broker's own unless given.
     """
 
     def __init__(
-        self, settings: Settings, *, timeout: float = 5.0, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        *,
+        timeout: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+        opener: Opener | None = None,
     ) -> None:
-        options = connection_options(settings)
-        self._open: Callable[[float], PublishLink] = (
-            FilePublishLink.opener(options) if options.is_file else AmqpPublishLink.opener(options)
-        )
+        self._open = opener or _opener(settings)
         self._timeout = timeout
         self._clock = clock
         self._lock = threading.Lock()
@@ -130,3 +136,8 @@ class Publisher:
         self._pid = os.getpid()
         if link is not None:
             link.forget()
+
+
+def _opener(settings: Settings) -> Opener:
+    options = connection_options(settings)
+    return FilePublishLink.opener(options) if options.is_file else AmqpPublishLink.opener(options)

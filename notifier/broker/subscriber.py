@@ -12,19 +12,21 @@ import random
 import threading
 from collections.abc import Callable
 
+import amqp
+
 from notifier.broker import wire
 from notifier.broker.amqp_subscribe import AmqpSubscribeLink
 from notifier.broker.file_subscribe import FileSubscribeLink
 from notifier.broker.message import Message
-from notifier.broker.subscription import Stats, SubscribeLink, Subscription
+from notifier.broker.subscription import MAX_BODY, Receiver, Request, Stats, SubscribeLink, Subscription
 from notifier.broker.topology import connection_options
 from notifier.broker.waker import Waker
 from notifier.settings import Settings
 
-BATCH = 500  # subscriptions in one barrier
 IDLE = 1.0  # seconds that the loop waits at most before it looks around
 BACKOFF_FIRST, BACKOFF_LAST = 0.1, 2.0  # seconds between attempts to reconnect
-MAX_BODY = 1 << 20  # bytes
+
+Opener = Callable[[Receiver], SubscribeLink]
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Subscriber:
         on_recovered: called in the loop once after each reconnect, when all subscriptions are made
             again: messages may have been lost before. Also after a first connect that some
             subscription did not wait for.
+        opener: makes a link that hands messages to a receiver; the broker's own unless given.
     """
 
     def __init__(
@@ -49,19 +52,21 @@ class Subscriber:
         gateway_id: str,
         on_message: Callable[[Message], None],
         on_recovered: Callable[[], None],
+        opener: Opener | None = None,
     ) -> None:
-        self._options = connection_options(settings)
-        self._dialer = wire.Dialer(self._options, f"notifier gateway {gateway_id}")
-        self._gateway_id = gateway_id
+        self._waker = Waker()
+        self._opener = opener or _opener(settings, gateway_id, self._waker)
         self._on_message = on_message
         self._on_recovered = on_recovered
         self._lock = threading.Lock()
         self._wanted: dict[str, Subscription] = {}
         self._changed: dict[str, None] = {}  # users to look at, oldest change first
-        self._made: set[str] = set()  # the loop's own
-        self._waker = Waker()
+        self._made: dict[str, int] = {}  # what the broker was asked for: the number of the request
+        self._unconfirmed: set[int] = set()  # those of them that it has not confirmed
+        self._numbers = itertools.count(1)
         self._stop = threading.Event()
         self._connected = False
+        self._away = False  # the last attempt to connect failed
         self._missed = False  # a subscription was asked for while there was no connection
         self.stats = Stats()
 
@@ -94,27 +99,27 @@ class Subscriber:
         self._waker.wake()
 
     def run(self) -> None:
-        """Connect, receive, reconnect; return after `stop`."""
-        for connections in itertools.count():
-            delay = BACKOFF_FIRST
-            while (link := self._open()) is None:
-                if self._stop.wait(delay * random.uniform(0.5, 1.0)):  # noqa: S311 - no secret
-                    return
+        """Connect, receive, reconnect; return after `stop`. If it raises, run it again."""
+        delay = BACKOFF_FIRST
+        try:
+            while not self._stop.is_set():
+                link = self._open()
+                if link is not None:
+                    try:
+                        self._recover(link)
+                        delay = BACKOFF_FIRST
+                        self._serve(link)
+                    except wire.LinkError as exc:
+                        strange = not isinstance(exc, amqp.exceptions.AMQPError | OSError)
+                        log.warning("lost the broker: %s: %s", type(exc).__name__, exc, exc_info=strange)
+                    finally:
+                        self._end()
+                        link.close()
+                self._stop.wait(delay * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
                 delay = min(delay * 2, BACKOFF_LAST)
-            try:
-                self.stats.reconnects = connections
-                self._begin()
-                self._recover(link, again=connections > 0)
-                while not self._stop.is_set():
-                    self._apply(link)
-                    link.wait(IDLE)
-            except wire.LinkError as exc:
-                log.warning("lost the broker: %s: %s", type(exc).__name__, exc)
-            finally:
-                self._end()
-                link.close()
+        finally:
             if self._stop.is_set():
-                return
+                self._waker.close()
 
     def stop(self) -> None:
         """Make `run` return soon, from any thread; those who wait for a subscription go on."""
@@ -137,22 +142,52 @@ class Subscriber:
             self.stats.failures += 1
             log.exception("a message could not be handled")
 
+    def confirm(self, requests: list[Request]) -> None:
+        """Let those who wait for these go on; called by the link, in the loop."""
+        with self._lock:
+            for user_id, number in requests:
+                self._unconfirmed.discard(number)
+                if self._made.get(user_id) == number and (subscription := self._wanted.get(user_id)):
+                    subscription.settle(True)
+
     def _open(self) -> SubscribeLink | None:
         try:
-            if self._options.is_file:
-                return FileSubscribeLink(self._options, self._gateway_id, self, self._waker)
-            return AmqpSubscribeLink.open(self._dialer, self._options, self._gateway_id, self, self._waker)
+            link = self._opener(self)
         except wire.LinkError as exc:
-            log.warning("no broker: %s: %s", type(exc).__name__, exc)
+            log.log(
+                logging.DEBUG if self._away else logging.WARNING, "no broker: %s: %s", type(exc).__name__, exc
+            )
+            self._away = True
             return None
+        self._away = False
+        return link
 
-    def _begin(self) -> None:
+    def _recover(self, link: SubscribeLink) -> None:
+        """Make all subscriptions (again), then tell the gateway."""
         with self._lock:
             self._made.clear()
+            self._unconfirmed.clear()
             self._changed = dict.fromkeys(self._wanted)
             self._connected = True
             for subscription in self._wanted.values():
                 subscription.begin()
+        self.stats.connections += 1
+        while (self._changed or link.busy) and not self._stop.is_set():
+            self._apply(link)
+            link.wait(IDLE)
+        log.info("connected to the broker, with %d subscriptions", len(self._made))
+        missed, self._missed = self._missed, False
+        if missed or self.stats.connections > 1:
+            try:
+                self._on_recovered()
+            except Exception:
+                self.stats.failures += 1
+                log.exception("on_recovered failed")
+
+    def _serve(self, link: SubscribeLink) -> None:
+        while not self._stop.is_set():
+            self._apply(link)
+            link.wait(IDLE)
 
     def _end(self) -> None:
         with self._lock:
@@ -160,36 +195,35 @@ class Subscriber:
             for subscription in self._wanted.values():
                 subscription.settle(False)
 
-    def _recover(self, link: SubscribeLink, *, again: bool) -> None:
-        """Make all subscriptions (again), then tell the gateway."""
-        while self._apply(link) and not self._stop.is_set():
-            pass
-        missed, self._missed = self._missed, False
-        if again or missed:
-            try:
-                self._on_recovered()
-            except Exception:
-                self.stats.failures += 1
-                log.exception("on_recovered failed")
-
-    def _apply(self, link: SubscribeLink) -> bool:
-        """Make one batch of changes so; return whether there were any."""
+    def _apply(self, link: SubscribeLink) -> None:
+        """Ask the broker for what has changed, as much as there is room for."""
         with self._lock:
-            users = list(itertools.islice(self._changed, BATCH))
-            wanted = {user: self._wanted[user] for user in users if user in self._wanted}
+            users = list(itertools.islice(self._changed, max(0, link.room)))
+            coming, leaving = [], []
             for user in users:
                 del self._changed[user]
-        if not users:
-            return False
-        if leaving := [user for user in users if user not in wanted and user in self._made]:
-            link.unsubscribe(leaving)
-            self._made.difference_update(leaving)
-        if coming := [user for user in wanted if user not in self._made]:
-            link.subscribe(coming)
+                subscription, number = self._wanted.get(user), self._made.get(user)
+                if subscription is None:
+                    if number is not None:
+                        leaving.append(user)
+                elif number is None:
+                    coming.append((user, next(self._numbers)))
+                elif number not in self._unconfirmed:
+                    subscription.settle(True)  # left and came back before anything was done
+            for user in leaving:
+                self._unconfirmed.discard(self._made.pop(user))
             self._made.update(coming)
+            self._unconfirmed.update(number for _, number in coming)
+        if leaving:
+            link.unsubscribe(leaving)
+        if coming:
             self.stats.batches += 1
-        with self._lock:
-            for user, subscription in wanted.items():
-                if self._wanted.get(user) is subscription:
-                    subscription.settle(True)
-        return True
+            link.subscribe(coming)
+
+
+def _opener(settings: Settings, gateway_id: str, waker: Waker) -> Opener:
+    options = connection_options(settings)
+    if options.is_file:
+        return lambda receiver: FileSubscribeLink(options, gateway_id, receiver, waker)
+    dialer = wire.Dialer(options, f"notifier gateway {gateway_id}")
+    return lambda receiver: AmqpSubscribeLink.open(dialer, options, gateway_id, receiver, waker)

@@ -4,6 +4,8 @@ import threading
 from dataclasses import dataclass
 from typing import Protocol
 
+MAX_BODY = 1 << 20  # bytes
+
 
 class Subscription:
     """One user's subscription: a future that is settled by the subscriber's loop.
@@ -39,27 +41,55 @@ class Subscription:
 
 @dataclass(slots=True)
 class Stats:
-    """Counters since the start."""
+    """Counters since the start.
+
+    Attributes:
+        messages: handed on.
+        refused: malformed.
+        connections: made.
+        batches: of subscriptions.
+        failures: callbacks that raised.
+    """
 
     messages: int = 0
     refused: int = 0
-    reconnects: int = 0
+    connections: int = 0
     batches: int = 0
     failures: int = 0
 
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was made again."""
+        return max(0, self.connections - 1)
+
+
+Request = tuple[str, int]
+"""A user to subscribe to, and a number that no other request of this process has."""
+
 
 class Receiver(Protocol):
-    """What a link hands incoming messages to."""
+    """What a link tells what happened."""
 
     def accept(self, user_id: str, seq: object, body: object) -> None:
         """Take a message of `user_id` as it came; check it."""
+
+    def confirm(self, requests: list[Request]) -> None:
+        """The broker has made these."""
 
 
 class SubscribeLink(Protocol):
     """An open way to one broker."""
 
-    def subscribe(self, user_ids: list[str]) -> None:
-        """Subscribe to all; return once the broker has confirmed. Raises one of LinkError."""
+    @property
+    def room(self) -> int:
+        """How many more requests may be on their way to the broker."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether some requests are."""
+
+    def subscribe(self, requests: list[Request]) -> None:
+        """Subscribe to all, without waiting for the broker. Raises one of LinkError."""
 
     def unsubscribe(self, user_ids: list[str]) -> None:
         """Unsubscribe from all, without waiting. Raises one of LinkError."""
