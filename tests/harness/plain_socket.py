@@ -26,12 +26,13 @@ class Socket:
         headers: dict[str, str] | None = None,
     ) -> None:
         """Connect. Raises websockets' InvalidStatus when the upgrade is refused."""
-        self.raw: ClientConnection = connect(
+        self._context = connect(
             url, subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             origin=Origin(origin) if origin is not None else None, max_size=None, ping_interval=None,
             compression="deflate" if deflate else None, additional_headers=headers, open_timeout=SECONDS,
             close_timeout=2, proxy=None,
         )  # fmt: skip
+        self.raw: ClientConnection = self._context.__enter__()
 
     def send(self, frame: dict[str, Any] | str | bytes | None = None, **fields: Any) -> None:
         """Send a frame: an object as JSON, text and bytes as they are."""
@@ -96,7 +97,7 @@ class Socket:
 
     def close(self) -> None:
         """Close in order."""
-        self.raw.close()
+        self._context.__exit__(None, None, None)
 
     def __enter__(self) -> Socket:
         return self

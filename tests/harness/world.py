@@ -1,0 +1,226 @@
+"""A small world around the store: one database, one clock, and words to tell a history with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.engine import Engine
+
+from models.engine import Database
+from models.store import audit, dispatch, inbox, log
+from models.store.accept import Accepted, accept
+from models.store.inbox import Changed
+from models.tables import deliveries, inboxes, metadata, notifications
+from models.types import AnyRow, now
+from notifier.draft import draft
+from notifier.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot, Status
+from notifier.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+LEASE = timedelta(seconds=10)
+
+
+def alert(title: str = "Order Shipped", **more: Any) -> dict[str, Any]:
+    """An alert's data."""
+    return {"title": title, "message": "On its way.", "type": "info", **more}
+
+
+def settings(**given: Any) -> Settings:
+    """Settings without a `.env` file; the environment's own still count."""
+    return Settings.load(_env_file=None, **given)
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration, as `alembic` finds it at the root."""
+    return Config(ROOT / "alembic.ini")
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the database to a revision, up or down, as `alembic upgrade` and `downgrade` do."""
+    config = alembic_config()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        move = command.downgrade if revision == "base" else command.upgrade
+        move(config, revision)
+        connection.commit()
+
+
+def empty(database: Database) -> None:
+    """Take every row out of every table."""
+    with database.write() as connection:
+        if connection.dialect.name == "postgresql":
+            names = ", ".join(table.name for table in metadata.sorted_tables)
+            connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        else:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(sa.delete(table))
+
+
+@dataclass
+class World:
+    """One database and a clock that each deed moves on by a second."""
+
+    database: Database
+    now: datetime = field(default=START)
+
+    def tick(self, seconds: float = 1.0) -> datetime:
+        """Let time pass; return the present."""
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+    # ------------------------------------------------------------------ deeds
+
+    def accept(
+        self,
+        *to: str,
+        data: dict[str, Any] | None = None,
+        event: str = "alert",
+        id: str | None = None,
+        key: str | None = None,
+    ) -> Accepted:
+        """Accept one notification."""
+        what = draft(user_ids=to, event=event, data=alert() if data is None else data, id=id)
+        return self.database.run(
+            lambda connection: accept(
+                connection,
+                id=what.id,
+                event=what.event.name,
+                inbox=what.event.inbox,
+                data=what.data,
+                audience=what.audience,
+                sender="system",
+                key=key,
+                now=self.tick(),
+            )
+        )
+
+    def send(self, *to: str, title: str = "Order Shipped") -> str:
+        """Accept an alert; return its id."""
+        return self.accept(*to, data=alert(title)).id
+
+    def badge(self, user: str, kind: str, count: int) -> str:
+        """Accept a badge; return its id."""
+        return self.accept(user, event="badge", data={"type": kind, "count": count}).id
+
+    def dispatch(self, limit: int = 200) -> list[tuple[str, Entry]]:
+        """Dispatch what waits in the single lane; return what is to be published, in order."""
+        published: list[tuple[str, Entry]] = []
+        while True:
+            moment = self.tick()
+            done = self.database.run(
+                lambda connection, at=moment: dispatch.dispatch_batch(connection, limit=limit, now=at)
+            )
+            if not done.ids:
+                return published
+            published += done.entries
+
+    def chunk(self, id: str, size: int) -> dispatch.Dispatched:
+        """Dispatch the next chunk of a bulk notification."""
+        moment = self.tick()
+        return self.database.run(
+            lambda connection: dispatch.dispatch_chunk(connection, id, size=size, now=moment, lease=LEASE)
+        )
+
+    def arrive(self, user: str, count: int = 1) -> list[str]:
+        """Let alerts arrive in a user's inbox; return their ids, oldest first."""
+        ids = [self.send(user, title=f"{user} {number}") for number in range(count)]
+        self.dispatch()
+        return ids
+
+    def read(self, user: str, *ids: str) -> Changed:
+        """Mark entries as read."""
+        return self._change(user, READ, ids)
+
+    def unread(self, user: str, *ids: str) -> Changed:
+        """Mark entries as unread."""
+        return self._change(user, UNREAD, ids)
+
+    def archive(self, user: str, *ids: str) -> Changed:
+        """Archive entries."""
+        return self._change(user, ARCHIVED, ids)
+
+    def _change(self, user: str, op: str, ids: Sequence[str]) -> Changed:
+        moment = self.tick()
+        return self.database.run(lambda connection: inbox.change(connection, user, op, ids, now=moment))
+
+    def read_through(self, user: str, seq: int) -> Changed:
+        """Mark everything up to `seq` as read."""
+        moment = self.tick()
+        return self.database.run(lambda connection: inbox.read_through(connection, user, seq, now=moment))
+
+    # ------------------------------------------------------------------ looks
+
+    def snapshot(self, user: str, after: int | None = None) -> Snapshot:
+        """What a socket starts from."""
+        with self.database.read() as connection:
+            return log.snapshot(connection, user, after)
+
+    def log(self, user: str, after: int = 0) -> list[Entry]:
+        """The user's log."""
+        with self.database.read() as connection:
+            return log.entries(connection, user, after, limit=1_000_000)
+
+    def page(
+        self, user: str, status: Status = Status.ALL, limit: int = 1_000, before: int | None = None
+    ) -> list[Item]:
+        """A page of the inbox."""
+        with self.database.read() as connection:
+            return log.page(connection, user, status, limit, before)[0]
+
+    def item(self, user: str, id: str) -> Item:
+        """One entry in its present state."""
+        return next(item for item in self.page(user) if item.id == id)
+
+    def head(self, user: str) -> tuple[int, int]:
+        """The seq of the log's newest entry, and the unread count beside it."""
+        row = self.one(sa.select(inboxes).where(inboxes.c.user_id == user))
+        return row.seq, row.unread
+
+    def delivery(self, user: str, id: str) -> AnyRow:
+        """The row of one recipient's copy."""
+        d = deliveries.c
+        return self.one(sa.select(deliveries).where(d.user_id == user, d.notification_id == id))
+
+    def delivered(self, user: str) -> list[int]:
+        """The seqs that count as delivered by an ack or a single read (not by a watermark)."""
+        d = deliveries.c
+        query = sa.select(d.seq).where(d.user_id == user, d.delivered_at.is_not(None)).order_by(d.seq)
+        with self.database.read() as connection:
+            return list(connection.scalars(query))
+
+    def notification(self, id: str) -> AnyRow:
+        """The row of what happened once."""
+        return self.one(sa.select(notifications).where(notifications.c.id == id))
+
+    def one(self, query: sa.Select[Any]) -> AnyRow:
+        """The one row of a query."""
+        with self.database.read() as connection:
+            return connection.execute(query).one()
+
+    def count(self, table: sa.Table) -> int:
+        """How many rows a table has."""
+        with self.database.read() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+    def misfits(self) -> list[audit.Misfit]:
+        """What the audit finds."""
+        with self.database.read() as connection:
+            return list(audit.misfits(connection))
+
+    def sql(self, statement: str, **values: Any) -> None:
+        """Change rows by hand, behind the store's back."""
+        with self.database.write() as connection:
+            connection.execute(sa.text(statement), values)
+
+
+def real_time_world(database: Database) -> World:
+    """A world that begins now, for tests beside code that reads the clock itself."""
+    return World(database, now())
