@@ -80,7 +80,8 @@ def accept(
         sa.select(n.id, n.recipients, n.bulk, n.request_hash)
         .where(sa.or_(n.id == id, n.idempotency_key == key) if key else n.id == id)
         .order_by(n.number)
-    ).first()
-    if known is None or known.request_hash != body_hash:
+    ).all()
+    # The key may have been used for one notification and the id for another: both must be this one's.
+    if not known or any(row.request_hash != body_hash for row in known):
         raise IdempotencyMismatch("this idempotency key or id was used before, with another body")
-    return Accepted(known.id, known.recipients, replayed=True, bulk=known.bulk)
+    return Accepted(known[0].id, known[0].recipients, replayed=True, bulk=known[0].bulk)
