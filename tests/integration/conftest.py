@@ -1,0 +1,69 @@
+"""The store's databases: a migrated SQLite file and a migrated PostgreSQL database, empty for each test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.engine import Database, make_engine
+from tests.harness import postgres
+from tests.harness.world import World, empty, migrate
+
+DIALECTS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with every migration applied, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "notifier.db"
+    engine = make_engine(f"sqlite:///{path}")
+    migrate(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")  # a checkpoint needs to stand outside a transaction
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_store(postgres_server: str) -> Iterator[Database]:
+    """One migrated PostgreSQL database for the whole run; whoever uses it empties it first."""
+    with postgres.fresh_database(postgres_server) as url:
+        database = Database(make_engine(url))
+        migrate(database.engine)
+        yield database
+        database.dispose()
+
+
+@pytest.fixture
+def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """A migrated SQLite file of the test's own."""
+    path = shutil.copy(sqlite_template, tmp_path / "notifier.db")
+    database = Database(make_engine(f"sqlite:///{path}"))
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def postgres_database(postgres_store: Database) -> Database:
+    """The migrated PostgreSQL database, emptied."""
+    empty(postgres_store)
+    return postgres_store
+
+
+@pytest.fixture(params=DIALECTS)
+def database(request: pytest.FixtureRequest) -> Database:
+    """A migrated, empty database of each kind."""
+    name = "sqlite_database" if request.param == "sqlite" else "postgres_database"
+    found: Database = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    """A world around an empty database of each kind."""
+    return World(database)

@@ -1,0 +1,121 @@
+"""Acceptance is durable once, whoever asks how often, whatever asks at the same time."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from models.store.accept import BULK_OVER, Accepted
+from models.tables import notifications
+from notifier.errors import IdempotencyMismatch
+from tests.harness.world import World, alert
+
+ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+OTHER = "01890a5d-ac96-774b-bcce-b302099a8058"
+
+
+def test_a_notification_is_one_row_that_waits(world: World) -> None:
+    accepted = world.accept("u1", "u2", data=alert("Hello"))
+    row = world.notification(accepted.id)
+    assert (row.state, row.recipients, row.reached, row.audience) == ("accepted", 2, 0, ["u1", "u2"])
+    assert (row.event, row.inbox, row.data, row.bulk) == ("alert", True, alert("Hello"), False)
+    assert row.accepted_at == world.now
+    assert accepted == Accepted(accepted.id, 2, replayed=False, bulk=False)
+
+
+def test_a_large_audience_goes_out_in_chunks(world: World) -> None:
+    assert not world.accept(*(f"u{n}" for n in range(BULK_OVER))).bulk
+    assert world.accept(*(f"u{n}" for n in range(BULK_OVER + 1))).bulk
+
+
+def test_the_same_key_with_the_same_body_is_the_first_answer_again(world: World) -> None:
+    first = world.accept("u1", key="order-7")
+    again = world.accept("u1", key="order-7")
+    assert again == Accepted(first.id, 1, replayed=True, bulk=False)
+    assert world.count(notifications) == 1
+
+
+def test_an_explicit_id_with_the_same_body_is_the_first_answer_again(world: World) -> None:
+    first = world.accept("u1", id=ID)
+    again = world.accept("u1", id=ID)
+    assert (first.replayed, again.replayed, again.id) == (False, True, ID)
+    assert world.count(notifications) == 1
+
+
+def test_fields_in_another_order_are_the_same_body(world: World) -> None:
+    world.accept("u1", key="k", data={"title": "a", "message": "b", "type": "info"})
+    assert world.accept("u1", key="k", data={"type": "info", "message": "b", "title": "a"}).replayed
+
+
+@pytest.mark.parametrize("again_by", ["key", "id"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"data": alert("Another title")},
+        {"to": ("u2",)},
+        {"to": ("u1", "u2")},
+        {"event": "badge", "data": {"type": "tasks", "count": 1}},
+    ],
+    ids=["data", "recipient", "more recipients", "event"],
+)
+def test_another_body_is_refused(world: World, again_by: str, other: dict[str, object]) -> None:
+    used = {"key": "order-7"} if again_by == "key" else {"id": ID}
+    world.accept("u1", **used)
+    given = {"to": ("u1",), **other}
+    with pytest.raises(IdempotencyMismatch):
+        world.accept(*given.pop("to"), **given, **used)  # type: ignore[misc, arg-type]
+    assert world.count(notifications) == 1
+
+
+@pytest.mark.parametrize("first_is_the_id", [True, False])
+def test_a_known_key_and_a_known_id_of_different_bodies_are_refused(
+    world: World, first_is_the_id: bool
+) -> None:
+    by_id, by_key = {"id": ID, "data": alert("by id")}, {"key": "k", "data": alert("by key")}
+    for one in (by_id, by_key) if first_is_the_id else (by_key, by_id):
+        world.accept("u1", **one)  # type: ignore[arg-type]
+    with pytest.raises(IdempotencyMismatch):
+        world.accept("u1", id=ID, key="k", data=alert("by id"))
+    with pytest.raises(IdempotencyMismatch):
+        world.accept("u1", id=ID, key="k", data=alert("by key"))
+
+
+def test_no_key_means_no_tie(world: World) -> None:
+    assert world.accept("u1").id != world.accept("u1").id
+    assert world.count(notifications) == 2
+
+
+def at_once(world: World, how_many: int, **given: str) -> list[Accepted]:
+    """`how_many` equal calls, begun together, on as many threads as there are connections."""
+    threads = 16
+    together = Barrier(threads)
+
+    def one(number: int) -> Accepted:
+        if number < threads:
+            together.wait()
+        return world.accept("u1", **given)  # type: ignore[arg-type]
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(how_many)))
+
+
+def test_a_hundred_equal_calls_with_one_key_at_once_store_one_row(world: World) -> None:
+    answers = at_once(world, 100, key="order-7")
+    assert world.count(notifications) == 1
+    assert {answer.id for answer in answers} == {world.accept("u1", key="order-7").id}
+    assert [answer.replayed for answer in answers].count(False) == 1
+
+
+def test_a_hundred_equal_calls_with_one_id_at_once_store_one_row(world: World) -> None:
+    answers = at_once(world, 100, id=ID)
+    assert world.count(notifications) == 1
+    assert [answer.replayed for answer in answers].count(False) == 1
+
+
+def test_numbers_are_never_used_again(world: World) -> None:
+    world.sql("DELETE FROM notifications WHERE id = :id", id=world.send("u1"))
+    first = world.notification(world.send("u1")).number
+    world.sql("DELETE FROM notifications")
+    assert world.notification(world.send("u1")).number > first
