@@ -172,7 +172,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _parcel(path: Path) -> Parcel:
-    fields = path.name.removesuffix(SUFFIX).split(".")
+    fields = path.name.removesuffix(SUFFIX).split(".", 2)
     return Parcel(path, *fields[1:]) if len(fields) == 3 else Parcel(path, "", "")
 
 

@@ -53,7 +53,7 @@ class FileSubscribeLink:
         too_big = parcel.path.stat().st_size > MAX_BODY
         body = None if too_big else parcel.path.read_bytes()
         parcel.path.unlink()
-        user_id = self._users.get(parcel.key)
+        user_id = self._users.get(parcel.key) if parcel.key else ""  # "": no message's name
         if user_id is not None:
             seq = int(parcel.seq) if parcel.seq.isascii() and parcel.seq.isdigit() else parcel.seq
             self._receiver.accept(user_id, seq, body)
