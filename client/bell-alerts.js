@@ -1,0 +1,55 @@
+/** Sound and desktop notifications: off until the user switches them on, remembered in this browser. */
+import { content } from "./bell-list.js";
+
+const QUIET = 2000; // ms between two sounds
+let sounded = 0;
+
+const recall = (name) => { try { return localStorage.getItem(`notifier.${name}`) === "on"; } catch { return false; } };
+const keep = (name, on) => { try { localStorage.setItem(`notifier.${name}`, on ? "on" : "off"); } catch { /* not kept, then */ } };
+
+export const possible = {
+  sound: () => "AudioContext" in globalThis,
+  desktop: () => "Notification" in globalThis,
+};
+
+export const wanted = (name) => recall(name) && (name === "sound" || globalThis.Notification?.permission === "granted");
+
+/** @returns {Promise<boolean>} whether it is on now: the browser may not allow the desktop */
+export async function want(name, on) {
+  const allowed = !on || name === "sound" || (await Notification.requestPermission()) === "granted";
+  keep(name, on && allowed);
+  if (on && allowed && name === "sound") chime();
+  return on && allowed;
+}
+
+/** @param {boolean} leading one tab speaks for all that the user does not look at */
+export function alertUser(entry, { leading, words, open }) {
+  const here = document.visibilityState === "visible" && document.hasFocus();
+  if (!here && !leading) return;
+  if (wanted("sound")) chime();
+  if (document.visibilityState !== "visible" && wanted("desktop")) {
+    const { title, message } = content(entry);
+    try {
+      const shown = new Notification(title, { body: message, tag: entry.id, lang: words.lang });
+      shown.onclick = () => { window.focus(); shown.close(); open(); };
+    } catch { /* some phones show them from service workers only */ }
+  }
+}
+
+function chime() {
+  if (Date.now() - sounded < QUIET) return;
+  sounded = Date.now();
+  const audio = new AudioContext();
+  const gain = audio.createGain();
+  gain.gain.setValueAtTime(0.06, audio.currentTime);
+  gain.gain.exponentialRampToValueAtTime(0.0001, audio.currentTime + 0.5);
+  gain.connect(audio.destination);
+  for (const [pitch, start] of [[660, 0], [880, 0.12]]) {
+    const tone = audio.createOscillator();
+    tone.frequency.value = pitch;
+    tone.connect(gain);
+    tone.start(audio.currentTime + start);
+    tone.stop(audio.currentTime + 0.5);
+    tone.onended = () => { if (start) audio.close(); };
+  }
+}

@@ -1,0 +1,155 @@
+/** The panel: heading, settings, a note about the connection, the list, and what stands below it. */
+import { possible, want, wanted } from "./bell-alerts.js";
+import { h, icon, say, set } from "./bell-dom.js";
+import { List } from "./bell-list.js";
+
+export class Panel {
+  #bell;
+  #list;
+  #parts = {};
+  #watch;
+  #near = false; // the end of the list is in sight
+  #loading = false;
+  #failed = false;
+  #noteTimer;
+
+  /** @param bell { words, client, read, readAll, unread, archive, close } */
+  constructor(bell) {
+    this.#bell = bell;
+    this.#list = new List(bell);
+    const { words } = bell;
+    const tool = (name, key, onclick, more) =>
+      h("button", { type: "button", class: "tool", part: `tool ${name}`, "aria-label": words.say(key), title: words.say(key), onclick, ...more }, icon(name));
+    const p = this.#parts;
+    p.sum = h("span", { class: "sum", part: "sum" });
+    p.all = tool("checks", "markAll", () => bell.readAll());
+    p.gear = tool("settings", "settings", () => this.#settings(), { "aria-expanded": "false", "aria-controls": "options" });
+    p.options = h("div", { id: "options", class: "options", part: "options", role: "group", "aria-label": words.say("settings"), hidden: true });
+    p.note = h("p", { class: "note", part: "note", role: "status", "data-none": true });
+    p.blank = h("div", { class: "blank", part: "empty" });
+    p.foot = h("div", { class: "foot", part: "foot" });
+    p.scroll = h("div", { class: "scroll", part: "scroll" }, p.blank, this.#list.element, p.foot);
+    this.element = h("section", { id: "panel", class: "panel", part: "panel", role: "dialog", "aria-labelledby": "heading", popover: "manual", tabindex: -1, hidden: true, onkeydown: (event) => this.#key(event) },
+      h("header", { part: "header" }, h("h2", { id: "heading" }, words.say("title")), p.sum, p.all, p.gear, tool("close", "close", () => bell.close())),
+      p.options, p.note, p.scroll);
+    this.#watch = new IntersectionObserver(([{ isIntersecting }]) => {
+      this.#near = isIntersecting;
+      if (isIntersecting && !this.#failed) this.#load();
+    }, { root: p.scroll, rootMargin: "400px" });
+  }
+
+  get open() { return !this.element.hidden; }
+
+  show() {
+    this.element.hidden = false;
+    this.element.showPopover?.();
+    this.#failed = false;
+    this.update();
+    this.element.focus({ preventScroll: true });
+    this.#watch.observe(this.#parts.foot);
+  }
+
+  hide() {
+    this.#watch.disconnect();
+    if (this.element.matches(":popover-open")) this.element.hidePopover();
+    this.element.hidden = true;
+  }
+
+  reset() { this.#list.clear(); this.#failed = false; }
+  tick(now) { this.#list.tick(now); }
+
+  /** Shows what the client holds now. */
+  update() {
+    const { words, client } = this.#bell;
+    const { sum, all, blank, foot } = this.#parts;
+    const items = client?.items ?? [];
+    const unread = client?.store.unread ?? 0;
+    const state = client?.state ?? "connecting";
+    const known = client && client.store.seq !== null;
+    say(sum, known ? words.say("unread", { n: unread }) : "");
+    all.disabled = unread === 0;
+    this.#list.update(items);
+    this.#list.element.hidden = items.length === 0;
+    this.#connection(state, known);
+    const key = { unauthorized: "unauthorized", refused: "refused", offline: "offline" }[state];
+    if (items.length) this.#fill(blank);
+    else if (!known && key) this.#fill(blank, key, icon("offline"), h("strong", {}, words.say(key)));
+    else if (!known || !(client.store.complete || this.#failed)) this.#fill(blank, "loading", h("span", { class: "wait" }), h("span", {}, words.say("loading")));
+    else if (!this.#failed) this.#fill(blank, "empty", icon("bell"), h("strong", {}, words.say("empty")), h("span", {}, words.say("emptyHint")));
+    else this.#fill(blank);
+    if (this.#failed) this.#fill(foot, "failed", h("span", {}, words.say("failed")), h("button", { type: "button", part: "retry", onclick: () => this.#load() }, words.say("retry")));
+    else if (!items.length || !known) this.#fill(foot);
+    else if (client.store.complete) this.#fill(foot, "end", h("span", {}, words.say("end")));
+    else this.#fill(foot, "loading", h("span", { class: "wait" }), h("span", { class: "hidden" }, words.say("loading")));
+    set(this.#list.element, { "aria-busy": String(this.#loading), "aria-labelledby": "heading" });
+  }
+
+  /** A passing word of its own, as when a change was refused. */
+  note(key) {
+    clearTimeout(this.#noteTimer);
+    this.#say(key, true);
+    this.#noteTimer = setTimeout(() => { this.#noteTimer = null; if (this.open) this.update(); }, 6000);
+  }
+
+  #connection(state, known) {
+    if (this.#noteTimer) return;
+    this.#say(state === "live" || state === "closed" || !known ? null : state, state !== "connecting");
+  }
+
+  #say(key, bad) {
+    const { note } = this.#parts;
+    say(note, key ? this.#bell.words.say(key) : "");
+    set(note, { "data-none": !key, "data-bad": Boolean(bad) });
+  }
+
+  /** Changes a part only when it shows something else, so that nothing flickers or speaks twice. */
+  #fill(part, name = "", ...children) {
+    if (part.dataset.shows !== name) part.replaceChildren(...children);
+    part.dataset.shows = name;
+    part.hidden = name === "" && part !== this.#parts.foot; // the foot stays: the end of the list is watched by it
+  }
+
+  async #load() {
+    const { client } = this.#bell;
+    if (this.#loading || !client || client.store.complete) return;
+    this.#loading = true;
+    this.#failed = false;
+    try {
+      await client.older();
+    } catch {
+      this.#failed = this.#bell.client === client && client.state !== "unauthorized" && client.state !== "refused";
+    }
+    this.#loading = false;
+    if (!this.open) return;
+    this.update();
+    // A page that did not fill the panel leaves its end in sight, and an observer tells only of changes.
+    this.#watch.unobserve(this.#parts.foot);
+    this.#watch.observe(this.#parts.foot);
+  }
+
+  #settings() {
+    const { gear, options } = this.#parts;
+    const { words } = this.#bell;
+    options.hidden = !options.hidden;
+    set(gear, { "aria-expanded": String(!options.hidden) });
+    options.replaceChildren(...["sound", "desktop"].filter((name) => possible[name]()).map((name) => {
+      const box = h("input", { type: "checkbox", role: "switch", onchange: async () => {
+        box.checked = await want(name, box.checked);
+        if (name === "desktop" && Notification.permission === "denied") this.note("blocked");
+      } });
+      box.checked = wanted(name);
+      return h("label", {}, box, words.say(name));
+    }));
+  }
+
+  #key(event) {
+    const { key, target } = event;
+    const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 5, PageUp: -5, Home: "first", End: "last" };
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (key === "Escape") this.#bell.close();
+    else if (key in steps && target.type !== "checkbox") this.#list.move(steps[key]);
+    else if (key !== "Delete" || !this.#list.archiveFocused()) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}

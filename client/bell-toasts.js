@@ -1,0 +1,94 @@
+/** What has just arrived: a stack of three toasts at most, and the live regions that speak it. */
+import { h, icon, say } from "./bell-dom.js";
+import { content, link } from "./bell-list.js";
+
+const MOST = 3;
+const STAYS = { info: 6000, success: 6000, warning: 10_000, error: 15_000 };
+const GATHER = 150; // a burst is one change on the page and one sentence to a screen reader
+const SPOKEN = 200; // characters of a message
+
+export class Toasts {
+  #bell;
+  #waiting = [];
+  #timer = null;
+  #held = false;
+
+  /** @param bell { words, read(id) } */
+  constructor(bell) {
+    this.#bell = bell;
+    const hold = (held) => () => { this.#held = held; this.#rest(); };
+    this.element = h("div", {
+      class: "toasts", part: "toasts", popover: "manual",
+      onmouseenter: hold(true), onmouseleave: hold(false), onfocusin: hold(true), onfocusout: hold(false),
+    });
+    // The regions are in the page before anything is said: one that appears together with its text stays silent.
+    this.polite = h("div", { class: "hidden", role: "status", "aria-live": "polite" });
+    this.assertive = h("div", { class: "hidden", role: "alert", "aria-live": "assertive" });
+  }
+
+  add(entry, { visible }) {
+    this.#waiting.push({ entry, visible });
+    if (this.#waiting.length > 50) this.#waiting[0].count = (this.#waiting[0].count ?? 1) + (this.#waiting.splice(1, 1)[0].count ?? 1);
+    this.#timer ??= setTimeout(() => this.#flush(), GATHER);
+  }
+
+  clear() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#waiting = [];
+    for (const toast of [...this.element.children]) this.#drop(toast);
+  }
+
+  #flush() {
+    this.#timer = null;
+    const all = this.#waiting.splice(0);
+    const n = all.reduce((sum, { count = 1 }) => sum + count, 0);
+    if (n > MOST) say(this.polite, this.#bell.words.say("new", { n }));
+    else for (const { entry } of all) this.#speak(entry);
+    for (const { entry, visible } of all.slice(-MOST)) if (visible) this.#show(entry);
+  }
+
+  #speak(entry) {
+    const { words } = this.#bell;
+    const { title, message, type } = content(entry);
+    const region = type === "error" ? this.assertive : this.polite;
+    const line = h("p", {}, `${words.type(type)}: ${title}. ${message.slice(0, SPOKEN)}`);
+    region.replaceChildren(...[...region.children].slice(-2), line);
+    setTimeout(() => line.remove(), STAYS.error);
+  }
+
+  #show(entry) {
+    const { words } = this.#bell;
+    const { title, message, type, action } = content(entry);
+    const close = () => { this.#drop(toast); };
+    const toast = h("div", { class: "toast", part: "toast", role: "group", "aria-label": title, "data-type": type },
+      h("span", { class: "sign", part: "icon" }, icon(type)),
+      h("div", { class: "body" },
+        h("p", { class: "meta" }, h("span", { class: "type" }, words.type(type))),
+        h("p", { class: "title", dir: "auto" }, title),
+        h("p", { class: "message folded", dir: "auto" }, message),
+        action && link(action, { onclick: () => { this.#bell.read(entry.id); close(); } })),
+      h("button", { type: "button", class: "tool", part: "dismiss", "aria-label": words.say("about", { action: words.say("dismiss"), title }), onclick: close }, icon("close")));
+    toast.stays = STAYS[type];
+    this.element.append(toast);
+    while (this.element.children.length > MOST) this.#drop(this.element.firstElementChild);
+    this.element.togglePopover?.(true);
+    this.#rest();
+  }
+
+  /** Each toast counts down for itself, and none while the pointer or the focus is on the stack. */
+  #rest() {
+    for (const toast of this.element.children) {
+      clearTimeout(toast.timer);
+      if (!this.#held) toast.timer = setTimeout(() => this.#drop(toast), toast.stays);
+    }
+  }
+
+  #drop(toast) {
+    clearTimeout(toast.timer);
+    toast.remove();
+    if (this.element.children.length) return;
+    this.#held = false; // the pointer leaves what is gone without saying so
+    this.element.togglePopover?.(false);
+  }
+}

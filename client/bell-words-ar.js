@@ -1,0 +1,41 @@
+/** Arabic words for the bell (right to left, six plural forms): import this file once, and use `lang="ar" dir="rtl"`. */
+import { addWords } from "./bell-words.js";
+
+addWords("ar", {
+  title: "الإشعارات",
+  unread: {
+    zero: "لا إشعارات غير مقروءة", one: "إشعار واحد غير مقروء", two: "إشعاران غير مقروءين",
+    few: "{n} إشعارات غير مقروءة", many: "{n} إشعارًا غير مقروء", other: "{n} إشعار غير مقروء",
+  },
+  new: {
+    zero: "لا إشعارات جديدة", one: "إشعار جديد واحد", two: "إشعاران جديدان",
+    few: "{n} إشعارات جديدة", many: "{n} إشعارًا جديدًا", other: "{n} إشعار جديد",
+  },
+  types: { info: "معلومة", success: "نجاح", warning: "تحذير", error: "خطأ" },
+  now: "الآن",
+  isUnread: "غير مقروء",
+  markRead: "وضع علامة مقروء",
+  markUnread: "وضع علامة غير مقروء",
+  markAll: "وضع علامة مقروء على الكل",
+  archive: "أرشفة",
+  about: "{action}: {title}",
+  more: "عرض المزيد",
+  less: "عرض أقل",
+  close: "إغلاق",
+  dismiss: "إخفاء",
+  settings: "الإعدادات",
+  sound: "تشغيل صوت",
+  desktop: "العرض على سطح المكتب",
+  blocked: "لا يسمح المتصفح لهذا الموقع بإشعارات سطح المكتب.",
+  loading: "جارٍ التحميل…",
+  empty: "لا شيء هنا بعد",
+  emptyHint: "كل ما يحدث يظهر هنا مباشرة.",
+  end: "هذا كل شيء",
+  connecting: "جارٍ الاتصال…",
+  offline: "غير متصل. جارٍ إعادة الاتصال…",
+  unauthorized: "تم تسجيل خروجك. سجّل الدخول من جديد لترى الجديد.",
+  refused: "لا يُسمح لهذه الصفحة بالاتصال.",
+  failed: "تعذّر التحميل.",
+  notSaved: "تعذّر حفظ التغيير.",
+  retry: "إعادة المحاولة",
+});

@@ -1,0 +1,88 @@
+/** What the bell says. English is built in; bell-words-de.js and bell-words-ar.js show how to add more. */
+
+const dictionaries = {
+  en: {
+    title: "Notifications",
+    unread: { one: "{n} unread", other: "{n} unread" },
+    new: { one: "{n} new notification", other: "{n} new notifications" },
+    types: { info: "Info", success: "Success", warning: "Warning", error: "Error" },
+    now: "just now",
+    isUnread: "Unread",
+    markRead: "Mark as read",
+    markUnread: "Mark as unread",
+    markAll: "Mark all as read",
+    archive: "Archive",
+    about: "{action}: {title}",
+    more: "Show more",
+    less: "Show less",
+    close: "Close",
+    dismiss: "Dismiss",
+    settings: "Settings",
+    sound: "Play a sound",
+    desktop: "Show on the desktop",
+    blocked: "The browser does not allow desktop notifications for this site.",
+    loading: "Loading…",
+    empty: "Nothing here yet",
+    emptyHint: "What happens shows up here, live.",
+    end: "That is all",
+    connecting: "Connecting…",
+    offline: "Offline. Reconnecting…",
+    unauthorized: "You are signed out. Sign in again to see what is new.",
+    refused: "This page may not connect.",
+    failed: "Could not be loaded.",
+    notSaved: "The change could not be saved.",
+    retry: "Try again",
+  },
+};
+
+/** Adds or replaces a language: any keys, the others stay English. */
+export function addWords(lang, words) {
+  dictionaries[lang] = { ...dictionaries[lang], ...words };
+}
+
+/** The words of one language: `say("unread", { n: 3 })`. */
+export class Words {
+  #own;
+  #plural;
+  #number;
+  #relative;
+  #date;
+  #full;
+
+  constructor(lang, own = {}) {
+    const wanted = lang || globalThis.navigator?.language || "en";
+    const known = [wanted, wanted.split("-")[0]].find((tag) => dictionaries[tag]) ?? "en";
+    // Numbers and times follow the words, or a sentence would be in two languages.
+    this.lang = known === wanted.split("-")[0] ? wanted : known;
+    this.#own = { ...dictionaries.en, ...dictionaries[known], ...own };
+    this.#plural = new Intl.PluralRules(this.lang);
+    this.#number = new Intl.NumberFormat(this.lang);
+    this.#relative = new Intl.RelativeTimeFormat(this.lang, { numeric: "auto" });
+    this.#date = new Intl.DateTimeFormat(this.lang, { day: "numeric", month: "short", year: "numeric" });
+    this.#full = new Intl.DateTimeFormat(this.lang, { dateStyle: "full", timeStyle: "short" });
+  }
+
+  say(key, values = {}) {
+    const word = this.#own[key];
+    const text = typeof word === "object" ? (word[this.#plural.select(values.n)] ?? word.other) : word;
+    return text.replace(/\{(\w+)\}/g, (_, name) => (name === "n" ? this.number(values.n) : values[name]));
+  }
+
+  type(name) { return this.#own.types[name] ?? name; }
+  number(n) { return this.#number.format(n); }
+  count(n) { return n > 99 ? `${this.number(99)}+` : this.number(n); }
+
+  /** "5 minutes ago"; a date when it is more than a week. A clock that is ahead makes it "just now". */
+  ago(timestamp, now) {
+    const seconds = (now - timestamp) / 1000;
+    if (seconds < 45) return this.say("now");
+    const steps = [["minute", 60, 60], ["hour", 3600, 24], ["day", 86_400, 7]];
+    for (const [unit, size, most] of steps) {
+      const n = Math.round(seconds / size);
+      if (n < most) return this.#relative.format(-Math.max(1, n), unit);
+    }
+    return this.#date.format(timestamp);
+  }
+
+  moment(timestamp) { return this.#full.format(timestamp); }
+}

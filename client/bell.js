@@ -1,0 +1,194 @@
+/**
+ * <notification-bell>: the bell with its count, the panel and the toasts, on top of a NotifierClient.
+ *
+ *   <script type="module" src="/client/bell.js"></script>
+ *   <notification-bell token-url="/my/token"></notification-bell>
+ *
+ * Attributes: url, token or token-url, lang, theme (light, dark), no-toasts, no-title. Properties: client, words.
+ * Everything from the server is written as text; nothing is ever parsed as HTML.
+ */
+import { alertUser } from "./bell-alerts.js";
+import { h, icon, say, set } from "./bell-dom.js";
+import { Panel } from "./bell-panel.js";
+import { place, styles } from "./bell-styles.js";
+import { Toasts } from "./bell-toasts.js";
+import { Words, addWords } from "./bell-words.js";
+import { NotifierClient } from "./notifier.js";
+import { fetchToken } from "./token-url.js";
+
+export { addWords, NotifierClient };
+
+const TICK = 15_000;
+const TITLED = /^\([^)]*\) /;
+
+export class NotificationBell extends HTMLElement {
+  static observedAttributes = ["lang", "url", "token", "token-url"];
+
+  #root = this.attachShadow({ mode: "open", delegatesFocus: false });
+  #style = styles(this.#root);
+  #client = null;
+  #own = false; // made here, so closed here
+  #words = null;
+  #dictionary = {};
+  #panel;
+  #toasts;
+  #button;
+  #count;
+  #drawing = null;
+  #timer = null;
+  #listening = null;
+
+  get client() { return this.#client; }
+  set client(client) { this.#use(client, false); }
+
+  /** Words of the page's own, over those of the language: `bell.words = { title: "News" }`. */
+  get words() { return this.#words; }
+  set words(dictionary) { this.#dictionary = dictionary; this.#build(); }
+
+  get open() { return this.#panel?.open ?? false; }
+  set open(open) { if (open) this.show(); else this.close(); }
+
+  connectedCallback() {
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    document.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this)) this.close(false); }, { signal });
+    document.addEventListener("visibilitychange", () => this.#draw(), { signal });
+    for (const type of ["resize", "scroll"]) window.addEventListener(type, () => this.#place(), { signal, passive: true });
+    this.#build();
+    this.#start();
+  }
+
+  disconnectedCallback() {
+    this.#listening.abort();
+    this.close(false);
+    clearInterval(this.#timer);
+    // An element that is only moved within the page is back before this runs.
+    queueMicrotask(() => { if (!this.isConnected) this.#use(null, false); });
+  }
+
+  attributeChangedCallback(name, before, after) {
+    if (!this.isConnected || before === after || !this.#panel) return;
+    if (name === "lang") this.#build();
+    else if (!this.#client || this.#own) this.#restart();
+  }
+
+  show() {
+    if (!this.#panel || this.open) return;
+    this.#panel.show();
+    this.#place();
+    set(this.#button, { "aria-expanded": "true" });
+    this.#timer = setInterval(() => this.#panel.tick(Date.now()), TICK);
+    this.#toasts.clear();
+  }
+
+  /** @param {boolean} back whether the focus returns to the bell */
+  close(back = true) {
+    if (!this.open) return;
+    clearInterval(this.#timer);
+    this.#panel.hide();
+    set(this.#button, { "aria-expanded": "false" });
+    if (back) this.#button.focus();
+  }
+
+  // What the parts of the bell ask for. Refused changes are already taken back when they come here.
+  read(id) { this.#try(this.#client?.read(id)); }
+  unread(id) { this.#try(this.#client?.unread(id)); }
+  archive(id) { this.#try(this.#client?.archive(id)); }
+  readAll() { this.#try(this.#client?.readAll()); }
+  #try(change) { change?.catch(() => this.#panel.note("notSaved")); }
+
+  // -- the client -----------------------------------------------------------------------------------
+
+  #start() {
+    if (this.#client || !this.isConnected) return;
+    const [url, token, tokenUrl] = ["url", "token", "token-url"].map((name) => this.getAttribute(name));
+    if (!token && !tokenUrl) return;
+    const client = new NotifierClient({ url: url ?? "/", token: token ?? (() => fetchToken(tokenUrl)) });
+    this.#use(client, true);
+    client.connect();
+  }
+
+  #restart() {
+    this.#use(null, false);
+    this.#start();
+  }
+
+  #use(client, own) {
+    if (client === this.#client) return;
+    for (const [type, hear] of this.#hears) this.#client?.removeEventListener(type, hear);
+    if (this.#own) this.#client?.close();
+    this.#client = client;
+    this.#own = own;
+    this.#panel?.reset();
+    this.#toasts?.clear();
+    for (const [type, hear] of this.#hears) client?.addEventListener(type, hear);
+    this.#draw();
+    this.dispatchEvent(new CustomEvent("client", { detail: client }));
+  }
+
+  #hears = Object.entries({
+    change: () => this.#draw(),
+    state: () => this.#draw(),
+    event: ({ detail }) => this.#arrived(detail),
+  });
+
+  #arrived(entry) {
+    // An entry that is read by now was seen elsewhere; what is no entry (a badge, a change) is not held at all.
+    if (this.#client.store.get(entry.id)?.read_at !== null) return;
+    if (entry.live) alertUser(entry, { leading: this.#client.leading, words: this.#words, open: () => this.show() });
+    const seen = document.visibilityState === "visible" && !this.hasAttribute("no-toasts");
+    if (seen) this.#toasts.add(entry, { visible: !this.open });
+  }
+
+  // -- what is seen ---------------------------------------------------------------------------------
+
+  /** Makes everything in the present language; what was open is open again. */
+  #build() {
+    if (!this.isConnected) return;
+    const open = this.open;
+    this.close(false);
+    this.#words = new Words(this.closest("[lang]")?.lang, this.#dictionary);
+    this.#panel = new Panel(this);
+    this.#toasts = new Toasts(this);
+    this.#count = h("span", { class: "count", part: "count", "aria-hidden": "true", hidden: true });
+    this.#button = h("button", { type: "button", class: "bell", part: "bell", "aria-haspopup": "dialog", "aria-expanded": "false", "aria-controls": "panel",
+      onclick: () => { if (this.open) this.close(); else this.show(); },
+      onkeydown: (event) => { if (event.key === "ArrowDown" && !this.open) { event.preventDefault(); this.show(); } },
+    }, icon("bell"), this.#count);
+    this.#panel.element.addEventListener("focusout", ({ relatedTarget }) => {
+      // The focus went on to the rest of the page: a panel left open would cover it.
+      if (relatedTarget && !this.#root.contains(relatedTarget)) this.close(false);
+    });
+    this.#root.replaceChildren(this.#button, this.#panel.element, this.#toasts.element, this.#toasts.polite, this.#toasts.assertive);
+    this.#show();
+    if (open) this.show();
+  }
+
+  /** At most once in a frame, however much arrives; in the background by a timer, for the title's count. */
+  #draw() {
+    if (this.#drawing || !this.#panel) return;
+    this.#drawing = true;
+    const draw = () => { this.#drawing = null; this.#show(); };
+    if (document.visibilityState === "visible") requestAnimationFrame(draw);
+    else setTimeout(draw, 100);
+  }
+
+  #show() {
+    const unread = this.#client?.store.unread ?? 0;
+    const words = this.#words;
+    const name = [words.say("title"), unread && words.say("unread", { n: unread })].filter(Boolean).join(", ");
+    set(this.#button, { "aria-label": name, title: name, "data-state": this.#client?.state ?? "closed" });
+    say(this.#count, words.count(unread));
+    this.#count.hidden = unread === 0;
+    if (this.open) this.#panel.update();
+    if (!this.hasAttribute("no-title")) {
+      const title = document.title.replace(TITLED, "");
+      const wanted = unread ? `(${words.count(unread)}) ${title}` : title;
+      if (document.title !== wanted) document.title = wanted;
+    }
+  }
+
+  #place() { if (this.open) place(this.#style, this.#button, this.#panel.element); }
+}
+
+if (!customElements.get("notification-bell")) customElements.define("notification-bell", NotificationBell);

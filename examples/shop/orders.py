@@ -1,0 +1,73 @@
+"""The shop's book: customers, goods and orders, kept in memory. Knows nothing of Flask or notifications."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count, cycle
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Somebody who buys here."""
+
+    id: str
+    name: str
+
+
+@dataclass(slots=True)
+class Order:
+    """One thing that a customer has ordered."""
+
+    id: int
+    customer: Customer
+    goods: str
+    price: str
+    shipped: bool = False
+
+
+CUSTOMERS: Sequence[Customer] = (
+    Customer("customer-1", "Ada"),
+    Customer("customer-2", "Bruno"),
+    Customer("customer-3", "Chiyo"),
+)
+GOODS = (
+    ("Brass desk lamp", "€ 48.00"),
+    ("Walnut bookend", "€ 22.50"),
+    ("Linen notebook", "€ 9.90"),
+    ("Ceramic teapot", "€ 36.00"),
+    ("Wool blanket", "€ 79.00"),
+)
+EACH = 3  # orders that every customer has at the start
+KEPT = 50  # orders kept for each customer: the demo may run for weeks
+
+
+class Orders:
+    """All orders, the newest last."""
+
+    def __init__(self) -> None:
+        self._ids = count(1)
+        self._goods = cycle(GOODS)
+        self._orders: dict[int, Order] = {}
+        for customer in CUSTOMERS:
+            for _ in range(EACH):
+                self.place(customer)
+
+    def place(self, customer: Customer) -> Order:
+        """Add an order for the next of the goods."""
+        goods, price = next(self._goods)
+        order = Order(next(self._ids), customer, goods, price)
+        self._orders[order.id] = order
+        for old in self.of(customer)[KEPT:]:
+            del self._orders[old.id]
+        return order
+
+    def of(self, customer: Customer) -> list[Order]:
+        """Return the customer's orders, the newest first."""
+        return [order for order in reversed(self._orders.values()) if order.customer == customer]
+
+    def find(self, order_id: int) -> Order | None:
+        """Return the order, or None."""
+        return self._orders.get(order_id)
+
+    def ship(self, order: Order) -> None:
+        """Mark the order as shipped; again does no harm."""
+        order.shipped = True

@@ -1,0 +1,55 @@
+/** The demo's buttons, and what the page shows of the customer's live client beside the bell. */
+
+const bell = document.querySelector("notification-bell");
+const trouble = document.querySelector("#trouble");
+const { customer } = bell.dataset;
+
+async function post(path, body) {
+  trouble?.replaceChildren();
+  try {
+    const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`The shop answered ${answer.status}.`);
+    return await answer.json();
+  } catch (error) {
+    trouble?.replaceChildren(`That did not work. ${error.message}`);
+    return null;
+  }
+}
+
+document.addEventListener("click", async ({ target }) => {
+  const button = target.closest("button");
+  if (!button) return;
+  const { ship, place, step } = button.dataset;
+  if (ship) {
+    button.disabled = true;
+    await post(`/orders/${ship}/ship`, {});
+    button.disabled = false;
+  } else if (place) {
+    if (await post("/shop/orders", { customer: place })) location.reload();
+  } else if (step) {
+    const { badge } = button.closest("[data-badge]").dataset;
+    const count = (bell.client.badges[badge] ?? 0) + Number(step);
+    if (count >= 0) await post("/shop/badges", { customer, type: badge, count });
+  }
+});
+
+function follow(client) {
+  // An order is marked as shipped by the alert itself, so every open tab shows it.
+  client.addEventListener("alert", ({ detail }) => {
+    const order = /^\/orders\/(\d+)\/track$/.exec(detail.data.action?.url ?? "")?.[1];
+    document.querySelector(`[data-order="${order}"]`)?.setAttribute("data-shipped", "");
+  });
+  const show = () => {
+    for (const row of document.querySelectorAll("[data-badge]")) {
+      const count = client.badges[row.dataset.badge] ?? 0;
+      row.querySelector("output").value = count;
+      row.querySelector('[data-step="-1"]').disabled = count === 0;
+    }
+  };
+  client.addEventListener("change", show);
+  show();
+}
+
+await customElements.whenDefined("notification-bell");
+if (bell.client) follow(bell.client);
+else bell.addEventListener("client", ({ detail }) => follow(detail), { once: true });
