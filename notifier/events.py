@@ -5,6 +5,7 @@ more events; a process that sends or checks them imports the module that defines
 (setting NOTIFIER_EVENTS).
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -107,6 +108,8 @@ class EventType:
         try:
             given = data.model_dump(exclude_unset=True) if isinstance(data, BaseModel) else data
             model = self.schema.model_validate(given)
+            if not _keeps_its_numbers(model.model_dump()):
+                raise ValueError("a number is not finite, or has more than 64 bits")
             plain: dict[str, Any] = model.model_dump(mode="json", exclude_unset=True)
             encoded = to_json(plain, inf_nan_mode="constants")
         except ValidationError as exc:
@@ -120,6 +123,17 @@ class EventType:
                 problems=[{"loc": ["data"], "msg": f"must be at most {MAX_DATA} bytes of JSON"}]
             )
         return plain
+
+
+def _keeps_its_numbers(value: Any) -> bool:
+    """Whether every number in `value` comes out of our JSON as it went in."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    if isinstance(value, dict):
+        return all(map(_keeps_its_numbers, value.values()))
+    return not isinstance(value, list | tuple | set | frozenset) or all(map(_keeps_its_numbers, value))
 
 
 _events: dict[str, EventType] = {}
