@@ -28,7 +28,9 @@ Seq = Annotated[StrictInt, Field(ge=0, le=2**63 - 1)]
 NotificationId = Annotated[
     str,
     StringConstraints(
-        pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", to_lower=True
+        # The pattern is checked before the letters are made small.
+        pattern=r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
+        to_lower=True,
     ),
 ]
 Ids = Annotated[list[NotificationId], Field(min_length=1, max_length=MAX_IDS)]
