@@ -108,10 +108,10 @@ class EventType:
         try:
             given = data.model_dump(exclude_unset=True) if isinstance(data, BaseModel) else data
             model = self.schema.model_validate(given)
-            if not _keeps_its_numbers(model.model_dump()):
-                raise ValueError("a number is not finite, or has more than 64 bits")
             plain: dict[str, Any] = model.model_dump(mode="json", exclude_unset=True)
             encoded = to_json(plain, inf_nan_mode="constants")
+            if not _keeps_its_numbers(model.model_dump()):
+                raise ValueError("a number is not finite, or has more than 64 bits")
         except ValidationError as exc:
             raise InvalidInput(problems=problems_of(exc, "data")) from None
         except (PydanticSerializationError, UnicodeEncodeError, ValueError):
