@@ -1,9 +1,6 @@
 """The backends' API: send a notification, ask after one, set a badge (the contract, section 5)."""
 
-from typing import Annotated, Any
-
 from flask import Blueprint, Response, request, url_for
-from pydantic import BaseModel, ConfigDict, Field
 
 from models.store import status
 from models.types import milliseconds
@@ -11,35 +8,20 @@ from notifier.draft import check_id, draft
 from notifier.errors import InvalidInput, NotFound
 from web.auth import backend
 from web.body import read, write
+from web.describe import describe
 from web.runtime import current
+from web.schemas import IDEMPOTENCY_KEY, Accepted, BadgeAccepted, BadgeBody, Notification, SendBody
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 
-class SendBody(BaseModel):
-    """A notification to send: exactly one of `user_id` and `user_ids`."""
-
-    model_config = ConfigDict(extra="forbid", title="Send")
-
-    user_id: Annotated[Any, Field(description="one recipient: a string of 1-128 characters")] = None
-    user_ids: Annotated[Any, Field(description="1-10,000 recipients; doubles count once")] = None
-    event: Annotated[Any, Field(description="the event's name")] = "alert"
-    data: Annotated[Any, Field(description="what the event's schema allows")] = None
-    id: Annotated[Any, Field(description="a UUID of the caller's own")] = None
-
-
-class BadgeBody(BaseModel):
-    """A badge to set."""
-
-    model_config = ConfigDict(extra="forbid", title="SetBadge")
-
-    user_id: Any = None
-    type: Any = None
-    count: Any = None
+_BODY_ERRORS = (400, 401, 403, 413, 422, 503)
+_KEY = {"Idempotency-Key": IDEMPOTENCY_KEY}
 
 
 @blueprint.post("/notifications")
 @backend
+@describe({202: Accepted}, errors=_BODY_ERRORS, request=SendBody, headers=_KEY)
 def send() -> Response:
     """Accept a notification: durable once this answers 202."""
     body = read(SendBody)
@@ -54,6 +36,7 @@ def send() -> Response:
 
 @blueprint.get("/notifications/<id>")
 @backend
+@describe({200: Notification}, errors=(401, 403, 404, 503))
 def show(id: str) -> Response:
     """Tell what became of a notification."""
     try:
@@ -80,6 +63,7 @@ def show(id: str) -> Response:
 
 @blueprint.post("/badges")
 @backend
+@describe({202: BadgeAccepted}, errors=_BODY_ERRORS, request=BadgeBody, headers=_KEY)
 def badge() -> Response:
     """Accept a badge: durable once this answers 202."""
     body = read(BadgeBody)

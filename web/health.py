@@ -1,6 +1,6 @@
 """Open calls for operators and tools: alive, ready, metrics, the API's description."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from models.store import status
@@ -8,19 +8,25 @@ from notifier.broker.topology import connect
 from notifier.errors import DatabaseUnavailable, NotifierError
 from web import metrics, openapi
 from web.body import write
+from web.describe import describe, public
 from web.problems import answer
 from web.runtime import Runtime, current
+from web.schemas import Health
 
 blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@public
+@describe({200: Health})
 def alive() -> Response:
     """This process answers."""
     return write({"status": "ok"})
 
 
 @blueprint.get("/readyz")
+@public
+@describe({200: Health}, errors=(503,))
 def ready() -> Response:
     """Database and broker can be reached; 503 says which cannot."""
     runtime = current()
@@ -53,6 +59,8 @@ def _broker(runtime: Runtime) -> str:
 
 
 @blueprint.get("/metrics")
+@public
+@describe({200: "text/plain"})
 def prometheus() -> Response:
     """Prometheus metrics of this process, and the backlog in the database."""
     try:
@@ -64,6 +72,8 @@ def prometheus() -> Response:
 
 
 @blueprint.get("/openapi.json")
-def describe() -> Response:
+@public
+@describe({200: None})
+def openapi_json() -> Response:
     """The API's description, OpenAPI 3.1."""
-    return write(openapi.document())
+    return write(openapi.document(current_app))

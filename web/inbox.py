@@ -1,58 +1,24 @@
 """The users' API: the inbox, page by page, and the changes of its entries' state."""
 
-from typing import Annotated
-
 from flask import Blueprint, Response, g
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.store import log
 from notifier import frames
-from notifier.frames import Ids, Seq
-from notifier.log import ARCHIVED, READ, UNREAD, Status
+from notifier.log import ARCHIVED, READ, UNREAD
 from web.auth import user
 from web.body import query, read, write
+from web.describe import describe
 from web.runtime import current
+from web.schemas import IdsBody, InboxPage, PageQuery, ReadBody, State
 
 blueprint = Blueprint("inbox", __name__, url_prefix="/api/inbox")
 
-MAX_PAGE = 200
-
-
-class PageQuery(BaseModel):
-    """Which page of the inbox."""
-
-    model_config = ConfigDict(extra="forbid", title="PageQuery")
-
-    status: Status = Status.ALL
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
-    before: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
-
-
-class IdsBody(BaseModel):
-    """Which entries to change."""
-
-    model_config = ConfigDict(extra="forbid", title="ChangeIds")
-
-    ids: Ids
-
-
-class ReadBody(BaseModel):
-    """Which entries to mark as read: some, or all up to a seq."""
-
-    model_config = ConfigDict(extra="forbid", title="Read")
-
-    ids: Ids | None = None
-    through: Seq | None = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> "ReadBody":
-        if (self.ids is None) == (self.through is None):
-            raise ValueError("give exactly one of ids and through")
-        return self
+_ERRORS = (400, 401, 403, 413, 422, 503)
 
 
 @blueprint.get("")
 @user
+@describe({200: InboxPage}, errors=(401, 403, 422, 503), query=PageQuery)
 def page() -> Response:
     """A page of the inbox, newest first; keyset, never offset."""
     wanted = query(PageQuery)
@@ -74,6 +40,7 @@ def page() -> Response:
 
 @blueprint.post("/read")
 @user
+@describe({200: State}, errors=_ERRORS, request=ReadBody)
 def mark_read() -> Response:
     """Mark entries as read."""
     body = read(ReadBody)
@@ -84,6 +51,7 @@ def mark_read() -> Response:
 
 @blueprint.post("/unread")
 @user
+@describe({200: State}, errors=_ERRORS, request=IdsBody)
 def mark_unread() -> Response:
     """Mark entries as unread; archived ones come back into the inbox."""
     return _change(UNREAD, ids=read(IdsBody).ids)
@@ -91,6 +59,7 @@ def mark_unread() -> Response:
 
 @blueprint.post("/archive")
 @user
+@describe({200: State}, errors=_ERRORS, request=IdsBody)
 def archive() -> Response:
     """Put entries into the archive; they count as read."""
     return _change(ARCHIVED, ids=read(IdsBody).ids)

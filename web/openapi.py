@@ -1,8 +1,136 @@
-"""The API's description, OpenAPI 3.1."""
+"""The API's description, OpenAPI 3.1, generated from the routes and what stands beside them."""
 
+import re
+from importlib.metadata import version
 from typing import Any
 
+from flask import Flask
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
-def document() -> dict[str, Any]:
-    """Return the description."""
-    return {"openapi": "3.1.0", "info": {"title": "Live Notifications", "version": "0.1.0"}, "paths": {}}
+from notifier.events import event_types
+from web.describe import Answer, Description
+from web.problems import MEDIA_TYPE
+from web.schemas import ProblemBody, SendBody
+
+REF = "#/components/schemas/{model}"
+REASONS = {
+    200: "Done",
+    202: "Accepted: durable, whatever happens next",
+    400: "The body is not JSON",
+    401: "The credentials are missing, wrong or ended",
+    403: "The credentials do not give this right",
+    404: "There is no such thing",
+    413: "The body is over 1 MiB",
+    422: "A rule is broken; `errors` says which",
+    503: "Something needed is down; see Retry-After",
+}
+SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "backend": [{"apiKey": []}],
+    "user": [{"userToken": []}],
+    "open": [],
+}
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """Return the description of every described route of `app`."""
+    routes = [
+        (rule, view, view.description)
+        for rule in app.url_map.iter_rules()
+        if hasattr(view := app.view_functions[rule.endpoint], "description")
+    ]
+    schemas = _schemas([description for _, _, description in routes])
+    paths: dict[str, Any] = {}
+    for rule, view, description in routes:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            paths.setdefault(path, {})[method.lower()] = _operation(
+                rule.endpoint, view, description, sorted(rule.arguments), schemas
+            )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Live Notifications",
+            "version": version("live-notifications"),
+            "description": "Send durable live notifications, and read the inbox. "
+            "The WebSocket at /ws is described in docs/websocket.md.",
+        },
+        "paths": dict(sorted(paths.items())),
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "apiKey": {"type": "http", "scheme": "bearer", "description": "an API key of a backend"},
+                "userToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
+        },
+    }
+
+
+def _schemas(descriptions: list[Description]) -> dict[str, Any]:
+    models: set[type[BaseModel]] = {ProblemBody}
+    for description in descriptions:
+        models |= {m for m in (description.request, description.query, *description.answers.values())
+                   if isinstance(m, type)}  # fmt: skip
+    events = event_types()
+    ordered = sorted(models | {event.schema for event in events}, key=lambda model: model.__name__)
+    _, found = models_json_schema([(model, "validation") for model in ordered], ref_template=REF)
+    schemas: dict[str, Any] = found["$defs"]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            if field.get("default", ...) is None:
+                del field["default"]  # it says no more than "optional" does
+    if SendBody.__name__ in schemas:
+        schemas[SendBody.__name__] |= {
+            "oneOf": [{"required": ["user_id"]}, {"required": ["user_ids"]}],
+            "allOf": [
+                {
+                    "if": {"properties": {"event": {"const": event.name}}},
+                    "then": {"properties": {"data": {"$ref": REF.format(model=event.schema.__name__)}}},
+                }
+                for event in events
+            ],
+        }
+    return schemas
+
+
+def _operation(
+    endpoint: str, view: Any, description: Description, arguments: list[str], schemas: dict[str, Any]
+) -> dict[str, Any]:
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in arguments
+    ]
+    parameters += [
+        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
+        for name, text in description.headers.items()
+    ]
+    if description.query:
+        fields = schemas[description.query.__name__]["properties"]
+        parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in fields.items()]
+    operation: dict[str, Any] = {
+        "operationId": endpoint.replace(".", "_"),
+        "summary": (view.__doc__ or "").strip().splitlines()[0],
+        "security": SECURITY[view.access],
+        "responses": {str(status): _answer(status, body) for status, body in description.answers.items()}
+        | {str(status): _problem(status) for status in description.errors},
+    }
+    if parameters:
+        operation["parameters"] = parameters
+    if description.request:
+        schema = {"$ref": REF.format(model=description.request.__name__)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    return operation
+
+
+def _answer(status: int, body: Answer) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": REASONS[status]}
+    if isinstance(body, str):
+        response["content"] = {body: {"schema": {"type": "string"}}}
+    elif body is not None:
+        schema = {"$ref": REF.format(model=body.__name__)}
+        response["content"] = {"application/json": {"schema": schema}}
+    return response
+
+
+def _problem(status: int) -> dict[str, Any]:
+    schema = {"$ref": REF.format(model=ProblemBody.__name__)}
+    return {"description": REASONS[status], "content": {MEDIA_TYPE: {"schema": schema}}}

@@ -1,0 +1,52 @@
+"""What a route takes and answers, said beside it; `web.openapi` reads it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+View = TypeVar("View", bound=Callable[..., Any])
+Answer = type[BaseModel] | str | None  # a model, a media type, or nothing to say
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A route, as a reader of the API sees it.
+
+    Attributes:
+        answers: status -> what the body is.
+        errors: further statuses, each with a problem+json body.
+        request: the JSON body.
+        query: the query's parameters.
+        headers: request header -> what it is for.
+    """
+
+    answers: Mapping[int, Answer]
+    errors: Sequence[int] = ()
+    request: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def describe(
+    answers: Mapping[int, Answer],
+    *,
+    errors: Sequence[int] = (),
+    request: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Callable[[View], View]:
+    """Describe the view it decorates."""
+
+    def attach(view: View) -> View:
+        view.description = Description(answers, errors, request, query, headers or {})  # type: ignore[attr-defined]
+        return view
+
+    return attach
+
+
+def public(view: View) -> View:
+    """Say that everybody may call `view`."""
+    view.access = "open"  # type: ignore[attr-defined]
+    return view

@@ -1,0 +1,159 @@
+"""The bodies of the HTTP API, as models: what comes in is checked, what goes out is described."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+
+from notifier.draft import MAX_KEY
+from notifier.events import MAX_RECIPIENTS, MAX_USER_ID
+from notifier.frames import Ids, Seq
+from notifier.log import Status
+
+MAX_PAGE = 200
+_USER_ID = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_USER_ID,
+    "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]+$",
+}
+_UUID = {"type": "string", "format": "uuid"}
+_AUDIENCE = {"type": "array", "items": _USER_ID, "minItems": 1, "maxItems": MAX_RECIPIENTS}
+_COUNT = {"type": "integer", "minimum": 0, "maximum": 2_147_483_647}
+_BADGES = {"enum": ["messages", "notifications", "tasks"]}
+
+IDEMPOTENCY_KEY = f"1-{MAX_KEY} printable characters; used again with the same body, it answers as before"
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SendBody(_Closed):
+    """A notification to send: exactly one of `user_id` and `user_ids`; `data` as the event's schema says.
+
+    The fields are checked by `notifier.draft`, which the Python API and the tasks share.
+    """
+
+    user_id: Annotated[Any, WithJsonSchema(_USER_ID)] = None
+    user_ids: Annotated[Any, WithJsonSchema(_AUDIENCE)] = None
+    event: Annotated[Any, WithJsonSchema({"type": "string", "default": "alert"})] = "alert"
+    data: Annotated[Any, WithJsonSchema({"type": "object"})]
+    id: Annotated[Any, WithJsonSchema(_UUID)] = None
+
+
+class BadgeBody(_Closed):
+    """A badge to set."""
+
+    user_id: Annotated[Any, WithJsonSchema(_USER_ID)]
+    type: Annotated[Any, WithJsonSchema(_BADGES)]
+    count: Annotated[Any, WithJsonSchema(_COUNT)]
+
+
+class PageQuery(_Closed):
+    """Which page of the inbox."""
+
+    status: Status = Status.ALL
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
+    before: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+
+
+class IdsBody(_Closed):
+    """Which entries to change."""
+
+    ids: Ids
+
+
+class ReadBody(_Closed):
+    """Which entries to mark as read: some by `ids`, or all up to the seq `through`."""
+
+    ids: Ids | None = None
+    through: Seq | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "ReadBody":
+        if (self.ids is None) == (self.through is None):
+            raise ValueError("give exactly one of ids and through")
+        return self
+
+
+class Accepted(BaseModel):
+    """The notification is durable."""
+
+    id: Annotated[str, WithJsonSchema(_UUID)]
+    status: Literal["accepted"]
+    recipients: int
+
+
+class BadgeAccepted(BaseModel):
+    """The badge is durable."""
+
+    id: Annotated[str, WithJsonSchema(_UUID)]
+    status: Literal["accepted"]
+
+
+class Notification(BaseModel):
+    """What became of a notification; times are milliseconds since 1970 UTC."""
+
+    id: Annotated[str, WithJsonSchema(_UUID)]
+    event: str
+    data: dict[str, Any]
+    status: Literal["accepted", "dispatched", "dead"]
+    accepted_at: int
+    recipients: int
+    delivered: int
+    read: int
+
+
+class InboxItem(BaseModel):
+    """An inbox entry; times are milliseconds since 1970 UTC."""
+
+    id: Annotated[str, WithJsonSchema(_UUID)]
+    seq: int
+    event: str
+    data: dict[str, Any]
+    sender: str = Field(alias="from")
+    timestamp: int
+    read_at: int | None
+    archived_at: int | None
+
+
+class InboxPage(BaseModel):
+    """A page of the inbox, newest first; `next` is the next page's `before`."""
+
+    items: list[InboxItem]
+    next: int | None
+    seq: int
+    unread: int
+    badges: dict[str, int]
+
+
+class State(BaseModel):
+    """Where the inbox stands after a change."""
+
+    seq: int
+    unread: int
+
+
+class Health(BaseModel):
+    """How it is."""
+
+    status: Literal["ok"]
+    database: Literal["ok"] | None = None
+    broker: Literal["ok"] | None = None
+
+
+class ProblemItem(BaseModel):
+    """One broken rule."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemItem] | None = None
