@@ -155,7 +155,7 @@ class Settings(BaseSettings):
             return self.secret.get_secret_value()
         if not self.embedded:
             raise SettingError(f"{PREFIX}SECRET: is required ({SECRET_BYTES} bytes at least)")
-        return self._kept("secret")
+        return self._kept("secret", "SECRET")
 
     def backend_keys(self) -> tuple[str, ...]:
         """The API keys of the backend callers; embedded: one is made on first use, mode 0600.
@@ -166,9 +166,9 @@ class Settings(BaseSettings):
             return tuple(key.get_secret_value() for key in self.api_keys)
         if not self.embedded:
             raise SettingError(f"{PREFIX}API_KEYS: is required (comma-separated)")
-        return (self._kept("api-key"),)
+        return (self._kept("api-key", "API_KEYS"),)
 
-    def _kept(self, name: str) -> str:
+    def _kept(self, name: str, setting: str) -> str:
         path = self.var_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -182,4 +182,7 @@ class Settings(BaseSettings):
                 pass
             finally:
                 fresh.unlink()
-        return path.read_text().strip()
+        kept = path.read_text().strip()
+        if len(kept) < SECRET_BYTES:
+            raise SettingError(f"{PREFIX}{setting}: {path} is cut short; remove it, and a new one is made")
+        return kept
