@@ -68,6 +68,7 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .type { color: var(--kind); font-weight: 600; }
 .title, .message { overflow-wrap: anywhere; inline-size: 100%; overflow: clip; overflow-clip-margin: 0.25rem; unicode-bidi: isolate; }
 .title { font-weight: 500; }
+.toast .title { font-weight: 700; }
 [data-unread] .title { font-weight: 700; }
 .message { color: var(--muted); white-space: pre-line; }
 .folded { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden; }

@@ -26,7 +26,7 @@ from examples.shop.orders import CUSTOMERS, Customer, Order, Orders
 from notifier import Alert, send_notification, update_badge
 
 HERE = Path(__file__).parent
-ASSETS = frozenset({"shop.css", "shop.js"})
+ASSETS = frozenset({"icon.svg", "shop.css", "shop.js"})
 BADGES = ("messages", "notifications", "tasks")
 MOST = 2**31 - 1  # the contract's upper bound of a badge
 TOKEN_TTL = 3_600  # seconds
