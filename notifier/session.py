@@ -21,6 +21,7 @@ from notifier.log import ARCHIVED, READ, UNREAD, Snapshot
 
 BUFFER_EVENTS = 256  # offered events kept for one socket at most; more are fetched from SQL again
 BUFFER_BYTES = 1024 * 1024
+MAX_SPANS = 8  # resets whose acks may still be on their way
 NEVER = float("inf")
 
 
@@ -109,12 +110,31 @@ class TokenBucket:
 
     def take(self, now: float) -> bool:
         """Take one; False when there is none left."""
-        self.level = min(self.rate * 2, self.level + (now - self.at) * self.rate)
+        elapsed = max(0.0, now - self.at)  # a wall clock that steps back is nobody's fault
+        self.level = min(self.rate * 2, self.level + elapsed * self.rate)
         self.at = now
         if self.level < 1:
             return False
         self.level -= 1
         return True
+
+
+@dataclass(slots=True)
+class Span:
+    """What a socket was sent since it started, or since a reset, and how far that is acked."""
+
+    window_from: int = 0
+    log_from: int = 0
+    acked: int = 0
+    sent: int = 0
+
+    def ack(self, seq: int) -> list[Effect]:
+        """The client acks up to `seq`."""
+        through = min(seq, self.sent)
+        if through <= self.acked:
+            return []
+        after, self.acked = self.acked, through
+        return [Acked(self.window_from, self.log_from, after, through)]
 
 
 @dataclass(slots=True)
@@ -140,13 +160,12 @@ class Session:
     device: str | None = field(default=None, init=False)
     expires_at: float = field(default=NEVER, init=False)
     sent: int = field(default=0, init=False)  # the log up to here has been sent
-    acked: int = field(default=0, init=False)
-    window_from: int = field(default=0, init=False)
-    log_from: int = field(default=0, init=False)
+    spans: list[Span] = field(default_factory=list, init=False)  # the newest at the end
     overflows: int = field(default=0, init=False)  # how often the buffer ran over
-    _heard: int = field(default=0, init=False)  # the highest seq known to exist
+    _heard: int = field(default=0, init=False)  # the highest seq said to exist, since SQL was asked
     _fetching: bool = field(default=False, init=False)
-    _asked: int = field(default=0, init=False)  # what was heard when the Fetch was asked for
+    _asked: int = field(default=0, init=False)  # what was heard when SQL was asked
+    _held: int = field(default=0, init=False)  # how many events the buffer held then
     _buffer: deque[tuple[int, bytes]] = field(default_factory=deque, init=False)
     _buffered: int = field(default=0, init=False)  # bytes
     _bucket: TokenBucket = field(init=False)
@@ -210,10 +229,11 @@ class Session:
     def _ack(self, seq: int) -> list[Effect]:
         if seq > self.sent:
             return [Send(frames.error("ack_ahead", f"this socket was sent up to {self.sent}"))]
-        if seq <= self.acked:
-            return []
-        after, self.acked = self.acked, seq
-        return [Acked(self.window_from, self.log_from, after, seq)]
+        if self.spans:
+            self.spans[-1].sent = self.sent
+        effects = [effect for span in self.spans for effect in span.ack(seq)]
+        self.spans = [span for span in self.spans[:-1] if span.acked < span.sent] + self.spans[-1:]
+        return effects
 
     # ------------------------------------------------------------------ SQL's side
 
@@ -228,39 +248,47 @@ class Session:
             effects.append(Send(frames.reset(at.reset, at)))
         if at.window is not None:
             effects += [Send(frames.item(self.user_id, item)) for item in at.window]
-            self.log_from = at.head
-            self.window_from = at.window[0].seq if at.window else at.head + 1
-            self.acked = 0
+            span = Span(at.window[0].seq if at.window else at.head + 1, at.head)
         else:
             log = at.log or ()
             effects += [Send(frames.event(self.user_id, entry)) for entry in log]
-            self.log_from = log[0].seq - 1 if log else at.head
-            self.window_from = self.log_from + 1
-            self.acked = self.log_from
+            start = log[0].seq - 1 if log else at.head
+            span = Span(start + 1, start, acked=start)
         effects.append(Send(frames.live(at.head)))
+        if self.spans:
+            self.spans[-1].sent = self.sent
+        self.spans = [*self.spans, span][-MAX_SPANS:]
         self.phase = Phase.LIVE
-        self._fetching = False
         self.sent = at.head
+        self._answered(at)
         return effects + self.take()
 
     def fetched(self, at: Snapshot) -> list[Effect]:
         """The log asked for by Fetch is here: in order, from `sent + 1`, without a hole."""
-        self._fetching = False
+        if self.phase is Phase.CLOSED:
+            return []
         effects: list[Effect] = []
-        if self._asked > at.head:
-            # SQL is the truth: a seq that it did not know when asked was never committed.
-            self._buffer = deque(kept for kept in self._buffer if not at.head < kept[0] <= self._asked)
-            self._buffered = sum(len(frame) for _, frame in self._buffer)
-            self._heard = max((seq for seq, _ in self._buffer), default=at.head)
         for entry in at.log or ():
             if entry.seq == self.sent + 1:
                 effects.append(Send(frames.event(self.user_id, entry)))
                 self.sent = entry.seq
+        self._answered(at)
         return effects + self.take()
+
+    def _answered(self, at: Snapshot) -> None:
+        if self._fetching and self._asked > at.head:
+            # SQL is the truth: a seq that it did not know when asked was never committed.
+            for _ in range(self._held):
+                _, frame = self._buffer.popleft()
+                self._buffered -= len(frame)
+        if self._fetching:
+            self._heard = max(self._heard, at.head)
+        self._fetching = False
 
     def failed(self) -> None:
         """The Fetch could not be performed; `take` will ask again."""
         self._fetching = False
+        self._heard = max(self._heard, self._asked)
 
     # ------------------------------------------------------------------ the broker's side
 
@@ -276,7 +304,7 @@ class Session:
         self._buffered += len(frame)
         if len(self._buffer) > BUFFER_EVENTS or self._buffered > BUFFER_BYTES:
             self._buffer.clear()
-            self._buffered = 0
+            self._buffered = self._held = 0
             self.overflows += 1
         return True
 
@@ -302,7 +330,8 @@ class Session:
                 effects.append(Send(frame))
                 self.sent = seq
         if self._heard > self.sent:
-            self._fetching, self._asked = True, self._heard
+            self._fetching, self._asked, self._held = True, self._heard, len(self._buffer)
+            self._heard = self.sent
             effects.append(Fetch(self.user_id, self.sent))
         return effects
 

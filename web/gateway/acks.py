@@ -27,19 +27,18 @@ class Acks:
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._clock = clock
-        self._acks: dict[str, Ack] = {}
+        # A socket that started afresh (a reset) has one entry for each start.
+        self._acks: dict[tuple[str, int, int], Ack] = {}
         self._closed: dict[str, Closed] = {}
 
     def add(self, socket_id: str, ack: Ack) -> None:
         """A socket acked; cumulative, so that one entry a socket is enough."""
-        known = self._acks.get(socket_id)
-        if known and (known.window_from, known.log_from) == (ack.window_from, ack.log_from):
+        key = socket_id, ack.window_from, ack.log_from
+        known = self._acks.get(key)
+        if known:
             ack = replace(ack, after=min(known.after, ack.after), through=max(known.through, ack.through))
-        elif known:
-            # The socket started afresh: what it acked before stands on its own.
-            self._acks[f"{socket_id} until {known.through}"] = known
-        if len(self._acks) < MAX_PENDING:
-            self._acks[socket_id] = ack
+        if known or len(self._acks) < MAX_PENDING:
+            self._acks[key] = ack
 
     def closed(self, socket_id: str, closed: Closed) -> None:
         """A device's socket closed."""
@@ -66,10 +65,10 @@ class Acks:
         else:
             announce(delivered)
 
-    def _restore(self, acks: dict[str, Ack], closed: dict[str, Closed]) -> None:
+    def _restore(self, acks: dict[tuple[str, int, int], Ack], closed: dict[str, Closed]) -> None:
         newer = self._acks
         self._acks = acks
-        for socket_id, ack in newer.items():
+        for (socket_id, _, _), ack in newer.items():
             self.add(socket_id, ack)
         self._closed = {**closed, **self._closed}
 
