@@ -107,8 +107,9 @@ class FileBus:
         """Let messages for `key` come to `gateway`."""
         (self.gateways / gateway / "bound" / key).touch()
         while True:
+            with contextlib.suppress(FileExistsError):
+                (self.bindings / key).mkdir(parents=True)
             try:
-                (self.bindings / key).mkdir(parents=True, exist_ok=True)
                 (self.bindings / key / gateway).touch()
             except FileNotFoundError:
                 continue  # the last other listener left just now, and took the folder away

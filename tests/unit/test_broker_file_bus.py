@@ -1,0 +1,188 @@
+"""The file broker's events: whole messages, living gateways, nothing left of dead ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from notifier.broker import Message, Publisher, clean_dead_gateways, routing_key
+from notifier.broker.file_bus import STALE_NEWBORN, FileBus, Inbox
+from notifier.broker.topology import connection_options
+from notifier.settings import Settings
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from notifier.broker.file_bus import FileBus, Inbox
+inbox = Inbox(FileBus(Path(sys.argv[1])), "doomed")
+inbox.bind("ada"); inbox.bind("bob")
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(_env_file=None, var_dir=tmp_path)
+
+
+@pytest.fixture
+def events(settings: Settings) -> Path:
+    return connection_options(settings).events_folder
+
+
+@pytest.fixture
+def bus(events: Path) -> FileBus:
+    return FileBus(events)
+
+
+def kill_a_gateway(events: Path) -> None:
+    """Leave behind what a gateway leaves that is SIGKILLed while bound to ada and bob."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(events)], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        assert FileBus(events).alive("doomed")
+        child.send_signal(signal.SIGKILL)
+
+
+def put(bus: FileBus, gateway: str, user: str, seq: int = 1, body: bytes = b"{}") -> None:
+    bus.put(gateway, Message(user, seq, body), routing_key(user))
+
+
+def test_a_message_is_a_file_with_its_key_and_seq(bus: FileBus) -> None:
+    inbox = Inbox(bus, "gw")
+    put(bus, "gw", "a/b", 7, b"body")
+    (parcel,) = inbox.parcels()
+    assert (parcel.key, parcel.seq, parcel.path.read_bytes()) == (routing_key("a/b"), "7", b"body")
+    inbox.close()
+
+
+def test_no_reader_ever_sees_half_a_message(bus: FileBus) -> None:
+    inbox, body, done = Inbox(bus, "gw"), b"x" * 200_000, threading.Event()
+    sizes: set[int] = set()
+
+    def read() -> None:
+        while not done.is_set():
+            sizes.update(p.path.stat().st_size for p in inbox.parcels())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for seq in range(1, 101):
+        put(bus, "gw", "ada", seq, body)
+    done.set()
+    reader.join()
+    assert sizes == {len(body)}
+    assert [p.seq for p in inbox.parcels()] == [str(n) for n in range(1, 101)]
+    inbox.close()
+
+
+def test_what_is_still_written_is_not_listed(bus: FileBus) -> None:
+    inbox = Inbox(bus, "gw")
+    (bus.gateways / "gw" / "inbox" / ".half.msg").write_bytes(b"")
+    assert inbox.parcels() == []
+    inbox.close()
+
+
+def test_binding_and_unbinding_leave_nothing(bus: FileBus) -> None:
+    one, two = Inbox(bus, "one"), Inbox(bus, "two")
+    one.bind("ada")
+    one.bind("ada")
+    two.bind("ada")
+    assert sorted(bus.listeners(routing_key("ada"))) == ["one", "two"]
+    one.unbind("ada")
+    one.unbind("ada")
+    assert bus.listeners(routing_key("ada")) == ["two"]
+    two.close()
+    assert list(bus.bindings.iterdir()) == []
+    one.close()
+    assert list(bus.gateways.iterdir()) == []
+
+
+def test_binding_never_fails_because_another_leaves(bus: FileBus) -> None:
+    inboxes = [Inbox(bus, f"gw{n}") for n in range(4)]
+    failures: list[BaseException] = []
+
+    def come_and_go(inbox: Inbox) -> None:
+        try:
+            for _ in range(200):
+                inbox.bind("ada")
+                inbox.unbind("ada")
+            inbox.bind("ada")
+        except BaseException as exc:
+            failures.append(exc)
+
+    threads = [threading.Thread(target=come_and_go, args=(i,)) for i in inboxes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(bus.listeners(routing_key("ada"))) == 4
+    for inbox in inboxes:
+        inbox.close()
+
+
+def test_nothing_is_written_for_a_dead_gateway(settings: Settings, events: Path, bus: FileBus) -> None:
+    kill_a_gateway(events)
+    assert not bus.alive("doomed")
+    publisher = Publisher(settings)
+    publisher.publish([Message("ada", 1, b"{}")])
+    assert list(events.rglob("*.msg")) == []
+
+
+def test_what_a_dead_gateway_left_is_removed_and_the_living_stay(
+    settings: Settings, events: Path, bus: FileBus
+) -> None:
+    living = Inbox(bus, "living")
+    living.bind("ada")
+    put(bus, "living", "ada")
+    kill_a_gateway(events)
+    put(bus, "doomed", "ada")
+    assert clean_dead_gateways(settings) == 1
+    assert clean_dead_gateways(settings) == 0
+    assert [p.name for p in bus.gateways.iterdir()] == ["living"]
+    assert [p.name for p in bus.bindings.iterdir()] == [routing_key("ada")]
+    assert bus.listeners(routing_key("ada")) == ["living"]
+    assert len(living.parcels()) == 1
+    living.close()
+
+
+def test_a_starting_gateway_cleans_up(events: Path, bus: FileBus) -> None:
+    kill_a_gateway(events)
+    inbox = Inbox(bus, "next")
+    assert [p.name for p in bus.gateways.iterdir()] == ["next"]
+    assert bus.listeners(routing_key("bob")) == []
+    inbox.close()
+
+
+def test_a_gateway_that_is_just_being_made_is_left_alone(bus: FileBus) -> None:
+    newborn = bus.gateways / ".newborn"
+    newborn.mkdir(parents=True)
+    assert bus.clean() == 0
+    assert newborn.exists()
+    os.utime(newborn, (0, STALE_NEWBORN))
+    assert bus.clean() == 1
+    assert not newborn.exists()
+
+
+def test_cleaning_before_anything_ever_ran_does_nothing(settings: Settings, tmp_path: Path) -> None:
+    assert clean_dead_gateways(settings) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_publishing_to_a_gateway_that_is_going_is_no_failure(bus: FileBus) -> None:
+    put(bus, "gone", "ada")
+
+
+def test_messages_are_for_the_owner_only(bus: FileBus) -> None:
+    inbox = Inbox(bus, "gw")
+    assert (bus.gateways / "gw").stat().st_mode & 0o077 == 0
+    inbox.close()
