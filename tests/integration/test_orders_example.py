@@ -1,0 +1,177 @@
+"""`examples/orders_app.py`: an application's own transaction carries the alert, or takes it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from examples.orders_app import Base, Order, create_app
+from models.engine import Database
+from notifier import Alert, send, send_notification
+from notifier.settings import Settings
+from tests.harness import processes
+from tests.harness.backends import Backend
+from tests.harness.http_client import Http
+from tests.harness.site import running_site
+from tests.harness.waiting import free_port, until
+
+
+class Bell:
+    """Stands for the ringer: keeps what it was rung for."""
+
+    def __init__(self) -> None:
+        self.rung: list[str] = []
+
+    def ring(self, id: str, *, bulk: bool = False) -> None:
+        self.rung.append(id)
+
+
+@dataclass
+class Shop:
+    client: FlaskClient
+    engine: sa.Engine
+    bell: Bell
+
+    def place(self, **order: Any) -> int:
+        return self.client.post("/orders", json=order).status_code
+
+    def orders(self) -> list[str]:
+        with Session(self.engine) as session:
+            return list(session.scalars(sa.select(Order.item).order_by(Order.id)))
+
+    def accepted(self) -> list[tuple[str, str]]:
+        """Every accepted notification: its id and its title."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.text("SELECT id, data FROM notifications ORDER BY number"))
+            data = sa.JSON().result_processor(self.engine.dialect, None) or (lambda value: value)
+            return [
+                (str(i), (value if isinstance(value, dict) else data(value))["title"]) for i, value in rows
+            ]
+
+    def titles(self) -> list[str]:
+        return [title for _, title in self.accepted()]
+
+
+@pytest.fixture
+def shop(database: Database) -> Iterator[Shop]:
+    url = database.engine.url.render_as_string(hide_password=False)
+    app = create_app(Settings(_env_file=None, database_url=url))  # type: ignore[call-arg]
+    engine: sa.Engine = app.extensions["orders.engine"]
+    bell = Bell()
+    send.use(send.Sender(database, bell))
+    yield Shop(app.test_client(), engine, bell)
+    send.use(None)
+    Base.metadata.drop_all(engine)
+    engine.dispose()
+
+
+def test_a_commit_accepts_the_alert_and_rings_for_it(shop: Shop) -> None:
+    assert shop.place(customer="ada", item="Lamp") == 201
+
+    assert shop.orders() == ["Lamp"]
+    assert shop.titles() == ["Order received"]
+    assert shop.bell.rung == [id for id, _ in shop.accepted()]
+
+
+def test_a_rollback_takes_the_alert_along(shop: Shop) -> None:
+    # The alert is stored first; then the table's own constraint refuses the order.
+    assert shop.place(customer="ada", item="Lamp", quantity=0) == 422
+
+    assert shop.orders() == []
+    assert shop.accepted() == []
+    assert shop.bell.rung == []
+
+
+def test_a_refused_alert_takes_the_order_along(shop: Shop) -> None:
+    assert shop.place(customer="no\ncustomer", item="Lamp") == 422
+
+    assert shop.orders() == []
+    assert shop.accepted() == []
+
+
+def test_what_is_missing_is_said(shop: Shop) -> None:
+    assert shop.place(item="Lamp") == 422
+    assert shop.client.post("/orders", json=["Lamp"]).status_code == 422
+    assert shop.client.post("/orders/7/ship").status_code == 404
+
+
+def test_nothing_is_rung_before_the_commit(shop: Shop) -> None:
+    with Session(shop.engine) as session:
+        send_notification("ada", alert("first"), session=session)
+        assert shop.bell.rung == []
+        session.commit()
+        send_notification("ada", alert("second"), session=session)
+        assert len(shop.bell.rung) == 1
+        session.rollback()
+
+    assert shop.titles() == ["first"]
+    assert len(shop.bell.rung) == 1
+
+
+def test_a_rolled_back_savepoint_takes_only_the_inner_alert_along(shop: Shop) -> None:
+    with Session(shop.engine) as session, session.begin():
+        send_notification("ada", alert("outer"), session=session)
+        savepoint = session.begin_nested()
+        send_notification("ada", alert("inner"), session=session)
+        savepoint.rollback()
+        session.add(Order(customer="ada", item="Lamp", quantity=1))
+
+    assert shop.orders() == ["Lamp"]
+    assert shop.titles() == ["outer"]
+    assert shop.accepted()[0][0] in shop.bell.rung
+
+
+def test_a_released_savepoint_waits_for_the_outer_commit(shop: Shop) -> None:
+    with Session(shop.engine) as session:
+        with session.begin_nested():
+            send_notification("ada", alert("inner"), session=session)
+        assert shop.bell.rung == []
+        session.commit()
+    assert shop.titles() == ["inner"]
+    assert len(shop.bell.rung) == 1
+
+
+def test_an_outer_rollback_takes_a_released_savepoint_along(shop: Shop) -> None:
+    with Session(shop.engine) as session:
+        with session.begin_nested():
+            send_notification("ada", alert("inner"), session=session)
+        session.rollback()
+
+    assert shop.accepted() == []
+    assert shop.bell.rung == []
+
+
+def test_shipping_an_order_reaches_the_customer(backend: Backend, tmp_path: Path) -> None:
+    """The real thing: `flask run` beside `notifier up`."""
+    with running_site(backend, tmp_path) as site:
+        port = free_port()
+        words = ["flask", "--app", "examples.orders_app", "run", "--port", str(port)]
+        app = processes.command(*words, env=backend.env, log=tmp_path / "orders.log").start()
+        shop = Http(f"http://127.0.0.1:{port}")
+        try:
+            app.wait_logged("Running on")
+            with site.socket("ada") as socket:
+                order = b'{"customer": "ada", "item": "Lamp"}'
+                json_type = {"Content-Type": "application/json"}
+                placed = until(lambda: shop.request("POST", "/orders", order, json_type), 10, "placed")
+                assert placed.status == 201
+                assert socket.expect("event", 30)["data"]["title"] == "Order received"
+                number = placed.json["order"]
+                assert shop.request("POST", f"/orders/{number}/ship", b"", {}).status == 200
+                shipped = socket.expect("event", 30)
+            assert shipped["data"]["title"] == "Order Shipped"
+            assert shipped["data"]["action"]["url"] == f"/orders/{number}/track"
+        finally:
+            shop.close()
+            app.terminate()
+
+
+def alert(title: str) -> Alert:
+    return Alert(title=title, message="m", type="info")
