@@ -174,23 +174,23 @@ app.send_task("notifier.update_badge", kwargs={"user_id": user, "type": "tasks",
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("command", "name", "value"),
     [
-        ("NOTIFIER_PORT", "many"), ("NOTIFIER_PORT", "70000"), ("NOTIFIER_SECRET", "short"),
-        ("NOTIFIER_DATABASE_URL", "mysql://x"), ("NOTIFIER_BROKER_URL", "carrier-pigeon://x"),
-        ("NOTIFIER_ALLOWED_ORIGINS", "not an origin"), ("NOTIFIER_DEMO", "perhaps"),
+        ("web", "NOTIFIER_PORT", "many"), ("worker", "NOTIFIER_PORT", "70000"),
+        ("up", "NOTIFIER_SECRET", "short"),
+        ("migrate", "NOTIFIER_DATABASE_URL", "mysql://x"),
+        ("web", "NOTIFIER_BROKER_URL", "carrier-pigeon://x"),
+        ("up", "NOTIFIER_ALLOWED_ORIGINS", "not an origin"), ("web", "NOTIFIER_DEMO", "perhaps"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_stops_the_start_with_a_line_that_names_it(
-    tmp_path: Path, name: str, value: str
+    tmp_path: Path, command: str, name: str, value: str
 ) -> None:
-    env = {"NOTIFIER_VAR_DIR": str(tmp_path / "var"), name: value}
-    for command in ("web", "worker", "up", "migrate"):
-        done = run("notifier", command, env=env)
-        assert done.returncode != 0
-        assert name in done.stderr
-        assert "Traceback" not in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    done = run("notifier", command, env={"NOTIFIER_VAR_DIR": str(tmp_path / "var"), name: value})
+    assert done.returncode != 0
+    assert name in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
 @pytest.mark.parametrize("missing", ["NOTIFIER_SECRET", "NOTIFIER_API_KEYS"])

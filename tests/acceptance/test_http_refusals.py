@@ -196,7 +196,6 @@ def test_a_backend_call_without_the_right_key_is_401(site: Site, user: str, key:
             stranger.send(user),
             stranger.badge(user, "tasks", 1),
             stranger.notification(str(uuid.uuid4())),
-            stranger.report("daily"),
         ):
             stores_nothing(site, answer, 401, before)
             assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -228,7 +227,6 @@ def test_the_right_credentials_of_the_wrong_kind_are_403(site: Site, user: str) 
     with UserApi(site.backend.base_url, site.backend.token(user)) as as_user:
         stores_nothing(site, as_user.send(user), 403, before)
         stores_nothing(site, as_user.badge(user, "tasks", 1), 403, before)
-        refused(as_user.report("daily"), 403)
         refused(as_user.notification(site.send(user)), 403)
     with UserApi(site.backend.base_url, site.backend.api_key) as as_backend:
         refused(as_backend.inbox(), 403)
