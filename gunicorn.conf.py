@@ -28,6 +28,8 @@ timeout = 60
 # Its sockets are closed within restart_grace; then what is left of requests may finish.
 graceful_timeout = int(_settings.restart_grace) + 5
 proc_name = "notifier-web"
+# Nobody talks to it, two of them would share one path in $HOME, and a read-only image has none.
+control_socket_disable = True
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]

@@ -1,5 +1,6 @@
 """The route `/ws`: who may open a socket, and the socket that Flask-Sock is given."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, request
@@ -33,13 +34,20 @@ def _before() -> ResponseReturnValue | None:
         raise Forbidden("this origin may not open a socket")
     if runtime.gateway.stopping:
         raise Unavailable("the server restarts")
-    environ = request.environ
-    # Compressing each of many small frames costs 100 KB a connection: never offered, never accepted.
+    prepare(request.environ, runtime.settings.slow_timeout)
+    return None
+
+
+def prepare(environ: dict[str, Any], slow_timeout: float) -> None:
+    """Put a socket that sends whole frames into the WSGI environ, and take compression out of it.
+
+    Compressing each of many small frames costs 100 KB a connection; browsers always offer it, and
+    simple-websocket accepts what is offered.
+    """
     environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
     for name in SOCKETS:
         if name in environ:
-            environ[name] = WholeSocket(environ[name], runtime.settings.slow_timeout)
-    return None
+            environ[name] = WholeSocket(environ[name], slow_timeout)
 
 
 def origin_allowed(origin: str | None, host_url: str, allowed: tuple[str, ...]) -> bool:

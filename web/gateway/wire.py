@@ -56,6 +56,16 @@ class WholeSocket:
 
     sendall = send
 
+    def recv_now(self, size: int) -> bytes | None:
+        """Return what has come, b"" at the end of the stream; None when nothing has. Never waits."""
+        self._sock.settimeout(0.0)
+        try:
+            return self._sock.recv(size)
+        except BlockingIOError:
+            return None
+        finally:
+            self._sock.settimeout(self.timeout)
+
     def _push(self, view: "memoryview[int]") -> None:
         try:
             while view:
@@ -112,7 +122,7 @@ class Wire:
         self._ws = ws
         self._sock: WholeSocket = ws.sock
         self._event: Event = ws.event
-        self._readable = True  # frames may have come with the handshake
+        self._readable = False
         self._watcher: Any = gevent.get_hub().loop.io(ws.sock.fileno(), 1)
         self._watcher.start(self._on_readable)
         self._ping_interval = ping_interval
@@ -145,7 +155,7 @@ class Wire:
 
     def _ping(self) -> None:
         if self._pinged:
-            raise Gone("no answer to a ping")
+            raise self._gone("no answer to a ping")
         self._pinged = True
         self._raw(self._ws.ws.send(Ping()))
 
@@ -155,8 +165,7 @@ class Wire:
         """Return the frames that have come, without waiting. Raises Gone when the peer is gone."""
         if not self._readable:
             return []
-        if not self._ws.input_buffer:
-            self._receive()
+        self._receive()
         frames: list[str | bytes] = self._ws.input_buffer
         self._ws.input_buffer = []
         if not frames and not self._ws.connected:
@@ -165,21 +174,18 @@ class Wire:
 
     def _receive(self) -> None:
         try:
-            data = self._sock.recv(RECEIVE)
-        except (TimeoutError, BlockingIOError):
-            data = None  # a false alarm
+            data = self._sock.recv_now(RECEIVE)
         except OSError as exc:
-            raise Gone(str(exc)) from exc
+            raise self._gone(str(exc)) from exc
         if data == b"":
-            raise Gone("the connection was cut")
+            raise self._gone("the connection was cut")
         if data:
             self._heard_at, self._pinged = time.monotonic(), False
             try:
                 self._ws.ws.receive_data(data)
                 self._ws.connected = self._ws._handle_events()  # noqa: SLF001  its reader thread's step
             except (LocalProtocolError, RemoteProtocolError, TooSlow, OSError) as exc:
-                self._ws.connected = False
-                raise Gone(str(exc)) from exc
+                raise self._gone(str(exc)) from exc
         self._readable = False
         if self._ws.connected:
             self._watcher.start(self._on_readable)
@@ -204,8 +210,11 @@ class Wire:
         try:
             self._sock.send(data)
         except OSError as exc:
-            self._ws.connected = False
-            raise Gone(str(exc)) from exc
+            raise self._gone(str(exc)) from exc
+
+    def _gone(self, reason: str) -> Gone:
+        self._ws.connected = False  # so that nobody tries to send a close frame
+        return Gone(reason)
 
     # ---------------------------------------------------------------- the end
 
