@@ -15,7 +15,8 @@ from typing import Any
 import amqp
 
 from notifier.broker import wire
-from notifier.broker.subscription import Receiver, Request
+from notifier.broker.frames import frame_handler
+from notifier.broker.subscription import MAX_BODY, Receiver, Request
 from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, queue_name, routing_key
 from notifier.broker.waker import Waker
 
@@ -56,7 +57,7 @@ class AmqpSubscribeLink:
     ) -> "AmqpSubscribeLink":
         """Connect to the first broker that answers."""
         deadline = time.monotonic() + options.connect_timeout * len(options.urls)
-        connection = dialer.dial(deadline, heartbeat=options.heartbeat)
+        connection = dialer.dial(deadline, heartbeat=options.heartbeat, frame_handler=frame_handler(MAX_BODY))
         try:
             return cls(connection, gateway_id, receiver, waker)
         except BaseException:
