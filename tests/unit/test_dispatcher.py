@@ -1,0 +1,384 @@
+"""The drain publishes what it committed, and one bad row never holds up its neighbours."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from models.engine import Database, make_engine
+from models.store import status
+from models.tables import metadata
+from notifier.broker.message import Message
+from notifier.errors import BrokerUnavailable, DatabaseUnavailable
+from notifier.signals import notification_dispatched
+from tests.harness.world import World, settings
+from worker.dispatcher import Dispatcher
+
+
+@dataclass
+class FakePublisher:
+    """Keeps what it is given; looks at each moment whether the database has it already."""
+
+    database: Database
+    messages: list[Message] = field(default_factory=list)
+    bursts: int = 0
+    fails_with: Exception | None = None
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        with self.database.read() as connection:
+            for message in messages:
+                found = connection.scalar(
+                    sa.text("SELECT count(*) FROM deliveries WHERE user_id = :user AND seq = :seq"),
+                    {"user": message.user_id, "seq": message.seq},
+                )
+                assert found == 1, "published before it was committed"
+        if self.fails_with:
+            raise self.fails_with
+        self.bursts += 1
+        self.messages += messages
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        return [json.loads(message.body) for message in self.messages]
+
+
+@dataclass
+class Worker:
+    """A dispatcher with its world: a database, a clock that the test moves, no jitter."""
+
+    world: World
+    publisher: FakePublisher
+    dispatcher: Dispatcher
+
+    def row(self, id: str) -> Any:
+        return self.world.notification(id)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(make_engine(f"sqlite:///{tmp_path / 'notifier.db'}"))
+    metadata.create_all(database.engine)
+    yield database
+    database.dispose()
+
+
+def working(database: Database, **given: Any) -> Worker:
+    world, publisher = World(database), FakePublisher(database)
+    return Worker(
+        world,
+        publisher,
+        Dispatcher(
+            database,
+            publisher,
+            settings(retry_base=1, retry_max=60, **given),
+            clock=lambda: world.now,
+            jitter=lambda: 1.0,
+        ),
+    )
+
+
+@pytest.fixture
+def worker(database: Database) -> Worker:
+    return working(database, max_attempts=3)
+
+
+def poison(worker: Worker, id: str) -> None:
+    """Break a stored badge, so that every try to dispatch it fails."""
+    worker.world.sql("UPDATE notifications SET data = '{}' WHERE id = :id", id=id)
+
+
+# ---------------------------------------------------------------------- the drain
+
+
+def test_everything_that_waits_goes_out_in_the_order_of_acceptance(worker: Worker) -> None:
+    first, second = worker.world.send("u1"), worker.world.send("u1", "u2")
+    assert worker.dispatcher.drain() == 2
+    assert [(m.user_id, m.seq) for m in worker.publisher.messages] == [("u1", 1), ("u1", 2), ("u2", 1)]
+    assert [frame["id"] for frame in worker.publisher.frames] == [first, second, second]
+    assert worker.dispatcher.drain() == 0
+
+
+def test_a_batch_is_published_in_one_burst(worker: Worker) -> None:
+    for _ in range(20):
+        worker.world.send("u1")
+    worker.dispatcher.drain()
+    assert (worker.publisher.bursts, len(worker.publisher.messages)) == (1, 20)
+
+
+def test_a_drain_goes_on_until_nothing_waits(database: Database) -> None:
+    worker = working(database, batch_size=3)
+    ids = [worker.world.send("u1") for _ in range(8)]
+    assert worker.dispatcher.drain() == 8
+    assert [frame["id"] for frame in worker.publisher.frames] == ids
+    assert worker.publisher.bursts == 3
+
+
+def test_a_frame_is_what_the_log_says(worker: Worker) -> None:
+    worker.world.send("u1")
+    worker.dispatcher.drain()
+    (frame,) = worker.publisher.frames
+    (entry,) = worker.world.log("u1")
+    assert (frame["seq"], frame["unread"], frame["data"], frame["timestamp"]) == (
+        entry.seq,
+        entry.unread,
+        entry.data,
+        entry.timestamp,
+    )
+
+
+def test_each_dispatched_notification_is_signalled_once(worker: Worker) -> None:
+    heard: list[str] = []
+
+    def receive(sender: object, id: str) -> None:
+        heard.append(id)
+
+    ids = [worker.world.send("u1"), worker.world.send("u1", "u2")]
+    with notification_dispatched.connected_to(receive):
+        worker.dispatcher.drain()
+        worker.dispatcher.drain()
+    assert heard == ids
+
+
+def test_a_receiver_that_raises_does_not_hold_up_the_drain(worker: Worker) -> None:
+    def break_down(sender: object, id: str) -> None:
+        raise RuntimeError
+
+    worker.world.send("u1")
+    with notification_dispatched.connected_to(break_down):
+        assert worker.dispatcher.drain() == 1
+
+
+# ---------------------------------------------------------------------- what fails
+
+
+def test_a_poisoned_row_does_not_hold_up_its_neighbours(worker: Worker) -> None:
+    before, bad, after = (
+        worker.world.send("u1"),
+        worker.world.badge("u1", "tasks", 1),
+        worker.world.send("u1"),
+    )
+    poison(worker, bad)
+    worker.dispatcher.drain()
+    assert [frame["id"] for frame in worker.publisher.frames] == [before, after]
+    assert [worker.row(id).state for id in (before, bad, after)] == ["dispatched", "accepted", "dispatched"]
+    assert worker.world.head("u1") == (2, 2)
+    assert worker.world.misfits() == []
+
+
+def test_a_row_that_failed_keeps_its_error_and_waits_longer_each_time(worker: Worker) -> None:
+    bad = worker.world.badge("u1", "tasks", 1)
+    poison(worker, bad)
+    waits: list[timedelta] = []
+    for attempt in (1, 2):
+        worker.dispatcher.drain()
+        row = worker.row(bad)
+        assert (row.state, row.attempts) == ("accepted", attempt)
+        assert row.error.startswith("KeyError")
+        waits.append(row.next_attempt_at - worker.world.now)
+        worker.world.now = row.next_attempt_at
+    assert waits == [timedelta(seconds=1), timedelta(seconds=2)]
+
+
+def test_it_is_left_alone_until_its_time_comes(worker: Worker) -> None:
+    bad = worker.world.badge("u1", "tasks", 1)
+    poison(worker, bad)
+    worker.dispatcher.drain()
+    worker.dispatcher.drain()
+    assert worker.row(bad).attempts == 1
+
+
+def test_after_its_last_attempt_it_is_dead_and_no_longer_tried(worker: Worker) -> None:
+    bad = worker.world.badge("u1", "tasks", 1)
+    poison(worker, bad)
+    for _ in range(5):
+        worker.dispatcher.drain()
+        worker.world.tick(1_000)
+    row = worker.row(bad)
+    assert (row.state, row.attempts, row.next_attempt_at) == ("dead", 3, None)
+    with worker.world.database.read() as connection:
+        assert [dead.id for dead in status.dead(connection)] == [bad]
+    assert worker.world.misfits() == []
+
+
+def test_one_that_heals_goes_out_with_the_rest(worker: Worker) -> None:
+    bad = worker.world.badge("u1", "tasks", 1)
+    poison(worker, bad)
+    worker.dispatcher.drain()
+    data = json.dumps({"type": "tasks", "count": 1})
+    worker.world.sql("UPDATE notifications SET data = :data WHERE id = :id", data=data, id=bad)
+    worker.world.tick(10)
+    worker.dispatcher.drain()
+    row = worker.row(bad)
+    assert (row.state, row.error, row.next_attempt_at) == ("dispatched", None, None)
+
+
+def test_the_wait_never_grows_over_its_limit_and_is_spread(database: Database) -> None:
+    world = World(database)
+    spread = iter([0.0, 1.0])
+    dispatcher = Dispatcher(
+        database,
+        FakePublisher(database),
+        settings(retry_base=100, retry_max=60, max_attempts=9),
+        clock=lambda: world.now,
+        jitter=lambda: next(spread),
+    )
+    bad = world.badge("u1", "tasks", 1)
+    world.sql("UPDATE notifications SET data = '{}' WHERE id = :id", id=bad)
+    waits = []
+    for _ in range(2):
+        dispatcher.drain()
+        waits.append(world.notification(bad).next_attempt_at - world.now)
+        world.tick(61)
+    assert waits == [timedelta(seconds=30), timedelta(seconds=60)]
+
+
+def test_rows_whose_json_is_broken_fail_alone(worker: Worker) -> None:
+    good, bad = worker.world.send("u1"), worker.world.send("u2")
+    worker.world.sql("UPDATE notifications SET audience = 'not json' WHERE id = :id", id=bad)
+    worker.dispatcher.drain()
+    assert worker.row(good).state == "dispatched"
+    with worker.world.database.read() as connection:
+        attempts = connection.scalar(
+            sa.text("SELECT attempts FROM notifications WHERE id = :id"), {"id": bad}
+        )
+    assert attempts == 1
+
+
+def test_many_poisoned_rows_in_front_hold_up_nobody(database: Database) -> None:
+    worker = working(database, batch_size=5)
+    for _ in range(12):
+        poison(worker, worker.world.badge("u1", "tasks", 1))
+    good = worker.world.send("u1")
+    worker.dispatcher.drain()
+    assert worker.row(good).state == "dispatched"
+
+
+# ---------------------------------------------------------------------- a broker that is away
+
+
+def test_what_could_not_be_published_is_committed_all_the_same(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker.publisher.fails_with = BrokerUnavailable("away")
+    id = worker.world.send("u1")
+    assert worker.dispatcher.drain() == 1
+    assert worker.row(id).state == "dispatched"
+    assert worker.row(id).attempts == 0
+    assert worker.world.head("u1") == (1, 1)
+    assert "committed, not published" in caplog.text
+
+
+def test_a_publisher_that_breaks_in_its_own_way_costs_no_attempt_and_no_neighbour(worker: Worker) -> None:
+    worker.publisher.fails_with = RuntimeError("a bug in a transport")
+    ids = [worker.world.send("u1") for _ in range(3)]
+    worker.dispatcher.drain()
+    assert [worker.row(id).state for id in ids] == ["dispatched"] * 3
+    assert [worker.row(id).attempts for id in ids] == [0] * 3
+
+
+class BrokenDatabase(Database):
+    """A database that goes away after some transactions."""
+
+    left = 0
+
+    def run(self, work: Any) -> Any:
+        if self.left == 0:
+            raise DatabaseUnavailable("away")
+        self.left -= 1
+        return super().run(work)
+
+
+def test_a_database_that_goes_away_ends_the_drain_and_costs_no_attempt(database: Database) -> None:
+    world = World(database)
+    ids = [world.send("u1") for _ in range(4)]
+    broken = BrokenDatabase(database.engine)
+    broken.left = 1
+    publisher = FakePublisher(database)
+    dispatcher = Dispatcher(broken, publisher, settings(batch_size=2), clock=lambda: world.now)
+    with pytest.raises(DatabaseUnavailable):
+        dispatcher.drain()
+    assert [frame["id"] for frame in publisher.frames] == ids[:2]
+    assert [world.notification(id).attempts for id in ids] == [0] * 4
+
+
+# ---------------------------------------------------------------------- large audiences
+
+
+def test_a_bulk_notification_goes_out_chunk_by_chunk(database: Database) -> None:
+    worker = working(database, chunk_size=100)
+    id = worker.world.send(*(f"u{n:03}" for n in range(250)))
+    assert worker.dispatcher.drain() == 0, "the single lane leaves it alone"
+    assert [worker.dispatcher.chunk(id) for _ in range(3)] == [False, False, True]
+    assert worker.dispatcher.chunk(id) is True
+    assert [m.user_id for m in worker.publisher.messages] == [f"u{n:03}" for n in range(250)]
+    assert worker.row(id).state == "dispatched"
+    assert worker.world.misfits() == []
+
+
+def test_it_is_signalled_when_its_last_chunk_is_out(database: Database) -> None:
+    worker = working(database, chunk_size=100)
+    id = worker.world.send(*(f"u{n:03}" for n in range(150)))
+    heard: list[str] = []
+
+    def receive(sender: object, id: str) -> None:
+        heard.append(id)
+
+    with notification_dispatched.connected_to(receive):
+        worker.dispatcher.chunk(id)
+        assert heard == []
+        worker.dispatcher.chunk(id)
+        worker.dispatcher.chunk(id)
+    assert heard == [id]
+
+
+def test_the_sweep_leaves_it_to_whoever_works_on_it_for_a_while(database: Database) -> None:
+    worker = working(database, chunk_size=100, chunk_lease=10)
+    id = worker.world.send(*(f"u{n:03}" for n in range(150)))
+    assert worker.dispatcher.stalled() == [id]
+    worker.dispatcher.chunk(id)
+    assert worker.dispatcher.stalled() == []
+    worker.world.tick(10)
+    assert worker.dispatcher.stalled() == [id]
+    worker.dispatcher.chunk(id)
+    assert worker.dispatcher.stalled() == []
+
+
+def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker) -> None:
+    id = worker.world.send(*(f"u{n:03}" for n in range(150)))
+    worker.world.sql("UPDATE notifications SET audience = '{}' WHERE id = :id", id=id)
+    for attempt in (1, 2, 3):
+        assert worker.dispatcher.chunk(id) is True, "nobody rings for more of it"
+        assert worker.row(id).attempts == attempt
+        worker.world.tick(100)
+    assert worker.row(id).state == "dead"
+    assert worker.dispatcher.stalled() == []
+
+
+@pytest.mark.parametrize("id", ["01890a5d-ac96-774b-bcce-b302099a8057", "no id at all"])
+def test_a_ring_for_what_is_not_there_is_nothing(worker: Worker, id: str) -> None:
+    assert worker.dispatcher.chunk(id) is True
+
+
+def test_the_present_is_in_utc(worker: Worker) -> None:
+    id = worker.world.send("u1")
+    worker.dispatcher.drain()
+    moment: datetime = worker.row(id).dispatched_at
+    assert moment == worker.world.now
+    assert moment.utcoffset() == timedelta(0)
+
+
+def test_the_log_of_a_failure_names_the_row_and_the_error(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison(worker, worker.world.badge("u1", "tasks", 1))
+    with caplog.at_level(logging.WARNING):
+        worker.dispatcher.drain()
+    assert "dispatch failed: notification=1 state=accepted error=KeyError" in caplog.text
