@@ -23,6 +23,7 @@ from notifier.broker.topology import connection_options
 from notifier.broker.waker import Waker
 from notifier.settings import Settings
 
+MAX_SEQ = (1 << 63) - 1  # a bigint
 IDLE = 1.0  # seconds that the loop waits at most before it looks around
 BACKOFF_FIRST, BACKOFF_LAST = 0.1, 2.0  # seconds between attempts to reconnect
 
@@ -128,16 +129,15 @@ class Subscriber:
 
     def accept(self, user_id: str, seq: object, body: object) -> None:
         """Check a message as it came, and hand it on; called by the link, in the loop."""
-        if isinstance(body, str):
-            body = body.encode()
-        if type(seq) is not int or seq < 1 or not isinstance(body, bytes) or not 0 < len(body) <= MAX_BODY:
+        data = _utf8(body)
+        if type(seq) is not int or not 0 < seq <= MAX_SEQ or data is None:
             self.stats.refused += 1
             if self.stats.refused == 1:
                 log.warning("refused a malformed message (seq %.40r); the next ones are only counted", seq)
             return
         self.stats.messages += 1
         try:
-            self._on_message(Message(user_id, seq, body))
+            self._on_message(Message(user_id, seq, data))
         except Exception:
             self.stats.failures += 1
             log.exception("a message could not be handled")
@@ -227,3 +227,16 @@ def _opener(settings: Settings, gateway_id: str, waker: Waker) -> Opener:
         return lambda receiver: FileSubscribeLink(options, gateway_id, receiver, waker)
     dialer = wire.Dialer(options, f"notifier gateway {gateway_id}")
     return lambda receiver: AmqpSubscribeLink.open(dialer, options, gateway_id, receiver, waker)
+
+
+def _utf8(body: object) -> bytes | None:
+    """Return a body's bytes if it is text of a size we take; else None."""
+    try:
+        if isinstance(body, str):
+            body = body.encode()
+        if isinstance(body, bytes) and 0 < len(body) <= MAX_BODY:
+            body.decode()
+            return body
+    except UnicodeError:
+        pass
+    return None

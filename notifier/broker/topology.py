@@ -25,6 +25,7 @@ FILE_TRANSPORT = "notifier.broker.filebroker:Transport"
 CONNECT_TIMEOUT = 1.5  # seconds, for each broker of the list
 HEARTBEAT = 10.0  # seconds
 POLL_INTERVAL = 0.02  # seconds between two looks into a folder
+_FILE_URL = f"{FILE_BROKER}localhost"  # kombu warns when a url has no host
 # The kernel's part in noticing a dead peer; py-amqp adds TCP_USER_TIMEOUT = 1 s for unacked bytes.
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
@@ -130,7 +131,7 @@ def celery_config(settings: Settings) -> dict[str, object]:
     """Return Celery's settings for reaching the same broker; one dead costs milliseconds."""
     options = connection_options(settings)
     config: dict[str, object] = {
-        "broker_url": FILE_BROKER if options.is_file else ";".join(options.urls),
+        "broker_url": _FILE_URL if options.is_file else ";".join(options.urls),
         "broker_transport_options": _transport_options(options),
         "broker_connection_timeout": options.connect_timeout,
         "broker_connection_retry_on_startup": True,
@@ -146,9 +147,7 @@ def connect(settings: Settings) -> Connection:
     """Return a kombu connection to the broker that is not connected yet (for tools and checks)."""
     options = connection_options(settings)
     if options.is_file:
-        return Connection(
-            FILE_BROKER, transport=FILE_TRANSPORT, transport_options=_transport_options(options)
-        )
+        return Connection(_FILE_URL, transport=FILE_TRANSPORT, transport_options=_transport_options(options))
     return Connection(
         ";".join(options.urls),
         connect_timeout=options.connect_timeout,

@@ -1,0 +1,298 @@
+"""The subscriber's rules, over a link played by hand: what is asked for, when, and who waits how long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from queue import Queue
+
+import pytest
+
+from notifier.broker import Message, Subscriber, Subscription
+from notifier.broker.subscription import MAX_BODY, Receiver, Request
+from notifier.settings import Settings
+from tests.harness.waiting import until
+
+SECONDS = 10.0
+
+
+class FakeLink:
+    """Confirms only when told; keeps what it was asked for."""
+
+    def __init__(self, broker: FakeBroker, receiver: Receiver) -> None:
+        self.broker, self.receiver = broker, receiver
+        self.open: list[Request] = []
+        self.todo: Queue[Callable[[], object]] = Queue()
+        self.closed = False
+
+    @property
+    def room(self) -> int:
+        return self.broker.limit - len(self.open)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.open)
+
+    def subscribe(self, requests: list[Request]) -> None:
+        self.open += requests
+        self.broker.calls.append("+" + ",".join(user for user, _ in requests))
+        if self.broker.confirming:
+            self.confirm()
+
+    def unsubscribe(self, user_ids: list[str]) -> None:
+        self.broker.calls.append("-" + ",".join(user_ids))
+
+    def wait(self, timeout: float) -> None:
+        if not self.todo.empty() or timeout:
+            time.sleep(0.001)
+        while not self.todo.empty():
+            self.todo.get()()
+
+    def close(self) -> None:
+        self.closed = True
+
+    def confirm(self, count: int | None = None) -> None:
+        done, self.open = self.open[:count], self.open[count or len(self.open) :]
+        self.receiver.confirm(done)
+
+
+class FakeBroker:
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.links: list[FakeLink] = []
+        self.confirming = True
+        self.down = False
+        self.limit = 100
+        self.attempts = 0
+
+    def open(self, receiver: Receiver) -> FakeLink:
+        self.attempts += 1
+        if self.down:
+            raise ConnectionRefusedError("down")
+        self.links.append(FakeLink(self, receiver))
+        return self.links[-1]
+
+    def do(self, action: Callable[[], object]) -> None:
+        """Run in the loop, as what a broker does is; wait until it is done."""
+        done = threading.Event()
+        self.links[-1].todo.put(lambda: (action(), done.set()))
+        assert done.wait(SECONDS)
+
+    def cut(self) -> None:
+        def fail() -> None:
+            raise ConnectionResetError("cut")
+
+        self.links[-1].todo.put(fail)
+
+
+class Room:
+    def __init__(self) -> None:
+        self.broker = FakeBroker()
+        self.heard: list[Message] = []
+        self.recoveries: list[list[str]] = []
+        self.subscriber = Subscriber(
+            Settings(_env_file=None),
+            gateway_id="gw",
+            on_message=self.heard.append,
+            on_recovered=lambda: self.recoveries.append(list(self.broker.calls)),
+            opener=self.broker.open,
+        )
+        self.thread = threading.Thread(target=self.subscriber.run)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def start_connected(self) -> Subscriber:
+        self.start()
+        until(lambda: self.subscriber.connected, SECONDS, "connected")
+        return self.subscriber
+
+    def stop(self) -> None:
+        self.subscriber.stop()
+        if self.thread.ident is not None:
+            self.thread.join(SECONDS)
+            assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def room() -> Iterator[Room]:
+    room = Room()
+    yield room
+    if room.thread.ident is None:
+        room.start()
+    room.stop()
+
+
+def waits(subscription: Subscription, timeout: float) -> tuple[bool, float]:
+    before = time.monotonic()
+    return subscription.wait(timeout), time.monotonic() - before
+
+
+def test_without_a_connection_nobody_waits(room: Room) -> None:
+    confirmed, seconds = waits(room.subscriber.subscribe("ada"), 5)
+    assert not confirmed
+    assert seconds < 0.5
+
+
+def test_with_a_connection_one_waits_for_the_confirm_but_not_longer_than_said(room: Room) -> None:
+    room.broker.confirming = False
+    subscriber = room.start_connected()
+    subscription = subscriber.subscribe("ada")
+    confirmed, seconds = waits(subscription, 0.1)
+    assert not confirmed
+    assert seconds >= 0.1
+    room.broker.do(room.broker.links[-1].confirm)
+    assert subscription.wait(SECONDS)
+
+
+def test_a_lost_connection_lets_those_who_wait_go_on_at_once(room: Room) -> None:
+    room.broker.confirming = False
+    subscription = room.start_connected().subscribe("ada")
+    until(lambda: room.broker.calls == ["+ada"], SECONDS, "asked")
+    room.broker.down = True
+    threading.Timer(0.05, room.broker.cut).start()
+    confirmed, seconds = waits(subscription, SECONDS)
+    assert not confirmed
+    assert seconds < 2
+    assert not room.subscriber.connected
+    assert waits(subscription, SECONDS)[1] < 0.5
+
+
+def test_after_a_reconnect_all_is_asked_for_again_and_then_told_once(room: Room) -> None:
+    subscriber = room.start_connected()
+    a, b = subscriber.subscribe("ada"), subscriber.subscribe("bob")
+    assert a.wait(SECONDS)
+    assert b.wait(SECONDS)
+    assert room.recoveries == []
+    room.broker.calls.clear()
+    room.broker.cut()
+    until(lambda: room.recoveries, SECONDS, "recovered")
+    assert room.recoveries == [["+ada,bob"]]
+    assert a.confirmed
+    assert b.confirmed
+    assert room.broker.links[0].closed
+    assert subscriber.stats.reconnects == 1
+
+
+def test_recovery_is_told_only_after_the_last_confirm(room: Room) -> None:
+    subscriber = room.start_connected()
+    room.broker.limit = 2
+    subscriptions = [subscriber.subscribe(f"u{n}") for n in range(5)]
+    assert all(s.wait(SECONDS) for s in subscriptions)
+    room.broker.confirming = False
+    room.broker.cut()
+    until(lambda: len(room.broker.links) == 2 and room.broker.links[-1].open, SECONDS, "asked again")
+    for confirmed in (2, 4):
+        room.broker.do(room.broker.links[-1].confirm)
+        until(lambda: room.broker.links[-1].open, SECONDS, "the next ones")
+        assert sum(s.confirmed for s in subscriptions) == confirmed
+        assert room.recoveries == []
+    room.broker.do(room.broker.links[-1].confirm)
+    until(lambda: len(room.recoveries) == 1, SECONDS, "recovered")
+
+
+def test_a_first_connect_tells_only_when_somebody_did_not_wait_for_it(room: Room) -> None:
+    room.subscriber.subscribe("ada")
+    room.start_connected()
+    until(lambda: room.recoveries == [["+ada"]], SECONDS, "told")
+
+
+def test_an_on_recovered_that_raises_stops_nothing(room: Room) -> None:
+    room.subscriber._on_recovered = lambda: 1 / 0
+    room.subscriber.subscribe("ada")
+    assert room.start_connected().subscribe("bob").wait(SECONDS)
+    until(lambda: room.subscriber.stats.failures == 1, SECONDS, "it raised")
+    assert room.subscriber.subscribe("last").wait(SECONDS)
+
+
+def test_leaving_before_anything_was_asked_asks_for_nothing(room: Room) -> None:
+    room.subscriber.subscribe("ada")
+    room.subscriber.unsubscribe("ada")
+    assert room.start_connected().subscribe("last").wait(SECONDS)
+    assert room.broker.calls == ["+last"]
+
+
+def test_a_return_before_the_confirm_waits_for_that_confirm(room: Room) -> None:
+    room.broker.confirming = False
+    subscriber = room.start_connected()
+    first = subscriber.subscribe("ada")
+    until(lambda: room.broker.calls, SECONDS, "asked")
+
+    def leave_and_return() -> None:  # in the loop, so that it sees only the sum of both
+        subscriber.unsubscribe("ada")
+        returned.append(subscriber.subscribe("ada"))
+
+    returned: list[Subscription] = []
+    room.broker.do(leave_and_return)
+    (second,) = returned
+    assert second is not first
+    assert not first.wait(0)
+    assert not second.wait(0.05)
+    room.broker.do(room.broker.links[-1].confirm)
+    assert second.wait(SECONDS)
+    assert room.broker.calls == ["+ada"]
+
+
+def test_a_confirm_of_what_was_left_confirms_nothing_new(room: Room) -> None:
+    room.broker.confirming = False
+    subscriber = room.start_connected()
+    subscriber.subscribe("ada")
+    until(lambda: room.broker.calls == ["+ada"], SECONDS, "asked")
+    subscriber.unsubscribe("ada")
+    until(lambda: room.broker.calls == ["+ada", "-ada"], SECONDS, "left")
+    again = subscriber.subscribe("ada")
+    until(lambda: len(room.broker.calls) == 3, SECONDS, "asked again")
+    room.broker.do(lambda: room.broker.links[-1].confirm(1))
+    assert not again.wait(0.05)
+    room.broker.do(room.broker.links[-1].confirm)
+    assert again.wait(SECONDS)
+
+
+def test_attempts_to_reconnect_back_off(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notifier.broker.subscriber.BACKOFF_FIRST", 0.02)
+    monkeypatch.setattr("notifier.broker.subscriber.BACKOFF_LAST", 0.08)
+    room.broker.down = True
+    room.start()
+    started = time.monotonic()
+    until(lambda: room.broker.attempts >= 6, SECONDS, "six attempts")
+    assert time.monotonic() - started >= (0.02 + 0.04 + 0.08 + 0.08 + 0.08) / 2
+
+
+def test_a_connection_that_fails_at_once_does_not_spin(room: Room) -> None:
+    def refuse(requests: list[Request]) -> None:
+        raise ConnectionResetError("no queues for you")
+
+    room.subscriber.subscribe("ada")
+    links = room.broker.open
+
+    def opener(receiver: Receiver) -> FakeLink:
+        link = links(receiver)
+        link.subscribe = refuse  # type: ignore[method-assign]
+        return link
+
+    room.subscriber._opener = opener
+    room.start()
+    until(lambda: room.broker.attempts >= 3, SECONDS, "three attempts")
+    attempts = room.broker.attempts
+    assert attempts <= 4
+    assert room.recoveries == []
+
+
+@pytest.mark.parametrize("seq", [None, 0, -1, 1.0, True, "1", [1], 1 << 63])
+def test_a_seq_that_is_none_is_refused(room: Room, seq: object) -> None:
+    room.subscriber.accept("ada", seq, b"{}")
+    assert (room.heard, room.subscriber.stats.refused) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "body", [None, b"", "", 5, {}, b"x" * (MAX_BODY + 1), "é" * (MAX_BODY // 2) + "x", "\ud800", b"\xff"]
+)
+def test_a_body_that_is_none_is_refused(room: Room, body: object) -> None:
+    room.subscriber.accept("ada", 1, body)
+    assert (room.heard, room.subscriber.stats.refused) == ([], 1)
+
+
+def test_a_text_body_is_taken_as_utf8(room: Room) -> None:
+    room.subscriber.accept("ada", 1, "é")
+    assert room.heard == [Message("ada", 1, "é".encode())]
