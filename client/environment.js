@@ -21,11 +21,9 @@ export const browser = () => {
 /** This browser's own id, the same for all its tabs and visits; a new one each time where nothing can be kept. */
 function device() {
   const key = "notifier.device";
-  const made = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const made = crypto.randomUUID?.() ?? `${Math.random()}`; // randomUUID is for secure contexts only
   try {
-    const kept = localStorage.getItem(key) ?? made;
-    localStorage.setItem(key, kept);
-    return kept;
+    return (localStorage[key] ??= made);
   } catch {
     return made;
   }

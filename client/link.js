@@ -38,6 +38,8 @@ export class Link {
     this.#acks = new Acks((frame) => this.#send(frame), env);
   }
 
+  get running() { return this.#running; }
+
   start() {
     if (this.#running) return;
     this.#running = true;

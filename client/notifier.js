@@ -16,7 +16,6 @@ import { Token, claims } from "./token.js";
 
 export { RequestError } from "./api.js";
 export { Store } from "./store.js";
-export { safeUrl } from "./url.js";
 
 /** Event types of the client's own: a notifier event of such a name is heard as `event` only. */
 const OWN = new Set(["state", "unread", "change", "event", "problem"]);
@@ -68,7 +67,7 @@ export class NotifierClient extends EventTarget {
   get items() { return this.store.items; }
   get badges() { return this.store.badges; }
   /** True when this tab holds the socket. */
-  get leading() { return this.#tabs ? this.#tabs.leading : this.#run !== null; }
+  get leading() { return this.#link.running; }
 
   connect() {
     if (this.#run) return;
@@ -137,13 +136,13 @@ export class NotifierClient extends EventTarget {
 
   #listen(verb) {
     const { page, document } = this.#env;
-    page?.[verb]("online", this.#doubt);
-    page?.[verb]("offline", this.#doubt);
-    page?.[verb]("pageshow", this.#back);
-    page?.[verb]("pagehide", this.#away);
-    document?.[verb]("visibilitychange", this.#doubt);
-    document?.[verb]("freeze", this.#away);
-    document?.[verb]("resume", this.#back);
+    const hear = (target, types, listener) => { for (const type of types) target?.[verb](type, listener); };
+    hear(page, ["online", "offline"], this.#doubt);
+    hear(page, ["pageshow"], this.#back);
+    hear(page, ["pagehide"], this.#away);
+    hear(document, ["visibilitychange"], this.#doubt);
+    hear(document, ["freeze"], this.#away);
+    hear(document, ["resume"], this.#back);
   }
 
   /** The network or the page changed: look now whether the link still stands. */
@@ -158,6 +157,7 @@ export class NotifierClient extends EventTarget {
   #tell(state, detail) {
     const over = state === "unauthorized" || state === "refused";
     if (over) this.#stop(); // and the next tab may try with a token of its own
+    if (state === this.#state) return;
     this.#state = state;
     this.#tabs?.post({ state, detail });
     this.#emit("state", { state, ...detail });
@@ -180,7 +180,7 @@ export class NotifierClient extends EventTarget {
     detail.live = this.#state === "live";
     if (!OWN.has(frame.event)) this.#emit(frame.event, detail);
     this.#emit("event", detail);
-    if (this.store.takeMissing()) this.#fetchMissing();
+    if (this.store.missing) this.#fetchMissing();
   }
 
   #greeting() {
@@ -234,6 +234,7 @@ export class NotifierClient extends EventTarget {
 
   /** Entries below what is held have become unread again: they belong into view. */
   async #fetchMissing() {
+    this.store.missing = false;
     try {
       if (this.store.merge(await this.#api.page({ status: "unread", limit: PAGE }))) this.#changed();
     } catch {
@@ -246,11 +247,13 @@ export class NotifierClient extends EventTarget {
       const look = () => {
         const over = this.#run === null;
         if (!over && !holds()) return;
-        for (const type of ["change", "state"]) this.removeEventListener(type, look);
+        this.removeEventListener("change", look);
+        this.removeEventListener("state", look);
         if (over) fail(new RequestError(0, "closed"));
         else done();
       };
-      for (const type of ["change", "state"]) this.addEventListener(type, look);
+      this.addEventListener("change", look);
+      this.addEventListener("state", look);
       look();
     });
   }

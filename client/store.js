@@ -65,8 +65,7 @@ export class Store {
   get cursor() { return this.#cursor; }
   /** True when the oldest entry of the inbox is held: nothing is left to load. */
   get complete() { return this.#end; }
-  /** True once after a change named entries that should show now and are not held. */
-  takeMissing() { const missing = this.missing; this.missing = false; return missing; }
+  /** Set when a change named entries that should show now and are not held; whoever fetches them clears it. */
   missing = false;
 
   /** An entry as it shows now, or undefined when it is not held (archived ones are). */

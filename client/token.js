@@ -17,7 +17,7 @@ export class Token {
   #source;
   #now;
   #held = null; // a promise, so that callers who come together share one request
-  #value = null;
+  #until = Infinity; // when what is held is too old to be handed out
 
   constructor(source, now) {
     this.#source = source;
@@ -29,11 +29,11 @@ export class Token {
 
   /** @param {boolean} fresh ask the source again, whatever is held */
   get(fresh = false) {
-    if (fresh || !this.#held || (this.#value && this.renewIn(this.#value) <= SOON)) {
-      this.#value = null;
+    if (fresh || !this.#held || this.#now() >= this.#until) {
+      this.#until = Infinity;
       const asked = (this.#held = (async () => (this.renewable ? this.#source() : this.#source))());
       asked.then(
-        (value) => { if (this.#held === asked) this.#value = value; },
+        (value) => { if (this.#held === asked) this.#until = this.#now() + (this.renewIn(value) ?? Infinity); },
         () => { if (this.#held === asked) this.#held = null; },
       );
     }
@@ -42,13 +42,14 @@ export class Token {
 
   /**
    * Milliseconds until a fresh one should be asked for: when a fifth of its life is left, a minute
-   * at most; never less than a second, so that a wrong clock on this device does no harm.
+   * at most. One that has ended already, and yet was just handed out, says that this device's clock
+   * is wrong: then its whole life counts from now.
    */
   renewIn(token) {
     const { exp, iat } = claims(token);
     if (!this.renewable || !Number.isFinite(exp)) return null;
     const left = exp * 1000 - this.#now();
-    const life = Number.isFinite(iat) ? (exp - iat) * 1000 : left;
-    return Math.max(SOON, left - Math.min(60_000, life / 5));
+    const life = Number.isFinite(iat) ? (exp - iat) * 1000 : Math.max(left, 300_000);
+    return Math.max(SOON, (left > 0 ? left : life) - Math.min(60_000, life / 5));
   }
 }

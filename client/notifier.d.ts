@@ -1,0 +1,103 @@
+import { Entry, Store } from "./store.js";
+
+export { Entry, Store };
+
+export type AlertType = "info" | "warning" | "error" | "success";
+export interface AlertData {
+  readonly title: string;
+  readonly message: string;
+  readonly type: AlertType;
+  readonly action?: { readonly label: string; readonly url: string } | null;
+}
+export type BadgeType = "messages" | "notifications" | "tasks";
+export interface BadgeData { readonly type: BadgeType; readonly count: number }
+
+/**
+ * closed: not connected, by will · connecting · live · offline: comes back by itself ·
+ * unauthorized: a token is needed, call connect() again · refused: this origin may not connect
+ */
+export type State = "closed" | "connecting" | "live" | "offline" | "unauthorized" | "refused";
+
+/** What came, as it came. */
+export interface Happening<Name extends string = string, Data = unknown> {
+  /** Missing on changes of state (`inbox.read` and the like). */
+  readonly id?: string;
+  readonly seq: number;
+  readonly event: Name;
+  readonly data: Data;
+  readonly from: string;
+  readonly timestamp: number;
+  /** The exact count as of this event. */
+  readonly unread: number;
+  readonly inbox?: boolean;
+  /** False for what is fetched after an interruption. */
+  readonly live: boolean;
+}
+
+/** The events of a client. Add your own defined events by declaration merging. */
+export interface NotifierEventMap {
+  alert: CustomEvent<Happening<"alert", AlertData>>;
+  badge: CustomEvent<Happening<"badge", BadgeData>>;
+  /** Any event, those with a type of their own included. */
+  event: CustomEvent<Happening>;
+  /** Something in the store changed. */
+  change: CustomEvent<undefined>;
+  /** The unread count changed. */
+  unread: CustomEvent<number>;
+  state: CustomEvent<{ readonly state: State; readonly retryIn?: number }>;
+  /** The server did not understand something; the connection stays. */
+  problem: CustomEvent<{ readonly code: string; readonly message: string }>;
+}
+
+export interface NotifierOptions {
+  /** Where the notifier is: `/`, `/ws`, `https://host/base` …; the page's own origin by default. */
+  url?: string;
+  /** A user token, or what gives one: asked again before the old one ends. Null means signed out. */
+  token: string | (() => string | null | Promise<string | null>);
+  /** The last seq this page has seen; null (the default) starts with the newest unread entries. */
+  after?: number | null;
+  /** A stable id of this device, 64 characters at most; kept in localStorage by default. */
+  device?: string;
+  /** How many entries are held when nobody scrolls (500). */
+  keep?: number;
+  /** False gives each tab its own socket. */
+  share?: boolean;
+}
+
+export class NotifierClient extends EventTarget {
+  constructor(options: NotifierOptions);
+  readonly store: Store;
+  readonly state: State;
+  readonly items: readonly Entry[];
+  readonly badges: Readonly<Record<string, number>>;
+  /** True when this tab holds the socket of all tabs. */
+  readonly leading: boolean;
+  connect(): void;
+  close(): void;
+  /** Changes show at once; a refused one is taken back and rejects with a RequestError. Offline, they wait. */
+  read(ids: string | readonly string[]): Promise<void>;
+  unread(ids: string | readonly string[]): Promise<void>;
+  archive(ids: string | readonly string[]): Promise<void>;
+  readAll(): Promise<void>;
+  /** Loads the next older page into the store; resolves to whether there are more. */
+  older(): Promise<boolean>;
+
+  addEventListener<K extends keyof NotifierEventMap>(
+    type: K, listener: ((this: NotifierClient, event: NotifierEventMap[K]) => unknown) | { handleEvent(event: NotifierEventMap[K]): unknown } | null,
+    options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof NotifierEventMap>(
+    type: K, listener: ((this: NotifierClient, event: NotifierEventMap[K]) => unknown) | { handleEvent(event: NotifierEventMap[K]): unknown } | null,
+    options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+}
+
+/** The server refused a call, or could not be reached (`status` 0). */
+export class RequestError extends Error {
+  constructor(status: number, message: string, retryAfter?: number | null);
+  readonly status: number;
+  /** Milliseconds that the server asked to wait. */
+  readonly retryAfter: number | null;
+  /** The same call may work later. */
+  readonly transient: boolean;
+}

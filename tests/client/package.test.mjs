@@ -1,0 +1,85 @@
+/** What is published: its types, its contents, its size. Needs the tools of package-lock.json (`npm ci`). */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const client = fileURLToPath(new URL("../../client/", import.meta.url));
+const tool = (name) => join(here, "node_modules", ".bin", name);
+const run = (command, args, cwd = here) => execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+const KB = 1024;
+
+function size(entry) {
+  const code = run(tool("esbuild"), [join(client, entry), "--bundle", "--minify", "--format=esm", "--target=es2022", "--log-level=error"]);
+  return { minified: Buffer.byteLength(code), gzipped: gzipSync(code, { level: 9 }).length };
+}
+
+for (const [name, entry, most] of [["the client", "notifier.js", 6 * KB], ["the client with the bell", "bell.js", 16 * KB]]) {
+  test(`${name} is small`, (t) => {
+    const { minified, gzipped } = size(entry);
+    t.diagnostic(`${entry}: ${minified} bytes minified, ${gzipped} gzipped`);
+    assert.ok(gzipped < most, `${gzipped} of ${most}`);
+  });
+}
+
+test("tsc accepts the types, and they refuse what they should", () => {
+  try {
+    run(tool("tsc"), ["-p", "tsconfig.json"]);
+  } catch (error) {
+    assert.fail(error.stdout);
+  }
+});
+
+test("the types name what the modules export, and the members that are there", async () => {
+  for (const file of ["notifier", "store", "url"]) {
+    const exported = Object.keys(await import(join(client, `${file}.js`)));
+    const types = readFileSync(join(client, `${file}.d.ts`), "utf8");
+    for (const name of exported) assert.match(types, new RegExp(`export .*\\b${name}\\b`), `${file}: ${name}`);
+  }
+  const { NotifierClient, RequestError, Store } = await import(join(client, "notifier.js"));
+  const text = readFileSync(join(client, "notifier.d.ts"), "utf8") + readFileSync(join(client, "store.d.ts"), "utf8");
+  for (const [type, ...ways] of [[NotifierClient], [RequestError], [Store]]) {
+    assert.deepEqual(ways, []);
+    const body = text.slice(text.indexOf(`export class ${type.name}`)).split("\n}")[0];
+    for (const member of Object.getOwnPropertyNames(type.prototype)) assert.match(body, new RegExp(`\\b${member}\\b`), `${type.name}.${member}`);
+  }
+});
+
+test("npm pack holds every module with its types, and nothing else", () => {
+  const [{ files }] = JSON.parse(run("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], client));
+  const packed = files.map(({ path }) => path).sort();
+  const expected = [...readdirSync(client).filter((name) => /\.(js|d\.ts)$/.test(name)), "README.md", "package.json"].sort();
+  assert.deepEqual(packed, expected);
+  const { exports, version } = JSON.parse(readFileSync(join(client, "package.json"), "utf8"));
+  for (const way of Object.values(exports)) for (const file of Object.values(way)) assert.ok(packed.includes(file.slice(2)), file);
+  assert.match(version, /^\d+\.\d+\.\d+$/);
+});
+
+test("the packed client can be installed and imported by its name", () => {
+  const folder = mkdtempSync(join(tmpdir(), "client-pack-"));
+  try {
+    const [{ filename }] = JSON.parse(run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], client));
+    writeFileSync(join(folder, "package.json"), "{}");
+    run("npm", ["install", "--offline", "--no-save", "--no-audit", "--no-fund", join(folder, filename)], folder);
+    const script = 'import { NotifierClient, Store } from "live-notifications-client"; import { safeUrl } from "live-notifications-client/url"; console.log([typeof NotifierClient, typeof Store, safeUrl("/x")].join());';
+    writeFileSync(join(folder, "use.mjs"), script);
+    assert.equal(run(process.execPath, ["use.mjs"], folder).trim(), "function,function,/x");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the modules import only each other, and nothing in them needs eval or writes HTML", () => {
+  for (const name of readdirSync(client).filter((file) => file.endsWith(".js"))) {
+    const code = readFileSync(join(client, name), "utf8");
+    for (const [, from] of code.matchAll(/(?:import|from)\s+"([^"]+)"/g)) assert.match(from, /^\.\/[\w-]+\.js$/, `${name}: ${from}`);
+    assert.doesNotMatch(code, /\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval\(|new Function|\.style\.|setAttribute\("style)/, name);
+    assert.ok(code.split("\n").length <= 300, `${name} has one purpose`);
+    assert.match(code, /^\/\*\*/, `${name} says what it is for`);
+  }
+});

@@ -1,0 +1,40 @@
+/** Compiled by tsc, never run: the types let the right things through and stop the wrong ones. */
+import { NotifierClient, RequestError, Store, type Entry, type Happening } from "live-notifications-client";
+import { NotificationBell, addWords } from "live-notifications-client/bell";
+import { safeUrl } from "live-notifications-client/url";
+import { NotificationBadge } from "live-notifications-client/badge";
+import "live-notifications-client/words/de";
+
+declare module "live-notifications-client" {
+  interface NotifierEventMap { invoice: CustomEvent<Happening<"invoice", { total: number }>> }
+}
+
+const client = new NotifierClient({ url: "/", token: async () => null, after: 7, device: "phone" });
+client.addEventListener("alert", ({ detail }) => { const title: string = detail.data.title; void title; });
+client.addEventListener("badge", ({ detail }) => { const count: number = detail.data.count; void count; });
+client.addEventListener("invoice", ({ detail }) => { const total: number = detail.data.total; void total; });
+client.addEventListener("unread", ({ detail }) => { const n: number = detail; void n; });
+client.addEventListener("state", ({ detail }) => { if (detail.state === "offline") void detail.retryIn?.toFixed(); });
+client.addEventListener("anything-else", (event: Event) => { void event; });
+const changed: Promise<void> = client.read(["a", "b"]);
+const more: Promise<boolean> = client.older();
+const items: readonly Entry[] = client.store.items;
+const url: string | null = safeUrl(7);
+const bell: NotificationBell = document.createElement("notification-bell");
+bell.client = client;
+bell.words = { title: "News", unread: { other: "{n}" } };
+const badge: NotificationBadge = document.createElement("notification-badge");
+badge.client = bell.client;
+addWords("fr", { title: "Notifications" });
+void [changed, more, items, url, Store, RequestError];
+
+// @ts-expect-error a token is needed
+new NotifierClient({ url: "/" });
+// @ts-expect-error no such state
+void (client.state === "gone");
+// @ts-expect-error the store is the server's word
+client.store.unread = 3;
+// @ts-expect-error an alert has no count
+client.addEventListener("alert", ({ detail }) => detail.data.count);
+// @ts-expect-error unknown words
+addWords("fr", { titel: "" });
