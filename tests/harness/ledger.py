@@ -18,7 +18,12 @@ _COMMON = {"op", "seq", "event", "id", "room", "from", "timestamp", "data"}
 
 
 class Breach(AssertionError):
-    """A promise is broken. The message says which, and ends with the last frames."""
+    """A promise is broken. The message says which, and ends with the last frames.
+
+    `kind` is one of "lost", "doubled", "order", "invented" and "state" (everything else).
+    """
+
+    kind = "state"
 
 
 class Ledger:
@@ -89,14 +94,16 @@ class Ledger:
             raise self.breach(f"unknown op {op!r}")
         handler(self, frame)
 
-    def breach(self, what: str) -> Breach:
+    def breach(self, what: str, kind: str = "state") -> Breach:
         """The error for a broken promise, with the last frames."""
         shown = "\n  ".join(str(frame)[:300] for frame in self.frames)
-        return Breach(f"{self.user_id!r}, connection {self.connections}, {self.phase}: {what}\n  {shown}")
+        error = Breach(f"{self.user_id!r}, connection {self.connections}, {self.phase}: {what}\n  {shown}")
+        error.kind = kind
+        return error
 
-    def _require(self, holds: bool, what: str) -> None:
+    def _require(self, holds: bool, what: str, kind: str = "state") -> None:
         if not holds:
-            raise self.breach(what)
+            raise self.breach(what, kind)
 
     def _on_welcome(self, frame: Mapping[str, Any]) -> None:
         self._require(self.phase == "hello", "a welcome that no hello asked for")
@@ -142,7 +149,9 @@ class Ledger:
     def _on_event(self, frame: Mapping[str, Any]) -> None:
         self._require(self.phase in {"replay", "live"}, "an event before its time")
         self._require(self.seq is not None and not self._pending_reset, "an event where a reset was due")
-        self._require(frame["seq"] == (self.seq or 0) + 1, f"seq {frame['seq']} after {self.seq}")
+        follows = (self.seq or 0) + 1
+        kind = "lost" if frame["seq"] > follows else "doubled"
+        self._require(frame["seq"] == follows, f"seq {frame['seq']} after {self.seq}", kind)
         change = str(frame["event"]).startswith("inbox.")
         # `inbox: false` marks a defined event that is no inbox entry; a client could not know otherwise.
         self._require(
@@ -155,7 +164,7 @@ class Ledger:
         self.seq = frame["seq"]
         if not change:
             self.received[frame["id"]] += 1
-            self._require(self.received[frame["id"]] == 1, f"{frame['id']} came twice")
+            self._require(self.received[frame["id"]] == 1, f"{frame['id']} came twice", "doubled")
             self.order.append(frame["id"])
         if wrong := self.inbox.apply(frame):
             raise self.breach(wrong)
@@ -201,15 +210,15 @@ class Ledger:
         """At the end: exactly the accepted ids came. Raises Breach naming the lost and the invented."""
         expected = set(accepted)
         lost, invented = expected - self.received.keys(), self.received.keys() - expected
-        self._require(not lost, f"{len(lost)} lost of {len(expected)}: {sorted(lost)[:5]}")
-        self._require(not invented, f"{len(invented)} invented: {sorted(invented)[:5]}")
+        self._require(not lost, f"{len(lost)} lost of {len(expected)}: {sorted(lost)[:5]}", "lost")
+        self._require(not invented, f"{len(invented)} invented: {sorted(invented)[:5]}", "invented")
 
     def in_order(self, sent: Iterable[str]) -> None:
         """At the end: ids sent one after the other came in that order (promise 8). Raises Breach."""
         wanted = [identity for identity in sent if identity in self.received]
         chosen = set(wanted)
         came = [identity for identity in self.order if identity in chosen]
-        self._require(came == wanted, "not in the order they were sent")
+        self._require(came == wanted, "not in the order they were sent", "order")
 
 
 def _whole(value: object) -> bool:

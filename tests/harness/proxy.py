@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from collections.abc import Callable
 from types import TracebackType
 
 CHUNK = 65_536
@@ -18,11 +19,15 @@ TICK_SECONDS = 0.05
 class Proxy:
     """Forwards to `host:port`. `rate` is bytes per second towards the client; None is unlimited.
 
+    `port` may be a function, asked for each connection: a load balancer of the simplest kind.
+
     With a rate its buffers are small, so that the slowness reaches the server instead of piling up here.
     """
 
-    def __init__(self, port: int, host: str = "127.0.0.1", rate: float | None = None) -> None:
-        self._target = (host, port)
+    def __init__(
+        self, port: int | Callable[[], int], host: str = "127.0.0.1", rate: float | None = None
+    ) -> None:
+        self._host, self._port = host, port
         self.rate = rate
         self.port = 0
         self.cuts = 0
@@ -92,12 +97,13 @@ class Proxy:
             far[1].transport.abort()
 
     async def _connect(self, limit: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        port = self._port if isinstance(self._port, int) else self._port()
         if self.rate is None:
-            return await asyncio.open_connection(*self._target, limit=limit)
+            return await asyncio.open_connection(self._host, port, limit=limit)
         slow = socket.socket()
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(slow, self._target)
+        await asyncio.get_running_loop().sock_connect(slow, (self._host, port))
         return await asyncio.open_connection(sock=slow, limit=limit)
 
     async def _pump(

@@ -1,0 +1,135 @@
+"""The catalogue of faults: what is done to the stack, and undone, by name.
+
+A fault is a coroutine that is over when every part runs again: a killed one was started again, as its
+supervisor does after some time, a frozen one goes on. Blocking work happens in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from tests.chaos import steps
+from tests.chaos.stack import Stack
+
+Fault = Callable[[Stack, random.Random], Awaitable[None]]
+STEP_SECONDS = 20.0
+
+
+async def kill(*parts: str, stack: Stack, rng: random.Random) -> None:
+    """SIGKILL parts at almost the same moment; start them again some time later, in any order."""
+    for part in parts:
+        await asyncio.to_thread(stack.kill, part)
+        await asyncio.sleep(rng.uniform(0, 0.3) if len(parts) > 1 else 0)
+    await asyncio.sleep(rng.uniform(0.2, 2))
+    await asyncio.gather(*(asyncio.to_thread(stack.start_again, part) for part in parts))
+
+
+async def freeze(*parts: str, stack: Stack, rng: random.Random) -> None:
+    """SIGSTOP parts for some seconds: hung, not dead, and their connections stay open."""
+    for part in parts:
+        stack.freeze(part)
+    await asyncio.sleep(rng.uniform(1, 5))
+    for part in parts:
+        stack.thaw(part)
+
+
+async def kill_while_frozen(frozen: str, killed: str, *, stack: Stack, rng: random.Random) -> None:
+    """One part hangs while another dies."""
+    stack.freeze(frozen)
+    await asyncio.sleep(rng.uniform(0.2, 1.5))
+    await asyncio.to_thread(stack.kill, killed)
+    await asyncio.sleep(rng.uniform(0.2, 1.5))
+    stack.thaw(frozen)
+    await asyncio.to_thread(stack.start_again, killed)
+
+
+async def kill_pool_child(stack: Stack, rng: random.Random) -> None:
+    """SIGKILL a pool child, a few times."""
+    for _ in range(3):
+        await asyncio.to_thread(stack.kill_pool_child)
+        await asyncio.sleep(rng.uniform(0.3, 1))
+
+
+async def freeze_pool_child(stack: Stack, rng: random.Random) -> None:
+    """SIGSTOP a pool child for some seconds."""
+    child = stack.freeze_pool_child()
+    await asyncio.sleep(rng.uniform(1, 5))
+    child.resume()
+
+
+async def restart(part: str, *, stack: Stack, rng: random.Random) -> None:
+    """SIGTERM and start again, as a deployment does."""
+    await asyncio.to_thread(stack.restart, part)
+
+
+async def die_at(step: str, *, stack: Stack, rng: random.Random) -> None:
+    """Let a process die at a named step; whoever it was is started again."""
+    armed = steps.arm(stack.steps, step)
+    async with asyncio.timeout(STEP_SECONDS):
+        # The file goes just before the process does; the pool's parent replaces its child itself.
+        while armed.exists():  # noqa: ASYNC110 - another process takes it away
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(rng.uniform(0.3, 1.5))
+    for part in stack.dead():
+        await asyncio.to_thread(stack.start_again, part)
+
+
+async def cuts_only(stack: Stack, rng: random.Random) -> None:
+    """Nothing but the cut connections that every run has."""
+    await asyncio.sleep(rng.uniform(1, 3))
+
+
+def _any_web(what: Callable[..., Awaitable[None]], stack: Stack, rng: random.Random) -> Awaitable[None]:
+    return what(rng.choice(["web 1", "web 2"]), stack=stack, rng=rng)
+
+
+def _named(what: Callable[..., Awaitable[None]], *parts: str) -> Fault:
+    return lambda stack, rng: what(*parts, stack=stack, rng=rng)
+
+
+#: Faults that both backends have.
+COMMON: dict[str, Fault] = {
+    "connections cut, nothing else": cuts_only,
+    "kill web": partial(_any_web, kill),
+    "kill worker": _named(kill, "worker 1"),
+    "kill beat": _named(kill, "beat"),
+    "kill both webs": _named(kill, "web 1", "web 2"),
+    "kill both workers": _named(kill, "worker 1", "worker 2"),
+    "kill web and worker": _named(kill, "web 1", "worker 1"),
+    "freeze web": partial(_any_web, freeze),
+    "freeze worker": _named(freeze, "worker 1"),
+    "freeze beat": _named(freeze, "beat"),
+    "freeze worker, kill the other": _named(kill_while_frozen, "worker 1", "worker 2"),
+    "restart web": partial(_any_web, restart),
+    "restart worker": _named(restart, "worker 1"),
+    **{f"die {step}": _named(die_at, step) for step in steps.STEPS},
+}
+
+#: Those that need the servers, or a pool.
+SERVERS: dict[str, Fault] = {
+    "kill pool's parent": _named(kill, "worker 2"),
+    "kill pool child": kill_pool_child,
+    "freeze pool child": freeze_pool_child,
+    "kill RabbitMQ": _named(kill, "rabbitmq"),
+    "kill PostgreSQL": _named(kill, "postgres"),
+    "freeze RabbitMQ": _named(freeze, "rabbitmq"),
+    "freeze PostgreSQL": _named(freeze, "postgres"),
+    "kill RabbitMQ and PostgreSQL": _named(kill, "rabbitmq", "postgres"),
+    "kill RabbitMQ and worker": _named(kill, "rabbitmq", "worker 1"),
+    "kill PostgreSQL and web": _named(kill, "postgres", "web 1"),
+    "freeze PostgreSQL, kill worker": _named(kill_while_frozen, "postgres", "worker 1"),
+    "freeze RabbitMQ, kill web": _named(kill_while_frozen, "rabbitmq", "web 2"),
+}
+
+CATALOGUE: dict[str, dict[str, Fault]] = {
+    "production": {**COMMON, **SERVERS},
+    "embedded": {
+        name: fault
+        for name, fault in COMMON.items()
+        # SQLite locks by the file: while a writer hangs, so does every other.
+        if not name.startswith("freeze worker")
+    },
+}

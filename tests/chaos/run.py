@@ -1,0 +1,185 @@
+"""One run: load begins, a fault happens, the system recovers, the load ends, the books are balanced."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from tests.chaos.crowd import Crowd
+from tests.chaos.faults import Fault
+from tests.chaos.load import Load
+from tests.chaos.producer import TABLE
+from tests.chaos.stack import Stack
+from tests.harness import processes
+from tests.harness.backend_api import BackendApi, UserApi
+from tests.harness.client import LedgerClient
+from tests.harness.ledger import Breach
+from tests.harness.processes import Process
+
+USERS = 8
+RECOVERY_SECONDS = 60.0
+
+
+@dataclass
+class Outcome:
+    """What a run showed. `breaches` counts by kind; `notes` tell them one by one."""
+
+    fault: str
+    seed: int
+    accepted: int = 0
+    events: int = 0
+    repeated: int = 0
+    cuts: int = 0
+    recovery: float | None = None
+    breaches: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    def breach(self, kind: str, note: str) -> None:
+        self.breaches[kind] += 1
+        self.notes.append(f"{kind}: {note}")
+
+    @property
+    def clean(self) -> bool:
+        return not self.breaches
+
+
+async def one_run(stack: Stack, fault_name: str, fault: Fault, seed: int) -> Outcome:
+    """Run `fault` under load on a running stack; everything runs again afterwards."""
+    outcome = Outcome(fault_name, seed)
+    rng = random.Random(seed)
+    users = [f"run-{seed}-user-{number}" for number in range(USERS)]
+    crowd = Crowd(stack, users, random.Random(rng.random()))
+    load = Load(stack, crowd, random.Random(rng.random()))
+    producer = _producer(stack, f"run-{seed}", users)
+    try:
+        await crowd.enter()
+        crowd.start_cutting()
+        load.start()
+        await asyncio.sleep(rng.uniform(1, 2.5))
+        await fault(stack, rng)
+        await _recovered(crowd, load, outcome)
+        await asyncio.sleep(rng.uniform(0.5, 1.5))
+        await load.stop()
+        await asyncio.to_thread(producer.terminate)
+        _add_orders(stack, f"run-{seed}", load)
+        await crowd.stop_cutting()
+        await _settled(crowd, load)
+        await asyncio.to_thread(_balance, stack, crowd, load, outcome)
+    except (AssertionError, TimeoutError, OSError) as error:
+        outcome.breach("harness", f"{type(error).__name__}: {error}")
+    finally:
+        await crowd.leave()
+        await asyncio.to_thread(producer.kill)
+        for part in stack.dead():
+            outcome.breach("state", f"{part} was dead at the end:\n{stack.processes[part].tail(15)}")
+            await asyncio.to_thread(stack.start_again, part)
+    outcome.repeated = load.repeated
+    outcome.cuts = sum(client.ledger.connections - 1 for client in crowd.clients)
+    return outcome
+
+
+def _producer(stack: Stack, run: str, users: list[str]) -> Process:
+    command = [sys.executable, "-m", "tests.chaos.producer", run, *users]
+    process = Process("producer", command, env=stack.env, log=stack.folder / f"producer-{run}.log")
+    return process.start().wait_logged("ready", 30)
+
+
+def _add_orders(stack: Stack, run: str, load: Load) -> None:
+    """What the producer committed must be delivered, in the order of its commits."""
+    engine = sa.create_engine(stack.backends[0].database_url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        rows = connection.execute(TABLE.select().where(TABLE.c.run == run).order_by(TABLE.c.number)).all()
+    for row in rows:
+        load.accepted[row.user_id].add(row.id)
+        load.sequences[f"{row.user_id} orders"].append(row.id)
+        load.recipients[row.id] = 1
+
+
+def _has_all(client: LedgerClient, wanted: dict[str, set[str]]) -> bool:
+    return client.ledger.live and wanted.get(client.user_id, set()) <= client.ledger.received.keys()
+
+
+async def _recovered(crowd: Crowd, load: Load, outcome: Outcome) -> None:
+    """Wait until every client has had everything that was accepted up to the fault's end."""
+    begun = time.monotonic()
+    wanted = load.snapshot()
+    late = set(crowd.clients)
+    while late and time.monotonic() - begun < RECOVERY_SECONDS:
+        late = {c for c in late if c.failure is None and not wanted[c.user_id] <= c.ledger.received.keys()}
+        await asyncio.sleep(0.01)
+    outcome.recovery = time.monotonic() - begun
+    for client in late:
+        outcome.breach("never recovered", f"{client.user_id} {client.device}, closes {client.closes[-3:]}")
+
+
+async def _settled(crowd: Crowd, load: Load) -> None:
+    """Wait until every sound client has everything, and all devices of a user stand at the same seq."""
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while time.monotonic() < deadline:
+        sound = list(crowd.sound())
+        heads = {(client.user_id, client.ledger.seq) for client in sound}
+        if all(_has_all(client, load.accepted) for client in sound) and len(heads) == len(
+            {client.user_id for client in sound}
+        ):
+            return
+        await asyncio.sleep(0.05)
+
+
+def _balance(stack: Stack, crowd: Crowd, load: Load, outcome: Outcome) -> None:
+    """Hold the ledgers against what was accepted, against the inboxes, and against the audit."""
+    outcome.accepted = len(load.recipients)
+    outcome.events = sum(client.ledger.counts["event"] for client in crowd.clients)
+    for refusal in load.refusals:
+        outcome.breach("refused", refusal)
+    for client in crowd.clients:
+        _balance_client(stack, client, load, outcome)
+    _balance_delivered(stack, load, outcome)
+    done = processes.run("notifier", "verify", env=stack.env)
+    if done.returncode != 0:
+        outcome.breach("audit", f"verify: {done.stdout}{done.stderr}"[:2000])
+
+
+def _balance_client(stack: Stack, client: LedgerClient, load: Load, outcome: Outcome) -> None:
+    if client.failure is not None:
+        kind = client.failure.kind if isinstance(client.failure, Breach) else "state"
+        outcome.breach(kind, str(client.failure))
+        return
+    ledger, wanted = client.ledger, load.accepted[client.user_id]
+    for identity in wanted - ledger.received.keys():
+        outcome.breach("lost", f"{identity} at {client.user_id} {client.device}, live: {ledger.live}")
+    for identity in ledger.received.keys() - wanted:
+        outcome.breach("invented", f"{identity} at {client.user_id} {client.device}")
+    for name in (client.user_id, f"{client.user_id} orders"):
+        try:
+            ledger.in_order(load.sequences[name])
+        except Breach as error:
+            outcome.breach(error.kind, f"{name}: {error}")
+    if ledger.resets:
+        outcome.breach("state", f"{client.user_id} {client.device} was reset: {ledger.resets}")
+    with UserApi(stack.backends[0].base_url, stack.backends[0].token(client.user_id)) as api:
+        page = api.inbox().json
+        for difference in ledger.inbox.differences(page, api.items()):
+            outcome.breach("state", f"{client.user_id} {client.device}: {difference}")
+        if page["seq"] != ledger.seq:
+            outcome.breach("lost", f"{client.user_id} {client.device} at {ledger.seq}, head {page['seq']}")
+
+
+def _balance_delivered(stack: Stack, load: Load, outcome: Outcome) -> None:
+    """Every device was live to the end and acks: what it got counts as delivered, whatever died between."""
+    backend = stack.backends[0]
+    deadline = time.monotonic() + 10
+    with BackendApi(backend.base_url, backend.api_key) as api:
+        for identity, recipients in load.recipients.items():
+            if recipients > USERS:
+                continue  # ghosts never connect
+            while (found := api.notification(identity).json)["delivered"] != recipients:
+                if time.monotonic() > deadline:
+                    outcome.breach("delivered", f"{identity}: {found['delivered']} of {recipients}")
+                    break
+                time.sleep(0.05)

@@ -1,0 +1,141 @@
+"""The parts under test: services and processes, each with a way to die, to hang and to come back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from tests.chaos import steps
+from tests.harness import backends, processes
+from tests.harness.backends import Backend
+from tests.harness.postgres import PrivatePostgres
+from tests.harness.processes import REPO, Process
+from tests.harness.rabbitmq import PrivateRabbit
+from tests.harness.services import PrivateService
+from tests.harness.waiting import free_port
+
+# Shorter than the defaults, so that a run takes seconds where production may take half a minute.
+PACE = {
+    "NOTIFIER_HEADS_INTERVAL": "2",
+    "NOTIFIER_SWEEP_INTERVAL": "1",
+    "NOTIFIER_SWEEP_AFTER": "1",
+    "NOTIFIER_DEMO": "0",
+}
+SERVICES = ("postgres", "rabbitmq")
+
+
+class Stack:
+    """Two web processes, two workers (one with a pool of two), beat; production has its own servers."""
+
+    def __init__(self, kind: str, folder: Path, sabotage: str = "") -> None:
+        self.kind = kind
+        self.folder = folder
+        self.services: dict[str, PrivateService] = {}
+        self.processes: dict[str, Process] = {}
+        self.steps = folder / "steps"
+        self.steps.mkdir(parents=True)
+        self._extra = {
+            **PACE,
+            "NOTIFIER_EVENTS": "tests.chaos.steps",
+            "PYTHONPATH": str(REPO),
+            steps.FOLDER: str(self.steps),
+            **({steps.SABOTAGE: sabotage} if sabotage else {}),
+        }
+        self.backends: list[Backend] = []
+
+    def start(self) -> None:
+        """Start everything and wait until both web processes are ready."""
+        first = self._production() if self.kind == "production" else backends.embedded(self.folder / "var")
+        self.backends = [self._with_extra(backend) for backend in (first, first.on_port(free_port()))]
+        done = processes.run("notifier", "migrate", env=self.env)
+        assert done.returncode == 0, done.stderr
+        for number, backend in enumerate(self.backends, 1):
+            self._add(f"web {number}", backend.env, "web")
+        self._add("worker 1", self.env, "worker")
+        pool = ("--concurrency", "2") if self.kind == "production" else ()
+        self._add("worker 2", self.env, "worker", *pool)
+        self._add("beat", self.env, "beat")
+        for process in self.processes.values():
+            process.start()
+        for number, backend in enumerate(self.backends, 1):
+            self.processes[f"web {number}"].wait_ready(backend.base_url, 60)
+
+    def _production(self) -> Backend:
+        postgres, rabbit = PrivatePostgres(), PrivateRabbit()
+        self.services = {"postgres": postgres, "rabbitmq": rabbit}
+        for service in self.services.values():
+            service.launch()
+        for service in self.services.values():
+            service.wait_ready()
+        return backends.production(postgres.create_database("chaos"), rabbit.url, self.folder / "var")
+
+    def _with_extra(self, backend: Backend) -> Backend:
+        env: Mapping[str, str] = {**backend.env, **self._extra}
+        return Backend(
+            backend.kind, backend.database_url, backend.broker_url, backend.var_dir, backend.port, dict(env)
+        )
+
+    def _add(self, name: str, env: Mapping[str, str], *arguments: str) -> None:
+        log = self.folder / f"{name.replace(' ', '-')}.log"
+        process = processes.notifier(*arguments, env=env, log=log)
+        process.name = name
+        self.processes[name] = process
+
+    @property
+    def env(self) -> dict[str, str]:
+        return self.backends[0].env
+
+    def kill(self, part: str) -> None:
+        """SIGKILL a service or a process with all its children."""
+        if part in self.services:
+            self.services[part].kill()
+        else:
+            self.processes[part].kill()
+
+    def kill_pool_child(self) -> None:
+        """SIGKILL one child of the pool; its parent starts another."""
+        self._pool_child().kill()
+
+    def freeze_pool_child(self) -> psutil.Process:
+        """SIGSTOP one child of the pool; returns it."""
+        child = self._pool_child()
+        child.suspend()
+        return child
+
+    def _pool_child(self) -> psutil.Process:
+        return self.processes["worker 2"].children()[0]
+
+    def freeze(self, part: str) -> None:
+        """SIGSTOP a part with all its children."""
+        (self.services.get(part) or self.processes[part]).freeze()
+
+    def thaw(self, part: str) -> None:
+        """SIGCONT it."""
+        (self.services.get(part) or self.processes[part]).thaw()
+
+    def restart(self, part: str) -> None:
+        """Ask a process to stop, as a deployment does, and start it again."""
+        self.processes[part].terminate(40, signal.SIGTERM)
+        self.processes[part].start()
+
+    def start_again(self, part: str) -> None:
+        """Start a killed part; a service is waited for, a process is not."""
+        if part in self.services:
+            self.services[part].start()
+        else:
+            self.processes[part].kill()  # what its death has left
+            self.processes[part].start()
+
+    def dead(self) -> list[str]:
+        """The processes that do not run, though they should."""
+        return [name for name, process in self.processes.items() if not process.alive]
+
+    def stop(self) -> None:
+        """End everything and remove the data."""
+        for process in self.processes.values():
+            process.kill()
+        for service in self.services.values():
+            service.remove()
