@@ -1,5 +1,6 @@
 """One socket's loop, in the greenlet that Flask-Sock gives it: performs what its session says."""
 
+import contextlib
 import logging
 import random
 import time
@@ -40,7 +41,8 @@ class Connection:
         self._wire = wire
         self._user_agent = user_agent
         self._code = GONE
-        self._joined = False
+        self._in_room = False
+        self._welcomed = False
         self._retry_at = 0.0
         self._retry = FETCH_RETRY
         self._closing: tuple[int, str] | None = None
@@ -85,6 +87,10 @@ class Connection:
         except TooSlow as exc:
             self._leave()  # from here on it costs the others nothing
             self._perform(self.session.close(exc.close_code, exc.detail))
+        except Exception:
+            log.exception("socket failed: socket=%s user=%s", self.id, self.session.user_id)
+            with contextlib.suppress(Gone, TooSlow):
+                self._perform(self.session.close(NotifierError.close_code, "something went wrong here"))
         finally:
             self._leave()
             self._wire.release()
@@ -148,7 +154,7 @@ class Connection:
     def _join(self, join: Join) -> list[Effect]:
         session = self.session
         try:
-            self._joined = True
+            self._in_room = True
             self._gateway.hub.join(join.user_id, self)
             snapshot = self._snapshot(join.after)
         except Unavailable as exc:
@@ -156,6 +162,7 @@ class Connection:
             return session.close(exc.close_code, f"{random.uniform(1, 5):.1f}")  # noqa: S311
         except NotifierError as exc:
             return session.close(exc.close_code, exc.detail)
+        self._welcomed = True
         metrics.SOCKETS.inc()
         emit(client_connected, self, user_id=join.user_id, device=join.device, socket_id=self.id)
         log.debug(
@@ -217,12 +224,14 @@ class Connection:
         return self.session.take()
 
     def _leave(self) -> None:
-        if not self._joined:
-            return
-        self._joined = False
         session = self.session
-        self._gateway.hub.leave(session.user_id, self)
-        if session.device is not None and session.sent:
+        if self._in_room:
+            self._in_room = False
+            self._gateway.hub.leave(session.user_id, self)
+        if not self._welcomed:
+            return
+        self._welcomed = False
+        if session.device is not None:
             self._gateway.acks.closed(self.id, Closed(session.user_id, session.device, self.id, session.sent))
         metrics.SOCKETS.dec()
         metrics.CLOSED.labels(str(self._code)).inc()

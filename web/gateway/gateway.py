@@ -31,6 +31,7 @@ from web.gateway.hub import Hub
 log = logging.getLogger(__name__)
 
 REAP_INTERVAL = 1.0  # seconds
+DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is away
 RESTART_LOOP = 1.0  # seconds before a loop that died is started again
 
 
@@ -105,7 +106,9 @@ class Gateway:
 
     def _heads(self) -> None:
         while not self.stopping:
-            self._compare_now.wait(self.settings.heads_interval)
+            # Without the broker nothing else tells of what other processes commit.
+            interval = self.settings.heads_interval if self.connected else DETACHED_INTERVAL
+            self._compare_now.wait(min(interval, self.settings.heads_interval))
             self._compare_now.clear()
             self.hub.compare_heads()
 

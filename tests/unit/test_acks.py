@@ -1,0 +1,89 @@
+"""The ack collector: one entry a socket, nothing lost while the database is away."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from models.store.devices import Ack, Closed
+from notifier.errors import DatabaseUnavailable
+from web.gateway.acks import Acks
+
+
+class Away:
+    """A database that is away until it is not, and keeps what would have been written."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.written: list[tuple[list[Ack], list[Closed]]] = []
+
+    def run(self, work: Callable[[Any], Any]) -> list[Any]:
+        if not self.up:
+            raise DatabaseUnavailable
+        work(self)
+        return []
+
+
+@pytest.fixture
+def database(monkeypatch: pytest.MonkeyPatch) -> Away:
+    def flush(connection: Away, acks: list[Ack], closed: list[Closed], *, now: object) -> list[Any]:
+        connection.written.append((acks, closed))
+        return []
+
+    monkeypatch.setattr("web.gateway.acks.devices.flush", flush)
+    return Away()
+
+
+@pytest.fixture
+def acks(database: Away) -> Acks:
+    return Acks(database)  # type: ignore[arg-type]
+
+
+def ack(after: int, through: int, *, window_from: int = 1, log_from: int = 0) -> Ack:
+    return Ack("u", "phone", window_from, log_from, after, through)
+
+
+def test_acks_of_one_socket_become_one(acks: Acks, database: Away) -> None:
+    acks.add("s", ack(0, 3))
+    acks.add("s", ack(3, 7))
+    acks.flush()
+    assert database.written == [([ack(0, 7)], [])]
+
+
+def test_nothing_is_written_when_nothing_was_acked(acks: Acks, database: Away) -> None:
+    acks.flush()
+    assert database.written == []
+
+
+def test_what_a_socket_acked_before_a_reset_stands_on_its_own(acks: Acks, database: Away) -> None:
+    acks.add("s", ack(0, 3))
+    acks.add("s", ack(0, 50, window_from=40, log_from=49))
+    acks.flush()
+    assert sorted(a.through for a in database.written[0][0]) == [3, 50]
+
+
+def test_acks_wait_for_a_database_that_is_away(acks: Acks, database: Away) -> None:
+    closed = Closed("u", "phone", "s", 9)
+    database.up = False
+    acks.add("s", ack(0, 3))
+    acks.closed("s", closed)
+    acks.flush()
+    acks.add("s", ack(3, 9))
+    acks.flush()
+    database.up = True
+    acks.flush()
+    acks.flush()
+    assert database.written == [([ack(0, 9)], [closed])]
+
+
+def test_another_error_is_logged_and_the_next_acks_are_written(
+    acks: Acks, database: Away, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "run", lambda work: 1 / 0)
+        acks.add("s", ack(0, 3))
+        acks.flush()
+    assert "acks lost" in caplog.text
+    acks.add("t", ack(0, 4))
+    acks.flush()
+    assert database.written == [([ack(0, 4)], [])]
