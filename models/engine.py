@@ -6,6 +6,7 @@ half-way (https://www.sqlite.org/lang_transaction.html); a read is a WAL snapsho
 """
 
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -128,9 +129,14 @@ def _unavailable() -> Iterator[None]:
         raise DatabaseUnavailable("no database connection is free") from exc
     except (OperationalError, InterfaceError) as exc:
         state = getattr(exc.orig, "sqlstate", None)
-        if state in RETRIED_STATES:
+        if state in RETRIED_STATES or _is_our_fault(exc.orig):
             raise
         # 08 connection, 53 resources, 57P operator intervention, none: never connected, or SQLite.
         if state is None or state[:2] in ("08", "53") or state[:3] == "57P":
             raise DatabaseUnavailable("the database does not answer") from exc
         raise
+
+
+def _is_our_fault(error: BaseException | None) -> bool:
+    """Whether SQLite refused the statement itself: it has one class for that and for a locked file."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
