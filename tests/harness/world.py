@@ -156,6 +156,35 @@ class World:
         moment = self.tick()
         return self.database.run(lambda connection: inbox.read_through(connection, user, seq, now=moment))
 
+    def fill(self, user: str, how_many: int) -> None:
+        """Write a long history of unread alerts, as dispatch would have left it, in three statements."""
+        id = self.send(user)
+        self.dispatch()
+        first = self.notification(id).number + 1
+        if self.database.engine.dialect.name == "sqlite":
+            other = "printf('00000000-0000-7000-8000-%012x', n + :first)"
+        else:
+            other = "('00000000-0000-7000-8000-' || lpad(to_hex(n + :first), 12, '0'))::uuid"
+        many = (
+            "WITH RECURSIVE many(n) AS (SELECT 2 AS n UNION ALL SELECT n + 1 FROM many WHERE n < :how_many)"
+        )
+        same = (
+            "event, data, inbox, sender, audience, recipients, bulk, reached, request_hash, state,"
+            " accepted_at, dispatched_at"
+        )
+        self.sql(
+            f"{many} INSERT INTO notifications (id, {same})"
+            f" SELECT {other}, {same} FROM many, notifications WHERE id = :id",
+            id=id, first=first, how_many=how_many,
+        )  # fmt: skip
+        self.sql(
+            f"{many} INSERT INTO deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
+            f" SELECT user_id, n, {other}, inbox, n, persisted_at FROM many, deliveries"
+            " WHERE user_id = :user AND seq = 1",
+            user=user, first=first, how_many=how_many,
+        )  # fmt: skip
+        self.sql("UPDATE inboxes SET seq = :n, unread = :n WHERE user_id = :user", n=how_many, user=user)
+
     # ------------------------------------------------------------------ looks
 
     def snapshot(self, user: str, after: int | None = None) -> Snapshot:

@@ -226,6 +226,7 @@ def first_start(folder: str, together: Any, found: Any) -> None:
     found.put((settings.signing_secret(), settings.backend_keys()))
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_processes_that_start_at_once_agree(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     together, found = context.Barrier(8), context.Queue()
