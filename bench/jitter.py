@@ -1,0 +1,115 @@
+"""Jitter (the method is AnyCable's): every client's connection is cut about every 15 s, for 2 s.
+
+Meanwhile events flow. Counted: the share of events that arrived, exactly once and in order, and the
+time to catch up, from the network's return until the client is live again and has everything.
+A browser tells its page of the network's return (`online`), and our client connects at once.
+
+python -m bench.jitter [--clients 500] [--seconds 120] [--rate 50] [--seed 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import time
+
+from bench.stage import Figures, Steady, crowd, leave, stage, verified
+from tests.harness.client import LedgerClient
+from tests.harness.site import Site
+
+EVERY, GAP = 15.0, 2.0  # seconds
+NOWHERE = "ws://127.0.0.1:1/ws"  # refused, as by a network that is away
+
+
+class Link:
+    """A client and the network it is on."""
+
+    def __init__(self, site: Site, user: str, device: str, seed: int) -> None:
+        self.away = False
+        self._rng = random.Random(seed)
+        self.client = LedgerClient(
+            lambda: NOWHERE if self.away else site.backend.ws_url,
+            user,
+            site.backend.token(user),
+            device=device,
+            rng=self._rng,
+        )
+        self.catch_ups: list[float] = []
+
+    async def flaky(self) -> None:
+        """Cut, wait, come back; for ever."""
+        await asyncio.sleep(self._rng.uniform(0, EVERY))
+        while True:
+            self.away = True
+            self.client.cut()
+            await asyncio.sleep(GAP)
+            self.away = False
+            returned = time.monotonic()
+            self.client.wake()
+            await self.client.wait_live(60)
+            self.catch_ups.append(time.monotonic() - returned)
+            await asyncio.sleep(self._rng.uniform(0.8, 1.2) * EVERY - GAP)
+
+
+async def measure(
+    site: Site, figures: Figures, *, clients: int, seconds: float, rate: float, seed: int
+) -> None:
+    users = [f"user-{number}" for number in range(clients // 2)]
+    links = [Link(site, user, device, seed * 1_000_003 + number)
+             for number, (user, device) in enumerate((u, d) for u in users for d in ("a", "b"))]  # fmt: skip
+    tasks = await crowd([link.client for link in links])
+    steady = Steady(site, users)
+    flaky = [asyncio.create_task(link.flaky()) for link in links]
+    await steady.run(int(seconds * rate), rate)
+    for task in flaky:
+        task.cancel()
+    broken = [r for r in await asyncio.gather(*flaky, return_exceptions=True) if isinstance(r, Exception)]
+    expected = arrived = never = 0
+    for link in links:
+        link.away = False
+        link.client.wake()
+    for link in links:
+        want = steady.sent[link.client.user_id]
+        try:
+            await link.client.wait_seq(want, 60)
+        except Exception as exc:
+            print(f"{link.client.user_id}: {exc}")
+            never += 1
+        expected += want
+        arrived += len(link.client.ledger.order)
+    await leave([link.client for link in links], tasks)
+    steady.close()
+    figures.values |= {
+        "clients": len(links),
+        "seconds": seconds,
+        "rate": rate,
+        "seed": seed,
+        "cuts": sum(len(link.catch_ups) for link in links),
+        "expected": expected,
+        "arrived": arrived,
+        "delivered_percent": round(100 * arrived / expected, 4),
+        "never_returned": never + len(broken),
+    }
+    figures.milliseconds("catch_up", [seconds for link in links for seconds in link.catch_ups])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--rate", type=float, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    figures = Figures("jitter")
+    with stage("production") as site:
+        asyncio.run(measure(site, figures, **vars(given)))
+        figures.values["verified"] = verified(site.backend)
+    figures.show()
+    v = figures.values
+    if v["arrived"] != v["expected"] or v["never_returned"] or not v["verified"]:
+        raise SystemExit("an event was lost or doubled, or a client never came back")
+
+
+if __name__ == "__main__":
+    main()
