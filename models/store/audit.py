@@ -61,22 +61,48 @@ CHECKS: dict[str, str] = {
              AND (d.kept_unread OR d.seq > i.read_through)
         GROUP BY i.user_id, i.unread HAVING count(d.seq) <> i.unread
     """,
+    "its newest entry says the same": """
+        SELECT 'inbox ' || i.user_id || ': unread ' || i.unread || ', its newest entry says ' || l.unread
+        FROM inboxes i JOIN
+             (SELECT user_id, seq, unread FROM deliveries
+              UNION ALL SELECT user_id, seq, unread FROM changes) l
+             ON l.user_id = i.user_id AND l.seq = i.seq
+        WHERE l.unread <> i.unread
+    """,
+    # What arrives adds itself. Marked unread: all of them count again; read one by one: none of them
+    # does any more; archived: some may have been read before. A watermark is only kept if it read some.
     "an entry's own unread count follows from the one before it": """
         SELECT 'entry ' || user_id || ' ' || seq || ': unread ' || unread || ' after ' || before
         FROM (
-            SELECT user_id, seq, unread, arrived, inbox,
-                   lag(unread) OVER (PARTITION BY user_id ORDER BY seq) AS before
-            FROM (SELECT user_id, seq, unread, 1 AS arrived, CASE WHEN inbox THEN 1 ELSE 0 END AS inbox
+            SELECT user_id, seq, unread, low, high,
+                   coalesce(lag(unread) OVER (PARTITION BY user_id ORDER BY seq),
+                            CASE WHEN seq = 1 THEN 0 END) AS before
+            FROM (SELECT user_id, seq, unread, CASE WHEN inbox THEN 1 ELSE 0 END AS low,
+                         CASE WHEN inbox THEN 1 ELSE 0 END AS high
                   FROM deliveries
-                  UNION ALL SELECT user_id, seq, unread, 0, 0 FROM changes) both_kinds
+                  UNION ALL
+                  SELECT user_id, seq, unread,
+                         CASE event WHEN 'inbox.unread' THEN {ids} ELSE coalesce(-{ids}, -2147483647) END,
+                         CASE event WHEN 'inbox.unread' THEN {ids}
+                                    WHEN 'inbox.archived' THEN 0 ELSE coalesce(-{ids}, -1) END
+                  FROM changes) both_kinds
         ) chain
-        WHERE arrived = 1 AND before IS NOT NULL AND unread <> before + inbox
+        WHERE before IS NOT NULL AND (unread < before + low OR unread > before + high)
     """,
     "a badge shows what its newest event set": """
-        SELECT 'badge ' || b.user_id || ' ' || b.type || ': seq ' || b.seq
+        SELECT 'badge ' || b.user_id || ' ' || b.type || ': ' || b.count || ' by seq ' || b.seq
         FROM badges b LEFT JOIN deliveries d ON d.user_id = b.user_id AND d.seq = b.seq
+        LEFT JOIN notifications n ON n.id = d.notification_id
         LEFT JOIN inboxes i ON i.user_id = b.user_id
-        WHERE d.seq IS NULL AND b.seq > coalesce(i.purged_seq, 0)
+        WHERE (n.id IS NULL AND b.seq > coalesce(i.purged_seq, 0))
+           OR n.event <> 'badge' OR {badge_type} <> b.type OR {badge_count} <> b.count
+    """,
+    "no badge event is newer than its badge": """
+        SELECT 'badge ' || d.user_id || ' ' || {badge_type} || ': seq ' || coalesce(b.seq, 0)
+               || ', newer is ' || d.seq
+        FROM notifications n JOIN deliveries d ON d.notification_id = n.id
+        LEFT JOIN badges b ON b.user_id = d.user_id AND b.type = {badge_type}
+        WHERE n.event = 'badge' AND (b.seq IS NULL OR b.seq < d.seq)
     """,
 }
 
@@ -86,6 +112,9 @@ def misfits(connection: Connection) -> Iterator[Misfit]:
     postgres = connection.dialect.name == "postgresql"
     words = {
         "array_length": "jsonb_array_length(audience)" if postgres else "json_array_length(audience)",
+        "ids": "jsonb_array_length(data -> 'ids')" if postgres else "json_array_length(data, '$.ids')",
+        "badge_type": "(n.data ->> 'type')" if postgres else "json_extract(n.data, '$.type')",
+        "badge_count": "(n.data ->> 'count')::bigint" if postgres else "json_extract(n.data, '$.count')",
         "horizon": "'-infinity'::timestamptz" if postgres else "''",
     }
     for check, sql in CHECKS.items():
