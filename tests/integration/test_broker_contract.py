@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import amqp
 import pytest
 
 from notifier.broker import EXCHANGE, Message, Publisher, connect, routing_key
+from notifier.broker.subscriber import IDLE
 from notifier.settings import Settings
 from tests.harness.waiting import until
 from tests.integration.broker_listener import SECONDS, Listener, listening, message, publishing
@@ -104,14 +106,25 @@ def test_what_nobody_listens_to_vanishes(
         assert [p for p in (settings.var_dir / "broker").rglob("*.msg") if p.exists()] == []
 
 
+def _somebody_listens(settings: Settings, user_id: str) -> bool:
+    """Ask the broker itself: RabbitMQ returns a mandatory message that no queue takes."""
+    if settings.file_broker:
+        return (settings.var_dir / "broker" / "events" / "bindings" / routing_key(user_id)).exists()
+    returned: list[object] = []
+    with connect(settings) as connection, connection.channel() as channel:
+        channel.events["basic_return"].add(lambda *args: returned.append(args))
+        channel.basic_publish_confirm(amqp.Message(b"{}"), EXCHANGE, routing_key(user_id), mandatory=True)
+    return not returned
+
+
 def test_after_unsubscribe_nothing_comes_and_after_subscribe_again_it_does(
-    listener: Listener, publisher: Publisher
+    settings: Settings, listener: Listener, publisher: Publisher
 ) -> None:
     listener.subscribe("ada", "last")
     listener.subscriber.unsubscribe("ada")
     listener.subscriber.unsubscribe("ada")
     listener.subscriber.unsubscribe("never there")
-    listener.subscribe("barrier")
+    until(lambda: not _somebody_listens(settings, "ada"), SECONDS, "the broker forgets the queue")
     publisher.publish([message("ada", 1), message("last", 1)])
     assert listener.hears(1) == [("last", 1)]
     listener.subscribe("ada")
@@ -143,6 +156,20 @@ def test_five_hundred_subscriptions_go_out_in_few_batches(listener: Listener, pu
     assert listener.subscriber.stats.batches < 100
     publisher.publish([message(u) for u in users])
     assert sorted(listener.hears(500)) == sorted((u, 1) for u in users)
+
+
+def test_a_subscription_does_not_wait_for_the_next_event(listener: Listener) -> None:
+    before = time.monotonic()
+    for number in range(10):
+        listener.subscribe(f"u{number}")
+    assert time.monotonic() - before < 5 * IDLE
+
+
+def test_after_the_end_nobody_listens(settings: Settings) -> None:
+    with listening(settings) as listener:
+        listener.subscribe("ada")
+        assert _somebody_listens(settings, "ada")
+    assert not _somebody_listens(settings, "ada")
 
 
 def test_malformed_messages_are_refused_and_stop_nothing(
@@ -227,6 +254,7 @@ def test_a_forked_child_publishes_by_itself_and_leaves_the_parents_connection_al
 ) -> None:
     listener.subscribe("ada")
     publisher.publish([message("ada", 1)])
+    link = publisher._link
     if (pid := os.fork()) == 0:
         try:
             publisher.publish([message("ada", 2)])
@@ -238,6 +266,7 @@ def test_a_forked_child_publishes_by_itself_and_leaves_the_parents_connection_al
     listener.hears(2)
     publisher.publish([message("ada", 3)])
     assert listener.hears(3) == [("ada", 1), ("ada", 2), ("ada", 3)]
+    assert publisher._link is link  # it never broke
 
 
 def test_it_works_the_same_under_gevent(settings: Settings) -> None:

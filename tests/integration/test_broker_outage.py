@@ -173,7 +173,8 @@ def test_celery_is_told_not_to_wait_for_a_dead_broker() -> None:
     dead = f"amqp://guest:guest@127.0.0.1:{free_port()}//;amqp://guest:guest@127.0.0.1:{free_port()}//"
     app = Celery("test", set_as_current=False)
     app.conf.update(celery_config(_settings(dead)))
-    before = time.monotonic()
-    with pytest.raises(OperationalError):
-        app.send_task("any", queue="notifier", retry=False, ignore_result=True)
-    assert time.monotonic() - before < 2.0
+    for _ in range(2):  # the first time imports the half of Celery
+        before = time.monotonic()
+        with pytest.raises(OperationalError):
+            app.send_task("any", queue="notifier", retry=False, ignore_result=True)
+    assert time.monotonic() - before < 0.5

@@ -1,0 +1,167 @@
+"""The audit is silent after any history, and names every row that does not fit."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from models.store import audit
+from models.store.audit import CHECKS
+from tests.harness.world import World
+
+USER = "u1"
+UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+def history(world: World, seed: int = 1, deeds: int = 40) -> None:
+    """Some of everything that can happen."""
+    chance = random.Random(seed)
+    users = ["u1", "u2", "日本"]
+    for _ in range(deeds):
+        user = chance.choice(users)
+        ids = [item.id for item in world.page(user)]
+        some = chance.sample(ids, min(len(ids), chance.randint(1, 3)))
+        deed = chance.randrange(8)
+        if deed < 3:
+            world.send(*chance.sample(users, chance.randint(1, 3)))
+            world.dispatch()
+        elif deed == 3:
+            world.badge(user, chance.choice(["tasks", "messages"]), chance.randrange(9))
+            world.dispatch()
+        elif some and deed == 4:
+            world.read(user, *some)
+        elif some and deed == 5:
+            world.unread(user, *some)
+        elif some and deed == 6:
+            world.archive(user, *some)
+        else:
+            world.read_through(user, chance.randint(0, 30))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_is_silent_after_any_history(world: World, seed: int) -> None:
+    history(world, seed)
+    assert world.misfits() == []
+
+
+def test_it_is_silent_about_nothing_and_about_what_waits(world: World) -> None:
+    assert world.misfits() == []
+    world.send(USER)
+    world.send(*(f"u{n:03}" for n in range(150)))
+    assert world.misfits() == []
+
+
+def test_it_is_silent_about_what_is_no_longer_kept(world: World) -> None:
+    history(world)
+    world.arrive(USER)
+    seq, _ = world.head(USER)
+    world.read_through(USER, seq)
+    world.sql("DELETE FROM deliveries WHERE user_id = :u AND seq <= :s", u=USER, s=seq)
+    world.sql("DELETE FROM changes WHERE user_id = :u AND seq <= :s", u=USER, s=seq)
+    world.sql("UPDATE inboxes SET purged_seq = :s, unread = 0 WHERE user_id = :u", u=USER, s=seq)
+    named = {misfit.check for misfit in world.misfits()}
+    assert "a log has every seq once, from what is kept to its head" not in named
+    assert "an entry's own unread count follows from the one before it" not in named
+
+
+def told(world: World) -> World:
+    """One history whose numbers are known: 4 alerts, a badge, a read, a kept-unread, a watermark."""
+    ids = [world.send(USER, "u2") for _ in range(4)]
+    world.badge(USER, "tasks", 3)
+    world.dispatch()
+    world.read(USER, ids[0])  # 6
+    world.read_through(USER, 3)  # 7
+    world.unread(USER, ids[1])  # 8
+    world.archive(USER, ids[3])  # 9
+    world.send(USER)
+    world.dispatch()  # 10
+    world.badge(USER, "tasks", 4)
+    world.dispatch()  # 11
+    assert world.head(USER) == (11, 2)
+    assert world.misfits() == []
+    return world
+
+
+#: What was done to the rows by hand -> a part of the check's name, a part of the row that is named.
+CORRUPTIONS = {
+    "UPDATE notifications SET state = 'accepted' WHERE number = 1": ("a notification is accepted", ":id1"),
+    "UPDATE notifications SET state = 'dead' WHERE number = 1": ("a notification is accepted", ":id1"),
+    "UPDATE notifications SET dispatched_at = NULL WHERE number = 1": ("a notification is accepted", ":id1"),
+    "UPDATE notifications SET reached = 1 WHERE number = 1": ("a notification is accepted", ":id1"),
+    "UPDATE notifications SET audience = '[\"u1\"]' WHERE number = 1": ("a notification is accepted", ":id1"),
+    "UPDATE notifications SET recipients = 1, reached = 1 WHERE number = 1": ("a notification is", ":id1"),
+    "DELETE FROM deliveries WHERE user_id = 'u2' AND seq = 4": ("as many deliveries as recipients", ":id4"),
+    "DELETE FROM deliveries WHERE user_id = 'u1' AND seq = 2": ("every seq once", "inbox u1: head 11"),
+    "DELETE FROM changes WHERE user_id = 'u1' AND seq = 6": ("every seq once", "inbox u1: head 11"),
+    "DELETE FROM deliveries WHERE user_id = 'u1' AND seq = 11": ("every seq once", "inbox u1: head 11"),
+    "UPDATE changes SET seq = 5 WHERE seq = 6": ("every seq once", "inbox u1"),
+    "UPDATE changes SET seq = 1006 WHERE seq = 6": ("every seq once", "inbox u1"),
+    "UPDATE inboxes SET seq = 12 WHERE user_id = 'u1'": ("every seq once", "inbox u1: head 12"),
+    "UPDATE inboxes SET seq = 10 WHERE user_id = 'u1'": ("every seq once", "inbox u1: head 10"),
+    "UPDATE inboxes SET purged_seq = 5 WHERE user_id = 'u2'": ("every seq once", "inbox u2"),
+    "UPDATE inboxes SET unread = 3 WHERE user_id = 'u2'": ("says the same", "inbox u2: unread 3"),
+    "UPDATE badges SET seq = 5 WHERE count = 4": ("no badge event is newer", "badge u1 tasks: seq 5"),
+    "DELETE FROM inboxes WHERE user_id = 'u1'": ("belongs to an inbox", "entry u1 1"),
+    "UPDATE inboxes SET unread = 3 WHERE user_id = 'u1'": ("unread count is the count", "inbox u1: unread 3"),
+    "UPDATE inboxes SET read_through = 0 WHERE user_id = 'u1'": ("unread count is the count", "counted 3"),
+    "UPDATE deliveries SET read_at = NULL, archived_at = NULL WHERE user_id = 'u1' AND seq = 4": (
+        "unread count is the count",
+        "counted 3",
+    ),
+    "UPDATE deliveries SET kept_unread = false WHERE user_id = 'u1' AND seq = 2": (
+        "unread count is the count",
+        "counted 1",
+    ),
+    "UPDATE deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 3": ("follows", "entry u1 3: unread 9"),
+    "UPDATE deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 1": ("follows", "entry u1"),
+    "UPDATE deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 11": ("follows", "entry u1 11"),
+    "UPDATE deliveries SET unread = 9 WHERE user_id = 'u2' AND seq = 4": ("follows", "entry u2 4"),
+    "UPDATE changes SET unread = 9 WHERE seq = 6": ("follows", "entry u1 6: unread 9"),
+    "UPDATE changes SET unread = 0 WHERE seq = 8": ("follows", "entry u1 8: unread 0"),
+    "UPDATE changes SET unread = 3 WHERE seq = 7": ("follows", "entry u1"),
+    "UPDATE badges SET seq = 1000": ("badge", "badge u1 tasks"),
+    "UPDATE badges SET seq = 5": ("badge", "badge u1 tasks"),
+    "UPDATE badges SET seq = 1": ("badge", "badge u1 tasks"),
+    "UPDATE badges SET count = 7": ("badge", "badge u1 tasks"),
+    "DELETE FROM badges": ("badge", "badge u1 tasks"),
+}
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_what_does_not_fit_is_found_and_named(world: World, corruption: str) -> None:
+    ids = [row.id for row in told(world).log("u2")]
+    check, row = CORRUPTIONS[corruption]
+    for number, id in enumerate(ids, 1):
+        row = row.replace(f":id{number}", str(id))
+    world.sql(corruption)
+    found = [(misfit.check, misfit.row) for misfit in world.misfits()]
+    assert any(check in name and row in named for name, named in found), found
+
+
+def test_each_check_finds_something_above() -> None:
+    for check in CHECKS:
+        assert any(part in check for part, _ in CORRUPTIONS.values()), f"no corruption for: {check}"
+
+
+def test_the_totals_add_up(world: World) -> None:
+    told(world)
+    world.send(USER, "u3")
+    with world.database.read() as connection:
+        totals = audit.totals(connection)
+    assert totals == {
+        "accepted": 8,
+        "dispatched": 7,
+        "waiting": 1,
+        "dead": 0,
+        "recipients": 13,
+        "reached": 11,
+        "deliveries": 11,
+        "changes": 4,
+        "inboxes": 2,
+    }
+
+
+def test_the_totals_of_nothing_are_nothing(world: World) -> None:
+    with world.database.read() as connection:
+        assert set(audit.totals(connection).values()) == {0}
