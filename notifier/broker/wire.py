@@ -52,8 +52,11 @@ class _Gulping:
 
     @property
     def pending(self) -> bool:
-        """Whether bytes are here already that no selector will tell of."""
-        return self._at < len(self._ahead) or bool(getattr(self.sock, "pending", int)())
+        """Whether bytes are here already that no selector will tell of.
+
+        TLS keeps none of its own: a gulp is larger than its records (16 KiB, RFC 8446 section 5.1).
+        """
+        return self._at < len(self._ahead)
 
     def gather(self) -> bool:
         """Take what the socket has now into the buffer, without waiting; return whether some is there.

@@ -16,6 +16,7 @@ import pytest
 from notifier.broker import EXCHANGE, Message, Publisher, connect, routing_key
 from notifier.broker.subscriber import IDLE
 from notifier.settings import Settings
+from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.waiting import until
 from tests.integration.broker_listener import SECONDS, Listener, listening, message, publishing
 
@@ -38,10 +39,16 @@ HOSTILE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def vhost(rabbit_server: SharedRabbit) -> str:
+    """One for all tests here: none leaves a listener behind, and a vhost takes a second to make."""
+    return rabbit_server.fresh_url()
+
+
 @pytest.fixture(params=["file", "rabbitmq"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """A broker that nobody else uses."""
-    url = request.getfixturevalue("rabbit_url") if request.param == "rabbitmq" else ""
+    url = request.getfixturevalue("vhost") if request.param == "rabbitmq" else ""
     return Settings(_env_file=None, broker_url=url, var_dir=tmp_path / "var")
 
 

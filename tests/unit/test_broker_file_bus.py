@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -136,6 +137,13 @@ def test_nothing_is_written_for_a_dead_gateway(settings: Settings, events: Path,
     publisher = Publisher(settings)
     publisher.publish([Message("ada", 1, b"{}")])
     assert list(events.rglob("*.msg")) == []
+
+
+def test_one_who_looks_is_not_taken_for_the_owner(events: Path, bus: FileBus) -> None:
+    kill_a_gateway(events)
+    with (bus.gateways / "doomed" / "lock").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # as another process does that looks right now
+        assert not bus.alive("doomed")
 
 
 def test_what_a_dead_gateway_left_is_removed_and_the_living_stay(

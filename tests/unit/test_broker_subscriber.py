@@ -186,6 +186,8 @@ def test_recovery_is_told_only_after_the_last_confirm(room: Room) -> None:
     for confirmed in (2, 4):
         room.broker.do(room.broker.links[-1].confirm)
         until(lambda: room.broker.links[-1].open, SECONDS, "the next ones")
+        for _ in range(2):  # the loop has gone round
+            room.broker.do(lambda: None)
         assert sum(s.confirmed for s in subscriptions) == confirmed
         assert room.recoveries == []
     room.broker.do(room.broker.links[-1].confirm)
