@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 from sqlalchemy import event as sa_event
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
 from models.engine import Database, make_engine
 from models.store.accept import Accepted, accept
@@ -90,23 +90,29 @@ class Sender:
 
     def _ring_after_commit(self, session: Session, accepted: Accepted) -> None:
         if PENDING not in session.info:
-            session.info[PENDING] = []
+            session.info[PENDING] = {}
             sa_event.listen(session, "after_commit", self._committed)
-            sa_event.listen(session, "after_rollback", _rolled_back)
-        session.info[PENDING].append(accepted)
+            sa_event.listen(session, "after_transaction_end", _ended)
+        session.info[PENDING].setdefault(_innermost(session), []).append(accepted)
 
     def _committed(self, session: Session) -> None:
-        if session.in_nested_transaction():
-            return  # only a savepoint was released: nobody else can see the row yet
-        pending: list[Accepted] = session.info[PENDING]
-        while pending:
-            accepted = pending.pop()
+        pending: dict[SessionTransaction | None, list[Accepted]] = session.info[PENDING]
+        transaction = _innermost(session)
+        stored = pending.pop(transaction, [])
+        if transaction is not None and transaction.nested:
+            # Only a savepoint was released: nobody else can see the rows yet.
+            pending.setdefault(transaction.parent, []).extend(stored)
+            return
+        for accepted in stored:
             self.ringer.ring(accepted.id, bulk=accepted.bulk)
 
 
-def _rolled_back(session: Session) -> None:
-    if not session.in_nested_transaction():
-        session.info[PENDING].clear()
+def _innermost(session: Session) -> SessionTransaction | None:
+    return session.get_nested_transaction() or session.get_transaction()
+
+
+def _ended(session: Session, transaction: SessionTransaction) -> None:
+    session.info[PENDING].pop(transaction, None)  # what it still holds was rolled back
 
 
 _default: Sender | None = None
