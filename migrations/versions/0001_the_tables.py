@@ -49,8 +49,8 @@ def upgrade() -> None:
         sa.Column("unread", sa.Integer(), server_default="0", nullable=False),
         sa.Column("read_through", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("purged_seq", sa.BigInteger(), server_default="0", nullable=False),
-        sa.CheckConstraint("read_through <= seq", name="ck_inboxes_read_through"),
-        sa.CheckConstraint("unread >= 0", name="ck_inboxes_unread"),
+        sa.CheckConstraint("read_through <= seq", name=op.f("ck_inboxes_read_through")),
+        sa.CheckConstraint("unread >= 0", name=op.f("ck_inboxes_unread")),
         sa.PrimaryKeyConstraint("user_id", name="pk_inboxes"),
     )
     op.create_table(
@@ -73,8 +73,10 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("accepted_at", UtcDateTime, nullable=False),
         sa.Column("dispatched_at", UtcDateTime, nullable=True),
-        sa.CheckConstraint("state IN ('accepted', 'dispatched', 'dead')", name="ck_notifications_state"),
-        sa.CheckConstraint("reached >= 0 AND reached <= recipients", name="ck_notifications_reached"),
+        sa.CheckConstraint(
+            "state IN ('accepted', 'dispatched', 'dead')", name=op.f("ck_notifications_state")
+        ),
+        sa.CheckConstraint("reached >= 0 AND reached <= recipients", name=op.f("ck_notifications_reached")),
         sa.PrimaryKeyConstraint("number", name="pk_notifications"),
         sa.UniqueConstraint("id", name="uq_notifications_id"),
         sa.UniqueConstraint("idempotency_key", name="uq_notifications_idempotency_key"),
@@ -118,7 +120,7 @@ def upgrade() -> None:
         sa.Column("archived_at", UtcDateTime, nullable=True),
         sa.Column("kept_unread", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint(
-            "archived_at IS NULL OR read_at IS NOT NULL", name="ck_deliveries_archived_is_read"
+            "archived_at IS NULL OR read_at IS NOT NULL", name=op.f("ck_deliveries_archived_is_read")
         ),
         sa.ForeignKeyConstraint(
             ["notification_id"], ["notifications.id"], name="fk_deliveries_notification_id_notifications"
