@@ -1,0 +1,356 @@
+"""Sending: durable before it returns, in the caller's transaction when asked, rung for after the commit."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+import notifier
+from models.engine import Database, make_engine
+from models.tables import notifications
+from notifier import Alert, InvalidInput, send_notification, update_badge
+from notifier import send as send_module
+from notifier.draft import draft
+from notifier.errors import DatabaseUnavailable, IdempotencyMismatch
+from notifier.send import Sender
+from tests.harness.waiting import free_port
+from tests.harness.world import World, alert
+
+ALERT = Alert(title="Order Shipped", message="m", type="success")
+ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+@dataclass
+class FakeRinger:
+    """Keeps who was rung for, and looks whether the row can be seen by others at that moment."""
+
+    database: Database
+    rung: list[str] = field(default_factory=list)
+    bulk: list[str] = field(default_factory=list)
+
+    def ring(self, id: str, *, bulk: bool = False) -> None:
+        with self.database.read() as connection:
+            seen = connection.scalar(sa.select(sa.func.count()).where(notifications.c.id == id))
+        assert seen == 1, "rung for before it was committed"
+        (self.bulk if bulk else self.rung).append(id)
+
+
+@pytest.fixture
+def ringer(database: Database) -> Iterator[FakeRinger]:
+    """The process's sender uses the test's database and this ringer."""
+    ringer = FakeRinger(database)
+    send_module.use(Sender(database, ringer))
+    yield ringer
+    send_module.use(None)
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """A caller's own SQLAlchemy session, with a table of the caller's beside ours."""
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE IF EXISTS orders")
+        connection.exec_driver_sql("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    with Session(database.engine) as session:
+        yield session
+    with database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE orders")
+
+
+def order(session: Session, number: int) -> None:
+    """The caller's own change."""
+    session.execute(sa.text("INSERT INTO orders VALUES (:id)"), {"id": number})
+
+
+def stored(world: World) -> set[str]:
+    with world.database.read() as connection:
+        return set(connection.scalars(sa.select(notifications.c.id)))
+
+
+# ---------------------------------------------------------------------- alone
+
+
+def test_it_is_durable_and_rung_for_when_it_returns(world: World, ringer: FakeRinger) -> None:
+    id = send_notification("u1", ALERT)
+    row = world.notification(id)
+    assert (row.state, row.audience, row.sender) == ("accepted", ["u1"], "system")
+    assert row.data == {"title": "Order Shipped", "message": "m", "type": "success"}
+    assert ringer.rung == [id]
+
+
+def test_a_mapping_is_an_alert_unless_its_event_is_named(world: World, ringer: FakeRinger) -> None:
+    assert world.notification(send_notification("u1", alert())).event == "alert"
+    badge = send_notification("u1", {"type": "tasks", "count": 1}, event="badge")
+    assert world.notification(badge).event == "badge"
+
+
+def test_many_recipients_are_one_notification(world: World, ringer: FakeRinger) -> None:
+    id = send_notification(["u1", "u2", "u1"], ALERT, sender="shop")
+    assert (world.notification(id).audience, world.notification(id).sender) == (["u1", "u2"], "shop")
+
+
+def test_a_large_audience_is_rung_for_in_its_own_lane(ringer: FakeRinger) -> None:
+    id = send_notification([f"u{n}" for n in range(101)], ALERT)
+    assert (ringer.rung, ringer.bulk) == ([], [id])
+
+
+def test_a_badge_is_set_by_its_own_call(world: World, ringer: FakeRinger) -> None:
+    id = update_badge("u1", "messages", 3)
+    world.dispatch()
+    assert world.snapshot("u1").badges == {"messages": 3}
+    assert ringer.rung == [id]
+
+
+def test_a_replayed_one_is_not_rung_for_again(world: World, ringer: FakeRinger) -> None:
+    first = send_notification("u1", ALERT, idempotency_key="k")
+    assert send_notification("u1", ALERT, idempotency_key="k") == first
+    assert send_notification("u1", ALERT, id=ID) == send_notification("u1", ALERT, id=ID) == ID
+    assert ringer.rung == [first, ID]
+    with pytest.raises(IdempotencyMismatch):
+        send_notification("u2", ALERT, idempotency_key="k")
+
+
+@pytest.mark.parametrize("to", ["", "a\n", [], ["a", ""], ["x" * 129]])
+def test_wrong_input_stores_nothing(world: World, ringer: FakeRinger, to: object) -> None:
+    with pytest.raises(InvalidInput):
+        send_notification(to, ALERT)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput):
+        update_badge("u1", "messages", -1)
+    assert stored(world) == set()
+    assert ringer.rung == []
+
+
+# ---------------------------------------------------------------------- in the caller's transaction
+
+
+def test_it_is_in_the_callers_commit(world: World, ringer: FakeRinger, session: Session) -> None:
+    order(session, 7)
+    id = send_notification("u1", ALERT, session=session)
+    assert ringer.rung == []
+    session.commit()
+    assert stored(world) == {id}
+    assert ringer.rung == [id]
+
+
+def test_nobody_else_sees_it_before_the_commit(
+    database: Database, world: World, ringer: FakeRinger, session: Session
+) -> None:
+    send_notification("u1", ALERT, session=session)
+    assert stored(world) == set()
+    session.commit()
+    assert len(world.dispatch()) == 1
+
+
+def test_it_is_gone_with_the_rollback(world: World, ringer: FakeRinger, session: Session) -> None:
+    send_notification("u1", ALERT, session=session)
+    session.rollback()
+    order(session, 8)
+    session.commit()
+    assert stored(world) == set()
+    assert ringer.rung == []
+
+
+def test_it_is_gone_when_the_session_is_closed_without_a_commit(
+    world: World, ringer: FakeRinger, session: Session
+) -> None:
+    send_notification("u1", ALERT, session=session)
+    session.close()
+    order(session, 8)
+    session.commit()
+    assert stored(world) == set()
+    assert ringer.rung == []
+
+
+def test_a_commit_that_fails_rings_for_nothing(world: World, ringer: FakeRinger, session: Session) -> None:
+    order(session, 7)
+    session.commit()
+    send_notification("u1", ALERT, session=session)
+    with pytest.raises(sa.exc.IntegrityError):
+        order(session, 7)
+    session.rollback()
+    assert stored(world) == set()
+    assert ringer.rung == []
+
+
+def test_a_released_savepoint_waits_for_the_outer_commit(
+    world: World, ringer: FakeRinger, session: Session
+) -> None:
+    first = send_notification("u1", ALERT, session=session)
+    with session.begin_nested():
+        second = send_notification("u1", ALERT, session=session)
+        with session.begin_nested():
+            third = send_notification("u1", ALERT, session=session)
+    assert ringer.rung == []
+    session.commit()
+    assert stored(world) == {first, second, third}
+    assert sorted(ringer.rung) == sorted([first, second, third])
+
+
+def test_a_savepoint_rolled_back_takes_only_its_own(
+    world: World, ringer: FakeRinger, session: Session
+) -> None:
+    first = send_notification("u1", ALERT, session=session)
+    savepoint = session.begin_nested()
+    send_notification("u1", ALERT, session=session)
+    savepoint.rollback()
+    last = send_notification("u1", ALERT, session=session)
+    session.commit()
+    assert stored(world) == {first, last}
+    assert sorted(ringer.rung) == sorted([first, last])
+
+
+def test_a_released_savepoint_inside_one_rolled_back_is_gone_too(
+    world: World, ringer: FakeRinger, session: Session
+) -> None:
+    outer = session.begin_nested()
+    with session.begin_nested():
+        send_notification("u1", ALERT, session=session)
+    outer.rollback()
+    kept = send_notification("u1", ALERT, session=session)
+    session.commit()
+    assert stored(world) == {kept}
+    assert ringer.rung == [kept]
+
+
+def test_a_released_savepoint_is_gone_with_the_outer_rollback(
+    world: World, ringer: FakeRinger, session: Session
+) -> None:
+    with session.begin_nested():
+        send_notification("u1", ALERT, session=session)
+    session.rollback()
+    session.commit()
+    assert stored(world) == set()
+    assert ringer.rung == []
+
+
+def test_a_session_is_used_for_one_transaction_after_the_other(
+    world: World, ringer: FakeRinger, session: Session
+) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append(send_notification("u1", ALERT, session=session))
+        session.commit()
+        send_notification("u1", ALERT, session=session)
+        session.rollback()
+    assert stored(world) == set(ids)
+    assert ringer.rung == ids
+
+
+def test_a_scoped_session_is_joined_too(world: World, ringer: FakeRinger, database: Database) -> None:
+    registry = scoped_session(sessionmaker(database.engine))
+    id = send_notification("u1", ALERT, session=registry)
+    assert ringer.rung == []
+    registry.commit()
+    assert (stored(world), ringer.rung) == ({id}, [id])
+    registry.remove()
+
+
+def test_a_badge_joins_as_well(world: World, ringer: FakeRinger, session: Session) -> None:
+    id = update_badge("u1", "tasks", 1, session=session)
+    session.rollback()
+    assert stored(world) == set()
+    id = update_badge("u1", "tasks", 1, session=session)
+    session.commit()
+    assert (stored(world), ringer.rung) == ({id}, [id])
+
+
+def test_a_mismatch_leaves_the_callers_transaction_usable(
+    world: World, ringer: FakeRinger, session: Session
+) -> None:
+    send_notification("u1", ALERT, id=ID)
+    order(session, 7)
+    with pytest.raises(IdempotencyMismatch):
+        send_notification("u2", ALERT, id=ID, session=session)
+    kept = send_notification("u3", ALERT, session=session)
+    session.commit()
+    assert stored(world) == {ID, kept}
+
+
+def test_a_ringer_that_fails_does_not_undo_the_callers_commit(
+    world: World, database: Database, session: Session
+) -> None:
+    """`Ringer.ring` never fails; this pins down what a commit means if another one does."""
+
+    class Broken:
+        def ring(self, id: str, *, bulk: bool = False) -> None:
+            raise RuntimeError("broken bell")
+
+    sender = Sender(database, Broken())
+    accepted = sender.send(draft(user_id="u1", data=ALERT), session=session)
+    with pytest.raises(RuntimeError, match="broken bell"):
+        session.commit()
+    assert stored(world) == {accepted.id}
+
+
+# ---------------------------------------------------------------------- a database that is away
+
+
+@pytest.fixture
+def nowhere(tmp_path: object) -> Iterator[Sender]:
+    """A sender whose database does not answer."""
+
+    class Silent:
+        def ring(self, id: str, *, bulk: bool = False) -> None:
+            raise AssertionError("rung for what was not stored")
+
+    database = Database(make_engine(f"postgresql+psycopg://127.0.0.1:{free_port()}/none"))
+    yield Sender(database, Silent())
+    database.dispose()
+
+
+def test_a_database_that_is_away_is_said_at_once(nowhere: Sender) -> None:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        nowhere.send(draft(user_id="u1", data=ALERT))
+    assert (caught.value.status, caught.value.retry_after) == (503, 2)
+
+
+def test_a_database_that_takes_connections_and_says_nothing_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        database = Database(make_engine(f"postgresql+psycopg://127.0.0.1:{server.getsockname()[1]}/none"))
+        with pytest.raises(DatabaseUnavailable):
+            database.check()
+        database.dispose()
+
+
+def test_a_locked_sqlite_file_is_a_database_that_is_away(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.engine.BUSY_TIMEOUT", 50)
+    other = Database(make_engine(str(sqlite_database.engine.url)))
+
+    class Silent:
+        def ring(self, id: str, *, bulk: bool = False) -> None: ...
+
+    with sqlite_database.write(), pytest.raises(DatabaseUnavailable):
+        Sender(other, Silent()).send(draft(user_id="u1", data=ALERT))
+    assert Sender(other, Silent()).send(draft(user_id="u1", data=ALERT)).id
+    other.dispose()
+
+
+def test_a_pool_without_a_free_connection_is_a_database_that_is_away(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.engine.POOL_TIMEOUT", 0.05)
+    narrow = Database(make_engine(str(sqlite_database.engine.url), pool_size=1))
+    with narrow.read(), narrow.read(), pytest.raises(DatabaseUnavailable):
+        narrow.check()
+    narrow.check()
+    narrow.dispose()
+
+
+def test_a_wrong_statement_is_our_own_fault_and_no_database_away(database: Database) -> None:
+    with pytest.raises(sa.exc.DBAPIError), database.read() as connection:
+        connection.execute(sa.text("SELECT nothing FROM nowhere"))
+
+
+def test_the_package_hands_its_names_on() -> None:
+    assert notifier.send_notification is send_notification
+    assert set(notifier.__all__) <= set(dir(notifier)) | set(notifier._HOMES)
+    for name in notifier.__all__:
+        assert getattr(notifier, name)
+    with pytest.raises(AttributeError):
+        _ = notifier.nothing
