@@ -3,7 +3,7 @@ the import, a send inside its own transaction, and a plain send.
 
     notifier up                                            # in one terminal
     flask --app examples.orders_app run --port 5001        # in another
-    curl localhost:5001/orders --json '{"customer": "ada", "item": "Lamp"}'
+    curl localhost:5001/orders -H 'Content-Type: application/json' -d '{"customer": "ada", "item": "Lamp"}'
     curl -X POST localhost:5001/orders/1/ship
 
 It takes the database and the broker from the same settings (NOTIFIER_DATABASE_URL, NOTIFIER_BROKER_URL),

@@ -64,7 +64,29 @@ def test_the_python_api_page_runs_from_top_to_bottom(site: Site, tmp_path: Path)
     site.arrived(user, 6)
 
 
-@pytest.mark.parametrize("page", sorted(str(p.relative_to(REPO)) for p in REPO.glob("docs/**/*.md")))
+def test_the_first_notifications_of_the_readme_arrive(site: Site, tmp_path: Path) -> None:
+    user = new_user("docs")
+    (python,) = blocks("README.md", "python")
+    curl = blocks("README.md", "sh")[-1].replace("http://127.0.0.1:3000", "$NOTIFIER")
+    env = environment(site, user)
+    for words in (
+        [sys.executable, "-c", python.replace("customer-1", user)],
+        ["/bin/sh", "-euc", curl.replace("customer-1", user).replace("$(cat var/api-key)", "$KEY")],
+    ):
+        done = subprocess.run(
+            words, env=env, cwd=REPO, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    site.arrived(user, 3)
+    with site.user(user) as inbox:
+        titles = [item["data"]["title"] for item in inbox.items()]
+        assert titles == ["Hello", "Order Shipped"]
+
+
+PAGES = [*REPO.glob("*.md"), *REPO.glob("docs/**/*.md")]
+
+
+@pytest.mark.parametrize("page", sorted(str(p.relative_to(REPO)) for p in PAGES))
 def test_every_link_within_the_documentation_leads_somewhere(page: str) -> None:
     path = REPO / page
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
