@@ -55,7 +55,7 @@ async def kill_pool_child(stack: Stack, rng: random.Random) -> None:
 
 async def freeze_pool_child(stack: Stack, rng: random.Random) -> None:
     """SIGSTOP a pool child for some seconds."""
-    child = stack.freeze_pool_child()
+    child = await asyncio.to_thread(stack.freeze_pool_child)
     await asyncio.sleep(rng.uniform(1, 5))
     child.resume()
 

@@ -15,7 +15,7 @@ from tests.harness.postgres import PrivatePostgres
 from tests.harness.processes import REPO, Process
 from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.services import PrivateService
-from tests.harness.waiting import free_port
+from tests.harness.waiting import free_port, until
 
 # Shorter than the defaults, so that a run takes seconds where production may take half a minute.
 PACE = {
@@ -106,7 +106,9 @@ class Stack:
         return child
 
     def _pool_child(self) -> psutil.Process:
-        return self.processes["worker 2"].children()[0]
+        """One that runs; the parent may just be replacing those before it."""
+        parent = self.processes["worker 2"]
+        return until(parent.children, 15, "the pool has a child")[0]
 
     def freeze(self, part: str) -> None:
         """SIGSTOP a part with all its children."""
