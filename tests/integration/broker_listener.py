@@ -1,4 +1,4 @@
-"""A gateway's ear for the broker tests: a subscriber on a thread, and all it heard."""
+"""What the broker tests share: a subscriber on a thread with all it heard, and raw access to the broker."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
-from notifier.broker import Message, Publisher, Subscriber, new_gateway_id
+import amqp
+
+from notifier.broker import EXCHANGE, Message, Publisher, Subscriber, connect, new_gateway_id, routing_key
 from notifier.settings import Settings
 from tests.harness.waiting import until
 
@@ -74,3 +76,30 @@ def publishing(settings: Settings, timeout: float = 5.0) -> Iterator[Publisher]:
 def message(user_id: str, seq: int = 1) -> Message:
     """A message that says whose it is."""
     return Message(user_id, seq, f'{{"to":{user_id!r},"seq":{seq}}}'.encode())
+
+
+def somebody_listens(settings: Settings, user_id: str) -> bool:
+    """Ask the broker itself: RabbitMQ returns a mandatory message that no queue takes."""
+    if settings.file_broker:
+        return (settings.var_dir / "broker" / "events" / "bindings" / routing_key(user_id)).exists()
+    returned: list[object] = []
+    with connect(settings) as connection, connection.channel() as channel:
+        channel.events["basic_return"].add(lambda *args: returned.append(args))
+        channel.basic_publish_confirm(amqp.Message(b"{}"), EXCHANGE, routing_key(user_id), mandatory=True)
+    return not returned
+
+
+class Undecodable(amqp.Message):  # type: ignore[misc]
+    """A message with a header that RabbitMQ passes on and py-amqp cannot decode: the year 584 billion."""
+
+    def _serialize_properties(self) -> bytes:
+        return b"\x20\x00\x00\x00\x00\x0b\x01aT" + b"\xff" * 8
+
+
+def publish_raw(settings: Settings, user_id: str, seqs: list[object]) -> None:
+    """Publish with these seqs in the header; then a message without a body, and an undecodable one."""
+    messages = [amqp.Message(b"{}", application_headers={"seq": seq}) for seq in seqs]
+    messages += [amqp.Message(b"", application_headers={"seq": 1}), Undecodable(b"{}")]
+    with connect(settings) as connection, connection.channel() as channel:
+        for raw in messages:
+            channel.basic_publish(raw, exchange=EXCHANGE, routing_key=routing_key(user_id))

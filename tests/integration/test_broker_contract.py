@@ -10,15 +10,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import amqp
 import pytest
 
-from notifier.broker import EXCHANGE, Message, Publisher, connect, routing_key
+from notifier.broker import Message, Publisher
 from notifier.broker.subscriber import IDLE
 from notifier.settings import Settings
 from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.waiting import until
-from tests.integration.broker_listener import SECONDS, Listener, listening, message, publishing
+from tests.integration.broker_listener import (
+    SECONDS,
+    Listener,
+    listening,
+    message,
+    publish_raw,
+    publishing,
+    somebody_listens,
+)
 
 HOSTILE = [
     "a/b",
@@ -113,17 +120,6 @@ def test_what_nobody_listens_to_vanishes(
         assert [p for p in (settings.var_dir / "broker").rglob("*.msg") if p.exists()] == []
 
 
-def _somebody_listens(settings: Settings, user_id: str) -> bool:
-    """Ask the broker itself: RabbitMQ returns a mandatory message that no queue takes."""
-    if settings.file_broker:
-        return (settings.var_dir / "broker" / "events" / "bindings" / routing_key(user_id)).exists()
-    returned: list[object] = []
-    with connect(settings) as connection, connection.channel() as channel:
-        channel.events["basic_return"].add(lambda *args: returned.append(args))
-        channel.basic_publish_confirm(amqp.Message(b"{}"), EXCHANGE, routing_key(user_id), mandatory=True)
-    return not returned
-
-
 def test_after_unsubscribe_nothing_comes_and_after_subscribe_again_it_does(
     settings: Settings, listener: Listener, publisher: Publisher
 ) -> None:
@@ -131,7 +127,7 @@ def test_after_unsubscribe_nothing_comes_and_after_subscribe_again_it_does(
     listener.subscriber.unsubscribe("ada")
     listener.subscriber.unsubscribe("ada")
     listener.subscriber.unsubscribe("never there")
-    until(lambda: not _somebody_listens(settings, "ada"), SECONDS, "the broker forgets the queue")
+    until(lambda: not somebody_listens(settings, "ada"), SECONDS, "the broker forgets the queue")
     publisher.publish([message("ada", 1), message("last", 1)])
     assert listener.hears(1) == [("last", 1)]
     listener.subscribe("ada")
@@ -175,8 +171,8 @@ def test_a_subscription_does_not_wait_for_the_next_event(listener: Listener) -> 
 def test_after_the_end_nobody_listens(settings: Settings) -> None:
     with listening(settings) as listener:
         listener.subscribe("ada")
-        assert _somebody_listens(settings, "ada")
-    assert not _somebody_listens(settings, "ada")
+        assert somebody_listens(settings, "ada")
+    assert not somebody_listens(settings, "ada")
 
 
 def test_malformed_messages_are_refused_and_stop_nothing(
@@ -192,28 +188,12 @@ def test_malformed_messages_are_refused_and_stop_nothing(
         (inbox / f"1.{key}.1.msg").write_bytes(b"")
         (inbox / "junk").write_bytes(b"{}")
     else:
-        _publish_raw(settings, "ada", bad)
+        publish_raw(settings, "ada", bad)
     publisher.publish([Message("ada", 1, b"x" * (1 << 20)), Message("ada", 2, b"x" * ((1 << 20) + 1))])
     publisher.publish([message("ada", 3)])
     assert listener.hears(2) == [("ada", 1), ("ada", 3)]
     assert listener.subscriber.stats.refused == len(bad) + 3
     assert listener.subscriber.stats.connections == 1
-
-
-class Undecodable(amqp.Message):  # type: ignore[misc]
-    """A message with a header that RabbitMQ passes on and py-amqp cannot decode: the year 584 billion."""
-
-    def _serialize_properties(self) -> bytes:
-        return b"\x20\x00\x00\x00\x00\x0b\x01aT" + b"\xff" * 8
-
-
-def _publish_raw(settings: Settings, user_id: str, seqs: list[object]) -> None:
-    """Publish with these seqs in the header; then a message without a body, and an undecodable one."""
-    messages = [amqp.Message(b"{}", application_headers={"seq": seq}) for seq in seqs]
-    messages += [amqp.Message(b"", application_headers={"seq": 1}), Undecodable(b"{}")]
-    with connect(settings) as connection, connection.channel() as channel:
-        for raw in messages:
-            channel.basic_publish(raw, exchange=EXCHANGE, routing_key=routing_key(user_id))
 
 
 def test_a_callback_that_raises_stops_nothing(settings: Settings, publisher: Publisher) -> None:
