@@ -1,0 +1,440 @@
+"""Snapshot and events make the state, whatever happens in between (issue 3, item 2).
+
+A hypothesis state machine over the sans-I/O session and the real store. It sends, dispatches, loses,
+doubles, swaps and delays what the broker carries, connects from every place, cuts, crashes, acks and
+changes entries, at every interleaving of "subscribed", "SQL has read" and "the session was told".
+Each frame is held against the oracle as it reaches its client; at the end everything settles, and
+every client, the store and the audit must agree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from models.engine import Database, make_engine
+from models.store import devices, log
+from models.store.devices import Ack, Closed
+from models.store.inbox import Changed
+from models.store.log import READ_AT
+from models.tables import deliveries, metadata
+from notifier import frames
+from notifier.log import ARCHIVED, READ, UNREAD, Snapshot
+from notifier.session import Acked, Change, Effect, Fetch, Join, Phase, Principal, Send, Session
+from tests.harness.oracle import Client, Oracle
+from tests.harness.world import World, empty
+
+USERS = ("u1", "u2")
+WINDOW, MAX_BEHIND, BUFFER = 4, 10, 3  # small, so that a short history runs over them
+CLIENTS = (("u1", "phone"), ("u1", "tablet"), ("u1", None), ("u2", "phone"))
+SETTLED = 1_000  # rounds; far more than a machine that settles ever needs
+
+users = st.sampled_from(USERS)
+clients = st.integers(0, len(CLIENTS) - 1)
+picks = st.integers(0, 30)
+
+
+@dataclass
+class Socket:
+    """One connection as the gateway has it: its session, what SQL is asked, what is on the wire."""
+
+    id: str
+    client: Client
+    session: Session
+    asked: Join | Fetch | None = None
+    answer: Snapshot | None = None
+    wire: list[bytes] = field(default_factory=list)
+    cut: bool = False  # the client is gone; the gateway does not know yet
+
+
+class Machine(RuleBasedStateMachine):
+    """One gateway, one broker, one store; `database` is set by the test."""
+
+    database: Database
+
+    def __init__(self) -> None:
+        super().__init__()
+        empty(self.database)
+        self.world = World(self.database)
+        self.oracles = {user: Oracle() for user in USERS}
+        self.clients = [Client(user, device, self.oracles[user], WINDOW) for user, device in CLIENTS]
+        self.held: dict[int, set[int]] = {n: set() for n in range(len(CLIENTS))}  # sent, not yet acked
+        self.sockets: dict[int, Socket] = {}
+        self.ghosts: list[Socket] = []  # cut, not yet noticed
+        self.flight: list[tuple[str, int, bytes]] = []  # what the broker carries
+        self.acks: list[Ack] = []
+        self.claims: list[tuple[str, set[int]]] = []  # what those acks must deliver
+        self.closed: list[Closed] = []
+        self.number = 0
+
+    # ------------------------------------------------------------------ sending
+
+    @initialize(count=st.integers(0, 14))
+    def begin_with_a_history(self, count: int) -> None:
+        for _ in range(count):
+            self.world.send("u1")
+        self.dispatch(50)
+        self.flight.clear()
+
+    @rule(to=st.sampled_from([("u1",), ("u2",), ("u1", "u2"), ("u2", "u1")]))
+    def send(self, to: tuple[str, ...]) -> None:
+        self.world.send(*to)
+
+    @rule(user=users, kind=st.sampled_from(["tasks", "messages"]), count=st.integers(0, 5))
+    def set_badge(self, user: str, kind: str, count: int) -> None:
+        self.world.badge(user, kind, count)
+
+    @rule(limit=st.integers(1, 4))
+    def dispatch(self, limit: int) -> None:
+        for user, entry in self.world.dispatch(limit):
+            assert entry.id is not None
+            self.oracles[user].arrives(entry.event, entry.id, entry.data)
+            assert (entry.seq, entry.unread) == (self.oracles[user].head, self.oracles[user].now.unread)
+            self.flight.append((user, entry.seq, frames.event(user, entry)))
+
+    # ------------------------------------------------------------------ the broker
+
+    @rule(pick=picks, doubled=st.booleans())
+    def broker_brings(self, pick: int, doubled: bool) -> None:
+        """Any of what is on its way arrives next: swapped, delayed; and stays on its way when doubled."""
+        if self.flight:
+            place = pick % len(self.flight)
+            user, seq, frame = self.flight[place] if doubled else self.flight.pop(place)
+            self.offer(user, seq, frame)
+
+    @rule()
+    def broker_brings_everything(self) -> None:
+        flight, self.flight = self.flight, []
+        for message in flight:
+            self.offer(*message)
+
+    @rule(pick=picks)
+    def broker_loses(self, pick: int) -> None:
+        if self.flight:
+            self.flight.pop(pick % len(self.flight))
+
+    @rule(user=users, ahead=st.integers(1, 40))
+    def broker_makes_one_up(self, user: str, ahead: int) -> None:
+        """A seq that was never committed, far after the head; its frame must reach nobody."""
+        self.offer(user, self.oracles[user].head + 1_000 + ahead, b'{"op":"nonsense"}')
+
+    def offer(self, user: str, seq: int, frame: bytes) -> None:
+        for socket in [*self.sockets.values(), *self.ghosts]:
+            if socket.client.user_id == user and socket.session.offer(seq, frame):
+                self.perform(socket, socket.session.take())
+
+    @rule()
+    def gateway_compares_heads(self) -> None:
+        for socket in [*self.sockets.values(), *self.ghosts]:
+            with self.database.read() as connection:
+                heads = log.heads(connection, [socket.client.user_id])
+            for head in heads.values():
+                if socket.session.heard(head):
+                    self.perform(socket, socket.session.take())
+
+    # ------------------------------------------------------------------ connections
+
+    @rule(who=clients, place=st.sampled_from(["own", "null", "zero", "older", "ahead"]), pick=picks)
+    def client_connects(self, who: int, place: str, pick: int) -> None:
+        client = self.clients[who]
+        if who in self.sockets:
+            return
+        older = sorted(client.remembered)
+        after = {
+            "own": client.seq if client.seq in client.remembered else None,
+            "null": None,
+            "zero": 0,
+            "older": older[pick % len(older)] if older else 0,
+            "ahead": self.oracles[client.user_id].head + 1 + pick,
+        }[place]
+        client.connects(after)
+        self.number += 1
+        session = Session(lambda token: Principal(token, float("inf")), now=0.0, frames_per_second=1_000_000)
+        socket = self.sockets[who] = Socket(f"socket {self.number}", client, session)
+        self.says(socket, op="hello", token=client.user_id, after=after, device=client.device)
+
+    def says(self, socket: Socket, **frame: Any) -> None:
+        self.perform(socket, socket.session.receive(json.dumps(frame), 0.0))
+
+    def perform(self, socket: Socket, effects: list[Effect]) -> None:
+        """What the gateway does with what a session says; SQL is asked now, and read when a rule says."""
+        for effect in effects:
+            match effect:
+                case Send(frame):
+                    socket.wire.append(frame)
+                case Join() | Fetch():
+                    assert socket.asked is None, "SQL is asked for one thing at a time"
+                    socket.asked = effect
+                case Acked(window_from, log_from, after, through):
+                    user, device = socket.client.user_id, socket.client.device
+                    self.acks.append(Ack(user, device, window_from, log_from, after, through))
+                case Change(op, ids, through):
+                    self.change(socket.client.user_id, op, ids, through)
+                case _:
+                    raise AssertionError(f"nothing here closes a socket: {effect}")
+
+    @rule(who=clients)
+    def sql_reads(self, who: int) -> None:
+        """The snapshot is taken; what is committed after this moment is not in it."""
+        socket = self.sockets.get(who)
+        if socket is None or socket.asked is None or socket.answer is not None:
+            return
+        client, asked = socket.client, socket.asked
+        at = socket.answer = self.world.snapshot(client.user_id, asked.after)
+        if client.device is None or (isinstance(asked, Fetch) and not at.reset):
+            return
+        window_from, log_from = (
+            (at.window[0].seq if at.window else at.head + 1, at.head)
+            if at.window is not None
+            else ((asked.after or 0) + 1, asked.after or 0)
+        )
+        after = None if isinstance(asked, Fetch) or at.reset == "ahead" else asked.after
+        self.world.database.run(
+            lambda connection: devices.joined(
+                connection,
+                user_id=client.user_id,
+                device=str(client.device),
+                socket=socket.id,
+                after=after,
+                window_from=window_from,
+                log_from=log_from,
+                user_agent=None,
+                now=self.world.tick(),
+            )
+        )
+        if isinstance(asked, Join):
+            if after is not None:
+                self.oracles[client.user_id].acked |= self.deliveries_of(
+                    client, {seq for seq in self.held[who] if seq <= after}
+                )
+            self.held[who] = set()
+
+    @rule(who=clients)
+    def sql_answers(self, who: int) -> None:
+        """The session is told what was read."""
+        if socket := self.sockets.get(who):
+            self.hand_over(socket)
+
+    def hand_over(self, socket: Socket) -> None:
+        asked, answer = socket.asked, socket.answer
+        if asked is None or answer is None:
+            return
+        socket.asked = socket.answer = None
+        joins = isinstance(asked, Join) or answer.reset is not None
+        self.perform(socket, (socket.session.joined if joins else socket.session.fetched)(answer))
+
+    @rule(who=clients)
+    def sql_fails(self, who: int) -> None:
+        socket = self.sockets.get(who)
+        if socket and isinstance(socket.asked, Fetch) and socket.answer is None:
+            socket.asked = None
+            socket.session.failed()
+
+    @rule(who=clients, count=st.integers(1, 30))
+    def client_receives(self, who: int, count: int) -> None:
+        if socket := self.sockets.get(who):
+            for frame in socket.wire[:count]:
+                socket.client.receives(json.loads(frame))
+            del socket.wire[:count]
+            self.held[who] |= socket.client.got
+
+    @rule(who=clients, back=st.integers(0, 3))
+    def client_acks(self, who: int, back: int) -> None:
+        socket = self.sockets.get(who)
+        if socket and socket.client.phase == "live" and socket.client.seq:
+            seq = max(0, socket.client.seq - back)
+            claim = self.deliveries_of(socket.client, {s for s in socket.client.got if s <= seq})
+            self.claims.append((socket.client.user_id, claim))
+            self.says(socket, op="ack", seq=seq)
+
+    def deliveries_of(self, client: Client, seqs: set[int]) -> set[int]:
+        """Of some seqs those that are deliveries: a change of state is nobody's delivery."""
+        log = self.oracles[client.user_id].log
+        return {seq for seq in seqs if log[seq - 1][1] is not None}
+
+    @rule()
+    def gateway_flushes(self) -> None:
+        acks, self.acks, closed, self.closed = self.acks, [], self.closed, []
+        self.database.run(lambda connection: devices.flush(connection, acks, closed, now=self.world.tick()))
+        for user, claim in self.claims:
+            self.oracles[user].acked |= claim
+        self.claims.clear()
+
+    @rule(who=clients)
+    def line_is_cut(self, who: int) -> None:
+        """What is on the wire is lost; the gateway goes on sending into the void until it notices."""
+        if socket := self.sockets.pop(who, None):
+            socket.client.phase = "offline"
+            socket.wire.clear()
+            if socket.asked is None:
+                self.ghosts.append(socket)
+
+    @rule()
+    def gateway_notices(self) -> None:
+        for socket in self.ghosts:
+            client = socket.client
+            if client.device is not None:
+                closed = Closed(client.user_id, client.device, socket.id, socket.session.sent)
+                self.closed.append(closed)
+            socket.session.close(1006, "")
+        self.ghosts.clear()
+
+    @rule()
+    def gateway_crashes(self) -> None:
+        """Everything in its memory is gone: subscriptions, acks, who was closed."""
+        for socket in self.sockets.values():
+            socket.client.phase = "offline"
+        self.sockets.clear()
+        self.ghosts.clear()
+        self.acks.clear()
+        self.claims.clear()
+        self.closed.clear()
+
+    # ------------------------------------------------------------------ changes of state
+
+    @rule(user=users, op=st.sampled_from([READ, UNREAD, ARCHIVED]), mask=st.integers(1, 255), socket=clients)
+    def entries_change(self, user: str, op: str, mask: int, socket: int) -> None:
+        """Some of the newest entries change, by a socket of the user if this one is, else by HTTP."""
+        entries = sorted((seq, id) for id, (seq, _) in self.oracles[user].now.entries.items())
+        ids = [id for place, (_, id) in enumerate(entries[-8:]) if mask >> place & 1]
+        word = {READ: "read", UNREAD: "unread", ARCHIVED: "archive"}[op]
+        if ids and (chosen := self.live_socket(socket, user)):
+            self.says(chosen, op=word, ids=ids)
+        elif ids:
+            self.change(user, op, ids, None)
+
+    @rule(user=users, through=st.integers(0, 40), socket=clients)
+    def everything_is_read(self, user: str, through: int, socket: int) -> None:
+        if chosen := self.live_socket(socket, user):
+            self.says(chosen, op="read", through=through)
+        else:
+            self.change(user, READ, None, through)
+
+    def live_socket(self, who: int, user: str) -> Socket | None:
+        socket = self.sockets.get(who)
+        live = socket and socket.session.phase is Phase.LIVE and socket.client.user_id == user
+        return socket if live else None
+
+    def change(self, user: str, op: str, ids: Any, through: int | None) -> None:
+        oracle = self.oracles[user]
+        expected = oracle.expects(op, ids, through)
+        if through is not None:
+            changed: Changed = self.world.read_through(user, through)
+        else:
+            changed = self.world._change(user, op, ids)
+        if expected is None:
+            assert changed.entry is None, "nothing was to change"
+            return
+        oracle.changes(op, expected)
+        assert changed.entry is not None, "something was to change"
+        assert (changed.entry.event, changed.entry.data) == (op, expected)
+        assert (changed.seq, changed.unread) == (oracle.head, oracle.now.unread)
+        assert changed.entry.unread == oracle.now.unread
+        frame = frames.event(user, changed.entry)
+        self.offer(user, changed.seq, frame)
+        self.flight.append((user, changed.seq, frame))
+
+    # ------------------------------------------------------------------ the end
+
+    def teardown(self) -> None:
+        self.settle()
+        for who, socket in self.sockets.items():
+            client = self.clients[who]
+            assert socket.session.phase is Phase.LIVE
+            assert client.phase == "live", f"{client.user_id} {client.device} is {client.phase}"
+            assert client.seq == self.oracles[client.user_id].head, "not brought up to date"
+            client.agrees()
+        for user, oracle in self.oracles.items():
+            self.store_agrees(user, oracle)
+        assert self.world.misfits() == []
+
+    def settle(self) -> None:
+        """Everything that waits goes on until nothing does; what the broker still carries is lost."""
+        self.dispatch(50)
+        self.flight.clear()
+        self.gateway_compares_heads()
+        for _ in range(SETTLED):
+            waiting = [who for who, socket in self.sockets.items() if socket.asked or socket.wire]
+            if not waiting:
+                break
+            for who in waiting:
+                self.sql_reads(who)
+                self.sql_answers(who)
+                self.client_receives(who, 1_000)
+            self.gateway_compares_heads()
+        else:
+            raise AssertionError("it never settles")
+        for who in self.sockets:
+            self.client_acks(who, 0)
+        self.gateway_notices()
+        self.gateway_flushes()
+
+    def store_agrees(self, user: str, oracle: Oracle) -> None:
+        """A fresh read of the store is what the oracle says."""
+        assert [(e.event, e.id, e.data, e.unread) for e in self.world.log(user)] == [
+            (*entry, view.unread) for entry, view in zip(oracle.log, oracle.views[1:], strict=True)
+        ]
+        at = self.world.snapshot(user)
+        assert (at.head, at.unread, at.badges) == (oracle.head, oracle.now.unread, oracle.now.badges)
+        found = {item.id: (item.seq, item.status) for item in self.world.page(user)}
+        assert found == oracle.now.entries
+        d = deliveries.c
+        with self.database.read() as connection:
+            delivered = connection.scalars(
+                sa.select(d.seq).where(
+                    d.user_id == user, sa.or_(d.delivered_at.is_not(None), READ_AT.is_not(None))
+                )
+            )
+            assert set(delivered) == oracle.delivered, "delivered means acked or read, and nothing else"
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits so small that a short history runs over them."""
+    monkeypatch.setattr("models.store.log.WINDOW", WINDOW)
+    monkeypatch.setattr("notifier.log.MAX_BEHIND", MAX_BEHIND)
+    monkeypatch.setattr("notifier.session.BUFFER_EVENTS", BUFFER)
+
+
+@pytest.fixture
+def quick_sqlite(tmp_path: Any) -> Iterator[Database]:
+    """A SQLite file that does not wait for the disk: no power fails in here."""
+    engine = make_engine(f"sqlite:///{tmp_path / 'machine.db'}")
+    sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+    metadata.create_all(engine)
+    database = Database(engine)
+    yield database
+    database.dispose()
+
+
+def run(machine: type[Machine], examples: int, steps: int) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            derandomize=bool(os.environ.get("CI")),
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.usefixtures("_small")
+def test_any_interleaving_leaves_every_client_with_a_fresh_reads_state(quick_sqlite: Database) -> None:
+    run(type("OnSqlite", (Machine,), {"database": quick_sqlite}), examples=80, steps=50)
+
+
+@pytest.mark.usefixtures("_small")
+def test_and_so_it_does_on_postgresql(postgres_database: Database) -> None:
+    run(type("OnPostgres", (Machine,), {"database": postgres_database}), examples=8, steps=40)
