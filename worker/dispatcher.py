@@ -62,16 +62,21 @@ class Dispatcher:
         self._jitter = jitter
 
     def drain(self) -> int:
-        """Dispatch every waiting single notification; return how many.
+        """Dispatch every single notification that waits; return how many were taken on.
 
         Raises DatabaseUnavailable; whatever was committed before has been published.
         """
-        total = 0
-        while done := self._batch():
-            total += done
+        total, more = 0, True
+        while more:
+            taken, more = self._batch()
+            total += taken
         return total
 
-    def _batch(self) -> int:
+    def _batch(self) -> tuple[int, bool]:
+        """Take on one batch; return its size, and whether something was left waiting behind it.
+
+        What is accepted while it runs has a ring of its own.
+        """
         limit = self._settings.batch_size
         try:
             done = self._transaction(partial(dispatch.dispatch_batch, limit=limit, now=self._clock()))
@@ -81,14 +86,14 @@ class Dispatcher:
             # One bad row must not hold up its neighbours: each gets a transaction of its own.
             log.exception("a batch failed, trying its rows one by one")
             return self._one_by_one(limit)
-        return len(done.ids)
+        return len(done.ids), done.more
 
-    def _one_by_one(self, limit: int) -> int:
+    def _one_by_one(self, limit: int) -> tuple[int, bool]:
         with self._database.read() as connection:
             numbers = dispatch.due_numbers(connection, limit=limit, now=self._clock())
         for number in numbers:
             self._guarded(number, partial(dispatch.dispatch_one, number=number, now=self._clock()))
-        return len(numbers)  # each is either dispatched, postponed or dead now
+        return len(numbers), len(numbers) == limit  # each is dispatched, postponed or dead now
 
     def chunk(self, id: str) -> bool:
         """Dispatch the next chunk of a bulk notification; whether there is nothing left of it.
@@ -104,7 +109,7 @@ class Dispatcher:
             lease=timedelta(seconds=settings.chunk_lease),
         )
         done = self._guarded(id, work)
-        return done is None or done.done
+        return done is None or not done.more
 
     def stalled(self) -> list[str]:
         """Return the ids of bulk notifications that wait and nobody works on."""
@@ -141,7 +146,7 @@ class Dispatcher:
     def _transaction(self, work: Callable[[Connection], Dispatched]) -> Dispatched:
         done = self._database.run(work)
         self._publish(done)
-        for id in done.ids if done.done else ():
+        for id in done.finished:
             emit(notification_dispatched, self, id=id)
         return done
 

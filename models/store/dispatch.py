@@ -8,7 +8,7 @@ batches can deadlock.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,11 +40,19 @@ _DUE = (
 
 @dataclass(frozen=True, slots=True)
 class Dispatched:
-    """What one transaction put into inboxes, to be published once it is committed."""
+    """What one transaction put into inboxes, to be published once it is committed.
 
-    ids: Sequence[str]
-    entries: Sequence[tuple[str, Entry]]  # (user id, entry)
-    done: bool  # False: a bulk notification with recipients left
+    Attributes:
+        ids: the notifications it worked on.
+        finished: those of them that have reached every recipient now.
+        entries: (user id, entry), each user's in the order of their seqs.
+        more: whether it left something behind: waiting notifications, or recipients of a bulk one.
+    """
+
+    ids: Sequence[str] = ()
+    finished: Sequence[str] = ()
+    entries: Sequence[tuple[str, Entry]] = ()
+    more: bool = False
 
 
 def _due(now: datetime) -> sa.ColumnElement[bool]:
@@ -79,7 +87,8 @@ def dispatch_batch(connection: Connection, *, limit: int, now: datetime) -> Disp
         if batch and size > MAX_BATCH:
             break  # the rest stays first in line
         batch.append((row, row.audience))
-    return _dispatch(connection, batch, now)
+    done = _dispatch(connection, batch, now)
+    return replace(done, more=len(rows) == limit or len(batch) < len(rows))
 
 
 def dispatch_one(connection: Connection, number: int, *, now: datetime) -> Dispatched:
@@ -101,9 +110,9 @@ def dispatch_chunk(
         sa.select(*_DUE).where(n.id == id, n.state == ACCEPTED).with_for_update()
     ).first()
     if row is None:
-        return Dispatched((), (), done=True)
+        return Dispatched()
     done = _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now)
-    if not done.done:
+    if done.more:
         connection.execute(
             sa.update(notifications).where(n.id == id).values(next_attempt_at=now + lease, attempts=0)
         )
@@ -114,7 +123,7 @@ def _dispatch(
     connection: Connection, work: Sequence[tuple[AnyRow, Sequence[str]]], now: datetime
 ) -> Dispatched:
     if not work:
-        return Dispatched((), (), done=True)
+        return Dispatched()
     heads = _advance(connection, work)
     rows: list[dict[str, Any]] = []
     entries: list[tuple[str, Entry]] = []
@@ -152,7 +161,7 @@ def _dispatch(
             ),
             list(set_badges.values()),
         )
-    finished = [row.number for row, users in work if row.reached + len(users) == row.recipients]
+    finished = {row.number for row, users in work if row.reached + len(users) == row.recipients}
     if finished:
         connection.execute(
             sa.update(notifications)
@@ -168,7 +177,12 @@ def _dispatch(
                 .where(n.number == row.number)
                 .values(reached=row.reached + len(users))
             )
-    return Dispatched([row.id for row, _ in work], entries, done=len(finished) == len(work))
+    return Dispatched(
+        ids=[row.id for row, _ in work],
+        finished=[row.id for row, _ in work if row.number in finished],
+        entries=entries,
+        more=len(finished) < len(work),
+    )
 
 
 def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]]) -> dict[str, list[int]]:

@@ -86,6 +86,17 @@ def test_a_dispatched_row_is_marked_and_a_second_dispatch_finds_nothing(world: W
     assert (world.log("u1"), world.head("u1"), world.count(deliveries)) == before
 
 
+def test_the_database_itself_refuses_a_second_copy_and_a_second_seq(world: World) -> None:
+    id = world.send(USER := "u1", "u2")
+    world.dispatch()
+    again = "INSERT INTO deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
+    row = "FROM deliveries WHERE user_id = :user"
+    for columns in ("user_id, seq + 1, notification_id", "user_id, seq, notification_id"):
+        with pytest.raises(sa.exc.IntegrityError):
+            world.sql(f"{again} SELECT {columns}, inbox, unread, persisted_at {row}", user=USER)
+    assert [entry.id for entry in world.log(USER)] == [id]
+
+
 def test_a_dispatch_that_is_rolled_back_leaves_nothing(world: World) -> None:
     id = world.send("u1")
 
