@@ -8,7 +8,6 @@ export class Panel {
   #list;
   #parts = {};
   #watch;
-  #near = false; // the end of the list is in sight
   #loading = false;
   #failed = false;
   #noteTimer;
@@ -32,9 +31,9 @@ export class Panel {
     this.element = h("section", { id: "panel", class: "panel", part: "panel", role: "dialog", "aria-labelledby": "heading", popover: "manual", tabindex: -1, hidden: true, onkeydown: (event) => this.#key(event) },
       h("header", { part: "header" }, h("h2", { id: "heading" }, words.say("title")), p.sum, p.all, p.gear, tool("close", "close", () => bell.close())),
       p.options, p.note, p.scroll);
-    this.#watch = new IntersectionObserver(([{ isIntersecting }]) => {
-      this.#near = isIntersecting;
-      if (isIntersecting && !this.#failed) this.#load();
+    this.#watch = new IntersectionObserver((sights) => {
+      // Several may come at once, the newest last.
+      if (sights.at(-1).isIntersecting && !this.#failed) this.#load();
     }, { root: p.scroll, rootMargin: "400px" });
   }
 
