@@ -1,0 +1,277 @@
+"""The statements that matter use their index on a full table: nothing is scanned, nothing is sorted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.engine import Database, make_engine
+from models.store import devices, dispatch, inbox, log, status
+from models.store.devices import Ack
+from notifier.log import READ, Status
+from tests.harness.world import START, World, empty
+
+BUSY = "busy"
+LONG, USERS, EACH = 60_000, 1_000, 60  # one long log, and many short ones: 120,000 deliveries
+LATER = START + timedelta(days=1)
+SCANNED = {"deliveries", "changes", "notifications", "inboxes", "devices", "badges", "read_marks"}
+
+
+def fill(database: Database) -> None:
+    """A production-like mix: one user with a long history, mostly read; many users with short ones.
+
+    It is there for the planner's eyes: the seqs of deliveries and changes do not make one log.
+    """
+    world = World(database)
+    world.fill(BUSY, LONG)
+
+    def many(how_many: int, statement: str) -> None:
+        """Run an INSERT … SELECT … FROM many: numbers from 1."""
+        numbers = "SELECT 1 AS n UNION ALL SELECT n + 1 FROM many WHERE n < :how_many"
+        world.sql(f"WITH RECURSIVE many(n) AS ({numbers}) {statement}", how_many=how_many)
+
+    many(
+        USERS,
+        "INSERT INTO deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
+        " SELECT 'user-' || n, d.seq, d.notification_id, d.inbox, d.unread, d.persisted_at"
+        f" FROM many, deliveries d WHERE d.user_id = '{BUSY}' AND d.seq <= {EACH}",
+    )
+    many(
+        USERS * 10,
+        f"INSERT INTO inboxes (user_id, seq, unread) SELECT 'user-' || n, {EACH}, {EACH} FROM many",
+    )
+    many(
+        USERS * 10,
+        "INSERT INTO badges (user_id, type, count, seq) SELECT 'user-' || n, 'tasks', 1, 1 FROM many",
+    )
+    for user, how_many in ((BUSY, 20_000), ("user-7", 50), ("user-8", 10_000)):
+        columns, one = f"SELECT '{user}', {LONG} - {how_many} + n", "notifications i WHERE i.number = 1"
+        many(
+            how_many,
+            "INSERT INTO changes (user_id, seq, event, data, unread, at)"
+            f" {columns}, 'inbox.read', i.data, 0, i.accepted_at FROM many, {one}",
+        )
+        many(
+            how_many,
+            f"INSERT INTO read_marks (user_id, through, at) {columns} - 2100, i.accepted_at FROM many, {one}",
+        )
+    world.read_through(BUSY, LONG - 2_000)
+    early = world.page(BUSY, limit=300, before=5_000)
+    world.unread(BUSY, *(item.id for item in early[::3]))
+    world.archive(BUSY, *(item.id for item in early[1::3]))
+    world.read(BUSY, *(item.id for item in world.page(BUSY, limit=100)[::2]))
+    for number in range(100):
+        world.send(f"user-{number + 1}")
+    with database.write() as connection:
+        connection.execute(sa.text("ANALYZE"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A full database of each kind."""
+    if request.param == "postgresql":
+        database = request.getfixturevalue("postgres_store")
+        empty(database)
+        fill(database)
+        yield database
+        empty(database)
+        return
+    template: Path = request.getfixturevalue("sqlite_template")
+    path = shutil.copy(template, tmp_path_factory.mktemp("filled") / "notifier.db")
+    database = Database(make_engine(f"sqlite:///{path}"))
+    fill(database)
+    yield database
+    database.dispose()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one statement is executed."""
+
+    statement: str
+    scans: frozenset[str]  # tables read from end to end
+    indexes: frozenset[str]
+    sorts: bool
+
+
+def plans(database: Database, work: Callable[[Connection], object]) -> list[Plan]:
+    """Do some work, roll it back, and return the plan of each statement that read or changed rows."""
+    seen: list[tuple[str, Any]] = []
+
+    def listen(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.lstrip().startswith(("SELECT", "UPDATE")):
+            seen.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
+
+    with database.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL random_page_cost = 1.1")  # as for an SSD
+        sa.event.listen(database.engine, "before_cursor_execute", listen)
+        try:
+            work(connection)
+        finally:
+            sa.event.remove(database.engine, "before_cursor_execute", listen)
+        explain = _postgres_plan if connection.dialect.name == "postgresql" else _sqlite_plan
+        found = [explain(connection, statement, parameters) for statement, parameters in seen]
+        connection.rollback()
+    assert found, "nothing was asked"
+    return found
+
+
+def _postgres_plan(connection: Connection, statement: str, parameters: Any) -> Plan:
+    (answer,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).one()
+    nodes, waiting = [], [answer[0]["Plan"]]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        waiting += node.get("Plans", [])
+    return Plan(
+        statement,
+        frozenset(node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"),
+        frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
+        any("Sort" in node["Node Type"] for node in nodes),
+    )
+
+
+def _sqlite_plan(connection: Connection, statement: str, parameters: Any) -> Plan:
+    """See https://www.sqlite.org/eqp.html; an index without a name is a primary key or a constraint."""
+    details = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    words = [detail.split() for detail in details]
+    return Plan(
+        statement,
+        frozenset(line[1] for line in words if line[0] == "SCAN" and "INDEX" not in line),
+        frozenset(line[line.index("INDEX") + 1] for line in words if "INDEX" in line),
+        any("TEMP B-TREE" in detail for detail in details),
+    )
+
+
+#: Names that SQLite gives the indexes of primary keys and unique constraints, in the order of the table.
+SQLITE_NAMES = {
+    "pk_deliveries": "sqlite_autoindex_deliveries_1",
+    "uq_deliveries_notification_id_user_id": "sqlite_autoindex_deliveries_2",
+    "pk_changes": "sqlite_autoindex_changes_1",
+    "pk_inboxes": "sqlite_autoindex_inboxes_1",
+    "uq_notifications_id": "sqlite_autoindex_notifications_1",
+}
+
+
+def assert_indexed(database: Database, work: Callable[[Connection], object], *indexes: str) -> None:
+    """The work uses these indexes, and scans and sorts nothing."""
+    found = plans(database, work)
+    used = {index for plan in found for index in plan.indexes}
+    for plan in found:
+        assert not plan.scans & SCANNED, f"scans {set(plan.scans)}: {plan.statement}"
+        assert not plan.sorts, f"sorts: {plan.statement}"
+    sqlite = database.engine.dialect.name == "sqlite"
+    for index in indexes:
+        name = SQLITE_NAMES.get(index, index) if sqlite else index
+        assert name in used, f"{name} is not used, but {used}"
+
+
+def test_replay_is_two_index_scans(filled: Database) -> None:
+    for user, after in ((BUSY, LONG - 500), (BUSY, 10), ("user-7", 50)):
+        assert_indexed(filled, lambda c, u=user, a=after: log.entries(c, u, a), "pk_deliveries", "pk_changes")
+
+
+def test_a_snapshot_to_resume_from_reads_what_is_missing_alone(filled: Database) -> None:
+    assert_indexed(
+        filled, lambda c: log.snapshot(c, BUSY, LONG - 500), "pk_inboxes", "pk_deliveries", "pk_changes"
+    )
+
+
+def test_the_window_is_read_from_the_unread_alone(filled: Database) -> None:
+    assert_indexed(
+        filled, lambda c: log.snapshot(c, BUSY, None), "ix_deliveries_unread", "ix_deliveries_kept_unread"
+    )
+
+
+def test_an_unread_page_is_read_from_the_unread_alone(filled: Database) -> None:
+    for before in (None, LONG - 100, 4_900):
+        assert_indexed(
+            filled,
+            lambda c, b=before: log.page(c, BUSY, Status.UNREAD, 50, b),
+            "ix_deliveries_unread",
+            "ix_deliveries_kept_unread",
+        )
+
+
+@pytest.mark.parametrize("status", [Status.ALL, Status.READ])
+def test_a_page_is_read_along_the_log(filled: Database, status: Status) -> None:
+    for before in (None, 30_000):
+        assert_indexed(filled, lambda c, b=before: log.page(c, BUSY, status, 50, b), "pk_deliveries")
+
+
+def test_an_archived_page_is_read_from_the_archived_alone(filled: Database) -> None:
+    assert_indexed(filled, lambda c: log.page(c, BUSY, Status.ARCHIVED, 50, None), "ix_deliveries_archived")
+
+
+def test_heads_are_looked_up(filled: Database) -> None:
+    users = [f"user-{number}" for number in range(20)]
+    assert_indexed(filled, lambda c: log.heads(c, users), "pk_inboxes")
+
+
+def test_what_is_due_is_found_among_what_waits(filled: Database) -> None:
+    for work in (
+        lambda c: dispatch.due_numbers(c, limit=100, now=LATER),
+        lambda c: dispatch.due_bulk(c, limit=100, now=LATER),
+    ):
+        assert_indexed(filled, work, "ix_notifications_waiting")
+
+
+def test_a_batch_is_taken_in_its_order_without_a_sort(filled: Database) -> None:
+    found = plans(filled, lambda c: dispatch.dispatch_batch(c, limit=100, now=LATER))
+    taking = found[0]
+    assert "ix_notifications_waiting" in taking.indexes
+    assert not taking.sorts
+    assert not any(plan.scans & SCANNED for plan in found)
+
+
+def test_an_ack_updates_what_it_covers_alone(filled: Database) -> None:
+    for ack in (
+        Ack(BUSY, "phone", LONG - 49, LONG, 0, LONG),
+        Ack(BUSY, "phone", 10_001, 10_000, 10_100, 10_150),
+        Ack("user-7", "phone", 1, 0, 0, EACH),
+    ):
+        assert_indexed(filled, lambda c, a=ack: devices.deliver(c, [a], now=LATER), "pk_deliveries")
+
+
+def test_entries_to_change_are_looked_up(filled: Database) -> None:
+    with filled.read() as connection:
+        ids = [item.id for item in log.page(connection, BUSY, Status.ALL, 20, None)[0]]
+    assert_indexed(
+        filled,
+        lambda c: inbox.change(c, BUSY, READ, ids, now=LATER),
+        "uq_deliveries_notification_id_user_id",
+    )
+
+
+def test_a_watermark_looks_at_what_is_left_unread_alone(filled: Database) -> None:
+    assert_indexed(
+        filled,
+        lambda c: inbox.read_through(c, BUSY, LONG - 10, now=LATER),
+        "ix_deliveries_unread",
+        "ix_deliveries_kept_unread",
+    )
+
+
+def test_a_notifications_status_is_counted_along_its_recipients(filled: Database) -> None:
+    with filled.read() as connection:
+        (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
+    assert_indexed(
+        filled,
+        lambda c: status.status(c, item.id),
+        "uq_notifications_id",
+        "uq_deliveries_notification_id_user_id",
+    )
+
+
+def test_what_waits_and_what_is_dead_is_counted_by_itself(filled: Database) -> None:
+    assert_indexed(filled, status.backlog, "ix_notifications_waiting", "ix_notifications_dead")
+    assert_indexed(filled, status.dead, "ix_notifications_dead")
