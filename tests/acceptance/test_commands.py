@@ -118,6 +118,14 @@ def test_web_and_worker_alone_make_a_whole(apart: Site, user: str) -> None:
         socket.expect("event", seq=2)
 
 
+def test_a_worker_with_a_concurrency_of_two_has_a_pool_of_two(apart: Site, user: str) -> None:
+    worker = apart.start("worker", "--concurrency", "2").wait_logged("ready")
+    until(lambda: len(worker.children()) == 2, 10, "two children")
+    apart.start("web").wait_ready(apart.backend.base_url)
+    with apart.socket(user) as socket:
+        socket.expect("event", seq=1, id=apart.send(user))
+
+
 def test_migrate_twice_is_once_and_alembic_agrees(apart: Site) -> None:
     assert run("notifier", "migrate", env=apart.backend.env).returncode == 0
     for words in (("alembic", "upgrade", "head"), ("alembic", "check")):

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from tests.chaos.faults import CATALOGUE
 from tests.chaos.report import table
-from tests.chaos.run import Outcome, one_run
+from tests.chaos.run import PATIENCE_SECONDS, Outcome, one_run
 from tests.chaos.sabotage import SABOTAGES
 from tests.chaos.stack import Stack
+
+SHOWN = 6  # breaches of a run that are printed
 
 
 def plan(kind: str, runs: int, seed: int, only: list[str]) -> Iterator[tuple[str, int]]:
@@ -35,14 +37,18 @@ def plan(kind: str, runs: int, seed: int, only: list[str]) -> Iterator[tuple[str
 
 
 def matrix(
-    kind: str, faults: Iterable[tuple[str, int]], folder: Path, sabotage: str = ""
+    kind: str,
+    faults: Iterable[tuple[str, int]],
+    folder: Path,
+    sabotage: str = "",
+    patience: float = PATIENCE_SECONDS,
 ) -> Iterator[Outcome]:
     """Run the faults one after the other on one stack."""
     stack = Stack(kind, folder, sabotage)
     try:
         stack.start()
         for name, seed in faults:
-            yield asyncio.run(one_run(stack, name, CATALOGUE[kind][name], seed))
+            yield asyncio.run(one_run(stack, name, CATALOGUE[kind][name], seed, patience))
     finally:
         stack.stop()
 
@@ -55,6 +61,7 @@ def main() -> int:
     parser.add_argument("--backend", choices=sorted(CATALOGUE), default="production")
     parser.add_argument("--fault", action="append", default=[], help="only faults whose name contains this")
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), default="", help="break a guarantee first")
+    parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="seconds to recover in")
     parser.add_argument("--list", action="store_true", help="list the faults and end")
     parser.add_argument("--keep", action="store_true", help="keep the logs")
     given = parser.parse_args()
@@ -65,7 +72,7 @@ def main() -> int:
     outcomes: list[Outcome] = []
     begun = time.monotonic()
     faults = plan(given.backend, given.runs, given.seed, given.fault)
-    for outcome in matrix(given.backend, faults, folder / "stack", given.sabotage):
+    for outcome in matrix(given.backend, faults, folder / "stack", given.sabotage, given.patience):
         outcomes.append(outcome)
         recovery = "never" if outcome.recovery is None else f"{outcome.recovery:.2f} s"
         print(
@@ -74,8 +81,12 @@ def main() -> int:
             f"calls repeated {outcome.repeated}, recovery {recovery} (seed {outcome.seed})",
             flush=True,
         )
-        for note in outcome.notes[:8]:
-            print(f"      {note}", flush=True)
+        for note in outcome.notes[:SHOWN]:
+            print(f"      {note.splitlines()[0][:200]}", flush=True)
+        if outcome.notes:
+            notes = folder / f"breaches-{outcome.seed}.txt"
+            notes.write_text("\n\n".join(outcome.notes))
+            print(f"      all {len(outcome.notes)} of them: {notes}", flush=True)
     clean = all(outcome.clean for outcome in outcomes)
     print(f"\n{given.backend}, seed {given.seed}, {time.monotonic() - begun:.0f} s, "
           f"Python {platform.python_version()}"

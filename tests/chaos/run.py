@@ -23,7 +23,7 @@ from tests.harness.ledger import Breach
 from tests.harness.processes import Process
 
 USERS = 8
-RECOVERY_SECONDS = 60.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass
@@ -49,8 +49,13 @@ class Outcome:
         return not self.breaches
 
 
-async def one_run(stack: Stack, fault_name: str, fault: Fault, seed: int) -> Outcome:
-    """Run `fault` under load on a running stack; everything runs again afterwards."""
+async def one_run(
+    stack: Stack, fault_name: str, fault: Fault, seed: int, patience: float = PATIENCE_SECONDS
+) -> Outcome:
+    """Run `fault` under load on a running stack; everything runs again afterwards.
+
+    What has not come `patience` seconds after the fault, or after the load, counts as lost.
+    """
     outcome = Outcome(fault_name, seed)
     rng = random.Random(seed)
     users = [f"run-{seed}-user-{number}" for number in range(USERS)]
@@ -63,13 +68,13 @@ async def one_run(stack: Stack, fault_name: str, fault: Fault, seed: int) -> Out
         load.start()
         await asyncio.sleep(rng.uniform(1, 2.5))
         await fault(stack, rng)
-        await _recovered(crowd, load, outcome)
+        await _recovered(crowd, load, outcome, patience)
         await asyncio.sleep(rng.uniform(0.5, 1.5))
         await load.stop()
         await asyncio.to_thread(producer.terminate)
         _add_orders(stack, f"run-{seed}", load)
         await crowd.stop_cutting()
-        await _settled(crowd, load)
+        await _settled(crowd, load, patience)
         await asyncio.to_thread(_balance, stack, crowd, load, outcome)
     except Exception as error:  # whatever it was, the matrix goes on and shows it
         outcome.breach("harness", f"{type(error).__name__}: {error}")
@@ -105,12 +110,12 @@ def _has_all(client: LedgerClient, wanted: dict[str, set[str]]) -> bool:
     return client.ledger.live and wanted.get(client.user_id, set()) <= client.ledger.received.keys()
 
 
-async def _recovered(crowd: Crowd, load: Load, outcome: Outcome) -> None:
+async def _recovered(crowd: Crowd, load: Load, outcome: Outcome, patience: float) -> None:
     """Wait until every client has had everything that was accepted up to the fault's end."""
     begun = time.monotonic()
     wanted = load.snapshot()
     late = set(crowd.clients)
-    while late and time.monotonic() - begun < RECOVERY_SECONDS:
+    while late and time.monotonic() - begun < patience:
         late = {c for c in late if c.failure is None and not wanted[c.user_id] <= c.ledger.received.keys()}
         await asyncio.sleep(0.01)
     outcome.recovery = time.monotonic() - begun
@@ -118,9 +123,9 @@ async def _recovered(crowd: Crowd, load: Load, outcome: Outcome) -> None:
         outcome.breach("never recovered", f"{client.user_id} {client.device}, closes {client.closes[-3:]}")
 
 
-async def _settled(crowd: Crowd, load: Load) -> None:
+async def _settled(crowd: Crowd, load: Load, patience: float) -> None:
     """Wait until every sound client has everything, and all devices of a user stand at the same seq."""
-    deadline = time.monotonic() + RECOVERY_SECONDS
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         sound = list(crowd.sound())
         heads = {(client.user_id, client.ledger.seq) for client in sound}

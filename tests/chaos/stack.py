@@ -12,7 +12,7 @@ from tests.chaos import steps
 from tests.harness import backends, processes
 from tests.harness.backends import Backend
 from tests.harness.postgres import PrivatePostgres
-from tests.harness.processes import REPO, Process
+from tests.harness.processes import BIN, REPO, Process
 from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.services import PrivateService
 from tests.harness.waiting import free_port, until
@@ -55,8 +55,13 @@ class Stack:
         for number, backend in enumerate(self.backends, 1):
             self._add(f"web {number}", backend.env, "web")
         self._add("worker 1", self.env, "worker")
-        pool = ("--concurrency", "2") if self.kind == "production" else ()
-        self._add("worker 2", self.env, "worker", *pool)
+        self._add("worker 2", self.env, "worker")
+        if self.kind == "production":
+            # Celery's own command with a pool of two ("processes" is its name for prefork).
+            self.processes["worker 2"].command = [
+                str(BIN / "celery"), "-A", "worker.app", "worker", "--pool", "processes", "-c", "2",
+                "--loglevel", "INFO", "--hostname", "pool@%h",
+            ]  # fmt: skip
         self._add("beat", self.env, "beat")
         for process in self.processes.values():
             process.start()
