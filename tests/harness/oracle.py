@@ -59,6 +59,7 @@ class Oracle:
     log: list[tuple[str, str | None, Mapping[str, Any]]] = field(default_factory=list)
     ever_read: set[int] = field(default_factory=set)
     acked: set[int] = field(default_factory=set)
+    may_be_acked: set[int] = field(default_factory=set)
 
     @property
     def head(self) -> int:
@@ -117,10 +118,11 @@ class Client:
     got: set[int] = field(default_factory=set)  # seqs of this connection
     phase: str = "offline"
     head: int = 0
+    resets: int = 0  # of this connection, without one right after its welcome
 
     def connects(self, after: int | None) -> None:
         """A connection begins; `after` is a place whose view it remembers, or one it makes up."""
-        self.phase, self.got = "hello", set()
+        self.phase, self.got, self.resets = "hello", set(), 0
         if after is None:
             self.seq, self.view = None, View()
         else:
@@ -146,6 +148,7 @@ class Client:
 
     def _reset(self, frame: Mapping[str, Any]) -> None:
         assert frame["reason"] in ("behind", "ahead", "purged")
+        self.resets += self.phase == "live"
         self._begins_at(frame)
         self.phase, self.seq = "window", None
         self.view = View({}, dict(frame["badges"]))
