@@ -46,6 +46,16 @@ run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded de
 test: $(VENV)/.dev ## the whole test suite
 	@$(BIN)/python -m pytest
 
+chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, balance the books (SEED=1 RUNS=42)
+	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
+
+bench: $(VENV)/.dev ## measure latency, jitter, avalanche and the slow reader
+	$(BIN)/python -m bench.latency --backend embedded
+	$(BIN)/python -m bench.latency
+	$(BIN)/python -m bench.slow
+	$(BIN)/python -m bench.jitter
+	$(BIN)/python -m bench.avalanche
+
 lint: $(VENV)/.dev ## ruff, mypy --strict and the doors between the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,4 +69,4 @@ lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test lint lock clean
+.PHONY: help setup run test bench chaos lint lock clean
