@@ -1,0 +1,10 @@
+"""How hypothesis runs here: without a clock, and in CI the same examples each time."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("notifier", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("notifier")
