@@ -72,7 +72,7 @@ def test_after_a_crash_everything_comes_back_by_itself(rabbit: PrivateRabbit, ro
     until(lambda: not subscriber.connected, SECONDS, "the subscriber notices")
 
     assert _seconds_to_fail(room.publisher) < 1.0
-    assert _seconds_to_fail(room.publisher) < 0.05  # the second one does not even try
+    assert _seconds_to_fail(room.publisher) < 0.2  # the second one does not even try
     before = time.monotonic()
     assert subscriber.subscribe("late").wait(10) is False
     assert subscriber.subscribe("ada").wait(10) is False
@@ -85,7 +85,7 @@ def test_after_a_crash_everything_comes_back_by_itself(rabbit: PrivateRabbit, ro
     assert subscriber.subscribe("late").wait(1)
     assert subscriber.subscribe("ada").wait(1)
     _publish_when_back(room.publisher, "bob", "ada", "late", seq=2)
-    assert listener.hears(3)[1:] == [("ada", 2), ("late", 2)]
+    assert sorted(listener.hears(3)[1:]) == [("ada", 2), ("late", 2)]
     assert listener.recoveries == recovered + 1
 
 
@@ -103,7 +103,7 @@ def test_a_hanging_broker_costs_a_publish_its_timeout_and_the_next_nothing(
     rabbit.freeze()
     try:
         assert 1.5 < _seconds_to_fail(room.publisher) < 4.0
-        assert _seconds_to_fail(room.publisher) < 0.05
+        assert _seconds_to_fail(room.publisher) < 0.2
         assert room.listener.subscriber.subscribe("late").wait(0.2) is False
     finally:
         rabbit.thaw()
