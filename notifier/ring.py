@@ -13,7 +13,7 @@ from typing import Any
 
 from celery import Celery
 
-from notifier.broker.topology import TASK_QUEUE, celery_config
+from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,7 @@ class Ringer:
 
     def _connect(self) -> Any:
         app = Celery("notifier", set_as_current=False)
-        app.conf.update(celery_config(self._settings))
+        configure_celery(app, self._settings)
         connection = app.connection_for_write()
         connection.ensure_connection(max_retries=1, timeout=CONNECT)
         return app, app.amqp.Producer(connection, auto_declare=False)

@@ -14,7 +14,7 @@ from celery.signals import setup_logging
 
 from models.engine import Database, make_engine
 from notifier.broker.publisher import Publisher
-from notifier.broker.topology import TASK_QUEUE, celery_config
+from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.errors import SettingError
 from notifier.logs import configure
 from notifier.ring import CHUNK, SEND
@@ -34,8 +34,8 @@ except SettingError as exc:
 def make_app(settings: Settings) -> Celery:
     """Return the Celery application for these settings; connects to nothing yet."""
     app = Celery("notifier", include=["worker.tasks"])
+    configure_celery(app, settings)
     app.conf.update(
-        celery_config(settings),
         task_default_queue=TASK_QUEUE,
         task_create_missing_queues=True,
         task_routes={name: {"queue": TASK_QUEUE} for name in (SEND, CHUNK, SWEEP, BADGE)},

@@ -12,6 +12,7 @@ import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kombu.connection import Connection
 
@@ -125,6 +126,22 @@ def _transport_options(options: BrokerOptions) -> dict[str, object]:
         "interval_step": 0,
         "interval_max": 0,
     }
+
+
+def _celery_url(options: BrokerOptions) -> str:
+    return FILE_BROKER if options.is_file else ";".join(options.urls)
+
+
+def configure_celery(app: Any, settings: Settings) -> None:
+    """Let a Celery application use the same broker, whatever the environment says to others.
+
+    Celery prefers the environment's CELERY_BROKER_URL to its configuration, and an application that
+    uses ours beside a Celery of its own may well have it set; but not to these two.
+    """
+    app.conf.update(celery_config(settings))
+    url = _celery_url(connection_options(settings))
+    app.conf.broker_read_url = url
+    app.conf.broker_write_url = url
 
 
 def celery_config(settings: Settings) -> dict[str, object]:

@@ -1,0 +1,18 @@
+"""Our tasks go to our broker, whatever the environment says to other Celery applications."""
+
+import pytest
+from celery import Celery
+
+from notifier.broker.topology import configure_celery
+from notifier.settings import Settings
+
+
+@pytest.mark.parametrize("url", ["amqp://ours:5672//", "filesystem://"])
+def test_celery_broker_url_of_the_environment_does_not_lead_our_tasks_away(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://theirs:5672//")
+    app = Celery("ours", set_as_current=False)
+    configure_celery(app, Settings.load(_env_file=None, broker_url=url))
+    for connection in (app.connection_for_write(), app.connection_for_read()):
+        assert "theirs" not in connection.as_uri()
