@@ -29,7 +29,7 @@ export class Panel {
     p.foot = h("div", { class: "foot", part: "foot" });
     p.scroll = h("div", { class: "scroll", part: "scroll" }, p.blank, this.#list.element, p.foot);
     this.element = h("section", { id: "panel", class: "panel", part: "panel", role: "dialog", "aria-labelledby": "heading", popover: "manual", tabindex: -1, hidden: true, onkeydown: (event) => this.#key(event) },
-      h("header", { part: "header" }, h("h2", { id: "heading" }, words.say("title")), p.sum, p.all, p.gear, tool("close", "close", () => bell.close())),
+      h("div", { class: "head", part: "header" }, h("h2", { id: "heading" }, words.say("title")), p.sum, p.all, p.gear, tool("close", "close", () => bell.close())),
       p.options, p.note, p.scroll);
     this.#watch = new IntersectionObserver((sights) => {
       // Several may come at once, the newest last.

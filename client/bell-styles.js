@@ -39,8 +39,8 @@ button { cursor: pointer; background: none; border: 0; padding: 0; border-radius
 .panel, .toasts { position: fixed; inset: auto; margin: 0; padding: 0; border: 0; color: var(--text); background: none; z-index: 2147483000; overflow: visible; }
 .panel { inline-size: var(--bell-width, 25rem); max-inline-size: calc(100vw - 1rem); background: var(--surface); border: 1px solid var(--line); border-radius: var(--bell-radius, 14px); box-shadow: 0 12px 40px var(--shade); flex-direction: column; overflow: hidden; }
 .panel:not([hidden]) { display: flex; }
-header { display: flex; align-items: center; gap: 0.25rem; padding: 0.625rem 0.625rem 0.625rem 1rem; border-block-end: 1px solid var(--line); }
-:host(:dir(rtl)) header { padding: 0.625rem 1rem 0.625rem 0.625rem; }
+.head { display: flex; align-items: center; gap: 0.25rem; padding: 0.625rem 0.625rem 0.625rem 1rem; border-block-end: 1px solid var(--line); }
+:host(:dir(rtl)) .head { padding: 0.625rem 1rem 0.625rem 0.625rem; }
 h2 { font-weight: 700; font-size: 1.0625rem; }
 .sum { flex: 1; padding-inline-start: 0.5rem; color: var(--muted); font-size: 0.875rem; }
 .tool { flex: none; inline-size: 2.25rem; block-size: 2.25rem; display: grid; place-items: center; color: var(--muted); }
