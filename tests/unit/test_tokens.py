@@ -16,6 +16,7 @@ from notifier.tokens import Tokens
 # Long enough for HS512 too.
 SECRET = "a-secret-for-tests-only-0123456789abcdef-0123456789abcdef-0123456789"
 OTHER = SECRET[::-1]
+DAY = 24 * 3_600  # longer than any run: the tokens below are made before the first test
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def tokens() -> Tokens:
 
 def claims(**changed: Any) -> dict[str, Any]:
     """A good token's claims, changed; None takes one away."""
-    given = {"sub": "u1", "exp": int(time.time()) + 60, **changed}
+    given = {"sub": "u1", "exp": int(time.time()) + DAY, **changed}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -67,7 +68,7 @@ def unsigned(payload: dict[str, Any]) -> str:
         pytest.param(signed(claims(), SECRET, "HS512"), id="HS512"),
         pytest.param(signed(claims(exp=int(time.time()) - 1)), id="ended"),
         pytest.param(signed(claims(exp=int(time.time()))), id="ends now"),
-        pytest.param(signed(claims(nbf=int(time.time()) + 60)), id="not yet"),
+        pytest.param(signed(claims(nbf=int(time.time()) + DAY // 2)), id="not yet"),
         pytest.param(signed(claims(sub=7)), id="sub is a number"),
         pytest.param(signed(claims(sub="")), id="sub is empty"),
         pytest.param(signed(claims(sub="a\n")), id="sub has a control character"),
