@@ -63,8 +63,8 @@ lint: $(VENV)/.dev ## ruff, mypy --strict and the doors between the rooms
 	$(BIN)/lint-imports
 
 lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
-	uv pip compile pyproject.toml --extra build --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/run.txt
-	uv pip compile pyproject.toml --extra build --extra dev --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile --quiet pyproject.toml --extra build --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/run.txt
+	uv pip compile --quiet pyproject.toml --extra build --extra dev --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/dev.txt
 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
