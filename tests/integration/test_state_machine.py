@@ -83,12 +83,15 @@ class Machine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ sending
 
-    @initialize(count=st.integers(0, 14))
-    def begin_with_a_history(self, count: int) -> None:
+    @initialize(count=st.integers(0, 14), live=st.sets(clients))
+    def begin_with_a_history_and_some_clients(self, count: int, live: set[int]) -> None:
         for _ in range(count):
             self.world.send("u1")
         self.dispatch(50)
         self.flight.clear()
+        for who in sorted(live):
+            self.connect(who, None)
+            self.goes_live(who)
 
     @rule(to=st.sampled_from([("u1",), ("u2",), ("u1", "u2"), ("u2", "u1")]))
     def send(self, to: tuple[str, ...]) -> None:
@@ -148,11 +151,13 @@ class Machine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ connections
 
-    @rule(who=clients, place=st.sampled_from(["own", "null", "zero", "older", "ahead"]), pick=picks)
-    def client_connects(self, who: int, place: str, pick: int) -> None:
-        client = self.clients[who]
-        if who in self.sockets:
+    @rule(place=st.sampled_from(["own", "null", "zero", "older", "ahead"]), pick=picks, at_once=st.booleans())
+    def client_connects(self, place: str, pick: int, at_once: bool) -> None:
+        away = [who for who in range(len(CLIENTS)) if who not in self.sockets]
+        if not away:
             return
+        who = away[pick % len(away)]
+        client = self.clients[who]
         older = sorted(client.remembered)
         after = {
             "own": client.seq if client.seq in client.remembered else None,
@@ -161,11 +166,29 @@ class Machine(RuleBasedStateMachine):
             "older": older[pick % len(older)] if older else 0,
             "ahead": self.oracles[client.user_id].head + 1 + pick,
         }[place]
+        self.connect(who, after)
+        if at_once:
+            self.goes_live(who)
+
+    def connect(self, who: int, after: int | None) -> None:
+        client = self.clients[who]
         client.connects(after)
         self.number += 1
         session = Session(lambda token: Principal(token, float("inf")), now=0.0, frames_per_second=1_000_000)
         socket = self.sockets[who] = Socket(f"socket {self.number}", who, client, session)
         self.says(socket, op="hello", token=client.user_id, after=after, device=client.device)
+
+    def goes_live(self, who: int) -> None:
+        """Nothing comes between its hello and what it hears."""
+        socket = self.sockets[who]
+        self.read(socket)
+        self.hand_over(socket)
+        self.hear(socket, 1_000)
+
+    def connected(self, pick: int) -> Socket | None:
+        """One of the sockets, when there is one."""
+        sockets = list(self.sockets.values())
+        return sockets[pick % len(sockets)] if sockets else None
 
     def says(self, socket: Socket, **frame: Any) -> None:
         self.perform(socket, socket.session.receive(json.dumps(frame), 0.0))
@@ -188,11 +211,14 @@ class Machine(RuleBasedStateMachine):
                 case _:
                     raise AssertionError(f"nothing here closes a socket: {effect}")
 
-    @rule(who=clients)
-    def sql_reads(self, who: int) -> None:
+    @rule(pick=picks)
+    def sql_reads(self, pick: int) -> None:
         """The snapshot is taken; what is committed after this moment is not in it."""
-        socket = self.sockets.get(who)
-        if socket is None or socket.asked is None or socket.answer is not None:
+        if socket := self.connected(pick):
+            self.read(socket)
+
+    def read(self, socket: Socket) -> None:
+        if socket.asked is None or socket.answer is not None:
             return
         client, asked = socket.client, socket.asked
         at = socket.answer = self.world.snapshot(client.user_id, asked.after)
@@ -219,15 +245,16 @@ class Machine(RuleBasedStateMachine):
         )
         if isinstance(asked, Join) and after is not None:
             oracle = self.oracles[client.user_id]
-            oracle.acked |= self.deliveries_of(client, {seq for seq in self.held[who] if seq <= after})
-            oracle.may_be_acked |= {seq for seq in self.sent[who] if seq <= after}
-        self.held[who] = set()
+            held, sent = self.held[socket.who], self.sent[socket.who]
+            oracle.acked |= self.deliveries_of(client, {seq for seq in held if seq <= after})
+            oracle.may_be_acked |= {seq for seq in sent if seq <= after}
+        self.held[socket.who] = set()
         socket.resets += isinstance(asked, Fetch)
 
-    @rule(who=clients)
-    def sql_answers(self, who: int) -> None:
+    @rule(pick=picks)
+    def sql_answers(self, pick: int) -> None:
         """The session is told what was read."""
-        if socket := self.sockets.get(who):
+        if socket := self.connected(pick):
             self.hand_over(socket)
 
     def hand_over(self, socket: Socket) -> None:
@@ -238,26 +265,29 @@ class Machine(RuleBasedStateMachine):
         joins = isinstance(asked, Join) or answer.reset is not None
         self.perform(socket, (socket.session.joined if joins else socket.session.fetched)(answer))
 
-    @rule(who=clients)
-    def sql_fails(self, who: int) -> None:
-        socket = self.sockets.get(who)
+    @rule(pick=picks)
+    def sql_fails(self, pick: int) -> None:
+        socket = self.connected(pick)
         if socket and isinstance(socket.asked, Fetch) and socket.answer is None:
             socket.asked = None
             socket.session.failed()
 
-    @rule(who=clients, count=st.integers(1, 30))
-    def client_receives(self, who: int, count: int) -> None:
-        if socket := self.sockets.get(who):
-            for raw in socket.wire[:count]:
-                frame = json.loads(raw)
-                socket.client.receives(frame)
-                if frame["op"] in ("item", "event") and socket.client.resets == socket.resets:
-                    self.held[who].add(frame["seq"])
-            del socket.wire[:count]
+    @rule(pick=picks, count=st.integers(1, 30))
+    def client_receives(self, pick: int, count: int) -> None:
+        if socket := self.connected(pick):
+            self.hear(socket, count)
 
-    @rule(who=clients, back=st.integers(0, 3))
-    def client_acks(self, who: int, back: int) -> None:
-        socket = self.sockets.get(who)
+    def hear(self, socket: Socket, count: int) -> None:
+        for raw in socket.wire[:count]:
+            frame = json.loads(raw)
+            socket.client.receives(frame)
+            if frame["op"] in ("item", "event") and socket.client.resets == socket.resets:
+                self.held[socket.who].add(frame["seq"])
+        del socket.wire[:count]
+
+    @rule(pick=picks, back=st.integers(0, 3))
+    def client_acks(self, pick: int, back: int) -> None:
+        socket = self.connected(pick)
         if socket and socket.client.phase == "live" and socket.client.seq:
             seq = max(0, socket.client.seq - back)
             claim = self.deliveries_of(socket.client, {s for s in socket.client.got if s <= seq})
@@ -277,10 +307,11 @@ class Machine(RuleBasedStateMachine):
             self.oracles[user].acked |= claim
         self.claims.clear()
 
-    @rule(who=clients)
-    def line_is_cut(self, who: int) -> None:
+    @rule(pick=picks)
+    def line_is_cut(self, pick: int) -> None:
         """What is on the wire is lost; the gateway goes on sending into the void until it notices."""
-        if socket := self.sockets.pop(who, None):
+        if socket := self.connected(pick):
+            del self.sockets[socket.who]
             socket.client.phase = "offline"
             socket.wire.clear()
             if socket.asked is None:
@@ -296,9 +327,11 @@ class Machine(RuleBasedStateMachine):
             socket.session.close(1006, "")
         self.ghosts.clear()
 
-    @rule()
-    def gateway_crashes(self) -> None:
-        """Everything in its memory is gone: subscriptions, acks, who was closed."""
+    @rule(chance=st.integers(0, 2))
+    def gateway_crashes(self, chance: int) -> None:
+        """Now and then everything in its memory is gone: subscriptions, acks, who was closed."""
+        if chance:
+            return
         for socket in self.sockets.values():
             socket.client.phase = "offline"
         self.sockets.clear()
@@ -309,26 +342,26 @@ class Machine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------ changes of state
 
-    @rule(user=users, op=st.sampled_from([READ, UNREAD, ARCHIVED]), mask=st.integers(1, 255), socket=clients)
-    def entries_change(self, user: str, op: str, mask: int, socket: int) -> None:
+    @rule(user=users, op=st.sampled_from([READ, UNREAD, ARCHIVED]), mask=st.integers(1, 255), pick=picks)
+    def entries_change(self, user: str, op: str, mask: int, pick: int) -> None:
         """Some of the newest entries change, by a socket of the user if this one is, else by HTTP."""
         entries = sorted((seq, id) for id, (seq, _) in self.oracles[user].now.entries.items())
         ids = [id for place, (_, id) in enumerate(entries[-8:]) if mask >> place & 1]
         word = {READ: "read", UNREAD: "unread", ARCHIVED: "archive"}[op]
-        if ids and (chosen := self.live_socket(socket, user)):
+        if ids and (chosen := self.live_socket(pick, user)):
             self.says(chosen, op=word, ids=ids)
         elif ids:
             self.change(user, op, ids, None)
 
-    @rule(user=users, through=st.integers(0, 40), socket=clients)
-    def everything_is_read(self, user: str, through: int, socket: int) -> None:
-        if chosen := self.live_socket(socket, user):
+    @rule(user=users, through=st.integers(0, 40), pick=picks)
+    def everything_is_read(self, user: str, through: int, pick: int) -> None:
+        if chosen := self.live_socket(pick, user):
             self.says(chosen, op="read", through=through)
         else:
             self.change(user, READ, None, through)
 
-    def live_socket(self, who: int, user: str) -> Socket | None:
-        socket = self.sockets.get(who)
+    def live_socket(self, pick: int, user: str) -> Socket | None:
+        socket = self.connected(pick)
         live = socket and socket.session.phase is Phase.LIVE and socket.client.user_id == user
         return socket if live else None
 
@@ -375,14 +408,12 @@ class Machine(RuleBasedStateMachine):
             if not waiting:
                 break
             for who in waiting:
-                self.sql_reads(who)
-                self.sql_answers(who)
-                self.client_receives(who, 1_000)
+                self.goes_live(who)
             self.gateway_compares_heads()
         else:
             raise AssertionError("it never settles")
-        for who in self.sockets:
-            self.client_acks(who, 0)
+        for place in range(len(self.sockets)):
+            self.client_acks(place, 0)
         self.gateway_notices()
         self.gateway_flushes()
 
