@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -251,4 +252,45 @@ def test_the_ci_script_is_executable_and_parses() -> None:
     bash = shutil.which("bash")
     assert bash
     done = subprocess.run([bash, "-n", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+WITHOUT_THE_REST = """
+import importlib.abc, importlib.metadata, re, sys
+
+locked = {name.replace("_", "-") for name in LOCKED} | {"live-notifications", "pip"}
+homes = importlib.metadata.packages_distributions()
+hidden = {
+    module for module, homes_of in homes.items()
+    if not any(re.sub(r"[-_.]+", "-", home).lower() in locked for home in homes_of)
+}
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r} in requirements/run.txt", name=name)
+
+assert "pytest" in hidden and "flask" not in hidden
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import gunicorn.app.wsgiapp, gunicorn.workers.ggevent",
+        "import celery.__main__, celery.apps.worker, celery.apps.beat, celery.concurrency.solo",
+        "import kombu.transport.pyamqp, kombu.transport.filesystem",
+        "import alembic.command, sqlalchemy.dialects.postgresql.psycopg, psycopg",
+        "import notifier.cli, notifier.send, notifier.tail, notifier.supervise, web, examples.orders_app",
+        "import worker.app, worker.tasks",
+    ],
+)
+def test_what_runs_in_production_needs_no_more_than_the_run_lock(line: str) -> None:
+    text = (REPO / "requirements" / "run.txt").read_text().lower()
+    locked = re.findall(r"^([\w.-]+)==", text, re.MULTILINE)
+    program = WITHOUT_THE_REST.replace("LOCKED", repr(locked)) + line
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
