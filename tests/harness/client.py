@@ -70,7 +70,8 @@ class LedgerClient:
         self.user_id, self.device = user_id, device
         self.ledger = ledger or Ledger(user_id)
         self.closes: list[tuple[int | None, str]] = []
-        self.outages: list[float] = []
+        self.outages: list[float] = []  # seconds from a loss to being live again
+        self.catch_ups: list[float] = []  # seconds from a hello to its live
         self.failure: BaseException | None = None
         self._url, self._token, self._after = url, token, after
         self._ack_every, self._ack_seconds = ack_every, ack_seconds
@@ -84,6 +85,7 @@ class LedgerClient:
         self._acked = 0
         self._ack_timer: asyncio.TimerHandle | None = None
         self._lost_at: float | None = None
+        self._hello_at = 0.0
         self._acks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -120,6 +122,7 @@ class LedgerClient:
         try:
             after = self._after if self.ledger.seq is None else self.ledger.seq
             self.ledger.says_hello(after)
+            self._hello_at = time.monotonic()
             self._acked = after or 0
             token = self._token if isinstance(self._token, str) else self._token()
             await self.send(op="hello", token=token, after=after, device=self.device)
@@ -141,6 +144,7 @@ class LedgerClient:
         self.ledger.feed(frame)
         if frame["op"] == "live":
             self._backoff.succeeded()
+            self.catch_ups.append(time.monotonic() - self._hello_at)
             if self._lost_at is not None and self.ledger.connections > 1:
                 self.outages.append(time.monotonic() - self._lost_at)
             self._lost_at = None
