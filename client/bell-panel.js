@@ -54,6 +54,8 @@ export class Panel {
     this.element.hidden = true;
   }
 
+  /** The connection is back: so may be what could not be loaded. */
+  again() { if (this.open && this.#failed) this.#load(); }
   reset() { this.#list.clear(); this.#failed = false; }
   tick(now) { this.#list.tick(now); }
 

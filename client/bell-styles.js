@@ -42,7 +42,7 @@ button { cursor: pointer; background: none; border: 0; padding: 0; border-radius
 .head { display: flex; align-items: center; gap: 0.25rem; padding: 0.625rem 0.625rem 0.625rem 1rem; border-block-end: 1px solid var(--line); }
 :host(:dir(rtl)) .head { padding: 0.625rem 1rem 0.625rem 0.625rem; }
 h2 { font-weight: 700; font-size: 1.0625rem; }
-.sum { flex: 1; padding-inline-start: 0.5rem; color: var(--muted); font-size: 0.875rem; }
+.sum { flex: 1; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding-inline-start: 0.5rem; color: var(--muted); font-size: 0.875rem; }
 .tool { flex: none; inline-size: 2.25rem; block-size: 2.25rem; display: grid; place-items: center; color: var(--muted); }
 .tool:hover { background: var(--hover); color: var(--text); }
 .tool:disabled { opacity: 0.4; cursor: default; background: none; }
@@ -62,7 +62,7 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .sign { flex: none; inline-size: 2rem; block-size: 2rem; display: grid; place-items: center; border-radius: 50%; color: var(--kind); border: 2px solid currentColor; margin-block-start: 0.125rem; }
 [data-type="info"] { --kind: var(--info); } [data-type="success"] { --kind: var(--success); }
 [data-type="warning"] { --kind: var(--warning); } [data-type="error"] { --kind: var(--error); }
-.body { flex: 1; min-inline-size: 0; display: grid; gap: 0.125rem; justify-items: start; }
+.body { flex: 1; min-inline-size: 0; display: grid; gap: 0.125rem; justify-items: start; align-content: start; }
 .meta { display: flex; flex-wrap: wrap; gap: 0 0.5rem; inline-size: 100%; color: var(--muted); font-size: 0.8125rem; }
 .meta time { margin-inline-start: auto; }
 .type { color: var(--kind); font-weight: 600; }

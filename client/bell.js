@@ -128,7 +128,10 @@ export class NotificationBell extends HTMLElement {
 
   #hears = Object.entries({
     change: () => this.#draw(),
-    state: () => this.#draw(),
+    state: ({ detail }) => {
+      if (detail.state === "live") this.#panel?.again();
+      this.#draw();
+    },
     event: ({ detail }) => this.#arrived(detail),
   });
 

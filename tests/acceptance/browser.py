@@ -107,9 +107,12 @@ class Tab:
         self.visitor = visitor
         self.trouble: list[str] = []
         self.sockets: list[WebSocket] = []
-        page.on("websocket", lambda socket: self.sockets.append(socket))
+        page.on("websocket", self._connected)
         page.on("console", lambda message: self._hear(message.type, message.text))
         page.on("pageerror", lambda error: self.trouble.append(str(error)))
+
+    def _connected(self, socket: WebSocket) -> None:
+        self.sockets.append(socket)
 
     def _hear(self, kind: str, text: str) -> None:
         # A lost connection is reported by the browser itself; everything else is a fault of ours.
@@ -171,19 +174,6 @@ class Tab:
     def bell(self) -> None:
         """Press the bell."""
         self.page.locator("#bell .bell").click()
-
-    def freeze(self) -> None:
-        """Do to the page what Chromium does to tabs that were long in the background."""
-        self._state("frozen")
-
-    def thaw(self) -> None:
-        """Wake it again."""
-        self._state("active")
-
-    def _state(self, state: str) -> None:
-        session = self.page.context.new_cdp_session(self.page)
-        session.send("Page.setWebLifecycleState", {"state": state})
-        session.detach()
 
 
 class Visitor:

@@ -113,22 +113,6 @@ def test_the_leader_closes_and_the_next_tab_goes_on(visit: Visit, shop_site: Sit
     same(shop_site, user, second, third)
 
 
-def test_the_leader_freezes_and_the_next_tab_goes_on(visit: Visit, shop_site: Site, user: str) -> None:
-    desk = visit(user)
-    first, second = desk.open(), desk.open()
-    assert first.js(f"{CLIENT}.leading")
-    first.freeze()
-    second.until(f"{CLIENT}.leading && {CLIENT}.state === 'live'", 15)
-    assert desk.sockets() == [1]
-    shop_site.send(user, "while the leader was frozen")
-    second.unread(1)
-    first.thaw()
-    first.unread(1)
-    assert not first.js(f"{CLIENT}.leading")
-    desk.one_socket()
-    same(shop_site, user, first, second)
-
-
 def test_a_leader_that_hangs_loses_the_socket(visit: Visit, shop_site: Site, user: str) -> None:
     desk = visit(user)
     first, second = desk.open(), desk.open()

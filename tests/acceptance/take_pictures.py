@@ -1,0 +1,135 @@
+"""Takes the pictures of the docs from the running thing: `python -m tests.acceptance.take_pictures`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser
+
+from tests.acceptance.browser import CLIENT, ROOT, Tab, Visitor, launched
+from tests.harness import backends
+from tests.harness.site import Site, running_site
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+ALERTS: list[dict[str, Any]] = [
+    {"title": "Welcome", "message": "Your account is ready.", "type": "info"},
+    {"title": "Payment failed", "message": "Your card was declined. The order waits for three days.", "type": "error",
+     "action": {"label": "Pay again", "url": "/orders/3/pay"}},
+    {"title": "Delivery is late", "message": "A storm holds up the ferry.", "type": "warning"},
+    {"title": "Order Shipped", "message": "Your order #2 has been shipped!", "type": "success",
+     "action": {"label": "Track Order", "url": "/orders/2/track"}},
+]  # fmt: skip
+ARABIC: list[dict[str, Any]] = [
+    {"title": "تم تأكيد الطلب", "message": "سنرسله خلال يومين.", "type": "info"},
+    {"title": "تم شحن الطلب", "message": "طلبك رقم 2 في الطريق إليك.", "type": "success",
+     "action": {"label": "تتبع الطلب", "url": "/orders/2/track"}},
+]  # fmt: skip
+DESK = {"width": 900, "height": 620}
+
+
+def take(browser: Browser, site: Site, folder: Path) -> None:
+    """Every state once."""
+
+    def tab(user: str, query: str = "", **options: Any) -> Tab:
+        options = {"viewport": DESK, "reduced_motion": "reduce", "color_scheme": "light", **options}
+        return Visitor(browser.new_context(**options), site, user).open(query)
+
+    def fill(user: str, alerts: list[dict[str, Any]]) -> None:
+        for data in alerts:
+            assert site.api.send(user, data).status == 202
+        site.arrived(user, len(alerts))
+        with site.user(user) as api:
+            api.post("/api/inbox/read", {"through": 1})
+
+    def shot(page: Tab, name: str) -> None:
+        page.page.screenshot(path=folder / f"{name}.png")
+
+    def opened(page: Tab, rows: int, name: str) -> None:
+        page.bell()
+        page.until(f"{ROOT}.querySelectorAll('article').length === {rows} && {CLIENT}.store.complete")
+        page.page.mouse.move(10, 400)
+        shot(page, name)
+
+    fill("light", ALERTS)
+    opened(tab("light"), 4, "panel-light")
+    opened(tab("light", color_scheme="dark"), 4, "panel-dark")
+    opened(tab("light", "lang=de", viewport={"width": 390, "height": 700}), 4, "phone")
+    fill("rtl", ARABIC)
+    opened(tab("rtl", "lang=ar&dir=rtl"), 2, "panel-rtl")
+
+    empty = tab("empty")
+    empty.bell()
+    empty.until(f"{ROOT}.querySelector('.blank').textContent.includes('Nothing here yet')")
+    shot(empty, "empty")
+    empty.page.locator("#bell [part~=settings]").click()
+    shot(empty, "settings")
+
+    toasts = tab("toasts")
+    for data in ALERTS[1:]:
+        site.api.send("toasts", data)
+    toasts.until(f"{ROOT}.querySelectorAll('.toast').length === 3")
+    shot(toasts, "toasts")
+
+    away = tab("light")
+    away.visitor.context.set_offline(True)
+    away.until(f"{CLIENT}.state === 'offline'", 40)
+    away.bell()
+    away.until(f"{ROOT}.querySelector('.foot').textContent.includes('Try again')")
+    shot(away, "offline")
+
+    out = tab("light")
+    token = site.backend.token("light", -60)
+    out.page.evaluate("token => document.querySelector('#bell').setAttribute('token', token)", token)
+    out.until(f"{CLIENT}.state === 'unauthorized'")
+    out.bell()
+    shot(out, "signed-out")
+
+    for name, options in {
+        "shop": {},
+        "shop-dark": {"color_scheme": "dark"},
+        "shop-phone": {"viewport": {"width": 390, "height": 780}},
+    }.items():
+        context = browser.new_context(
+            **{
+                "viewport": {"width": 1080, "height": 640},
+                "color_scheme": "light",
+                "reduced_motion": "reduce",
+                **options,
+            }
+        )
+        page = context.new_page()
+        page.goto(f"{site.backend.base_url}/")
+        page.locator(".bell[data-state=live]").wait_for()
+        page.get_by_role("button", name="Ship order 2").click()
+        page.locator("notification-bell .toast").wait_for()
+        page.get_by_role("button", name="One more of messages").click()
+        page.locator("notification-badge[type=messages]:not([hidden])").wait_for()
+        if name == "shop":
+            page.locator("notification-bell .bell").click()
+            page.locator("notification-bell article").first.wait_for()
+        page.mouse.move(5, 500)
+        page.screenshot(path=folder / f"{name}.png")
+        page.goto(f"{site.backend.base_url}/orders/2/track")
+        page.locator(".bell[data-state=live]").wait_for()
+        page.screenshot(path=folder / f"{name}-track.png")
+        context.close()
+
+
+def main() -> None:
+    """Into docs/images, or the folder that is named."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        backends.open_backend("embedded", Path(scratch) / "var", None) as backend,
+        running_site(backend, Path(scratch)) as site,
+        launched() as browser,
+    ):
+        take(browser, site, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Issue 2, item 4: the main job on the demo's page: ship, and the alert is on screen in every tab."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.acceptance.browser import chrome, shop_site
+from tests.harness.site import Site
+
+__all__ = ["chrome", "shop_site"]
+pytestmark = pytest.mark.browser
+
+
+def opened(browser: Browser, site: Site, customer: str) -> tuple[Page, Page]:
+    """Two tabs of one browser on the shop's page."""
+    context = browser.new_context()
+    pages = (context.new_page(), context.new_page())
+    for page in pages:
+        page.goto(f"{site.backend.base_url}/?customer={customer}")
+        expect(page.locator("notification-bell .bell")).to_have_attribute("data-state", "live")
+    return pages
+
+
+def ship(page: Page, order: int) -> None:
+    with page.expect_response(f"**/orders/{order}/ship") as answer:
+        page.get_by_role("button", name=f"Ship order {order}").click()
+    assert answer.value.json() == {"status": True}
+
+
+def orders(page: Page) -> list[int]:
+    """The customer's orders, the oldest first."""
+    found: list[str] = page.locator("[data-order]").evaluate_all("rows => rows.map(row => row.dataset.order)")
+    return sorted(map(int, found))
+
+
+def test_ship_and_the_alert_is_on_screen_in_two_tabs_within_a_second(
+    chrome: Browser, shop_site: Site
+) -> None:
+    here, there = opened(chrome, shop_site, "customer-1")
+    first, second, third = orders(here)
+    start = time.monotonic()
+    ship(here, first)
+    for page in (here, there):
+        toast = page.locator("notification-bell .toast")
+        expect(toast).to_contain_text(f"Your order #{first} has been shipped!")
+        expect(toast.get_by_role("link", name="Track Order")).to_be_visible()
+        expect(page.locator("notification-bell .count")).to_have_text("1")
+        expect(page.locator(f"[data-order='{first}'] .state")).to_be_visible()
+    took = time.monotonic() - start
+    print(f"on screen in both tabs after {took * 1000:.0f} ms")
+    # The promise is for a machine that has a core to spare.
+    assert took < (1 if os.getloadavg()[0] < (os.cpu_count() or 1) else 5)
+
+    context = here.context
+    there.close()
+    ship(here, second)
+    ship(here, third)
+    expect(here.locator("notification-bell .count")).to_have_text("3")
+    here.close()
+    back = context.new_page()
+    back.goto(f"{shop_site.backend.base_url}/?customer=customer-1")
+    expect(back.locator("notification-bell .count")).to_have_text("3")
+    expect(back).to_have_title("(3) Little Shop")
+    back.locator("notification-bell .bell").click()
+    messages = back.locator("notification-bell article .message")
+    expect(messages).to_have_text(
+        [f"Your order #{order} has been shipped!" for order in (third, second, first)]
+    )
+
+    back.locator("notification-bell article").get_by_role("link", name="Track Order").first.click()
+    expect(back).to_have_url(re.compile(rf"/orders/{third}/track$"))
+    expect(back.get_by_role("heading", name=f"Order #{third}")).to_be_visible()
+    # The click has marked it as read, though it left the page in the same moment.
+    expect(back.locator("notification-bell .count")).to_have_text("2")
+    context.close()
+
+
+def test_badges_follow_in_every_tab(chrome: Browser, shop_site: Site) -> None:
+    here, there = opened(chrome, shop_site, "customer-2")
+    for kind, times in (("messages", 3), ("notifications", 1), ("tasks", 2)):
+        for number in range(times):
+            here.get_by_role("button", name=f"One more of {kind}").click()
+            for page in (here, there):
+                expect(page.locator(f"notification-badge[type={kind}]")).to_have_text(str(number + 1))
+    here.get_by_role("button", name="One less of notifications").click()
+    for page in (here, there):
+        expect(page.locator("notification-badge[type=notifications]")).to_be_hidden()
+        expect(page.locator("[data-badge=notifications] output")).to_have_text("0")
+    here.context.close()
+
+
+def test_the_plain_example_runs_under_its_own_policy(chrome: Browser, shop_site: Site) -> None:
+    page = chrome.new_context().new_page()
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto(f"{shop_site.backend.base_url}/shop/plain.html")
+    expect(page.locator("#state")).to_have_text("live")
+    shop_site.send("customer-1", "Plain")
+    expect(page.locator("#list li").first).to_have_text("● Plain: m")
+    page.get_by_role("button", name="Mark all as read").click()
+    expect(page.locator("#unread")).to_have_text("0")
+    assert trouble == []
+    page.context.close()
+
+
+def test_other_customers_are_not_found(shop_site: Site) -> None:
+    with shop_site.user("customer-1") as http:
+        assert http.get("/shop/token?customer=somebody-else").status == 404
+        assert http.get("/?customer=nobody").status == 404
+        assert http.post("/orders/999999/ship", {}).status == 404
+        assert http.get("/shop/orders.py").status == 404
+        for body in (
+            {"type": "tasks", "count": -1},
+            {"type": "x", "count": 1},
+            {"type": "tasks", "count": 1.5},
+        ):
+            assert http.post("/shop/badges", {"customer": "customer-1", **body}).status == 422
