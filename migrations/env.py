@@ -1,6 +1,7 @@
 """Alembic's entry: the same tables, the same settings, on SQLite and PostgreSQL."""
 
 import sys
+from typing import Any
 
 from alembic import context
 from sqlalchemy.engine import Connection
@@ -10,7 +11,13 @@ from models.tables import metadata
 from notifier.errors import SettingError
 from notifier.settings import Settings
 
+VERSION_TABLE = "notifier_alembic_version"
 LOCK = 5_318_008_0721  # any number of ours: two migrations at once wait for each other (PostgreSQL)
+
+
+def _ours(thing: Any, _name: str | None, kind: str, reflected: bool, _other: object) -> bool:
+    """Leave other people's tables alone."""
+    return not (kind == "table" and reflected) or thing.name in metadata.tables
 
 
 def _configure(connection: Connection) -> None:
@@ -19,9 +26,11 @@ def _configure(connection: Connection) -> None:
         target_metadata=metadata,
         compare_type=True,
         compare_server_default=False,
+        # An application may keep its own tables, and its own alembic, in the same database.
+        version_table=VERSION_TABLE,
         render_as_batch=connection.dialect.name == "sqlite",
         transaction_per_migration=True,
-        include_object=lambda _object, name, _type, _reflected, _other: name != "sqlite_sequence",
+        include_object=_ours,
     )
 
 
@@ -39,7 +48,7 @@ def run() -> None:
         sys.exit(str(exc))
     engine = make_engine(url)
     if context.is_offline_mode():
-        context.configure(url=url, target_metadata=metadata, literal_binds=True)
+        context.configure(url=url, target_metadata=metadata, literal_binds=True, version_table=VERSION_TABLE)
         with context.begin_transaction():
             context.run_migrations()
         return

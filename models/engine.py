@@ -22,6 +22,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notifier.errors import DatabaseUnavailable
 
+__all__ = ["Connection", "Database", "make_engine"]
+
 CONNECT_TIMEOUT = 2  # seconds
 POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
 BUSY_TIMEOUT = 10_000  # milliseconds a SQLite writer waits for another

@@ -2,7 +2,9 @@
 
 import json
 import os
+import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +53,29 @@ def up() -> None:
     settings.backend_keys()
     _migrate()
     here = [sys.executable, "-m", "notifier"]
-    click.echo(f"Live Notifications on http://{settings.host}:{settings.port}/  (Ctrl-C stops)")
-    if settings.embedded:
-        click.echo(f"  data in {settings.var_dir}/, API key in {settings.var_dir / 'api-key'}")
-    sys.stdout.flush()
     supervisor = Supervisor(
         {"worker": [*here, "worker"], "beat": [*here, "beat"], "web": [*here, "web"]},
         environ=os.environ,
         grace=settings.restart_grace + 10,
+        started=partial(_listening, settings.host, settings.port),
+        announce=partial(_announce, settings),
     )
     sys.exit(supervisor.run())
+
+
+def _listening(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=0.2):
+            return True
+    except OSError:
+        return False
+
+
+def _announce(settings: Settings) -> None:
+    click.echo(f"Live Notifications on http://{settings.host}:{settings.port}/  (Ctrl-C stops)")
+    if settings.embedded:
+        click.echo(f"  data in {settings.var_dir}/, API key in {settings.var_dir / 'api-key'}")
+    sys.stdout.flush()
 
 
 @main.command()
@@ -103,7 +118,7 @@ def worker(concurrency: int) -> None:
     pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "prefork", "-c", str(concurrency)]
     quiet = ["--without-gossip", "--without-mingle"]
     _become(
-        "celery", "-A", "worker.app", "worker", "--loglevel", settings.log_level, *pool, *quiet,
+        "celery", "--quiet", "-A", "worker.app", "worker", "--loglevel", settings.log_level, *pool, *quiet,
         "--hostname", f"notifier-{os.getpid()}@%h",
     )  # fmt: skip
 
@@ -112,7 +127,7 @@ def worker(concurrency: int) -> None:
 def beat() -> None:
     """Run Celery beat, which rings again for what was missed. One is enough; two do no harm."""
     settings = Settings.load()
-    _become("celery", "-A", "worker.app", "beat", "--loglevel", settings.log_level, "--pidfile=")
+    _become("celery", "--quiet", "-A", "worker.app", "beat", "--loglevel", settings.log_level, "--pidfile=")
 
 
 def _become(module: str, *arguments: str) -> None:

@@ -120,7 +120,8 @@ def parse(frame: str | bytes) -> ClientFrame:
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise BadFrame(f"{place}: {first['msg']}".removeprefix(": ")) from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise BadFrame(f"{place}: {message}".removeprefix(": ")) from None
 
 
 def room(user_id: str) -> str:

@@ -13,5 +13,5 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level, format=FORMAT, stream=sys.stderr, force=True)
     logging.captureWarnings(True)
     # A line for each task and each tick of beat would hide the lines that matter.
-    for noisy in ("amqp", "kombu", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
+    for noisy in ("alembic", "amqp", "kombu", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

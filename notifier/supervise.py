@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
@@ -49,14 +49,24 @@ class Supervisor:
         commands: name -> command line.
         environ: their environment.
         grace: seconds a child has to stop before it is killed.
+        started: whether the whole is of use now.
+        announce: called once, when it is for the first time.
     """
 
     def __init__(
-        self, commands: Mapping[str, Sequence[str]], *, environ: Mapping[str, str], grace: float
+        self,
+        commands: Mapping[str, Sequence[str]],
+        *,
+        environ: Mapping[str, str],
+        grace: float,
+        started: Callable[[], bool],
+        announce: Callable[[], None],
     ) -> None:
         self._children = [Child(name, command) for name, command in commands.items()]
         self._environ = dict(environ)
         self._grace = grace
+        self._started = started
+        self._announce = announce
         self._stopping = threading.Event()
 
     def run(self) -> int:
@@ -64,9 +74,13 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self._signal(signal.SIGHUP))
+        announced = False
         while not self._stopping.is_set():
             for child in self._children:
                 self._keep(child)
+            if not announced and self._started():
+                announced = True
+                self._announce()
             self._stopping.wait(POLL)
         return self._stop()
 

@@ -12,9 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from sqlalchemy.engine import Connection
-
-from models.engine import Database
+from models.engine import Connection, Database
 from models.store import dispatch
 from models.store.dispatch import Dispatched
 from models.tables import DEAD
@@ -130,18 +128,18 @@ class Dispatcher:
         settings = self._settings
         error = f"{type(exc).__name__}: {exc}"
 
-        def store(connection: Connection) -> str:
-            attempts = dispatch.attempts_of(connection, key)
+        def store(connection: Connection) -> tuple[str, str]:
+            id, attempts = dispatch.failing(connection, key)
             # Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
             longest = min(settings.retry_max, settings.retry_base * 2.0**attempts)
             delay = timedelta(seconds=longest * (0.5 + self._jitter() / 2))
-            return dispatch.postpone(
+            return id, dispatch.postpone(
                 connection, key, error, now=self._clock(), delay=delay, max_attempts=settings.max_attempts
             )
 
-        state = self._database.run(store)
+        id, state = self._database.run(store)
         level = logging.ERROR if state == DEAD else logging.WARNING
-        log.log(level, "dispatch failed: notification=%s state=%s error=%s", key, state, error)
+        log.log(level, "dispatch failed: notification=%s state=%s error=%s", id, state, error)
 
     def _transaction(self, work: Callable[[Connection], Dispatched]) -> Dispatched:
         done = self._database.run(work)

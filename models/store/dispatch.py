@@ -233,7 +233,8 @@ def postpone(
     return state
 
 
-def attempts_of(connection: Connection, key: int | str) -> int:
-    """Return how often a row has failed."""
+def failing(connection: Connection, key: int | str) -> tuple[str, int]:
+    """Return a row's id, and how often it has failed so far; `key` as in `postpone`."""
     which = n.number == key if isinstance(key, int) else n.id == key
-    return connection.scalar(sa.select(n.attempts).where(which)) or 0
+    row = connection.execute(sa.select(n.id, n.attempts).where(which)).first()
+    return (row.id, row.attempts) if row else (str(key), 0)

@@ -129,7 +129,8 @@ def _transport_options(options: BrokerOptions) -> dict[str, object]:
 
 
 def _celery_url(options: BrokerOptions) -> str:
-    return FILE_BROKER if options.is_file else ";".join(options.urls)
+    # kombu warns of a URL without a host, though a folder has none.
+    return f"{FILE_BROKER}localhost//" if options.is_file else ";".join(options.urls)
 
 
 def configure_celery(app: Any, settings: Settings) -> None:

@@ -54,13 +54,13 @@ def shape(engine: Engine) -> dict[str, object]:
             "checks": sorted(str(check["name"]) for check in look.get_check_constraints(table)),
         }
         for table in sorted(look.get_table_names())
-        if table != "alembic_version"
+        if table != "notifier_alembic_version"
     }
 
 
 def leftovers(engine: Engine) -> list[str]:
     look = sa.inspect(engine)
-    return sorted({*look.get_table_names(), *look.get_view_names()} - {"alembic_version"})
+    return sorted({*look.get_table_names(), *look.get_view_names()} - {"notifier_alembic_version"})
 
 
 def test_up_down_and_up_again(engine: Engine) -> None:
@@ -101,8 +101,27 @@ def test_the_migrations_make_the_tables_of_the_models(engine: Engine) -> None:
     """What `alembic check` asks."""
     migrate(engine)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        opts = {"compare_type": True, "version_table": "notifier_alembic_version"}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
+
+
+def test_an_application_keeps_its_own_tables_and_its_own_alembic_beside_ours(engine: Engine) -> None:
+    from alembic import command
+
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE orders (id integer PRIMARY KEY)"))
+        connection.execute(sa.text("CREATE TABLE alembic_version (version_num varchar(32))"))
+        connection.execute(sa.text("INSERT INTO alembic_version VALUES ('theirs')"))
+    migrate(engine)
+    config = alembic_config()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.check(config)  # raises when it would change something
+    migrate(engine, "base")
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "theirs"
+    assert leftovers(engine) == ["alembic_version", "orders"]
 
 
 def test_a_database_made_from_the_models_has_the_same_shape(engine: Engine, tmp_path: Path) -> None:

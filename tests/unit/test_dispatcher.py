@@ -378,7 +378,8 @@ def test_the_present_is_in_utc(worker: Worker) -> None:
 def test_the_log_of_a_failure_names_the_row_and_the_error(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poison(worker, worker.world.badge("u1", "tasks", 1))
+    id = worker.world.badge("u1", "tasks", 1)
+    poison(worker, id)
     with caplog.at_level(logging.WARNING):
         worker.dispatcher.drain()
-    assert "dispatch failed: notification=1 state=accepted error=KeyError" in caplog.text
+    assert f"dispatch failed: notification={id} state=accepted error=KeyError" in caplog.text

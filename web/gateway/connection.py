@@ -18,7 +18,7 @@ from notifier.session import Acked, Change, Close, Effect, Fetch, Join, Phase, S
 from notifier.signals import client_connected, client_disconnected, emit
 from web import metrics
 from web.gateway.acks import announce
-from web.gateway.wire import Gone, Wire
+from web.gateway.wire import ABNORMAL, Gone, Wire
 
 if TYPE_CHECKING:
     from web.gateway.gateway import Gateway
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 IDLE = 60.0  # seconds that the loop waits at most before it looks around
 FETCH_RETRY = 0.5  # seconds, doubled up to FETCH_RETRY_MAX while the database is away
 FETCH_RETRY_MAX = 5.0
-GONE = 1006  # the close code for "without a close frame" (RFC 6455, section 7.1.5)
 
 
 class Connection:
@@ -40,7 +39,7 @@ class Connection:
         self._gateway = gateway
         self._wire = wire
         self._user_agent = user_agent
-        self._code = GONE
+        self._code = ABNORMAL
         self._in_room = False
         self._welcomed = False
         self._retry_at = 0.0
@@ -83,7 +82,8 @@ class Connection:
                 self._turn()
         except Gone as exc:
             log.debug("socket gone: socket=%s user=%s reason=%s", self.id, self.session.user_id, exc)
-            self.session.close(GONE, "")
+            self._code = exc.code
+            self.session.close(exc.code, "")
         except TooSlow as exc:
             self._leave()  # from here on it costs the others nothing
             self._perform(self.session.close(exc.close_code, exc.detail))

@@ -24,11 +24,20 @@ from notifier.frames import MAX_FRAME, SUBPROTOCOL
 
 RECEIVE = 16 * 1024  # bytes read at once
 CLOSE_WAIT = 2.0  # seconds a peer has to answer our close frame
+ABNORMAL, TOO_BIG = 1006, 1009  # close codes
 SENT_AT_ONCE = 64 * 1024  # bytes of frames joined into one send
 
 
 class Gone(Exception):
-    """The peer is gone."""
+    """The peer is gone.
+
+    Attributes:
+        code: the close code it sent, or 1006 for none (RFC 6455, section 7.1.5).
+    """
+
+    def __init__(self, reason: str, code: int = ABNORMAL) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 class WholeSocket:
@@ -169,7 +178,7 @@ class Wire:
         frames: list[str | bytes] = self._ws.input_buffer
         self._ws.input_buffer = []
         if not frames and not self._ws.connected:
-            raise Gone(f"closed with {self._ws.close_reason}")
+            raise Gone("the peer closed", int(self._ws.close_reason))
         return frames
 
     def _receive(self) -> None:
@@ -186,6 +195,9 @@ class Wire:
                 self._ws.connected = self._ws._handle_events()  # noqa: SLF001  its reader thread's step
             except (LocalProtocolError, RemoteProtocolError, TooSlow, OSError) as exc:
                 raise self._gone(str(exc)) from exc
+            if not self._ws.connected and self._ws.incoming_message_len > MAX_FRAME:
+                self._drain()  # simple-websocket has sent the close frame; let it arrive
+                raise Gone("frame too big", TOO_BIG)
         self._readable = False
         if self._ws.connected:
             self._watcher.start(self._on_readable)
@@ -196,7 +208,7 @@ class Wire:
         size = 0
         for frame in frames:
             if not self._ws.connected:
-                raise Gone(f"closed with {self._ws.close_reason}")
+                raise Gone("the peer closed", int(self._ws.close_reason))
             data = self._ws.ws.send(TextMessage(data=frame.decode()))
             chunk.append(data)
             size += len(data)
