@@ -178,6 +178,14 @@ def test_a_send_to_many_reaches_each_once(site: Site, user: str, other: str) -> 
             socket.nothing_before_pong()
 
 
+def test_sends_to_many_keep_their_order(site: Site, user: str, other: str) -> None:
+    """Promise 8 leaves out a send to many beside a single one, not two sends to many."""
+    with site.socket(user) as socket:
+        crowd = [f"{user}-neighbour-{number}" for number in range(2500)]
+        sent = [site.api.send_many(audience).json["id"] for audience in ([*crowd, user], [user, other])]
+        assert [socket.expect("event", seconds=30)["id"] for _ in sent] == sent
+
+
 def test_a_badge_takes_a_seq_and_is_no_inbox_entry(site: Site, user: str) -> None:
     with site.socket(user) as socket:
         site.send(user)

@@ -67,7 +67,7 @@ class Http:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
             # Readable while we asked nothing: the server has closed the idle connection.
-            if connection.sock is not None and not select.select([connection.sock], [], [], 0)[0]:
+            if connection.sock is not None and not _readable(connection.sock.fileno()):
                 return connection
             self.close_mine()
         connection = http.client.HTTPConnection(
@@ -89,6 +89,13 @@ class Http:
         """Close every thread's connection."""
         for connection in self._all:
             connection.close()
+
+
+def _readable(descriptor: int) -> bool:
+    """Whether a read would not wait; poll, as select knows the first 1,024 descriptors only."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def status(url: str, timeout: float = 2) -> int | None:
