@@ -3,6 +3,7 @@ import { h, icon, say, set } from "./bell-dom.js";
 import { safeUrl } from "./url.js";
 
 const LONG = 240; // characters from which a message is folded
+const BUDGET = 8; // ms for new rows in one frame; a burst takes several
 
 /** What is shown of an entry, whatever the application put into it: texts, a known type, a safe action. */
 export function content({ event, data }) {
@@ -33,7 +34,10 @@ export class List {
     this.element.addEventListener("focusin", (event) => this.#activate(event.target.closest("article")));
   }
 
+  /** @returns {boolean} whether all are shown; otherwise call again in the next frame */
   update(items) {
+    const end = performance.now() + BUDGET;
+    let whole = true;
     const wanted = new Set(items.map(({ id }) => id));
     const lost = this.#focused();
     const place = lost ? [...this.element.children].indexOf(lost) : -1;
@@ -45,6 +49,10 @@ export class List {
     let next = this.element.firstElementChild;
     for (const item of items) {
       let row = this.#rows.get(item.id);
+      if (!row && performance.now() > end) {
+        whole = false;
+        continue;
+      }
       if (!row) this.#rows.set(item.id, (row = this.#make(item)));
       else if (row.item !== item) this.#show(row, item);
       if (row.element === next) next = next.nextElementSibling;
@@ -52,7 +60,8 @@ export class List {
     }
     if (!this.#active?.isConnected) this.#activate(this.element.firstElementChild);
     // The entry that had the focus is gone: the one that took its place has it now.
-    if (lost && !lost.isConnected) this.#focus(this.element.children[Math.min(place, items.length - 1)]);
+    if (lost && !lost.isConnected) this.#focus(this.element.children[Math.min(place, this.#rows.size - 1)]);
+    return whole;
   }
 
   clear() { this.#rows.clear(); this.element.replaceChildren(); }

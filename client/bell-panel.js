@@ -3,16 +3,20 @@ import { possible, want, wanted } from "./bell-alerts.js";
 import { h, icon, say, set } from "./bell-dom.js";
 import { List } from "./bell-list.js";
 
+/** Rows in the page at first; more as the user scrolls. A burst of thousands then costs what a hundred cost. */
+const ROWS = 100;
+
 export class Panel {
   #bell;
   #list;
   #parts = {};
   #watch;
+  #rows = ROWS;
   #loading = false;
   #failed = false;
   #noteTimer;
 
-  /** @param bell { words, client, read, readAll, unread, archive, close } */
+  /** @param bell { words, client, read, readAll, unread, archive, close, draw } */
   constructor(bell) {
     this.#bell = bell;
     this.#list = new List(bell);
@@ -33,7 +37,7 @@ export class Panel {
       p.options, p.note, p.scroll);
     this.#watch = new IntersectionObserver((sights) => {
       // Several may come at once, the newest last.
-      if (sights.at(-1).isIntersecting && !this.#failed) this.#load();
+      if (sights.at(-1).isIntersecting && !this.#failed) this.#more();
     }, { root: p.scroll, rootMargin: "400px" });
   }
 
@@ -43,7 +47,7 @@ export class Panel {
     this.element.hidden = false;
     this.element.showPopover?.();
     this.#failed = false;
-    this.update();
+    this.#bell.draw();
     this.element.focus({ preventScroll: true });
     this.#watch.observe(this.#parts.foot);
   }
@@ -52,6 +56,7 @@ export class Panel {
     this.#watch.disconnect();
     if (this.element.matches(":popover-open")) this.element.hidePopover();
     this.element.hidden = true;
+    this.#rows = ROWS;
   }
 
   /** The connection is back: so may be what could not be loaded. */
@@ -59,17 +64,18 @@ export class Panel {
   reset() { this.#list.clear(); this.#failed = false; }
   tick(now) { this.#list.tick(now); }
 
-  /** Shows what the client holds now. */
+  /** Shows what the client holds now. @returns {boolean} whether all of it is shown */
   update() {
     const { words, client } = this.#bell;
     const { sum, all, blank, foot } = this.#parts;
-    const items = client?.items ?? [];
+    const held = client?.items ?? [];
+    const items = held.slice(0, this.#rows);
     const unread = client?.store.unread ?? 0;
     const state = client?.state ?? "connecting";
     const known = client && client.store.seq !== null;
     say(sum, known ? words.say("unread", { n: unread }) : "");
     all.disabled = unread === 0;
-    this.#list.update(items);
+    const whole = this.#list.update(items);
     this.#list.element.hidden = items.length === 0;
     this.#connection(state, known);
     const key = { unauthorized: "unauthorized", refused: "refused", offline: "offline" }[state];
@@ -80,16 +86,17 @@ export class Panel {
     else this.#fill(blank);
     if (this.#failed) this.#fill(foot, "failed", h("span", {}, words.say("failed")), h("button", { type: "button", part: "retry", onclick: () => this.#load() }, words.say("retry")));
     else if (!items.length || !known) this.#fill(foot);
-    else if (client.store.complete) this.#fill(foot, "end", h("span", {}, words.say("end")));
+    else if (client.store.complete && items.length === held.length) this.#fill(foot, "end", h("span", {}, words.say("end")));
     else this.#fill(foot, "loading", h("span", { class: "wait" }), h("span", { class: "hidden" }, words.say("loading")));
-    set(this.#list.element, { "aria-busy": String(this.#loading), "aria-labelledby": "heading" });
+    set(this.#list.element, { "aria-busy": String(this.#loading || !whole), "aria-labelledby": "heading" });
+    return whole;
   }
 
   /** A passing word of its own, as when a change was refused. */
   note(key) {
     clearTimeout(this.#noteTimer);
     this.#say(key, true);
-    this.#noteTimer = setTimeout(() => { this.#noteTimer = null; if (this.open) this.update(); }, 6000);
+    this.#noteTimer = setTimeout(() => { this.#noteTimer = null; this.#bell.draw(); }, 6000);
   }
 
   #connection(state, known) {
@@ -110,9 +117,23 @@ export class Panel {
     part.hidden = name === "" && part !== this.#parts.foot; // the foot stays: the end of the list is watched by it
   }
 
+  /** The end of the list is near: show more of what is held, or load what is not. */
+  #more() {
+    if (this.#rows >= (this.#bell.client?.items.length ?? 0)) return void this.#load();
+    this.#rows += ROWS;
+    this.#bell.draw();
+    this.#look();
+  }
+
+  /** A page that did not fill the panel leaves its end in sight, and an observer tells only of changes. */
+  #look() {
+    this.#watch.unobserve(this.#parts.foot);
+    this.#watch.observe(this.#parts.foot);
+  }
+
   async #load() {
     const { client } = this.#bell;
-    if (this.#loading || !client || client.store.complete) return;
+    if (this.#loading || !client || (client.store.seq !== null && client.store.complete)) return;
     this.#loading = true;
     this.#failed = false;
     try {
@@ -122,10 +143,8 @@ export class Panel {
     }
     this.#loading = false;
     if (!this.open) return;
-    this.update();
-    // A page that did not fill the panel leaves its end in sight, and an observer tells only of changes.
-    this.#watch.unobserve(this.#parts.foot);
-    this.#watch.observe(this.#parts.foot);
+    this.#bell.draw();
+    this.#look();
   }
 
   #settings() {

@@ -90,7 +90,9 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 
 @media (max-width: 30rem) {
   .panel { inset: 0 !important; inline-size: 100%; max-inline-size: none; max-block-size: none !important; block-size: 100%; border: 0; border-radius: 0; }
-  .tool { inline-size: 2.75rem; block-size: 2.75rem; }
+  .tool { inline-size: 2.5rem; block-size: 2.75rem; }
+  .head { gap: 0; }
+  .sum { font-size: 0.8125rem; padding-inline-start: 0.375rem; }
 }
 @media (prefers-reduced-motion: no-preference) {
   .toast { animation: in 0.2s ease-out; }

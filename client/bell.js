@@ -52,7 +52,8 @@ export class NotificationBell extends HTMLElement {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     document.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this)) this.close(false); }, { signal });
-    document.addEventListener("visibilitychange", () => this.#draw(), { signal });
+    // A frame that was asked for does not come once the page is out of sight: ask anew.
+    document.addEventListener("visibilitychange", () => { this.#drawing = null; this.draw(); }, { signal });
     for (const type of ["resize", "scroll"]) window.addEventListener(type, () => this.#place(), { signal, passive: true });
     this.#build();
     this.#start();
@@ -122,15 +123,15 @@ export class NotificationBell extends HTMLElement {
     this.#panel?.reset();
     this.#toasts?.clear();
     for (const [type, hear] of this.#hears) client?.addEventListener(type, hear);
-    this.#draw();
+    this.draw();
     this.dispatchEvent(new CustomEvent("client", { detail: client }));
   }
 
   #hears = Object.entries({
-    change: () => this.#draw(),
+    change: () => this.draw(),
     state: ({ detail }) => {
       if (detail.state === "live") this.#panel?.again();
-      this.#draw();
+      this.draw();
     },
     event: ({ detail }) => this.#arrived(detail),
   });
@@ -168,7 +169,7 @@ export class NotificationBell extends HTMLElement {
   }
 
   /** At most once in a frame, however much arrives; in the background by a timer, for the title's count. */
-  #draw() {
+  draw() {
     if (this.#drawing || !this.#panel) return;
     this.#drawing = true;
     const draw = () => { this.#drawing = null; this.#show(); };
@@ -183,7 +184,7 @@ export class NotificationBell extends HTMLElement {
     set(this.#button, { "aria-label": name, title: name, "data-state": this.#client?.state ?? "closed" });
     say(this.#count, words.count(unread));
     this.#count.hidden = unread === 0;
-    if (this.open) this.#panel.update();
+    if (this.open && !this.#panel.update()) this.draw();
     if (!this.hasAttribute("no-title")) {
       const title = document.title.replace(TITLED, "");
       const wanted = unread ? `(${words.count(unread)}) ${title}` : title;

@@ -16,7 +16,7 @@ from tests.harness.site import Site, running_site
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 ALERTS: list[dict[str, Any]] = [
     {"title": "Welcome", "message": "Your account is ready.", "type": "info"},
-    {"title": "Payment failed", "message": "Your card was declined. The order waits for three days.", "type": "error",
+    {"title": "Payment failed", "message": "Your card was declined.", "type": "error",
      "action": {"label": "Pay again", "url": "/orders/3/pay"}},
     {"title": "Delivery is late", "message": "A storm holds up the ferry.", "type": "warning"},
     {"title": "Order Shipped", "message": "Your order #2 has been shipped!", "type": "success",

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from models.engine import Database, make_engine
 from models.store.accept import accept
 from notifier.draft import draft
-from tests.acceptance.browser import CLIENT, ROOT, Visit, chrome, shop_site, visit
+from tests.acceptance.browser import CLIENT, ROOT, Visit, chrome, crowding, shop_site, visit
 from tests.harness.site import Site
 
 __all__ = ["chrome", "shop_site", "visit"]
@@ -115,5 +115,5 @@ def test_ten_thousand_live_alerts_leave_the_page_responsive(visit: Visit, shop_s
     longest = max(tab.js("tasks"), default=0)
     rows = tab.js(f"{ROOT}.querySelectorAll('article').length")
     print(f"longest task {longest} ms, {rows} rows in the page")
-    assert rows < 700
-    assert longest < 100
+    assert rows <= 200, "as many as a user can see, not as many as came"
+    assert longest < 100 * crowding()
