@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from notifier.errors import DatabaseUnavailable
 
-__all__ = ["Connection", "Database", "make_engine"]
+__all__ = ["Connection", "Database", "make_engine", "unavailable"]
 
 CONNECT_TIMEOUT = 2  # seconds
 POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
@@ -92,13 +92,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A writing transaction: committed at the end, rolled back by an exception."""
-        with _unavailable(), self.engine.begin() as connection:
+        with unavailable(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A reading transaction that sees one consistent moment."""
-        with _unavailable(), self._snapshots.connect() as connection:
+        with unavailable(), self._snapshots.connect() as connection:
             yield connection
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -124,7 +124,8 @@ class Database:
 
 
 @contextmanager
-def _unavailable() -> Iterator[None]:
+def unavailable() -> Iterator[None]:
+    """Turn a driver's error that says so into DatabaseUnavailable."""
     try:
         yield
     except PoolTimeout as exc:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
-from models.engine import Database, make_engine
+from models.engine import Database, make_engine, unavailable
 from models.store.accept import Accepted, accept
 from models.types import now
 from notifier.draft import Draft, check_key, draft
@@ -84,7 +84,8 @@ class Sender:
                 self.ringer.ring(accepted.id, bulk=accepted.bulk)
             return accepted
         joined = session() if isinstance(session, scoped_session) else session
-        accepted = store(joined.connection())
+        with unavailable():
+            accepted = store(joined.connection())
         self._ring_after_commit(joined, accepted)
         return accepted
 

@@ -54,7 +54,6 @@ class Settings(BaseSettings):
     sockets_per_user: int = Field(default=100, ge=1, le=1_000_000)
 
     sweep_interval: Seconds = 2.0
-    chunk_lease: Seconds = 10.0
     batch_size: int = Field(default=200, ge=1, le=5_000)
     chunk_size: int = Field(default=1_000, ge=1, le=5_000)
     max_attempts: int = Field(default=8, ge=1, le=100)

@@ -93,26 +93,29 @@ class Dispatcher:
             self._guarded(number, partial(dispatch.dispatch_one, number=number, now=self._clock()))
         return len(numbers), len(numbers) == limit  # each is dispatched, postponed or dead now
 
-    def chunk(self, id: str) -> bool:
-        """Dispatch the next chunk of a bulk notification; whether there is nothing left of it.
+    def chunk(self) -> bool:
+        """Dispatch the next chunk of the oldest bulk notification that is due; whether more wait.
 
-        Raises DatabaseUnavailable.
+        Before it goes what was accepted earlier for several users, and after its last chunk what had
+        to wait for it. Raises DatabaseUnavailable.
         """
-        settings = self._settings
-        work = partial(
-            dispatch.dispatch_chunk,
-            id=id,
-            size=settings.chunk_size,
-            now=self._clock(),
-            lease=timedelta(seconds=settings.chunk_lease),
-        )
-        done = self._guarded(id, work)
-        return done is None or not done.more
+        self.drain()
+        oldest = self._waiting_bulk()
+        if oldest is None:
+            return False
+        work = partial(dispatch.dispatch_chunk, id=oldest, size=self._settings.chunk_size, now=self._clock())
+        done = self._guarded(oldest, work)
+        if done is None or not done.more:
+            self.drain()
+        return self._waiting_bulk() is not None
 
-    def stalled(self) -> list[str]:
-        """Return the ids of bulk notifications that wait and nobody works on."""
+    def stalled(self) -> bool:
+        """Whether bulk notifications wait. Raises DatabaseUnavailable."""
+        return self._waiting_bulk() is not None
+
+    def _waiting_bulk(self) -> str | None:
         with self._database.read() as connection:
-            return dispatch.due_bulk(connection, limit=100, now=self._clock())
+            return next(iter(dispatch.due_bulk(connection, limit=1, now=self._clock())), None)
 
     def _guarded(self, key: int | str, work: Callable[[Connection], Dispatched]) -> Dispatched | None:
         """Run `work`; when it fails, keep the error with its row and let it wait."""

@@ -54,13 +54,16 @@ def update_badge(
 
 @app.task(name=CHUNK)
 def dispatch_chunk(id: str) -> None:
-    """Dispatch the next recipients of a bulk notification, and ring for those after them."""
+    """Dispatch the next recipients of the oldest bulk notification, and ring for those after them.
+
+    `id` is the one that was rung for; those accepted before it go first.
+    """
     try:
-        done = runtime.dispatcher.chunk(str(id))
+        more = runtime.dispatcher.chunk()
     except DatabaseUnavailable as exc:
         log.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
         return
-    if not done:
+    if more:
         _ring(str(id))
 
 
@@ -75,8 +78,8 @@ def sweep() -> None:
         return
     if found:
         log.info("the sweep dispatched what no ring had reached: notifications=%d", found)
-    for id in stalled:
-        _ring(id)
+    if stalled:
+        _ring("sweep")
 
 
 def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:

@@ -76,10 +76,16 @@ def due_bulk(connection: Connection, *, limit: int, now: datetime) -> list[str]:
 
 
 def dispatch_batch(connection: Connection, *, limit: int, now: datetime) -> Dispatched:
-    """Dispatch up to `limit` waiting single notifications, in the order of acceptance."""
-    rows = connection.execute(
-        sa.select(*_DUE).where(n.bulk.is_(False), _due(now)).order_by(n.number).limit(limit).with_for_update()
-    ).all()
+    """Dispatch up to `limit` waiting notifications that are not bulk, in the order of acceptance.
+
+    Those to several users wait for bulk ones accepted before them: two sends to many keep their order.
+    """
+    rows = _take(connection, limit, now)
+    if any(row.recipients > 1 for row in rows):
+        # Asked after the rows were seen, so that whatever was accepted before any of them is seen too.
+        barrier = connection.scalar(sa.select(sa.func.min(n.number)).where(n.bulk.is_(True), _due(now)))
+        if barrier is not None and any(row.recipients > 1 and row.number > barrier for row in rows):
+            rows = _take(connection, limit, now, sa.or_(n.recipients == 1, n.number < barrier))
     batch: list[tuple[AnyRow, Sequence[str]]] = []
     size = 0
     for row in rows:
@@ -91,6 +97,13 @@ def dispatch_batch(connection: Connection, *, limit: int, now: datetime) -> Disp
     return replace(done, more=len(rows) == limit or len(batch) < len(rows))
 
 
+def _take(
+    connection: Connection, limit: int, now: datetime, only: sa.ColumnElement[bool] | None = None
+) -> Sequence[AnyRow]:
+    query = sa.select(*_DUE).where(n.bulk.is_(False), _due(now)).order_by(n.number).limit(limit)
+    return connection.execute((query if only is None else query.where(only)).with_for_update()).all()
+
+
 def dispatch_one(connection: Connection, number: int, *, now: datetime) -> Dispatched:
     """Dispatch one waiting single notification; nothing when it is no longer waiting."""
     rows = connection.execute(
@@ -99,24 +112,17 @@ def dispatch_one(connection: Connection, number: int, *, now: datetime) -> Dispa
     return _dispatch(connection, [(row, row.audience) for row in rows], now)
 
 
-def dispatch_chunk(
-    connection: Connection, id: str, *, size: int, now: datetime, lease: timedelta
-) -> Dispatched:
-    """Dispatch the next `size` recipients of a bulk notification.
+def dispatch_chunk(connection: Connection, id: str, *, size: int, now: datetime) -> Dispatched:
+    """Dispatch the next `size` recipients of a bulk notification; nothing when it no longer waits.
 
-    Whoever did it rings for the next; `lease` is how long the sweep leaves that to them.
+    To keep the order of two bulk ones, only the oldest that is due may be given.
     """
     row = connection.execute(
         sa.select(*_DUE).where(n.id == id, n.state == ACCEPTED).with_for_update()
     ).first()
     if row is None:
         return Dispatched()
-    done = _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now)
-    if done.more:
-        connection.execute(
-            sa.update(notifications).where(n.id == id).values(next_attempt_at=now + lease, attempts=0)
-        )
-    return done
+    return _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now)
 
 
 def _dispatch(
@@ -175,7 +181,7 @@ def _dispatch(
             connection.execute(
                 sa.update(notifications)
                 .where(n.number == row.number)
-                .values(reached=row.reached + len(users))
+                .values(reached=row.reached + len(users), attempts=0, next_attempt_at=None)
             )
     return Dispatched(
         ids=[row.id for row, _ in work],

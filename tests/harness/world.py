@@ -25,7 +25,6 @@ from notifier.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-LEASE = timedelta(seconds=10)
 
 
 def alert(title: str = "Order Shipped", **more: Any) -> dict[str, Any]:
@@ -126,7 +125,7 @@ class World:
         """Dispatch the next chunk of a bulk notification."""
         moment = self.tick()
         return self.database.run(
-            lambda connection: dispatch.dispatch_chunk(connection, id, size=size, now=moment, lease=LEASE)
+            lambda connection: dispatch.dispatch_chunk(connection, id, size=size, now=moment)
         )
 
     def arrive(self, user: str, count: int = 1) -> list[str]:

@@ -164,14 +164,35 @@ def test_the_single_lane_leaves_bulk_alone(world: World) -> None:
     assert [world.notification(id).state for id in (bulk, single)] == ["accepted", "dispatched"]
 
 
+def test_a_send_to_some_waits_for_a_bulk_one_accepted_before_it(world: World) -> None:
+    bulk = world.send(*(f"u{n:03}" for n in range(150)))
+    some, single = world.send("u149", "u000", title="some"), world.send("u149", title="single")
+    assert [entry.id for _, entry in world.dispatch()] == [single]  # nobody waits for a bulk one but those
+    world.chunk(bulk, 100)
+    assert world.dispatch() == []
+    world.chunk(bulk, 100)
+    assert [entry.id for _, entry in world.dispatch()] == [some, some]
+    assert [entry.id for entry in world.log("u149")] == [single, bulk, some]
+
+
+def test_a_bulk_one_that_waits_for_its_next_attempt_holds_up_nobody(world: World) -> None:
+    bulk = world.send(*(f"u{n:03}" for n in range(150)))
+    world.database.run(
+        lambda c: dispatch.postpone(
+            c, bulk, "broken", now=world.now, delay=timedelta(seconds=60), max_attempts=3
+        )
+    )
+    some = world.send("u1", "u2")
+    assert {entry.id for _, entry in world.dispatch()} == {some}
+
+
 def test_a_crash_between_two_chunks_goes_on_where_it_stood(world: World) -> None:
     users = [f"u{n:03}" for n in range(150)]
     id = world.send(*users)
     world.chunk(id, 100)
 
     def dispatch_and_fail(connection: sa.Connection) -> None:
-        lease = timedelta(seconds=9)
-        assert dispatch.dispatch_chunk(connection, id, size=100, now=world.now, lease=lease).entries
+        assert dispatch.dispatch_chunk(connection, id, size=100, now=world.now).entries
         raise KeyError
 
     with pytest.raises(KeyError):

@@ -316,8 +316,8 @@ def test_a_bulk_notification_goes_out_chunk_by_chunk(database: Database) -> None
     worker = working(database, chunk_size=100)
     id = worker.world.send(*(f"u{n:03}" for n in range(250)))
     assert worker.dispatcher.drain() == 0, "the single lane leaves it alone"
-    assert [worker.dispatcher.chunk(id) for _ in range(3)] == [False, False, True]
-    assert worker.dispatcher.chunk(id) is True
+    assert [worker.dispatcher.chunk() for _ in range(3)] == [True, True, False]
+    assert worker.dispatcher.chunk() is False
     assert [m.user_id for m in worker.publisher.messages] == [f"u{n:03}" for n in range(250)]
     assert worker.row(id).state == "dispatched"
     assert worker.world.misfits() == []
@@ -332,39 +332,45 @@ def test_it_is_signalled_when_its_last_chunk_is_out(database: Database) -> None:
         heard.append(id)
 
     with notification_dispatched.connected_to(receive):
-        worker.dispatcher.chunk(id)
+        worker.dispatcher.chunk()
         assert heard == []
-        worker.dispatcher.chunk(id)
-        worker.dispatcher.chunk(id)
+        worker.dispatcher.chunk()
+        worker.dispatcher.chunk()
     assert heard == [id]
 
 
-def test_the_sweep_leaves_it_to_whoever_works_on_it_for_a_while(database: Database) -> None:
-    worker = working(database, chunk_size=100, chunk_lease=10)
-    id = worker.world.send(*(f"u{n:03}" for n in range(150)))
-    assert worker.dispatcher.stalled() == [id]
-    worker.dispatcher.chunk(id)
-    assert worker.dispatcher.stalled() == []
-    worker.world.tick(10)
-    assert worker.dispatcher.stalled() == [id]
-    worker.dispatcher.chunk(id)
-    assert worker.dispatcher.stalled() == []
+def test_bulk_notifications_go_out_one_after_the_other_and_those_to_some_between_them(
+    database: Database,
+) -> None:
+    worker = working(database, chunk_size=100)
+    everybody = [f"u{n:03}" for n in range(250)]
+    sent = [
+        worker.world.send("u000", "u249", title="some first"),
+        worker.world.send(*everybody, title="bulk"),
+        worker.world.send(*reversed(everybody), title="bulk again"),
+        worker.world.send("u000", "u249", title="some last"),
+    ]
+    while worker.dispatcher.chunk():
+        assert worker.dispatcher.stalled()
+    assert not worker.dispatcher.stalled()
+    for user in ("u000", "u249"):
+        assert [entry.id for entry in worker.world.log(user)] == sent
+    assert worker.world.misfits() == []
 
 
 def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker) -> None:
     id = worker.world.send(*(f"u{n:03}" for n in range(150)))
     worker.world.sql("UPDATE notifications SET audience = '{}' WHERE id = :id", id=id)
     for attempt in (1, 2, 3):
-        assert worker.dispatcher.chunk(id) is True, "nobody rings for more of it"
+        assert worker.dispatcher.chunk() is False, "nobody rings for more of it before its time"
         assert worker.row(id).attempts == attempt
         worker.world.tick(100)
     assert worker.row(id).state == "dead"
-    assert worker.dispatcher.stalled() == []
+    assert not worker.dispatcher.stalled()
 
 
-@pytest.mark.parametrize("id", ["01890a5d-ac96-774b-bcce-b302099a8057", "no id at all"])
-def test_a_ring_for_what_is_not_there_is_nothing(worker: Worker, id: str) -> None:
-    assert worker.dispatcher.chunk(id) is True
+def test_a_ring_for_what_is_not_there_is_nothing(worker: Worker) -> None:
+    assert worker.dispatcher.chunk() is False
 
 
 def test_the_present_is_in_utc(worker: Worker) -> None:

@@ -50,6 +50,8 @@ def test_every_call_says_who_may_make_it(app: Flask) -> None:
 
 def test_a_sent_notification_is_described_with_the_schema_of_each_event(app: Flask) -> None:
     schemas = document(app)["components"]["schemas"]
-    cases = {case["if"]["properties"]["event"]["const"]: case["then"] for case in schemas["SendBody"]["allOf"]}
+    cases = {
+        case["if"]["properties"]["event"]["const"]: case["then"] for case in schemas["SendBody"]["allOf"]
+    }
     assert cases["alert"]["properties"]["data"]["$ref"].endswith("/Alert")
     assert schemas["Alert"]["properties"]["title"]["maxLength"] == 200

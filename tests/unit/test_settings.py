@@ -130,7 +130,7 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("FRAMES_PER_SECOND", "0"),
         ("SOCKETS_PER_USER", "0"),
         ("SWEEP_INTERVAL", "0"),
-        ("CHUNK_LEASE", "0"),
+        ("LINGER", "0"),
         ("BATCH_SIZE", "0"),
         ("BATCH_SIZE", "1.5"),
         ("CHUNK_SIZE", "5001"),
