@@ -249,7 +249,7 @@ def visit(chrome: Browser, shop_site: Site) -> Iterator[Visit]:
 
 
 def crowding() -> float:
-    """How many want each core now, 1 at least: promises in milliseconds are for a machine with one to spare."""
+    """How many want each core now, 1 at least: milliseconds are promised on a machine with one to spare."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
