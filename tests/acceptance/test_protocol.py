@@ -234,6 +234,8 @@ def test_changes_of_state_are_events_on_every_socket(site: Site, user: str, way:
 def test_changing_what_is_not_ones_own_changes_nothing(site: Site, user: str, other: str) -> None:
     theirs = site.send(other)
     mine = site.send(user)
+    for one in (user, other):
+        site.arrived(one, 1)
     with site.socket(user) as socket, site.socket(other) as stranger:
         for op in ("read", "archive", "unread"):
             socket.send(op=op, ids=[theirs])
