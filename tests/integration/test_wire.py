@@ -146,6 +146,18 @@ def test_a_silent_peer_is_pinged_and_then_given_up(port: int) -> None:
         assert time.monotonic() - began < 10
 
 
+def test_a_frame_and_the_close_behind_it_in_one_packet_end_the_socket_at_once(port: int) -> None:
+    with SlowReader(port, "/echo", chunk=4096) as reader:
+        frames = reader.frames()
+        next(frames)
+        last = reader.ws.send(TextMessage(data="last")) + reader.ws.send(CloseConnection(1000, "bye"))
+        began = time.monotonic()
+        reader.sock.sendall(last)
+        while reader.sock.recv(4096):
+            pass
+        assert time.monotonic() - began < 0.9  # the server would ping after a second
+
+
 def test_a_flood_of_frames_is_read_only_as_fast_as_it_is_handled(port: int) -> None:
     with SlowReader(port, "/echo", chunk=65_536) as reader:
         frames = reader.frames()

@@ -152,8 +152,10 @@ class Wire:
     def wait(self, timeout: float) -> None:
         """Wait until there is something to read or to send, `timeout` seconds at most.
 
-        Pings a silent peer; raises Gone when it stays silent.
+        Pings a silent peer; raises Gone when it stays silent, or has closed behind its last frame.
         """
+        if not self._ws.connected:
+            raise Gone("the peer closed", int(self._ws.close_reason))
         if not self._readable:
             left = self._heard_at + self._ping_interval * (2 if self._pinged else 1) - time.monotonic()
             if left <= 0:
