@@ -150,7 +150,7 @@ def test_a_frame_and_the_close_behind_it_in_one_packet_end_the_socket_at_once(po
     with SlowReader(port, "/echo", chunk=4096) as reader:
         frames = reader.frames()
         next(frames)
-        last = reader.ws.send(TextMessage(data="last")) + reader.ws.send(CloseConnection(1000, "bye"))
+        last = reader.ws.send(TextMessage(data="quiet")) + reader.ws.send(CloseConnection(1000, "bye"))
         began = time.monotonic()
         reader.sock.sendall(last)
         while reader.sock.recv(4096):

@@ -60,12 +60,13 @@ def stuck(ws: Server) -> None:
 
 @sock.route("/echo")
 def echo(ws: Server) -> None:
-    """Send every frame back; ping after a second of silence."""
+    """Send every frame back but "quiet"; ping after a second of silence."""
     wire = Wire(ws, 1)
     try:
         while True:
             for frame in wire.read():
-                wire.send([frame.encode() if isinstance(frame, str) else frame])
+                if isinstance(frame, str) and frame != "quiet":
+                    wire.send([frame.encode()])
             wire.wait(5)
     except Gone:
         wire.release()
