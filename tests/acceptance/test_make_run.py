@@ -61,6 +61,7 @@ def test_make_run_in_a_fresh_clone_twice(clone: Path) -> None:
         identity = site.send("user-7")
         socket.expect("event", seq=1, id=identity)
     assert f"http://127.0.0.1:{port}" in process.log.read_text()
+    site.close()
     interrupt(process)
 
     begun = time.monotonic()
