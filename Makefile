@@ -43,8 +43,12 @@ setup: $(VENV)/.dev ## make the virtual environment with the locked tools
 run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded default
 	@exec $(BIN)/notifier up
 
-test: $(VENV)/.dev ## the whole test suite
+test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole test suite
 	@$(BIN)/python -m pytest
+
+# The browser tests' tools; without npm those tests are skipped, and say so.
+tests/client/node_modules/.package-lock.json: tests/client/package-lock.json
+	@if command -v npm >/dev/null; then cd tests/client && npm ci --ignore-scripts --silent && touch node_modules/.package-lock.json; fi
 
 chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, balance the books (SEED=1 RUNS=42)
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)

@@ -9,7 +9,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,10 +80,19 @@ class Database:
     """An engine with its two kinds of transaction.
 
     Every method raises DatabaseUnavailable when the database cannot be reached or is locked.
+
+    Args:
+        engine: see `make_engine`.
+        limit: entered around each transaction; a process that must go on when the database hangs
+            bounds it here. What it raises inside a statement invalidates that connection (SQLAlchemy:
+            `is_exit_exception` in `Connection._handle_dbapi_exception`).
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self, engine: Engine, limit: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self.engine = engine
+        self._limit = limit
         options: dict[str, Any] = {"snapshot": True}
         if engine.dialect.name == "postgresql":
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -92,13 +101,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A writing transaction: committed at the end, rolled back by an exception."""
-        with unavailable(), self.engine.begin() as connection:
+        with unavailable(), self._limit(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A reading transaction that sees one consistent moment."""
-        with unavailable(), self._snapshots.connect() as connection:
+        with unavailable(), self._limit(), self._snapshots.connect() as connection:
             yield connection
 
     def run(self, work: Callable[[Connection], T]) -> T:

@@ -115,7 +115,8 @@ def web() -> None:
 def worker(concurrency: int) -> None:
     """Run a Celery worker."""
     settings = Settings.load()
-    pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "prefork", "-c", str(concurrency)]
+    # "processes" is Celery's other name for prefork; the name itself would give way to `worker_pool`.
+    pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "processes", "-c", str(concurrency)]
     quiet = ["--without-gossip", "--without-mingle"]
     _become(
         "celery", "--quiet", "-A", "worker.app", "worker", "--loglevel", settings.log_level, *pool, *quiet,

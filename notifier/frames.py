@@ -34,14 +34,15 @@ NotificationId = Annotated[
     ),
 ]
 Ids = Annotated[list[NotificationId], Field(min_length=1, max_length=MAX_IDS)]
-Token = Annotated[str, StringConstraints(min_length=1, max_length=8_192)]
+#: Missing or empty is no broken frame: it is no token (4401).
+Token = Annotated[str, StringConstraints(max_length=8_192)]
 
 
 class Hello(BaseModel):
     """The first frame: who, and where the client stands."""
 
     op: Literal["hello"]
-    token: Token
+    token: Token = ""
     after: Seq | None = None
     device: (
         Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] | None
@@ -87,7 +88,7 @@ class Auth(BaseModel):
     """A fresh token, before the old one ends."""
 
     op: Literal["auth"]
-    token: Token
+    token: Token = ""
 
 
 class Ping(BaseModel):

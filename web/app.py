@@ -1,15 +1,19 @@
 """The Flask application: the composition root of a web process."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
+import gevent
 from flask import Flask, send_from_directory
 from flask.typing import ResponseReturnValue
 
 from models.engine import Database, make_engine
 from notifier import send
 from notifier.broker.publisher import Publisher
+from notifier.errors import DatabaseUnavailable
 from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
@@ -21,6 +25,7 @@ from web.runtime import EXTENSION, Runtime
 MAX_BODY = 1024 * 1024  # bytes
 CLIENT = Path(__file__).resolve().parent.parent / "client"
 POOL_SIZE = 10
+DATABASE_TIMEOUT = 10.0  # seconds that a transaction of a web process may take
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.load()
     app = Flask("web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE))
+    database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_in_time)
     publisher = Publisher(settings)
     tokens = Tokens(settings.signing_secret())
     sender = Sender(database, Ringer(settings))
@@ -57,6 +62,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.demo_on:
         _register_demo(app)
     return app
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Bound a transaction: a database that hangs must not hang its callers."""
+    timer = gevent.Timeout(DATABASE_TIMEOUT)
+    try:
+        with timer:
+            yield
+    except gevent.Timeout as exc:
+        if exc is not timer:
+            raise
+        raise DatabaseUnavailable("the database does not answer in time") from None
 
 
 def _client(name: str) -> ResponseReturnValue:

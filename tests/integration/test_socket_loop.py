@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +73,7 @@ class FakeGateway:
     settings: Settings = field(default_factory=settings)
     hub: FakeHub = field(default_factory=FakeHub)
     tokens: FakeTokens = field(default_factory=FakeTokens)
+    joining: AbstractContextManager[None] = field(default_factory=nullcontext)
 
 
 @pytest.fixture

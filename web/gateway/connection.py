@@ -156,7 +156,8 @@ class Connection:
         try:
             self._in_room = True
             self._gateway.hub.join(join.user_id, self)
-            snapshot = self._snapshot(join.after)
+            with self._gateway.joining:
+                snapshot = self._snapshot(join.after)
         except Unavailable as exc:
             log.warning("hello put off: socket=%s user=%s error=%s", self.id, join.user_id, exc)
             return session.close(exc.close_code, f"{random.uniform(1, 5):.1f}")  # noqa: S311
