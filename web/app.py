@@ -1,6 +1,7 @@
 """The Flask application: the composition root of a web process."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -67,14 +68,15 @@ def create_app(settings: Settings | None = None) -> Flask:
 @contextmanager
 def _in_time() -> Iterator[None]:
     """Bound a transaction: a database that hangs must not hang its callers."""
-    timer = gevent.Timeout(DATABASE_TIMEOUT)
+    began = time.monotonic()
     try:
-        with timer:
+        with gevent.Timeout(DATABASE_TIMEOUT):
             yield
-    except gevent.Timeout as exc:
-        if exc is not timer:
+    except (gevent.Timeout, Exception) as exc:
+        # The timeout itself, or what the interrupted driver made of it.
+        if time.monotonic() - began < DATABASE_TIMEOUT:
             raise
-        raise DatabaseUnavailable("the database does not answer in time") from None
+        raise DatabaseUnavailable("the database does not answer in time") from exc
 
 
 def _client(name: str) -> ResponseReturnValue:
