@@ -40,8 +40,10 @@ def post_worker_init(worker):  # type: ignore[no-untyped-def]
     from web.runtime import EXTENSION
 
     configure(_settings)
-    gateway = worker.wsgi.extensions[EXTENSION].gateway
+    runtime = worker.wsgi.extensions[EXTENSION]
+    gateway = runtime.gateway
     gateway.start()
+    runtime.ringer.warm()
 
     def watch() -> None:
         while worker.alive:

@@ -5,6 +5,7 @@ for the broker, concurrent callers share one ring, and the producer's connection
 """
 
 import atexit
+import contextlib
 import logging
 import os
 import threading
@@ -39,6 +40,7 @@ class Ringer:
         self._single: str | None = None
         self._bulk: list[str] = []
         self._busy = False
+        self._early = False  # connect before the first ring
         self._thread: threading.Thread | None = None
         self._broker_down = False
 
@@ -51,10 +53,19 @@ class Ringer:
                 self._single = id  # one ring drains everything that waits
             elif len(self._bulk) < MAX_BULK:
                 self._bulk.append(id)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="notifier-ringer", daemon=True)
-                self._thread.start()
+            self._start()
             self._changed.notify_all()
+
+    def warm(self) -> None:
+        """Connect now, so that the first ring need not; a broker that is away is no error."""
+        with self._changed:
+            self._early = True
+            self._start()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="notifier-ringer", daemon=True)
+            self._thread.start()
 
     def flush(self, timeout: float) -> bool:
         """Wait until all is rung, `timeout` seconds at most; whether it is."""
@@ -69,6 +80,9 @@ class Ringer:
 
     def _run(self) -> None:
         producer = None
+        if self._early:
+            with contextlib.suppress(Exception):  # it is said when there is something to ring for
+                producer = self._connect()
         while True:
             with self._changed:
                 while not (self._single or self._bulk):

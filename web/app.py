@@ -42,7 +42,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_in_time)
     publisher = Publisher(settings)
     tokens = Tokens(settings.signing_secret())
-    sender = Sender(database, Ringer(settings))
+    ringer = Ringer(settings)
+    sender = Sender(database, ringer)
     send.use(sender)  # the application's own routes use the same engine and the same ringer
     for module in settings.events:
         import_module(module)
@@ -50,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings=settings,
         database=database,
         sender=sender,
+        ringer=ringer,
         publisher=publisher,
         tokens=tokens,
         api_keys=settings.backend_keys(),

@@ -6,6 +6,7 @@ from flask import current_app
 
 from models.engine import Database
 from notifier.broker.publisher import Publisher
+from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
@@ -21,6 +22,7 @@ class Runtime:
     settings: Settings
     database: Database
     sender: Sender
+    ringer: Ringer
     publisher: Publisher
     tokens: Tokens
     api_keys: tuple[str, ...]

@@ -5,6 +5,7 @@
 single alert more than they give (docs/adr/0003); several workers are several processes.
 """
 
+import logging
 import os
 import sys
 from importlib import import_module
@@ -12,17 +13,19 @@ from typing import Any
 
 import kombu
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_ready
 
 from models.engine import Database, make_engine
 from notifier.broker.publisher import Publisher
 from notifier.broker.topology import TASK_QUEUE, configure_celery
-from notifier.errors import SettingError
+from notifier.errors import NotifierError, SettingError
 from notifier.logs import configure
 from notifier.ring import CHUNK, SEND
 from notifier.send import Sender
 from notifier.settings import Settings
 from worker.dispatcher import Dispatcher
+
+log = logging.getLogger(__name__)
 
 SWEEP = "notifier.sweep"
 BADGE = "notifier.update_badge"
@@ -119,6 +122,15 @@ class Runtime:
 def _logging(**_: object) -> None:
     """Log as our other processes do, instead of Celery's own way."""
     configure(settings)
+
+
+@worker_ready.connect
+def _dispatch_what_waits(**_: object) -> None:
+    """Begin with what nobody was there for; and the first ring finds a warm connection."""
+    try:
+        runtime.dispatcher.drain()
+    except NotifierError as exc:
+        log.warning("the first drain is left to the sweep: error=%s", exc)
 
 
 app = make_app(settings)

@@ -37,22 +37,34 @@ def orders(page: Page) -> list[int]:
     return sorted(map(int, found))
 
 
+# Noted by the page itself: our own looks at it are up to a second apart.
+NOTE_WHEN_SHOWN = """() => {
+    const root = document.querySelector("notification-bell").shadowRoot;
+    window.shownAt = new Promise((shown) => {
+        new MutationObserver(() => root.querySelector(".toast a") && shown(Date.now()))
+            .observe(root, { childList: true, subtree: true });
+    });
+}"""
+
+
 def test_ship_and_the_alert_is_on_screen_in_two_tabs_within_a_second(
     chrome: Browser, shop_site: Site
 ) -> None:
     here, there = opened(chrome, shop_site, "customer-1")
     first, second, third = orders(here)
-    start = time.monotonic()
+    for page in (here, there):
+        page.evaluate(NOTE_WHEN_SHOWN)
+    start = time.time()
     ship(here, first)
+    took = max(float(page.evaluate("window.shownAt")) for page in (here, there)) / 1000 - start
+    print(f"on screen in both tabs after {took * 1000:.0f} ms")
+    assert took < 1 * crowding()
     for page in (here, there):
         toast = page.locator("notification-bell .toast")
         expect(toast).to_contain_text(f"Your order #{first} has been shipped!")
         expect(toast.get_by_role("link", name="Track Order")).to_be_visible()
         expect(page.locator("notification-bell .count")).to_have_text("1")
         expect(page.locator(f"[data-order='{first}'] .state")).to_be_visible()
-    took = time.monotonic() - start
-    print(f"on screen in both tabs after {took * 1000:.0f} ms")
-    assert took < 1 * crowding()
 
     context = here.context
     there.close()
