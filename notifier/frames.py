@@ -34,7 +34,7 @@ NotificationId = Annotated[
     ),
 ]
 Ids = Annotated[list[NotificationId], Field(min_length=1, max_length=MAX_IDS)]
-#: Missing or empty is no broken frame: it is no token (4401).
+#: An empty one is no broken frame, nor is a hello without one: it is no token (4401).
 Token = Annotated[str, StringConstraints(max_length=8_192)]
 
 
@@ -88,7 +88,7 @@ class Auth(BaseModel):
     """A fresh token, before the old one ends."""
 
     op: Literal["auth"]
-    token: Token = ""
+    token: Token
 
 
 class Ping(BaseModel):
