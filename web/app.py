@@ -19,7 +19,7 @@ from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
-from web import api, health, inbox, problems
+from web import api, cors, health, inbox, problems
 from web.gateway import Gateway, endpoint
 from web.runtime import EXTENSION, Runtime
 
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         gateway=Gateway(settings, database, publisher, tokens),
     )
     problems.register(app)
+    cors.register(app)
     for blueprint in (api.blueprint, inbox.blueprint, health.blueprint):
         app.register_blueprint(blueprint)
     endpoint.register(app)

@@ -1,0 +1,42 @@
+"""CORS (https://fetch.spec.whatwg.org/#http-cors-protocol): what pages of other origins may call here.
+
+The users' calls and the client's files, from the origins that may open a socket, and nothing else.
+No credentials: who asks is said by a bearer token, never by a cookie (docs/adr/0009).
+"""
+
+from flask import Flask, Response, request
+
+from web.runtime import current
+
+INBOX, CLIENT = "/api/inbox", "/client/"
+HEADERS = "Authorization, Content-Type"
+EXPOSED = "Retry-After"  # the client waits for so long
+MAX_AGE = 7200  # seconds a browser keeps the answer to a preflight; Chromium takes no more
+
+
+def register(app: Flask) -> None:
+    """Add the headers to what `app` answers; Flask itself answers OPTIONS, and needs no token for it."""
+    app.after_request(_allow)
+
+
+def _allow(response: Response) -> Response:
+    allowed = current().settings.allowed_origins
+    if not allowed or not _open_to_pages(request.path):
+        return response
+    # Also where no page asked: a cache must not give a page the answer without the headers.
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin")
+    if origin is None or origin.lower() not in allowed:
+        return response
+    response.headers["Access-Control-Allow-Origin"] = origin
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        response.headers["Access-Control-Allow-Methods"] = response.headers.get("Allow", "")
+        response.headers["Access-Control-Allow-Headers"] = HEADERS
+        response.headers["Access-Control-Max-Age"] = str(MAX_AGE)
+    else:
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
+    return response
+
+
+def _open_to_pages(path: str) -> bool:
+    return path == INBOX or path.startswith((f"{INBOX}/", CLIENT))
