@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.chaos.faults import CATALOGUE
 from tests.chaos.report import table
 from tests.chaos.run import PATIENCE_SECONDS, Outcome, one_run
-from tests.chaos.sabotage import SABOTAGES
+from tests.chaos.sabotage import SABOTAGES, SHOWN_BY
 from tests.chaos.stack import Stack
 
 SHOWN = 6  # breaches of a run that are printed
@@ -53,6 +53,20 @@ def matrix(
         stack.stop()
 
 
+def prove(kind: str, runs: int, seed: int, patience: float) -> int:
+    """Break each guarantee on purpose, and see that the matrix catches it; returns the exit status."""
+    print("| sabotage | under the fault | caught in |\n| --- | --- | --- |", flush=True)
+    missed = 0
+    for sabotage, fault in SHOWN_BY.items():
+        with tempfile.TemporaryDirectory(prefix="live-chaos-") as folder:
+            faults = [(fault, seed * 10_000 + number) for number in range(1, runs + 1)]
+            outcomes = list(matrix(kind, faults, Path(folder) / "stack", sabotage, patience))
+        caught = sum(not outcome.clean for outcome in outcomes)
+        missed += runs - caught
+        print(f"| `{sabotage}` | {fault} | {caught} of {runs} |", flush=True)
+    return 1 if missed else 0
+
+
 def main() -> int:
     """Parse the command line and run; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
@@ -61,6 +75,9 @@ def main() -> int:
     parser.add_argument("--backend", choices=sorted(CATALOGUE), default="production")
     parser.add_argument("--fault", action="append", default=[], help="only faults whose name contains this")
     parser.add_argument("--sabotage", choices=sorted(SABOTAGES), default="", help="break a guarantee first")
+    parser.add_argument(
+        "--prove", action="store_true", help="break each guarantee, under the fault that shows it"
+    )
     parser.add_argument("--patience", type=float, default=PATIENCE_SECONDS, help="seconds to recover in")
     parser.add_argument("--list", action="store_true", help="list the faults and end")
     parser.add_argument("--keep", action="store_true", help="keep the logs")
@@ -68,6 +85,8 @@ def main() -> int:
     if given.list:
         print("\n".join(CATALOGUE[given.backend]))
         return 0
+    if given.prove:
+        return prove(given.backend, given.runs, given.seed, given.patience)
     folder = Path(tempfile.mkdtemp(prefix="live-chaos-"))
     outcomes: list[Outcome] = []
     begun = time.monotonic()

@@ -7,7 +7,9 @@ supervisor does after some time, a frozen one goes on. Blocking work happens in 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -16,6 +18,7 @@ from tests.chaos.stack import Stack
 
 Fault = Callable[[Stack, random.Random], Awaitable[None]]
 STEP_SECONDS = 20.0
+HANGS = 3
 
 
 async def kill(*parts: str, stack: Stack, rng: random.Random) -> None:
@@ -77,6 +80,20 @@ async def die_at(step: str, *, stack: Stack, rng: random.Random) -> None:
         await asyncio.to_thread(stack.start_again, part)
 
 
+async def hang_then_die(step: str, *, stack: Stack, rng: random.Random) -> None:
+    """Let a process hang at a named step, its transaction open, and die there; some times over."""
+    for _ in range(HANGS):
+        armed = steps.arm(stack.steps, step, hang=True)
+        async with asyncio.timeout(STEP_SECONDS):
+            while armed.exists():  # noqa: ASYNC110 - another process takes it away
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(rng.uniform(1.5, 3))
+        os.kill(steps.hanging(stack.steps, step), signal.SIGKILL)
+        await asyncio.sleep(rng.uniform(0.3, 1))
+        for part in stack.dead():
+            await asyncio.to_thread(stack.start_again, part)
+
+
 async def cuts_only(stack: Stack, rng: random.Random) -> None:
     """Nothing but the cut connections that every run has."""
     await asyncio.sleep(rng.uniform(1, 3))
@@ -106,6 +123,7 @@ COMMON: dict[str, Fault] = {
     "restart web": partial(_any_web, restart),
     "restart worker": _named(restart, "worker 1"),
     **{f"die {step}": _named(die_at, step) for step in steps.STEPS},
+    f"hang, then die {steps.BEFORE_COMMIT}": _named(hang_then_die, steps.BEFORE_COMMIT),
 }
 
 #: Those that need the servers, or a pool.
@@ -130,6 +148,6 @@ CATALOGUE: dict[str, dict[str, Fault]] = {
         name: fault
         for name, fault in COMMON.items()
         # SQLite locks by the file: while a writer hangs, so does every other.
-        if not name.startswith("freeze worker")
+        if not name.startswith(("freeze worker", "hang"))
     },
 }

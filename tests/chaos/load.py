@@ -44,7 +44,7 @@ class Load:
     def start(self) -> None:
         """Begin."""
         work = [self._single(user) for user in self._crowd.users]
-        work += [self._bulk(), *(self._state(user) for user in self._crowd.users[::2])]
+        work += [self._bulk(), *(self._state(user) for user in self._crowd.users)]
         self._tasks = [asyncio.create_task(one) for one in work]
 
     async def stop(self) -> None:

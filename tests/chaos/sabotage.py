@@ -101,6 +101,16 @@ SABOTAGES: dict[str, Callable[[], None]] = {
 }
 
 
+#: The fault under which each shows; without it the shortcut often goes well.
+SHOWN_BY = {
+    "publish-before-commit": "hang, then die before the dispatch's commit",
+    "no-repair": "die after commit, before publish",
+    "no-order": "die after commit, before publish",
+    "no-unique": "connections cut, nothing else",
+    "early-ack": "die after ack frame, before its flush",
+}
+
+
 def commit(name: str) -> None:
     """Break that guarantee in this process."""
     SABOTAGES[name]()

@@ -2,7 +2,8 @@
 
 The server imports this module because the setting NOTIFIER_EVENTS names it. It wraps the functions on
 either side of each step; whoever passes a step whose file lies in the folder STEPS_FOLDER takes the file
-away (of several processes one wins) and kills itself there, without a chance to clean up.
+away (of several processes one wins) and kills itself there, without a chance to clean up. Or it hangs
+there, to be killed later: as long as it does, its transaction is open and its locks are held.
 """
 
 from __future__ import annotations
@@ -11,39 +12,61 @@ import functools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
 FOLDER = "LIVE_CHAOS_STEPS"
 SABOTAGE = "LIVE_CHAOS_SABOTAGE"
+DIE, HANG = "die", "hang"
+BEFORE_COMMIT = "before the dispatch's commit"
 
 #: name -> the process that dies there
 STEPS = {
     "after accept, before ring": "web",
-    "before the dispatch's commit": "worker",
+    BEFORE_COMMIT: "worker",
     "after commit, before publish": "worker",
     "after publish, before the task's ack": "worker",
     "after ack frame, before its flush": "web",
 }
 
 
-def arm(folder: Path, step: str) -> Path:
-    """Let the next process that passes `step` die there; its file goes when it does."""
+def arm(folder: Path, step: str, *, hang: bool = False) -> Path:
+    """Let the next process that passes `step` die there, or hang there; its file goes when it does."""
     file = folder / step.replace(" ", "_")
-    file.touch()
-    return file
+    fresh = file.with_suffix(".new")
+    fresh.write_text(HANG if hang else DIE)
+    return fresh.rename(file)
+
+
+def hanging(folder: Path, step: str) -> int:
+    """The process that hangs at `step`."""
+    return int(_place(folder, step).read_text())
+
+
+def _place(folder: Path, step: str) -> Path:
+    return folder / f"{step.replace(' ', '_')}.pid"
 
 
 def _pass(step: str, when: object = True) -> None:
-    """Die here if it is this step's turn, and `when` holds (there is something to lose)."""
+    """Die here, or hang, if it is this step's turn, and `when` holds (there is something to lose)."""
     if not when:
         return
+    folder, pid = Path(os.environ[FOLDER]), os.getpid()
+    mine = folder / f"{pid}.taken"
     try:
-        (Path(os.environ[FOLDER]) / step.replace(" ", "_")).unlink()
+        (folder / step.replace(" ", "_")).rename(mine)
     except FileNotFoundError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    mode = mine.read_text()
+    if mode == HANG:
+        mine.write_text(str(pid))
+        mine.rename(_place(folder, step))
+    os.kill(pid, signal.SIGSTOP if mode == HANG else signal.SIGKILL)
 
 
 def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None = None,
@@ -62,14 +85,26 @@ def _wrap(owner: Any, name: str, *, before: Callable[..., None] | None = None,
     setattr(owner, name, wrapped)
 
 
+def _before_commits(dispatch: Any) -> None:
+    """Pass BEFORE_COMMIT at the very end of a transaction that dispatches something."""
+    dispatching = threading.local()
+
+    def begun(done: Any) -> None:
+        dispatching.ids = done.ids
+
+    def commit(_connection: Any) -> None:
+        ids, dispatching.ids = getattr(dispatching, "ids", ()), ()
+        _pass(BEFORE_COMMIT, ids)
+
+    _wrap(dispatch, "dispatch_batch", after=begun)
+    event.listen(Engine, "commit", commit)
+
+
 def _install() -> None:
     """Wrap what this process has: a worker has the dispatcher, a web process the acks."""
     if worker := sys.modules.get("worker.dispatcher"):
         dispatcher: Any = worker.Dispatcher
-        _wrap(
-            sys.modules["models.store.dispatch"], "dispatch_batch",
-            after=lambda done: _pass("before the dispatch's commit", done.ids),
-        )  # fmt: skip
+        _before_commits(sys.modules["models.store.dispatch"])
         _wrap(
             dispatcher, "_publish",
             before=lambda _, done: _pass("after commit, before publish", done.entries),
