@@ -5,6 +5,7 @@ gevent, because a thread for each of thousands of sockets does not fit (docs/adr
 
 import sys
 
+from notifier import multiprocess
 from notifier.errors import SettingError
 from notifier.settings import Settings
 
@@ -30,6 +31,23 @@ graceful_timeout = int(_settings.restart_grace) + 5
 proc_name = "notifier-web"
 # Nobody talks to it, two of them would share one path in $HOME, and a read-only image has none.
 control_socket_disable = True
+
+
+def on_starting(server):  # type: ignore[no-untyped-def]
+    """Let several workers count together, so that a scrape that reaches one of them shows all."""
+    if server.cfg.workers > 1:
+        try:
+            multiprocess.share(_settings.var_dir / "metrics" / f"web-{_settings.port}")
+        except OSError as exc:
+            sys.exit(f"NOTIFIER_VAR_DIR: no place for the metrics: {exc}")
+
+
+def child_exit(_server, worker):  # type: ignore[no-untyped-def]
+    """What a worker that is gone has counted stays; the sockets that it had open are gone with it."""
+    if multiprocess.shared():
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(worker.pid)
 
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from notifier.signals import (
         client_connected,
         client_disconnected,
+        notification_accepted,
         notification_delivered,
         notification_dispatched,
         notification_read,
@@ -32,6 +33,7 @@ _HOMES = {
     "update_badge": "send",
     "client_connected": "signals",
     "client_disconnected": "signals",
+    "notification_accepted": "signals",
     "notification_delivered": "signals",
     "notification_dispatched": "signals",
     "notification_read": "signals",
@@ -46,6 +48,7 @@ __all__ = [
     "client_connected",
     "client_disconnected",
     "define_event",
+    "notification_accepted",
     "notification_delivered",
     "notification_dispatched",
     "notification_read",

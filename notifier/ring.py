@@ -16,6 +16,7 @@ from celery import Celery
 
 from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.settings import Settings
+from notifier.signals import broker_failed, emit
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ class Ringer:
                     self._send(producer, CHUNK, bulk[-1])
                     bulk.pop()
             except Exception as exc:  # noqa: BLE001  kombu's transports raise errors of their own
+                emit(broker_failed, self, part="ring")
                 if not self._broker_down:
                     log.warning(
                         "ring failed, the sweep will find it: id=%s error=%r", single or bulk[-1], exc

@@ -1,5 +1,6 @@
 """Sending: the row first, then the ring. The one room of `notifier` that stands above `models`."""
 
+import logging
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -16,9 +17,12 @@ from notifier.draft import Draft, check_key, draft
 from notifier.events import event_of
 from notifier.ring import Ringer
 from notifier.settings import Settings
+from notifier.signals import emit, notification_accepted
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
+
+log = logging.getLogger(__name__)
 
 SYSTEM = "system"
 PENDING = "notifier.pending"  # key in Session.info
@@ -81,13 +85,18 @@ class Sender:
         if session is None:
             accepted = self.database.run(store)
             if not accepted.replayed:
-                self.ringer.ring(accepted.id, bulk=accepted.bulk)
+                self._durable(accepted)
             return accepted
         joined = session() if isinstance(session, scoped_session) else session
         with unavailable():
             accepted = store(joined.connection())
         self._ring_after_commit(joined, accepted)
         return accepted
+
+    def _durable(self, accepted: Accepted) -> None:
+        self.ringer.ring(accepted.id, bulk=accepted.bulk)
+        log.debug("accepted: notification=%s recipients=%d", accepted.id, accepted.recipients)
+        emit(notification_accepted, self, id=accepted.id, recipients=accepted.recipients)
 
     def _ring_after_commit(self, session: Session, accepted: Accepted) -> None:
         if PENDING not in session.info:
@@ -105,7 +114,8 @@ class Sender:
             pending.setdefault(transaction.parent, []).extend(stored)
             return
         for accepted in stored:
-            self.ringer.ring(accepted.id, bulk=accepted.bulk)
+            if not accepted.replayed:
+                self._durable(accepted)
 
 
 def _innermost(session: Session) -> SessionTransaction | None:

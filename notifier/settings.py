@@ -7,7 +7,7 @@ the start with one line that names it. `docs/settings.md` lists them all.
 import os
 import secrets
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -39,6 +39,7 @@ class Settings(BaseSettings):
 
     events: CommaList = ()
     log_level: str = "INFO"
+    log_format: Literal["console", "json"] = "console"
     web_processes: int = Field(default=1, ge=1, le=256)
     worker_connections: int = Field(default=10_000, ge=1, le=1_000_000)
 
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=8, ge=1, le=100)
     retry_base: Seconds = 1.0
     retry_max: Seconds = 300.0
+    worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
 
     @classmethod
     def load(cls, **given: Any) -> Self:

@@ -16,12 +16,17 @@ _signals = Namespace()
 client_connected: Final = _signals.signal("client-connected")
 #: It is gone. Sent with user_id, device, socket_id, code.
 client_disconnected: Final = _signals.signal("client-disconnected")
+#: A notification is durable. Sent with id, recipients; with `session=`, after the commit.
+notification_accepted: Final = _signals.signal("notification-accepted")
 #: A notification is in every recipient's inbox. Sent with id.
 notification_dispatched: Final = _signals.signal("notification-dispatched")
 #: A delivery counts as delivered for the first time. Sent with id, user_id.
 notification_delivered: Final = _signals.signal("notification-delivered")
 #: A user read entries. Sent with user_id and ids, or through.
 notification_read: Final = _signals.signal("notification-read")
+
+#: The broker could not be reached, or was lost. Sent with part: `publish`, `ring` or `subscribe`.
+broker_failed: Final = _signals.signal("broker-failed")
 
 
 def emit(signal: NamedSignal, sender: object, **what: Any) -> None:

@@ -11,7 +11,7 @@ import gevent
 from flask import Flask, send_from_directory
 from flask.typing import ResponseReturnValue
 
-from models.engine import Database, make_engine
+from models.engine import Database, make_engine, unavailable
 from notifier import send
 from notifier.broker.publisher import Publisher
 from notifier.errors import DatabaseUnavailable
@@ -19,7 +19,7 @@ from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
-from web import api, cors, health, inbox, problems
+from web import api, cors, health, inbox, metrics, problems
 from web.gateway import Gateway, endpoint
 from web.runtime import EXTENSION, Runtime
 
@@ -37,9 +37,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises SettingError when a secret or the API keys are missing.
     """
     settings = settings or Settings.load()
+    metrics.listen()
     app = Flask("web", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_in_time)
+    database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_limited)
     publisher = Publisher(settings)
     tokens = Tokens(settings.signing_secret())
     ringer = Ringer(settings)
@@ -66,6 +67,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.demo_on:
         _register_demo(app)
     return app
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Bound a transaction, and count it when it finds no database."""
+    with metrics.DATABASE_ERRORS.count_exceptions(DatabaseUnavailable), unavailable(), _in_time():
+        yield
 
 
 @contextmanager

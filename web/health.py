@@ -1,11 +1,10 @@
 """Open calls for operators and tools: alive, ready, metrics, the API's description."""
 
 from flask import Blueprint, Response, current_app
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
-from models.store import status
 from notifier.broker.topology import connect
-from notifier.errors import DatabaseUnavailable, NotifierError
+from notifier.errors import NotifierError
 from web import metrics, openapi
 from web.body import write
 from web.describe import describe, public
@@ -62,13 +61,8 @@ def _broker(runtime: Runtime) -> str:
 @public
 @describe({200: "text/plain"})
 def prometheus() -> Response:
-    """Prometheus metrics of this process, and the backlog in the database."""
-    try:
-        with current().database.read() as connection:
-            metrics.set_backlog(status.backlog(connection))
-    except DatabaseUnavailable:
-        metrics.DATABASE_UP.set(0)
-    return Response(generate_latest(metrics.REGISTRY), content_type=CONTENT_TYPE_LATEST)
+    """Prometheus metrics of all processes of this web part, and the backlog in the database."""
+    return Response(metrics.exposition(current().database), content_type=CONTENT_TYPE_LATEST)
 
 
 @blueprint.get("/openapi.json")

@@ -1,14 +1,31 @@
-"""The metrics of a web process (names: https://prometheus.io/docs/practices/naming/)."""
+"""The metrics of the web processes (names: https://prometheus.io/docs/practices/naming/)."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import Counter, Gauge, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from models.store.status import Backlog
+from models.engine import Database
+from models.store import status
+from notifier.errors import DatabaseUnavailable
+from notifier.metrics import DATABASE_ERRORS, REGISTRY, UNPUBLISHED, collector, listen
 
-REGISTRY = CollectorRegistry()
+__all__ = ["DATABASE_ERRORS", "UNPUBLISHED", "exposition", "listen"]
 
-SOCKETS = Gauge("notifier_sockets", "WebSockets that said hello and are open", registry=REGISTRY)
+SOCKETS = Gauge(
+    "notifier_sockets",
+    "WebSockets that said hello and are open",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+BROKER_UP = Gauge(
+    "notifier_broker_up",
+    "Whether every gateway of this site has its connection to the broker",
+    registry=REGISTRY,
+    multiprocess_mode="livemin",
+)
 CLOSED = Counter("notifier_sockets_closed", "WebSockets closed, by close code", ["code"], registry=REGISTRY)
 SENT = Counter("notifier_frames_sent", "Frames sent", registry=REGISTRY)
 RECEIVED = Counter("notifier_frames_received", "Frames received", registry=REGISTRY)
@@ -18,19 +35,33 @@ OVERFLOWS = Counter(
     "notifier_buffer_overflows", "Socket buffers dropped because they were full", registry=REGISTRY
 )
 DELIVERED = Counter("notifier_delivered", "Deliveries acked for the first time", registry=REGISTRY)
-UNPUBLISHED = Counter("notifier_unpublished", "Changes committed but not published", registry=REGISTRY)
-DATABASE_UP = Gauge(
-    "notifier_database_up", "Whether the database answered the last scrape", registry=REGISTRY
-)
-WAITING = Gauge("notifier_waiting", "Notifications accepted but not dispatched", registry=REGISTRY)
-WAITING_AGE = Gauge("notifier_waiting_age_seconds", "Age of the oldest of them", registry=REGISTRY)
-DEAD = Gauge("notifier_dead", "Notifications that could not be dispatched", registry=REGISTRY)
 
 
-def set_backlog(backlog: Backlog) -> None:
-    """Show what waits in the database."""
-    DATABASE_UP.set(1)
-    WAITING.set(backlog.waiting)
-    DEAD.set(backlog.dead)
-    age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0
-    WAITING_AGE.set(max(0.0, age))
+class Backlog(Collector):
+    """What waits in the database, asked for at each scrape: every process says the same."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield whether the database answers, and if so what waits there."""
+        try:
+            with self._database.read() as connection:
+                backlog = status.backlog(connection)
+        except DatabaseUnavailable:
+            yield _gauge("database_up", "Whether the database answered this scrape", 0)
+            return
+        age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0
+        yield _gauge("database_up", "Whether the database answered this scrape", 1)
+        yield _gauge("waiting", "Notifications accepted but not dispatched", backlog.waiting)
+        yield _gauge("waiting_age_seconds", "Age of the oldest of them", max(0.0, age))
+        yield _gauge("dead", "Notifications that could not be dispatched", backlog.dead)
+
+
+def _gauge(name: str, means: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"notifier_{name}", means, value)
+
+
+def exposition(database: Database) -> bytes:
+    """Return all of it as Prometheus's text: of all web processes of this site together."""
+    return generate_latest(collector()) + generate_latest(Backlog(database))

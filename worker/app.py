@@ -13,9 +13,10 @@ from typing import Any
 
 import kombu
 from celery import Celery
-from celery.signals import setup_logging, worker_ready
+from celery.signals import celeryd_init, setup_logging, worker_ready
 
 from models.engine import Database, make_engine
+from notifier import multiprocess
 from notifier.broker.publisher import Publisher
 from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.errors import NotifierError, SettingError
@@ -24,6 +25,7 @@ from notifier.ring import CHUNK, SEND
 from notifier.send import Sender
 from notifier.settings import Settings
 from worker.dispatcher import Dispatcher
+from worker.measures import Measures
 
 log = logging.getLogger(__name__)
 
@@ -92,11 +94,16 @@ class Runtime:
         self._settings = settings
         self._app = app
         self._pid = 0
+        self.measures = Measures()
 
     def _ready(self) -> None:
         if self._pid != os.getpid():
-            database = Database(make_engine(self._settings.database_url, pool_size=2))
-            self._dispatcher = Dispatcher(database, Publisher(self._settings), self._settings)
+            database = Database(
+                make_engine(self._settings.database_url, pool_size=2), limit=self.measures.counted
+            )
+            self._dispatcher = Dispatcher(
+                database, Publisher(self._settings), self._settings, measures=self.measures
+            )
             self._sender = Sender(database, self)
             self._pid = os.getpid()
 
@@ -122,6 +129,33 @@ class Runtime:
 def _logging(**_: object) -> None:
     """Log as our other processes do, instead of Celery's own way."""
     configure(settings)
+
+
+@celeryd_init.connect
+def _measure(**_: object) -> None:
+    """Count, if there is a port to show it on: in this process and in the pool's, which are forked later.
+
+    Only here: beat and `celery inspect` import this module too.
+    """
+    port = settings.worker_metrics_port
+    if port is None:
+        return
+    try:
+        multiprocess.share(settings.var_dir / "metrics" / f"worker-{port}")
+    except OSError as exc:
+        sys.exit(f"NOTIFIER_VAR_DIR: no place for the metrics: {exc}")
+    from worker.metrics import Metrics  # noqa: PLC0415  it looks for the folder when it is imported
+
+    runtime.measures = Metrics()
+
+
+@worker_ready.connect
+def _show_metrics(**_: object) -> None:
+    """Answer `/metrics` from the process that has the pool."""
+    if settings.worker_metrics_port is not None:
+        from worker.metrics import serve  # noqa: PLC0415
+
+        serve(settings.host, settings.worker_metrics_port)
 
 
 @worker_ready.connect

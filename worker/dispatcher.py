@@ -7,6 +7,7 @@ the gateways notice by the next event's seq, or when they compare heads.
 
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from notifier.broker.message import Message
 from notifier.errors import BrokerUnavailable, Unavailable
 from notifier.settings import Settings
 from notifier.signals import emit, notification_dispatched
+from worker.measures import Measures
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Dispatcher:
         settings: batch and chunk sizes, attempts and delays.
         clock: the present, in UTC.
         jitter: a number from 0 to 1, anew at each call.
+        measures: hears what is done.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class Dispatcher:
         *,
         clock: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = random.random,
+        measures: Measures | None = None,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._settings = settings
         self._clock = clock
         self._jitter = jitter
+        self._measures = measures or Measures()
 
     def drain(self) -> int:
         """Dispatch every single notification that waits; return how many were taken on.
@@ -141,12 +146,15 @@ class Dispatcher:
             )
 
         id, state = self._database.run(store)
+        self._measures.failed(dead=state == DEAD)
         level = logging.ERROR if state == DEAD else logging.WARNING
         log.log(level, "dispatch failed: notification=%s state=%s error=%s", id, state, error)
 
     def _transaction(self, work: Callable[[Connection], Dispatched]) -> Dispatched:
         done = self._database.run(work)
+        committed = self._clock()
         self._publish(done)
+        self._measures.dispatched(done, committed.timestamp())
         for id in done.finished:
             emit(notification_dispatched, self, id=id)
         return done
@@ -154,15 +162,19 @@ class Dispatcher:
     def _publish(self, done: Dispatched) -> None:
         if not done.entries:
             return
+        began = time.monotonic()
         messages = [
             Message(user_id, entry.seq, frames.event(user_id, entry)) for user_id, entry in done.entries
         ]
         try:
             self._publisher.publish(messages)
         except BrokerUnavailable as exc:
+            self._measures.unpublished(len(messages))
             log.warning(
                 "committed, not published; gateways will fetch it: notifications=%s events=%d error=%s",
                 ",".join(done.ids[:5]),
                 len(messages),
                 exc,
             )
+        else:
+            self._measures.published(time.monotonic() - began)

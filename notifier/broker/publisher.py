@@ -17,6 +17,7 @@ from notifier.broker.topology import connection_options
 from notifier.broker.wire import LinkError
 from notifier.errors import BrokerUnavailable
 from notifier.settings import Settings
+from notifier.signals import broker_failed, emit
 
 FAIL_FAST = 1.0  # seconds after a failure in which nothing is tried
 
@@ -88,6 +89,7 @@ class Publisher:
             self._send(messages, deadline)
         except LinkError as exc:
             self._closed_until, self._last_failure = self._clock() + FAIL_FAST, exc
+            emit(broker_failed, self, part="publish")
             raise BrokerUnavailable(f"the broker does not answer ({type(exc).__name__})") from exc
         else:
             self._last_failure = None

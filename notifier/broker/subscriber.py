@@ -22,6 +22,7 @@ from notifier.broker.subscription import MAX_BODY, Receiver, Request, Stats, Sub
 from notifier.broker.topology import connection_options
 from notifier.broker.waker import Waker
 from notifier.settings import Settings
+from notifier.signals import broker_failed, emit
 
 MAX_SEQ = (1 << 63) - 1  # a bigint
 IDLE = 1.0  # seconds that the loop waits at most before it looks around
@@ -111,6 +112,7 @@ class Subscriber:
                         delay = BACKOFF_FIRST
                         self._serve(link)
                     except wire.LinkError as exc:
+                        emit(broker_failed, self, part="subscribe")
                         strange = not isinstance(exc, amqp.exceptions.AMQPError | OSError)
                         log.warning("lost the broker: %s: %s", type(exc).__name__, exc, exc_info=strange)
                     finally:
@@ -154,6 +156,7 @@ class Subscriber:
         try:
             link = self._opener(self)
         except wire.LinkError as exc:
+            emit(broker_failed, self, part="subscribe")
             log.log(
                 logging.DEBUG if self._away else logging.WARNING, "no broker: %s: %s", type(exc).__name__, exc
             )

@@ -117,6 +117,7 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("ALLOWED_ORIGINS", "ftp://shop.example"),
         ("DEMO", "perhaps"),
         ("LOG_LEVEL", "loud"),
+        ("LOG_FORMAT", "xml"),
         ("WEB_PROCESSES", "0"),
         ("WORKER_CONNECTIONS", "many"),
         ("HELLO_TIMEOUT", "0"),
@@ -137,6 +138,7 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("MAX_ATTEMPTS", "0"),
         ("RETRY_BASE", "0"),
         ("RETRY_MAX", "soon"),
+        ("WORKER_METRICS_PORT", "0"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -13,6 +13,7 @@ from notifier.signals import (
     client_connected,
     client_disconnected,
     emit,
+    notification_accepted,
     notification_delivered,
     notification_dispatched,
     notification_read,
@@ -21,6 +22,7 @@ from notifier.signals import (
 SIGNALS = [
     client_connected,
     client_disconnected,
+    notification_accepted,
     notification_dispatched,
     notification_delivered,
     notification_read,

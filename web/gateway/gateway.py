@@ -86,6 +86,7 @@ class Gateway:
             ("subscriber", self._subscriber.run),
             ("acks", self._every(self.settings.ack_interval, self.acks.flush)),
             ("reaper", self._every(REAP_INTERVAL, self.hub.reap)),
+            ("broker gauge", self._every(REAP_INTERVAL, self._show_broker)),
             ("heads", self._heads),
         ):
             self._loops.append(gevent.spawn(self._supervised, name, loop))
@@ -107,6 +108,9 @@ class Gateway:
                 work()
 
         return loop
+
+    def _show_broker(self) -> None:
+        metrics.BROKER_UP.set(self.connected)
 
     def _heads(self) -> None:
         while not self.stopping:

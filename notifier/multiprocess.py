@@ -1,0 +1,26 @@
+"""Several processes of one part, one set of metrics: the folder that they count in.
+
+prometheus_client's multiprocess mode: each process keeps its numbers in memory-mapped files, and whoever
+is scraped adds them up (https://prometheus.github.io/client_python/multiprocess/).
+"""
+
+import os
+from pathlib import Path
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own variable
+
+
+def share(folder: Path) -> None:
+    """Let this process and its children count in files of `folder`; what is left there is removed.
+
+    prometheus_client looks for it once, when it is imported: call this before. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob("*.db"):
+        left.unlink()
+    os.environ[FOLDER] = str(folder.resolve())
+
+
+def shared() -> bool:
+    """Whether `share` was called, here or in the parent."""
+    return FOLDER in os.environ

@@ -1,0 +1,77 @@
+"""The metrics of a worker, and its own small `/metrics` server.
+
+Imported when a worker starts that has a port for them (`worker.app`): the folder that a pool's processes
+count in must be known before.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, start_http_server
+
+from models.engine import unavailable
+from models.store.dispatch import Dispatched
+from notifier.errors import DatabaseUnavailable
+from notifier.metrics import (
+    ACCEPT_TO_DISPATCH,
+    DATABASE_ERRORS,
+    DISPATCH_TO_PUBLISH,
+    REGISTRY,
+    UNPUBLISHED,
+    collector,
+    listen,
+)
+from worker.measures import Measures
+
+log = logging.getLogger(__name__)
+
+DISPATCHED = Counter(
+    "notifier_dispatched", "Notifications put into every recipient's inbox", registry=REGISTRY
+)
+ENTRIES = Counter("notifier_entries", "Entries put into inboxes", registry=REGISTRY)
+RETRIES = Counter("notifier_retries", "Failed dispatches that are tried again", registry=REGISTRY)
+GIVEN_UP = Counter("notifier_given_up", "Notifications given up after too many failures", registry=REGISTRY)
+SWEPT = Counter("notifier_swept", "Notifications that the sweep found, not a ring", registry=REGISTRY)
+
+
+class Metrics(Measures):
+    """Counts what a dispatcher tells."""
+
+    def __init__(self) -> None:
+        listen()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        with DATABASE_ERRORS.count_exceptions(DatabaseUnavailable), unavailable():
+            yield
+
+    def dispatched(self, done: Dispatched, committed: float) -> None:
+        DISPATCHED.inc(len(done.finished))
+        ENTRIES.inc(len(done.entries))
+        # The recipients of one notification share its acceptance, and count once.
+        accepted = {entry.id: entry.timestamp for _, entry in done.entries}
+        for milliseconds in accepted.values():
+            ACCEPT_TO_DISPATCH.observe(max(0.0, committed - milliseconds / 1000))
+
+    def published(self, seconds: float) -> None:
+        DISPATCH_TO_PUBLISH.observe(seconds)
+
+    def unpublished(self, events: int) -> None:
+        UNPUBLISHED.inc(events)
+
+    def failed(self, *, dead: bool) -> None:
+        (GIVEN_UP if dead else RETRIES).inc()
+
+    def swept(self, found: int) -> None:
+        SWEPT.inc(found)
+
+
+def serve(host: str, port: int) -> None:
+    """Answer `/metrics` from a thread of this process; a port that is taken costs the numbers only."""
+    try:
+        start_http_server(port, host, collector())
+    except OSError as exc:
+        log.error("no metrics, the port cannot be had: host=%s port=%d error=%s", host, port, exc)
+        return
+    log.info("metrics on http://%s:%d/metrics", host, port)
