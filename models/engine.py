@@ -26,7 +26,9 @@ __all__ = ["Connection", "Database", "make_engine", "unavailable"]
 
 CONNECT_TIMEOUT = 2  # seconds
 POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
-BUSY_TIMEOUT = 10_000  # milliseconds a SQLite writer waits for another
+BUSY_TIMEOUT = 10.0  # seconds a SQLite writer waits for another
+BUSY_PAUSE_MAX = 0.02  # seconds between its attempts
+BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, while its whole process stands still
 RETRIES = 5
 RETRIED_STATES = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL appendix A)
 
@@ -49,7 +51,7 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT / 1000}, **options)
+        engine = sa.create_engine(parsed, connect_args={"timeout": BLOCKING_MS / 1000}, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -72,8 +74,33 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    mode = "DEFERRED" if connection.get_execution_options().get("snapshot") else "IMMEDIATE"
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    if connection.get_execution_options().get("snapshot"):
+        connection.exec_driver_sql("BEGIN DEFERRED")
+        return
+    # SQLite's own wait for the lock is a sleep in C: in a gevent process everybody would sleep along.
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        _take_lock(cursor)
+    except sqlite3.OperationalError:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy's kind of error
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BLOCKING_MS}")
+        cursor.close()
+
+
+def _take_lock(cursor: Any) -> None:
+    deadline, pause = time.monotonic() + BUSY_TIMEOUT, 0.001
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(pause * 2, BUSY_PAUSE_MAX)
+        else:
+            return
 
 
 class Database:
