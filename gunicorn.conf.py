@@ -5,8 +5,11 @@ gevent, because a thread for each of thousands of sockets does not fit (docs/adr
 
 import sys
 
+from gunicorn import glogging
+
 from notifier import multiprocess
 from notifier.errors import SettingError
+from notifier.logs import configure
 from notifier.settings import Settings
 
 try:
@@ -33,6 +36,21 @@ proc_name = "notifier-web"
 control_socket_disable = True
 
 
+class Logger(glogging.Logger):
+    """Lets gunicorn's own lines look like all the others, unless a file was named for them."""
+
+    def setup(self, cfg):  # type: ignore[no-untyped-def]
+        """Send them to our log."""
+        super().setup(cfg)
+        configure(_settings)
+        if cfg.errorlog == "-":
+            self.error_log.handlers.clear()
+            self.error_log.propagate = True
+
+
+logger_class = Logger
+
+
 def on_starting(server):  # type: ignore[no-untyped-def]
     """Let several workers count together, so that a scrape that reaches one of them shows all."""
     if server.cfg.workers > 1:
@@ -54,7 +72,6 @@ def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Start the gateway, and stop it when the worker is told to stop."""
     import gevent
 
-    from notifier.logs import configure
     from web.runtime import EXTENSION
 
     configure(_settings)

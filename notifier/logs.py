@@ -1,17 +1,80 @@
-"""Logging of our processes: one line an event, with the ids, on standard error."""
+"""Logging of our processes: one line an event, with the ids, on standard error; for people or as JSON.
+
+A message names its values in the text, `log.info("hello: socket=%s user=%s", …)`: as JSON each named value
+is a field too. What users say to each other and what they prove themselves with is in no line.
+"""
 
 import logging
+import re
 import sys
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
 
 from notifier.settings import Settings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+OWN = ("time", "level", "logger", "message", "exception")
+#: One placeholder (https://docs.python.org/3/library/stdtypes.html#old-string-formatting), and its name.
+PLACEHOLDER = re.compile(r"(?:(\w+)=)?%(?:%|[-#0 +]*\d*(?:\.\d+)?[diouxXeEfFgGcrsa])")
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time, level, logger, message, the values named in the message, exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        values = record.args if isinstance(record.args, tuple) else ()
+        named = zip(_names(str(record.msg)), values, strict=False)
+        line |= {name: value for name, value in named if name is not None and name not in OWN}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        # What is no JSON is shown as in the message; half of a character (a lone surrogate) as "?".
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:
+            plain = {name: str(value).encode(errors="replace").decode() for name, value in line.items()}
+            return orjson.dumps(plain).decode()
+
+
+@lru_cache(maxsize=1_000)
+def _names(template: str) -> tuple[str | None, ...]:
+    """The name of each placeholder, in the order of the arguments; None for one without."""
+    return tuple(found[1] for found in PLACEHOLDER.finditer(template) if not found[0].endswith("%%"))
+
+
+class WithoutBodies(logging.Filter):
+    """Cuts what Celery says of a message that it refuses: its body and headers are user data."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep such a line's beginning, up to its first value (the task's name, the decoder's error)."""
+        template = str(record.msg)
+        if "body" in template and isinstance(record.args, tuple):
+            first = template.splitlines()[0]
+            end = next((found.end() for found in PLACEHOLDER.finditer(first)), None)
+            record.msg = first[:end]
+            record.args = () if end is None else record.args[:1]
+            record.exc_info = None
+        return True
 
 
 def configure(settings: Settings) -> None:
     """Send this process's log to standard error."""
     logging.basicConfig(level=settings.log_level, format=FORMAT, stream=sys.stderr, force=True)
+    if settings.log_format == "json":
+        logging.getLogger().handlers[0].setFormatter(JsonFormatter())
     logging.captureWarnings(True)
     # A line for each task and each tick of beat would hide the lines that matter.
     for noisy in ("alembic", "amqp", "kombu", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    refusing = logging.getLogger("celery.worker.consumer.consumer")
+    if not any(isinstance(known, WithoutBodies) for known in refusing.filters):
+        refusing.addFilter(WithoutBodies())

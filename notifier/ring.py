@@ -102,7 +102,9 @@ class Ringer:
                 emit(broker_failed, self, part="ring")
                 if not self._broker_down:
                     log.warning(
-                        "ring failed, the sweep will find it: id=%s error=%r", single or bulk[-1], exc
+                        "ring failed, the sweep will find it: notification=%s error=%r",
+                        single or bulk[-1],
+                        exc,
                     )
                 self._close(producer)
                 producer = None

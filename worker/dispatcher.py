@@ -153,6 +153,7 @@ class Dispatcher:
     def _transaction(self, work: Callable[[Connection], Dispatched]) -> Dispatched:
         done = self._database.run(work)
         committed = self._clock()
+        _trace("dispatched", done)
         self._publish(done)
         self._measures.dispatched(done, committed.timestamp())
         for id in done.finished:
@@ -178,3 +179,10 @@ class Dispatcher:
             )
         else:
             self._measures.published(time.monotonic() - began)
+            _trace("published", done)
+
+
+def _trace(step: str, done: Dispatched) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        for user_id, entry in done.entries:
+            log.debug("%s: notification=%s user=%s seq=%d", step, entry.id, user_id, entry.seq)

@@ -70,6 +70,7 @@ class FakeGateway:
 
     database: Database
     acks: Acks
+    id: str = "gateway"
     settings: Settings = field(default_factory=settings)
     hub: FakeHub = field(default_factory=FakeHub)
     tokens: FakeTokens = field(default_factory=FakeTokens)

@@ -131,6 +131,8 @@ class Connection:
         if outgoing:
             self._wire.send(outgoing)
             metrics.SENT.inc(len(outgoing))
+            log.debug("sent: socket=%s user=%s frames=%d through=%d",
+                      self.id, self.session.user_id, len(outgoing), self.session.sent)  # fmt: skip
 
     def _do(self, effect: Effect) -> list[Effect]:
         match effect:
@@ -141,6 +143,7 @@ class Connection:
             case Acked(window_from, log_from, after, through):
                 ack = Ack(self.session.user_id, self.session.device, window_from, log_from, after, through)
                 self._gateway.acks.add(self.id, ack)
+                log.debug("acked: socket=%s user=%s through=%d", self.id, self.session.user_id, through)
             case Change():
                 return self._change(effect)
             case Close(code, reason):
@@ -167,8 +170,9 @@ class Connection:
         metrics.SOCKETS.inc()
         emit(client_connected, self, user_id=join.user_id, device=join.device, socket_id=self.id)
         log.debug(
-            "hello: socket=%s user=%s after=%s head=%d", self.id, join.user_id, join.after, snapshot.head
-        )
+            "hello: socket=%s user=%s gateway=%s after=%s head=%d",
+            self.id, join.user_id, self._gateway.id, join.after, snapshot.head,
+        )  # fmt: skip
         return session.joined(snapshot)
 
     def _fetch(self, fetch: Fetch) -> list[Effect]:

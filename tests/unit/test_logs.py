@@ -1,0 +1,150 @@
+"""A log line is an object with the ids as fields, and what Celery refuses is not shown."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from celery.worker.consumer import consumer
+
+from notifier import logs
+from tests.harness.world import settings
+
+
+def record(message: str, *args: Any, exc_info: Any = None) -> logging.LogRecord:
+    """A record as a logger makes it."""
+    made = logging.LogRecord("web.gateway", logging.WARNING, __file__, 1, message, args, exc_info)
+    made.created = 1_795_356_814.243
+    return made
+
+
+def line(message: str, *args: Any, exc_info: Any = None) -> dict[str, Any]:
+    text = logs.JsonFormatter().format(record(message, *args, exc_info=exc_info))
+    assert "\n" not in text
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_a_line_says_when_how_grave_who_and_what() -> None:
+    assert line("the broker is back") == {
+        "time": "2026-11-22T14:13:34.243+00:00",
+        "level": "WARNING",
+        "logger": "web.gateway",
+        "message": "the broker is back",
+    }
+
+
+def test_each_named_value_is_a_field_too() -> None:
+    found = line(
+        "hello: socket=%s user=%s after=%s head=%d took %.1f ms share=%5.2f", "s", "u", None, 7, 1.26, 0.5
+    )
+    assert found["message"] == "hello: socket=s user=u after=None head=7 took 1.3 ms share= 0.50"
+    assert {name: found[name] for name in ("socket", "user", "after", "head", "share")} == {
+        "socket": "s",
+        "user": "u",
+        "after": None,
+        "head": 7,
+        "share": 0.5,
+    }
+
+
+def test_values_without_a_name_and_per_cent_signs_are_passed_over() -> None:
+    found = line("%s is 100%% full: part=%s", "web", "disk")
+    assert (found["message"], found["part"]) == ("web is 100% full: part=disk", "disk")
+    assert set(found) == {"time", "level", "logger", "message", "part"}
+
+
+def test_a_value_never_takes_the_place_of_the_lines_own_fields() -> None:
+    assert line("level=%s time=%s", "high", "late")["level"] == "WARNING"
+
+
+def test_arguments_by_name_make_the_message_only() -> None:
+    made = record("connected to %(where)s")
+    made.args = {"where": "amqp"}
+    assert json.loads(logs.JsonFormatter().format(made))["message"] == "connected to amqp"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (ValueError("no"), "no"),
+        (datetime(2026, 11, 23, tzinfo=UTC), "2026-11-23T00:00:00+00:00"),
+        (["a", 1], ["a", 1]),
+        ('"quoted"\nand broken', '"quoted"\nand broken'),
+        ("half a \ud83d", "half a ?"),
+        (1 << 70, str(1 << 70)),
+    ],
+)
+def test_whatever_a_value_is_the_line_is_json(value: object, shown: object) -> None:
+    assert line("error=%s", value)["error"] == shown
+
+
+def test_an_exception_stays_on_its_line() -> None:
+    try:
+        raise RuntimeError("inside")
+    except RuntimeError:
+        found = line("a loop died: loop=%s", "acks", exc_info=sys.exc_info())
+    assert found["loop"] == "acks"
+    assert "RuntimeError: inside" in found["exception"]
+
+
+# ---------------------------------------------------------------------- what processes set up
+
+
+@pytest.fixture
+def _as_before() -> Iterator[None]:
+    """The test run's own logging, again."""
+    root = logging.getLogger()
+    kept, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = kept
+    root.setLevel(level)
+    logging.captureWarnings(False)
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_the_setting_chooses(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(settings(log_format="json"))
+    logging.getLogger("x").info("gateway starts: gateway=%s", "g1")
+    assert json.loads(capsys.readouterr().err)["gateway"] == "g1"
+    logs.configure(settings(log_format="console"))
+    logging.getLogger("x").info("gateway starts: gateway=%s", "g1")
+    assert capsys.readouterr().err.endswith(" INFO x gateway starts: gateway=g1\n")
+
+
+SECRET = "the text of somebody's alert"
+
+
+@pytest.mark.usefixtures("_as_before")
+@pytest.mark.parametrize("form", ["console", "json"])
+@pytest.mark.parametrize(
+    ("template", "args", "left"),
+    [
+        (consumer.UNKNOWN_FORMAT, (SECRET,), "Received and deleted unknown message"),
+        (
+            consumer.UNKNOWN_TASK_ERROR,
+            ("my.task", SECRET, SECRET, SECRET),
+            "task of type my.task",
+        ),
+        (consumer.INVALID_TASK_ERROR, ("no mapping", SECRET), "Received invalid task message: no mapping"),
+        (
+            consumer.MESSAGE_DECODE_ERROR,
+            ("bad JSON", "t", "e", SECRET, SECRET),
+            "Can't decode message body: 'bad JSON'",
+        ),
+    ],
+)
+def test_a_message_that_celery_refuses_is_named_but_not_shown(
+    form: str, template: str, args: tuple[str, ...], left: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(settings(log_format=form))
+    consumer.logger.error(template, *args)
+    said = capsys.readouterr().err
+    assert left in said
+    assert SECRET not in said
+    assert said.count("\n") == 1
