@@ -25,6 +25,3 @@ class Measures:
 
     def failed(self, *, dead: bool) -> None:
         """A notification could not be dispatched: it waits for its next attempt, or it is dead."""
-
-    def swept(self, found: int) -> None:
-        """The sweep dispatched what no ring had reached."""

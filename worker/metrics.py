@@ -32,7 +32,6 @@ DISPATCHED = Counter(
 ENTRIES = Counter("notifier_entries", "Entries put into inboxes", registry=REGISTRY)
 RETRIES = Counter("notifier_retries", "Failed dispatches that are tried again", registry=REGISTRY)
 GIVEN_UP = Counter("notifier_given_up", "Notifications given up after too many failures", registry=REGISTRY)
-SWEPT = Counter("notifier_swept", "Notifications that the sweep found, not a ring", registry=REGISTRY)
 
 
 class Metrics(Measures):
@@ -62,9 +61,6 @@ class Metrics(Measures):
 
     def failed(self, *, dead: bool) -> None:
         (GIVEN_UP if dead else RETRIES).inc()
-
-    def swept(self, found: int) -> None:
-        SWEPT.inc(found)
 
 
 def serve(host: str, port: int) -> None:

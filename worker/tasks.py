@@ -77,7 +77,6 @@ def sweep() -> None:
         log.warning("sweep put off: error=%s", exc)
         return
     if found:
-        runtime.measures.swept(found)
         log.info("the sweep dispatched what no ring had reached: notifications=%d", found)
     if stalled:
         _ring("sweep")
