@@ -44,6 +44,10 @@ notifications = sa.Table(
     sa.Column("error", sa.Text, nullable=True),
     sa.Column("accepted_at", UtcDateTime, nullable=False),
     sa.Column("dispatched_at", UtcDateTime, nullable=True),
+    # Of its deliveries, those that are no longer kept: how many, and how they stood.
+    sa.Column("purged", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("purged_delivered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("purged_read", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint("state IN ('accepted', 'dispatched', 'dead')", name="state"),
     sa.CheckConstraint("reached >= 0 AND reached <= recipients", name="reached"),
     sqlite_autoincrement=True,
@@ -161,4 +165,18 @@ devices = sa.Table(
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     sa.Column("last_seen_at", UtcDateTime, nullable=False),
     sa.PrimaryKeyConstraint("user_id", "device"),
+)
+
+#: What is left of purged deliveries: how many took so many milliseconds from accepted to delivered.
+report_history = sa.Table(
+    "report_history",
+    metadata,
+    sa.Column("day", sa.Date, nullable=False),  # UTC, of acceptance
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("type", sa.String(64), nullable=False),  # empty: none
+    sa.Column("delivered", sa.Boolean, nullable=False),
+    sa.Column("ms", sa.BigInteger, nullable=False),  # 0 when not delivered
+    sa.Column("deliveries", sa.BigInteger, nullable=False),
+    sa.Column("reads", sa.BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("day", "event", "type", "delivered", "ms"),
 )

@@ -40,7 +40,8 @@ def status(connection: Connection, id: str) -> Status | None:
             sa.func.count().filter(READ_AT.is_not(None)),
         ).where(d.notification_id == id)
     ).one()
-    return Status(row.id, row.event, row.data, row.state, row.accepted_at, row.recipients, *counts)
+    delivered, read = counts[0] + row.purged_delivered, counts[1] + row.purged_read
+    return Status(row.id, row.event, row.data, row.state, row.accepted_at, row.recipients, delivered, read)
 
 
 def dead(connection: Connection, *, limit: int = 1_000) -> Sequence[AnyRow]:

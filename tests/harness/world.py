@@ -13,6 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
+from models import retention
 from models.engine import Database
 from models.store import audit, dispatch, inbox, log
 from models.store.accept import Accepted, accept
@@ -154,6 +155,15 @@ class World:
         """Mark everything up to `seq` as read."""
         moment = self.tick()
         return self.database.run(lambda connection: inbox.read_through(connection, user, seq, now=moment))
+
+    def purge(self, before: datetime, rows: int = 500) -> int:
+        """Let what is older than `before` go, step by step; return how many entries went."""
+        after: str | None = ""
+        gone = 0
+        while after is not None:
+            done = retention.step(self.database, before=before, after=after, now=self.tick(), rows=rows)
+            gone, after = gone + done.entries, done.after
+        return gone
 
     def fill(self, user: str, how_many: int) -> None:
         """Write a long history of unread alerts, as dispatch would have left it, in three statements."""

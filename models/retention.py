@@ -1,0 +1,46 @@
+"""Retention: what is older than a moment goes, a few hundred rows at a time, and leaves no gap.
+
+A user's log is kept from some seq on, so what goes is always its beginning, up to `inboxes.purged_seq`.
+One transaction adds the deliveries to the history that `report_daily` reads, marks those that are still
+unread as read by a watermark (so that the log says why the count falls: docs/adr/0009), and deletes them,
+each notification with its last delivery.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.engine import Database
+from models.store import purge
+
+USERS = 2_000  # looked at in one step
+ROWS = 500  # entries deleted by one transaction at most
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step did, and the user id that the next one goes on after; None: it was the last."""
+
+    entries: int
+    notifications: int
+    after: str | None
+
+
+def step(database: Database, *, before: datetime, after: str, now: datetime, rows: int = ROWS) -> Step:
+    """Purge up to `rows` entries older than `before` of the users that follow `after`, in one transaction.
+
+    `before` must be 24 hours ago or more. Raises DatabaseUnavailable.
+    """
+    with database.read() as connection:
+        users, last = purge.overdue(connection, before, after, USERS)
+    if users:
+        done = database.run(lambda c: purge.purge(c, users, before=before, limit=rows, now=now))
+        if done.through != users[-1]:
+            return Step(done.entries, done.notifications, done.through or after)
+        if last is not None:
+            return Step(done.entries, done.notifications, last)
+    elif last is not None:
+        return Step(0, 0, last)
+    else:
+        done = purge.Purged(0, 0, None)
+    left = database.run(lambda c: purge.leftovers(c, before, rows))
+    return Step(done.entries, done.notifications + left, None)

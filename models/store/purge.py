@@ -1,0 +1,222 @@
+"""Purge: the beginning of users' logs goes, and reports keep what it counted.
+
+What goes is below `inboxes.purged_seq`; so the log has no gap, and who asks for it is told to start anew.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.dialect import insert
+from models.store import inbox
+from models.tables import DISPATCHED, changes, deliveries, inboxes, notifications, read_marks, report_history
+from models.types import AnyRow, UtcDateTime, UuidText
+
+d, c, i, n, h = deliveries.c, changes.c, inboxes.c, notifications.c, report_history.c
+
+LOCKED = 100  # inboxes locked by one transaction at most
+
+_view = sa.table(
+    "report_deliveries",
+    sa.column("user_id", sa.String),
+    sa.column("seq", sa.BigInteger),
+    sa.column("notification_id", UuidText),
+    sa.column("event", sa.String),
+    sa.column("type", sa.String),
+    sa.column("accepted_at", UtcDateTime),
+    sa.column("delivered_at", UtcDateTime),
+    sa.column("read_at", UtcDateTime),
+    sa.column("accepted_to_delivered_ms", sa.BigInteger),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What one transaction deleted; `through`: the last user whose log is done with, None: nobody's."""
+
+    entries: int
+    notifications: int
+    through: str | None
+
+
+def overdue(
+    connection: Connection, before: datetime, after: str, limit: int
+) -> tuple[Sequence[str], str | None]:
+    """Look at the `limit` users that follow `after`: return those whose oldest entry is older than
+    `before`, in order, and the last one looked at; None: there are no more.
+    """
+    some = sa.select(inboxes).where(i.user_id > after).order_by(i.user_id).limit(limit).subquery()
+    first = some.c.purged_seq + 1
+    old = sa.or_(
+        sa.exists().where(d.user_id == some.c.user_id, d.seq == first, d.persisted_at < before),
+        sa.exists().where(c.user_id == some.c.user_id, c.seq == first, c.at < before),
+    )
+    found = connection.execute(sa.select(some.c.user_id, old.label("old")).order_by(some.c.user_id)).all()
+    return [row.user_id for row in found if row.old], found[-1].user_id if len(found) == limit else None
+
+
+def purge(
+    connection: Connection, users: Sequence[str], *, before: datetime, limit: int, now: datetime
+) -> Purged:
+    """Delete what is older than `before` of these users' logs, in their order, `limit` entries at most.
+
+    `before` must be 24 hours ago or more: idempotency keys go with their notifications.
+    """
+    horizons: dict[str, int] = {}
+    entries, through = 0, None
+    due = _due(connection, users[:LOCKED], before, limit)
+    for user_id, purged_seq, horizon in due:
+        last = min(horizon, purged_seq + limit - entries)
+        if last > purged_seq:
+            horizons[user_id] = last
+            entries += last - purged_seq
+        if last < horizon or horizon == purged_seq + limit:
+            break  # there may be more of this one
+        through = user_id
+    if not horizons:
+        return Purged(0, 0, through)
+    gone = _gone(connection, horizons)
+    _remember(connection, gone)
+    # What is still unread expires, and the log says so: the counts of later entries stay exact.
+    for user_id in sorted({row.user_id for row in gone if row.inbox and row.read_at is None}):
+        inbox.read_through(connection, user_id, horizons[user_id], now=now)
+    _delete(connection, horizons)
+    return Purged(entries, _settle(connection, gone), through)
+
+
+def leftovers(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete notifications that two purges at once have left without deliveries; return how many."""
+    ids = sa.select(n.id).where(n.accepted_at < before, n.state == DISPATCHED, n.purged == n.reached)
+    return connection.execute(sa.delete(notifications).where(n.id.in_(ids.limit(limit)))).rowcount
+
+
+def _due(
+    connection: Connection, users: Sequence[str], before: datetime, limit: int
+) -> list[tuple[str, int, int]]:
+    """Lock the inboxes; return (user id, purged seq, the seq up to which all is old) in the users' order."""
+    # Inboxes are always locked in the order of their ids' characters.
+    by_id: sa.ColumnElement[Any] = (
+        sa.collate(i.user_id, "C") if connection.dialect.name == "postgresql" else i.user_id
+    )
+    connection.execute(sa.select(i.user_id).where(i.user_id.in_(users)).order_by(by_id).with_for_update())
+    last = i.purged_seq + limit
+
+    def young(table: sa.Table, at: sa.ColumnElement[datetime]) -> sa.ScalarSelect[Any]:
+        t = table.c
+        first = sa.select(sa.func.min(t.seq)).where(
+            t.user_id == i.user_id, t.seq > i.purged_seq, t.seq <= last, at >= before
+        )
+        return first.correlate(inboxes).scalar_subquery()
+
+    found = connection.execute(
+        sa.select(
+            i.user_id,
+            i.seq,
+            i.purged_seq,
+            young(deliveries, d.persisted_at).label("arrived"),
+            young(changes, c.at).label("changed"),
+        ).where(i.user_id.in_(users))
+    )
+    rows = {row.user_id: row for row in found}
+    return [
+        (user_id, row.purged_seq, min(row.seq, row.purged_seq + limit, *_before(row)))
+        for user_id in users
+        if (row := rows.get(user_id)) is not None
+    ]
+
+
+def _before(row: AnyRow) -> list[int]:
+    return [seq - 1 for seq in (row.arrived, row.changed) if seq is not None]
+
+
+def _gone(connection: Connection, horizons: dict[str, int]) -> Sequence[AnyRow]:
+    v = _view.c
+    gone: list[AnyRow] = []
+    for user_id, last in horizons.items():
+        gone += connection.execute(
+            sa.select(_view, d.inbox)
+            .join_from(_view, deliveries, sa.and_(d.user_id == v.user_id, d.seq == v.seq))
+            .where(v.user_id == user_id, d.user_id == user_id, v.seq <= last)
+        )
+    return gone
+
+
+def _remember(connection: Connection, gone: Sequence[AnyRow]) -> None:
+    """Add deliveries to the history."""
+    counted: Counter[tuple[Any, ...]] = Counter()
+    reads: Counter[tuple[Any, ...]] = Counter()
+    for row in gone:
+        day = row.accepted_at.astimezone(UTC).date()
+        delivered = row.delivered_at is not None
+        key = day, row.event, row.type or "", delivered, row.accepted_to_delivered_ms or 0
+        counted[key] += 1
+        reads[key] += row.read_at is not None
+    if not counted:
+        return
+    statement = insert(connection, report_history)
+    names = ("day", "event", "type", "delivered", "ms")
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[h[name] for name in names],
+            set_={
+                "deliveries": h.deliveries + statement.excluded.deliveries,
+                "reads": h.reads + statement.excluded.reads,
+            },
+        ),
+        [
+            dict(zip(names, key, strict=True)) | {"deliveries": counted[key], "reads": reads[key]}
+            for key in sorted(counted)
+        ],
+    )
+
+
+def _delete(connection: Connection, horizons: dict[str, int]) -> None:
+    bind = sa.bindparam
+    rows = [{"of_user": user_id, "last": last} for user_id, last in sorted(horizons.items())]
+    for table, seq in ((deliveries, d.seq), (changes, c.seq), (read_marks, read_marks.c.through)):
+        statement = sa.delete(table).where(table.c.user_id == bind("of_user"), seq <= bind("last"))
+        connection.execute(statement, rows)
+    connection.execute(
+        sa.update(inboxes).where(i.user_id == bind("of_user")).values(purged_seq=bind("last")), rows
+    )
+
+
+def _settle(connection: Connection, gone: Sequence[AnyRow]) -> int:
+    """Delete the notifications whose last delivery has gone, and tally the others; return how many went."""
+    tallies: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for row in gone:
+        tally = tallies[row.notification_id]
+        tally[0] += 1
+        tally[1] += row.delivered_at is not None
+        tally[2] += row.read_at is not None
+    kept = sa.exists().where(d.notification_id == n.id)
+    deleted = set(
+        connection.scalars(
+            sa.delete(notifications)
+            .where(n.id.in_(tallies), n.state == DISPATCHED, sa.not_(kept))
+            .returning(n.id)
+        )
+    )
+    left = sorted(set(tallies) - deleted)
+    if left:
+        bind = sa.bindparam
+        connection.execute(
+            sa.update(notifications)
+            .where(n.id == bind("of_id"))
+            .values(
+                purged=n.purged + bind("gone"),
+                purged_delivered=n.purged_delivered + bind("were_delivered"),
+                purged_read=n.purged_read + bind("were_read"),
+            ),
+            [
+                {"of_id": id, "gone": a, "were_delivered": b, "were_read": r}
+                for id in left
+                for a, b, r in [tallies[id]]
+            ],
+        )
+    return len(deleted)

@@ -1,0 +1,342 @@
+"""Every reporting view equals a plain count over the raw rows, after random histories, on both databases."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from models.engine import Database
+from models.store import devices, reports
+from models.store.devices import Ack
+from models.tables import deliveries, inboxes, notifications, read_marks
+from models.tables import devices as devices_table
+from models.types import AnyRow, UtcDateTime, UuidText
+from notifier.log import ARCHIVED, READ, UNREAD
+from tests.harness.world import START, World, alert, empty
+
+USERS = ("u1", "u2", "a/b")
+users = st.sampled_from(USERS)
+
+
+# ---------------------------------------------------------------------- a plain count over the raw rows
+
+
+def ms(begin: datetime | None, end: datetime | None) -> int | None:
+    """Whole milliseconds between two moments, rounded, towards zero from the half on below it."""
+    if begin is None or end is None:
+        return None
+    microseconds = (end - begin) // timedelta(microseconds=1) + 500
+    return microseconds // 1000 if microseconds >= 0 else -(-microseconds // 1000)
+
+
+def nearest_rank(values: Sequence[int], percent: int) -> int | None:
+    """The smallest value that `percent` of 100 do not exceed."""
+    ordered = sorted(values)
+    return ordered[-(-percent * len(ordered) // 100) - 1] if ordered else None
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One recipient's copy, as the rows tell."""
+
+    notification: AnyRow
+    row: AnyRow
+    delivered_at: datetime | None
+    read_at: datetime | None
+
+    @property
+    def kind(self) -> str | None:
+        kind = self.notification.data.get("type")
+        return kind[:64] or None if isinstance(kind, str) else None
+
+    @property
+    def key(self) -> tuple[date, str, str | None]:
+        return self.notification.accepted_at.astimezone(UTC).date(), self.notification.event, self.kind
+
+    @property
+    def delivered_ms(self) -> int | None:
+        return ms(self.notification.accepted_at, self.delivered_at)
+
+
+@dataclass
+class Raw:
+    """Every row of the tables, in plain Python."""
+
+    database: Database
+    copies: dict[tuple[str, int], Copy] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.notifications = {row.id: row for row in self._all(notifications)}
+        self.inboxes = {row.user_id: row for row in self._all(inboxes)}
+        self.devices = self._all(devices_table)
+        marks = defaultdict(list)
+        for mark in self._all(read_marks):
+            marks[mark.user_id].append((mark.through, mark.at))
+        for row in self._all(deliveries):
+            read_at = row.read_at
+            if read_at is None and row.inbox and not row.kept_unread:
+                read_at = next((at for through, at in sorted(marks[row.user_id]) if through >= row.seq), None)
+            delivered_at = min(filter(None, (row.delivered_at, read_at)), default=None)
+            notification = self.notifications[row.notification_id]
+            self.copies[row.user_id, row.seq] = Copy(notification, row, delivered_at, read_at)
+
+    def _all(self, table: sa.Table) -> Sequence[AnyRow]:
+        with self.database.read() as connection:
+            return connection.execute(sa.select(table)).all()
+
+    def deliveries(self) -> set[tuple[Any, ...]]:
+        return {
+            (
+                copy.row.notification_id, copy.row.user_id, copy.row.seq, copy.notification.event, copy.kind,
+                copy.notification.accepted_at, copy.row.persisted_at, copy.delivered_at, copy.read_at,
+                ms(copy.notification.accepted_at, copy.row.persisted_at),
+                ms(copy.row.persisted_at, copy.delivered_at), ms(copy.delivered_at, copy.read_at),
+                copy.delivered_ms, ms(copy.notification.accepted_at, copy.read_at),
+            )
+            for copy in self.copies.values()
+        }  # fmt: skip
+
+    def devices_report(self) -> set[tuple[Any, ...]]:
+        heads = {user: inbox.seq for user, inbox in self.inboxes.items()}
+        return {
+            (
+                row.user_id, row.device, row.acked_seq, heads.get(row.user_id, 0),
+                max(0, heads.get(row.user_id, 0) - row.acked_seq), row.first_seen_at, row.last_seen_at,
+            )
+            for row in self.devices
+        }  # fmt: skip
+
+
+def daily_of(copies: Sequence[Copy]) -> list[tuple[Any, ...]]:
+    """The daily report of some copies."""
+    groups = defaultdict(list)
+    for copy in copies:
+        groups[copy.key].append(copy)
+    rows = []
+    for key, group in groups.items():
+        latencies = [copy.delivered_ms for copy in group if copy.delivered_ms is not None]
+        read = sum(copy.read_at is not None for copy in group)
+        p50, p95 = nearest_rank(latencies, 50), nearest_rank(latencies, 95)
+        rows.append((*key, len(group), len(latencies), read, p50, p95))
+    return sorted(rows, key=str)
+
+
+# ---------------------------------------------------------------------- what the views say
+
+
+def view(database: Database, name: str) -> set[tuple[Any, ...]]:
+    """The rows of a view, with the types of our tables."""
+    times = {"accepted_at", "persisted_at", "delivered_at", "read_at", "dispatched_at", "first_seen_at",
+             "last_seen_at"}  # fmt: skip
+    with database.read() as connection:
+        names = connection.execute(sa.text(f"SELECT * FROM {name} WHERE 1 = 0")).keys()
+        types: dict[str, Any] = {"notification_id": UuidText} | dict.fromkeys(times, UtcDateTime)
+        columns = [sa.column(column, types.get(column)) for column in names]
+        rows = connection.execute(sa.select(*columns).select_from(sa.table(name))).all()
+    found = {tuple(row) for row in rows}
+    assert len(found) == len(rows), f"{name} says a thing twice"
+    return found
+
+
+def daily(database: Database, since: date | None = None, until: date | None = None) -> list[tuple[Any, ...]]:
+    with database.read() as connection:
+        return sorted((tuple(row) for row in reports.daily(connection, since, until)), key=str)
+
+
+class Machine(RuleBasedStateMachine):
+    """A shop's months in a few deeds; `database` is set by the test."""
+
+    database: Database
+
+    def __init__(self) -> None:
+        super().__init__()
+        empty(self.database)
+        self.world = World(self.database)
+        self.gone: list[Copy] = []  # purged, as they stood
+
+    @rule(seconds=st.sampled_from([0.000499, 0.0005, 0.001, 59.9996, 40_000.123456, 86_400.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.tick(seconds)
+
+    @initialize(kinds=st.lists(st.sampled_from(["info", "error", "badge"]), min_size=3, max_size=9))
+    def begin_with_a_history(self, kinds: list[str]) -> None:
+        for place, kind in enumerate(kinds):
+            to = USERS[place % 3 :]
+            if kind == "badge":
+                self.badge(to[0], "tasks", later=False)
+            else:
+                self.send(set(to), kind, later=False)
+            self.world.tick(30_000.25)
+
+    @rule(to=st.sets(users, min_size=1), kind=st.sampled_from(["info", "error"]), later=st.booleans())
+    def send(self, to: set[str], kind: str, later: bool) -> None:
+        self.world.accept(*sorted(to), data=alert(type=kind))
+        if not later:
+            self.world.dispatch()
+
+    @rule(user=users, kind=st.sampled_from(["tasks", "messages"]), later=st.booleans())
+    def badge(self, user: str, kind: str, later: bool) -> None:
+        self.world.badge(user, kind, 3)
+        if not later:
+            self.world.dispatch()
+
+    @rule(others=st.integers(100, 102))
+    def send_to_many(self, others: int) -> None:
+        self.world.send(*USERS, *(f"other {number}" for number in range(others)))
+
+    @rule()
+    def dispatch(self) -> None:
+        self.world.dispatch()
+
+    @rule(size=st.integers(1, 60))
+    def chunk(self, size: int) -> None:
+        waiting = [n for n in Raw(self.database).notifications.values() if n.bulk and n.state == "accepted"]
+        if waiting:
+            self.world.chunk(min(waiting, key=lambda row: row.number).id, size)
+
+    @rule(user=users, device=st.sampled_from(["phone", "tablet"]), back=st.integers(0, 3))
+    def device_acks(self, user: str, device: str, back: int) -> None:
+        head = Raw(self.database).inboxes.get(user)
+        if head is None:
+            return
+        now, through = self.world.tick(0.25), max(0, head.seq - back)
+        self.world.database.run(
+            lambda c: devices.joined(
+                c, user_id=user, device=device, socket="s", after=None, window_from=1, log_from=0,
+                user_agent=None, now=now,
+            )
+        )  # fmt: skip
+        ack = Ack(user, device, 1, 0, 0, through)
+        self.world.database.run(lambda c: devices.flush(c, [ack], [], now=now))
+
+    @rule(user=users, op=st.sampled_from([READ, UNREAD, ARCHIVED]), mask=st.integers(1, 255))
+    def change(self, user: str, op: str, mask: int) -> None:
+        mine = [copy for (owner, _), copy in Raw(self.database).copies.items() if owner == user]
+        ids = [copy.row.notification_id for place, copy in enumerate(mine) if mask >> place % 8 & 1]
+        {READ: self.world.read, UNREAD: self.world.unread, ARCHIVED: self.world.archive}[op](user, *ids)
+
+    @rule(user=users, back=st.integers(0, 4))
+    def read_through(self, user: str, back: int) -> None:
+        head = Raw(self.database).inboxes.get(user)
+        if head is not None:
+            self.world.read_through(user, max(0, head.seq - back))
+
+    @rule(share=st.floats(0.1, 0.9), rows=st.integers(1, 20))
+    def purge(self, share: float, rows: int) -> None:
+        before = Raw(self.database).copies
+        self.world.purge(START + (self.world.now - START) * share, rows)
+        after = Raw(self.database).copies
+        self.gone += [copy for key, copy in before.items() if key not in after]
+        self.check()
+
+    def teardown(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        raw = Raw(self.database)
+        assert view(self.database, "report_deliveries") == raw.deliveries()
+        assert view(self.database, "report_devices") == raw.devices_report()
+        everything = [*raw.copies.values(), *self.gone]
+        assert daily(self.database) == daily_of(everything)
+        assert view(self.database, "report_notifications") == self.notifications(raw, everything)
+        assert self.world.misfits() == []
+
+    def notifications(self, raw: Raw, everything: Sequence[Copy]) -> set[tuple[Any, ...]]:
+        sent: Counter[str] = Counter()
+        delivered: Counter[str] = Counter()
+        read: Counter[str] = Counter()
+        for copy in everything:
+            id = copy.row.notification_id
+            sent[id] += 1
+            delivered[id] += copy.delivered_at is not None
+            read[id] += copy.read_at is not None
+        assert set(raw.notifications) >= {copy.row.notification_id for copy in raw.copies.values()}
+        return {
+            (
+                row.id, row.event, Copy(row, row, None, None).kind, row.state, row.accepted_at,
+                row.dispatched_at, row.recipients, sent[row.id], delivered[row.id], read[row.id],
+                ms(row.accepted_at, row.dispatched_at),
+            )
+            for row in raw.notifications.values()
+        }  # fmt: skip
+
+
+def test_every_view_equals_a_count_over_the_raw_rows(database: Database) -> None:
+    examples = int(os.environ.get("NOTIFIER_EXAMPLES", "15"))
+    machine = type("Machine", (Machine,), {"database": database})
+    machine.TestCase.settings = settings(  # type: ignore[attr-defined]
+        max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    run_state_machine_as_test(machine, settings=machine.TestCase.settings)  # type: ignore[attr-defined]
+
+
+def test_nothing_is_reported_of_nothing(database: Database) -> None:
+    for name in ("report_deliveries", "report_daily", "report_notifications", "report_devices"):
+        assert view(database, name) == set()
+
+
+@pytest.fixture
+def across_midnight(world: World) -> Iterator[World]:
+    """One alert accepted a microsecond before midnight, one at midnight."""
+    for moment in (datetime(2026, 3, 1, 23, 59, 59, 999_999, UTC), datetime(2026, 3, 2, tzinfo=UTC)):
+        world.now = moment - timedelta(seconds=1)
+        world.send("u1")
+    world.dispatch()
+    return world
+
+
+def test_days_begin_at_midnight_utc(across_midnight: World) -> None:
+    days = [row[0] for row in daily(across_midnight.database)]
+    assert days == [date(2026, 3, 1), date(2026, 3, 2)]
+
+
+def test_since_and_until_are_both_included(across_midnight: World) -> None:
+    first, second = date(2026, 3, 1), date(2026, 3, 2)
+    for since, until, expected in (
+        (first, first, [first]), (second, None, [second]), (None, first, [first]),
+        (first, second, [first, second]), (second, first, []),
+    ):  # fmt: skip
+        assert [row[0] for row in daily(across_midnight.database, since, until)] == expected
+        with across_midnight.database.read() as connection:
+            rows = reports.notifications(connection, since, until).rows
+        assert sorted(row.accepted_at.date() for row in rows) == expected
+
+
+def test_a_long_report_is_read_page_by_page(world: World) -> None:
+    ids = [world.send("u1") for _ in range(7)]
+    world.dispatch()
+    for name in "abcde":
+        now = world.tick()
+        world.database.run(
+            lambda c, name=name, now=now: devices.joined(
+                c, user_id=f"u{ord(name) % 2}", device=name, socket="s", after=None, window_from=1,
+                log_from=0, user_agent=None, now=now,
+            )
+        )  # fmt: skip
+    with world.database.read() as connection:
+        pages = reports.every(lambda after: reports.notifications(connection, limit=2, after=after))
+        assert [row.notification_id for row in pages] == ids[::-1]
+        found = reports.every(lambda after: reports.devices(connection, limit=2, after=after))
+        assert [row.device for row in found] == ["b", "d", "a", "c", "e"]
+
+
+def test_postgresql_explains_every_column(postgres_database: Database) -> None:
+    with postgres_database.read() as connection:
+        silent = connection.execute(
+            sa.text(
+                "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+                " WHERE c.relkind = 'v' AND c.relname LIKE 'report%' AND a.attnum > 0"
+                " AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid) IS NULL)"
+            )
+        ).all()
+    assert silent == []
