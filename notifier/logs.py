@@ -16,6 +16,7 @@ import orjson
 from notifier.settings import Settings
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+OURS = ("notifier", "models", "worker", "web", "examples")
 OWN = ("time", "level", "logger", "message", "exception")
 #: One placeholder (https://docs.python.org/3/library/stdtypes.html#old-string-formatting), and its name.
 PLACEHOLDER = re.compile(r"(?:(\w+)=)?%(?:%|[-#0 +]*\d*(?:\.\d+)?[diouxXeEfFgGcrsa])")
@@ -68,10 +69,14 @@ class WithoutBodies(logging.Filter):
 
 def configure(settings: Settings) -> None:
     """Send this process's log to standard error."""
-    logging.basicConfig(level=settings.log_level, format=FORMAT, stream=sys.stderr, force=True)
+    logging.basicConfig(format=FORMAT, stream=sys.stderr, force=True)
     if settings.log_format == "json":
         logging.getLogger().handlers[0].setFormatter(JsonFormatter())
     logging.captureWarnings(True)
+    # Celery's and gevent's own debugging shows whole messages: DEBUG is for our lines.
+    logging.getLogger().setLevel(max(logging.INFO, logging.getLevelName(settings.log_level)))
+    for ours in OURS:
+        logging.getLogger(ours).setLevel(settings.log_level)
     # A line for each task and each tick of beat would hide the lines that matter.
     for noisy in ("alembic", "amqp", "kombu", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

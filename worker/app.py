@@ -127,7 +127,7 @@ class Runtime:
 
 @setup_logging.connect
 def _logging(**_: object) -> None:
-    """Log as our other processes do, instead of Celery's own way."""
+    """Log as our other processes do, instead of Celery's own way, and from the first warning on."""
     configure(settings)
 
 
@@ -140,6 +140,7 @@ def _measure(**_: object) -> None:
     port = settings.worker_metrics_port
     if port is None:
         return
+@celeryd_init.connect
     try:
         multiprocess.share(settings.var_dir / "metrics" / f"worker-{port}")
     except OSError as exc:

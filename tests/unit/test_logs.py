@@ -105,6 +105,8 @@ def _as_before() -> Iterator[None]:
     root.handlers[:] = kept
     root.setLevel(level)
     logging.captureWarnings(False)
+    for ours in logs.OURS:
+        logging.getLogger(ours).setLevel(logging.NOTSET)
 
 
 @pytest.mark.usefixtures("_as_before")
@@ -115,6 +117,26 @@ def test_the_setting_chooses(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(settings(log_format="console"))
     logging.getLogger("x").info("gateway starts: gateway=%s", "g1")
     assert capsys.readouterr().err.endswith(" INFO x gateway starts: gateway=g1\n")
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_debug_is_for_our_own_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(settings(log_level="debug"))
+    logging.getLogger("celery.pool").debug("a whole message")
+    logging.getLogger("celery.pool").info("something that matters")
+    logging.getLogger("web.gateway.connection").debug("hello: socket=%s", "s1")
+    said = capsys.readouterr().err
+    assert "a whole message" not in said
+    assert "something that matters" in said
+    assert "hello: socket=s1" in said
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_a_higher_level_holds_for_everybody(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(settings(log_level="error"))
+    for name in ("celery.pool", "web.gateway.connection"):
+        logging.getLogger(name).warning("not now")
+    assert capsys.readouterr().err == ""
 
 
 SECRET = "the text of somebody's alert"
