@@ -6,6 +6,7 @@ half-way (https://www.sqlite.org/lang_transaction.html); a read is a WAL snapsho
 """
 
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -56,13 +57,27 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(
+    engine = sa.create_engine(
         parsed,
         # A stale pooled connection after a restart of the server must not cost anybody an error.
         pool_pre_ping=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "notifier"},
         **options,
     )
+    event.listen(engine, "handle_error", _hide_values)
+    return engine
+
+
+def _hide_values(context: sa.engine.ExceptionContext) -> None:
+    """Cut PostgreSQL's DETAIL and CONTEXT off an error: they show the row, and errors go into logs."""
+    told = str(context.original_exception)
+    left = re.split(r"\n(?:DETAIL|CONTEXT):", told, maxsplit=1)[0]
+    if left == told:
+        return
+    context.original_exception.args = (left,)
+    if context.sqlalchemy_exception is not None:
+        said = str(context.sqlalchemy_exception.args[0])
+        context.sqlalchemy_exception.args = (said.replace(told, left),)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
