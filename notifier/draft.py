@@ -26,12 +26,14 @@ class Draft:
 
     Attributes:
         id: a UUID, made here (version 7: sortable by time, RFC 9562) unless the caller gave one.
+        own_id: whether the caller gave it.
         event: what it is.
         data: what it says, as plain JSON values.
         audience: the recipients, each once.
     """
 
     id: str
+    own_id: bool
     event: EventType
     data: dict[str, Any]
     audience: list[str]
@@ -61,7 +63,7 @@ def draft(
     known_id = attempt(check_id, id) if id is not None else str(uuid7())
     if problems or plain is None:
         raise InvalidInput(problems=problems)
-    return Draft(known_id, kind, plain, audience)
+    return Draft(known_id, id is not None, kind, plain, audience)
 
 
 def _audience(user_id: object, user_ids: object) -> list[str]:

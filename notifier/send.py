@@ -3,28 +3,28 @@
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
 from models.engine import Database, make_engine, unavailable
-from models.store.accept import Accepted, accept
+from models.store.accept import Accepted, Offer, accept, accept_all
 from models.types import now
 from notifier.draft import Draft, check_key, draft
+from notifier.errors import Unavailable
 from notifier.events import event_of
+from notifier.group import Group
 from notifier.ring import Ringer
 from notifier.settings import Settings
 from notifier.signals import emit, notification_accepted
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-
 log = logging.getLogger(__name__)
 
 SYSTEM = "system"
+ACCEPTED_AT_ONCE = 100  # calls that share a transaction, at most
 PENDING = "notifier.pending"  # key in Session.info
 
 
@@ -46,6 +46,7 @@ class Sender:
     def __init__(self, database: Database, ringer: Rings) -> None:
         self.database = database
         self.ringer = ringer
+        self._group: Group[Offer, Accepted] = Group(self._store, most=ACCEPTED_AT_ONCE)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Sender":
@@ -68,30 +69,31 @@ class Sender:
         Raises IdempotencyMismatch and DatabaseUnavailable.
         """
         key = check_key(key) if key is not None else None
-
-        def store(connection: "Connection") -> Accepted:
-            return accept(
-                connection,
-                id=what.id,
-                event=what.event.name,
-                inbox=what.event.inbox,
-                data=what.data,
-                audience=what.audience,
-                sender=sender,
-                key=key,
-                now=now(),
-            )
-
+        offer = Offer(
+            what.id, what.own_id, what.event.name, what.event.inbox, what.data, what.audience, sender, key
+        )
         if session is None:
-            accepted = self.database.run(store)
+            accepted = self._group(offer)
             if not accepted.replayed:
                 self._durable(accepted)
             return accepted
         joined = session() if isinstance(session, scoped_session) else session
         with unavailable():
-            accepted = store(joined.connection())
+            accepted = accept(joined.connection(), offer, now=now())
         self._ring_after_commit(joined, accepted)
         return accepted
+
+    def _store(self, offers: Sequence[Offer]) -> Sequence[Accepted | Exception]:
+        """Store what concurrent callers offer, in one transaction."""
+        try:
+            return self.database.run(lambda connection: accept_all(connection, offers, now=now()))
+        except Unavailable:
+            raise
+        except Exception as exc:  # noqa: BLE001  it may be one row of them
+            if len(offers) == 1:
+                return [exc]
+            log.warning("a group was not accepted, trying its calls one by one: error=%r", exc)
+            return [self._store([offer])[0] for offer in offers]
 
     def _durable(self, accepted: Accepted) -> None:
         self.ringer.ring(accepted.id, bulk=accepted.bulk)

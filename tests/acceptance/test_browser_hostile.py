@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from models.engine import Database, make_engine
-from models.store.accept import accept
+from models.store.accept import Offer, accept_all
 from notifier.draft import draft
 from tests.acceptance.browser import CLIENT, ROOT, Visit, chrome, crowding, shop_site, visit
 from tests.harness.site import Site
@@ -79,19 +79,11 @@ def test_an_unsafe_action_is_not_a_link(visit: Visit, shop_site: Site, user: str
 
 def accept_many(connection: Connection, user: str, start: int, count: int) -> None:
     """Accept alerts as the API does, without a request for each."""
+    offers = []
     for number in range(start, start + count):
         what = draft(user_id=user, data={"title": f"Alert {number}", "message": "m" * 100, "type": "info"})
-        accept(
-            connection,
-            id=what.id,
-            event="alert",
-            inbox=True,
-            data=what.data,
-            audience=what.audience,
-            sender="system",
-            key=None,
-            now=datetime.now(UTC),
-        )
+        offers.append(Offer(what.id, False, "alert", True, what.data, what.audience, "system", None))
+    accept_all(connection, offers, now=datetime.now(UTC))
 
 
 @pytest.mark.timeout(300)

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 from models import retention
 from models.engine import Database
 from models.store import audit, dispatch, inbox, log
-from models.store.accept import Accepted, accept
+from models.store.accept import Accepted, Offer, accept
 from models.store.inbox import Changed
 from models.tables import deliveries, inboxes, metadata, notifications
 from models.types import AnyRow, now
@@ -91,13 +91,16 @@ class World:
         return self.database.run(
             lambda connection: accept(
                 connection,
-                id=what.id,
-                event=what.event.name,
-                inbox=what.event.inbox,
-                data=what.data,
-                audience=what.audience,
-                sender="system",
-                key=key,
+                Offer(
+                    what.id,
+                    what.own_id,
+                    what.event.name,
+                    what.event.inbox,
+                    what.data,
+                    what.audience,
+                    "system",
+                    key,
+                ),
                 now=self.tick(),
             )
         )

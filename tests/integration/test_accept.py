@@ -7,7 +7,7 @@ from threading import Barrier
 
 import pytest
 
-from models.store.accept import BULK_OVER, Accepted
+from models.store.accept import BULK_OVER, Accepted, Offer, accept_all
 from models.tables import notifications
 from notifier.errors import IdempotencyMismatch
 from tests.harness.world import World, alert
@@ -80,6 +80,50 @@ def test_a_known_key_and_a_known_id_of_different_bodies_are_refused(
         world.accept("u1", id=ID, key="k", data=alert("by id"))
     with pytest.raises(IdempotencyMismatch):
         world.accept("u1", id=ID, key="k", data=alert("by key"))
+
+
+@pytest.mark.parametrize(
+    ("first", "again"), [({}, {"id": ID}), ({"id": ID}, {}), ({"id": ID}, {"id": OTHER})]
+)
+def test_the_id_a_caller_chose_is_part_of_what_its_key_stands_for(
+    world: World, first: dict[str, str], again: dict[str, str]
+) -> None:
+    stored = world.accept("u1", key="k", **first)  # type: ignore[arg-type]
+    with pytest.raises(IdempotencyMismatch):
+        world.accept("u1", key="k", **again)  # type: ignore[arg-type]
+    assert world.accept("u1", key="k", **first).id == stored.id  # type: ignore[arg-type]
+
+
+def offer(number: int, *, key: str | None = None, id: str = "", title: str = "T") -> Offer:
+    made = id or f"01890a5d-ac96-774b-bcce-{number:012x}"
+    return Offer(made, bool(id), "alert", True, alert(title), ["u1"], "system", key)
+
+
+def test_a_group_is_accepted_in_its_order_and_each_call_gets_its_own_answer(world: World) -> None:
+    world.accept("u1", key="used", data=alert("T"))
+    offers = [
+        offer(1),
+        offer(2, key="k"),
+        offer(3, key="k"),  # the same call again, in the same group
+        offer(4, key="k", title="Another"),
+        offer(5, key="used"),
+        offer(6, key="used", title="Another"),
+        offer(7, id=ID),
+        offer(8, id=ID),
+        offer(9, id=ID, title="Another"),
+        offer(10),
+    ]
+    answers = world.database.run(lambda connection: accept_all(connection, offers, now=world.tick()))
+    kinds = [
+        "refused" if isinstance(a, IdempotencyMismatch) else "again" if a.replayed else "new" for a in answers
+    ]
+    assert kinds == ["new", "new", "again", "refused", "again", "refused", "new", "again", "refused", "new"]
+    assert [a.id for a in answers if isinstance(a, Accepted) and not a.replayed] == [
+        offers[place].id for place in (0, 1, 6, 9)
+    ]
+    numbers = [world.notification(offers[place].id).number for place in (0, 1, 6, 9)]
+    assert numbers == sorted(numbers)
+    assert world.count(notifications) == 5
 
 
 def test_no_key_means_no_tie(world: World) -> None:

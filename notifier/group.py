@@ -1,0 +1,105 @@
+"""Group commit: callers that come at the same time share one call of the work. Pure.
+
+Who comes first leads: it does the work for all that wait, itself among them, then hands the lead to
+the first of those who came meanwhile. So a lone caller waits for nobody, there is no thread and no
+timer, and the busier it gets the more share one transaction.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _Call(Generic[T, R]):
+    __slots__ = ("answer", "item", "leads", "woken")
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.answer: R | Exception | None = None
+        self.leads = False
+        self.woken = threading.Event()
+
+
+class Group(Generic[T, R]):
+    """Call it with one item; it returns that item's answer. Safe from any thread, and after a fork.
+
+    Work that was interrupted may be done again for the same items: it must be idempotent.
+
+    Args:
+        work: takes the items of a group, in the order in which they came, and returns an answer for
+            each; an exception among them is raised for its caller alone, one that `work` raises for
+            the whole group. Never called twice at the same time.
+        most: how many items a group has at most.
+    """
+
+    def __init__(self, work: Callable[[Sequence[T]], Sequence[R | Exception]], *, most: int) -> None:
+        self._work = work
+        self._most = most
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._waiting: list[_Call[T, R]] = []
+        self._led = False
+
+    def __call__(self, item: T) -> R:
+        """Do the work for `item`, with whoever else is here; return its answer or raise its error."""
+        if self._pid != os.getpid():
+            self._reset()  # those who wait are in the parent
+        call: _Call[T, R] = _Call(item)
+        with self._lock:
+            self._waiting.append(call)
+            call.leads, self._led = not self._led, True
+        if not call.leads:
+            self._wait(call)
+        if call.leads:
+            self._lead(call)
+        if isinstance(call.answer, Exception):
+            raise call.answer
+        return call.answer  # type: ignore[return-value]
+
+    def _wait(self, call: _Call[T, R]) -> None:
+        """Wait for the answer, or for the lead."""
+        try:
+            call.woken.wait()
+        except BaseException:
+            with self._lock:
+                if call in self._waiting:
+                    self._waiting.remove(call)
+                if call.leads:
+                    self._hand_over()
+            raise
+
+    def _lead(self, own: _Call[T, R]) -> None:
+        with self._lock:
+            group = self._waiting[: self._most]
+            del self._waiting[: self._most]
+        others = [call for call in group if call is not own]
+        try:
+            answers: Sequence[R | Exception] = self._work([call.item for call in group])
+        except Exception as exc:  # noqa: BLE001  it is each caller's to handle
+            answers = [exc] * len(group)
+        except BaseException:
+            with self._lock:  # only the leader was interrupted: the next one does it again
+                self._waiting[:0] = others
+                self._hand_over()
+            raise
+        for call, answer in zip(group, answers, strict=True):
+            call.answer = answer
+        with self._lock:
+            self._hand_over()
+        for call in others:
+            call.woken.set()
+
+    def _hand_over(self) -> None:
+        """Let the first who waits lead; called with the lock held."""
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].woken.set()
+        else:
+            self._led = False

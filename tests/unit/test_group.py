@@ -1,0 +1,163 @@
+"""Callers that come at the same time share one call of the work, and each gets its own answer."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from notifier.group import Group
+
+SOON = 10.0
+
+
+class Work:
+    """Squares numbers, slowly; refuses negative ones each for itself, and a group with a zero as a whole."""
+
+    def __init__(self, seconds: float = 0.02) -> None:
+        self.groups: list[list[int]] = []
+        self.seconds = seconds
+        self.running = 0
+
+    def __call__(self, numbers: Sequence[int]) -> list[int | Exception]:
+        self.running += 1
+        assert self.running == 1, "one group at a time"
+        self.groups.append(list(numbers))
+        time.sleep(self.seconds)
+        self.running -= 1
+        if 0 in numbers:
+            raise ZeroDivisionError("the whole group")
+        return [n * n if n > 0 else ValueError(str(n)) for n in numbers]
+
+
+def test_a_lone_caller_waits_for_nobody() -> None:
+    work = Work()
+    assert Group(work, most=10)(3) == 9
+    assert work.groups == [[3]]
+
+
+def test_callers_at_the_same_time_share_calls_and_get_their_own_answers() -> None:
+    work = Work()
+    group = Group(work, most=10)
+    with ThreadPoolExecutor(32) as threads:
+        answers = list(threads.map(group, range(1, 201)))
+    assert answers == [n * n for n in range(1, 201)]
+    assert sorted(n for some in work.groups for n in some) == list(range(1, 201)), "each once"
+    assert len(work.groups) < 100
+    assert max(map(len, work.groups)) <= 10
+
+
+def test_a_refused_one_is_refused_alone() -> None:
+    group = Group(Work(), most=10)
+
+    def outcome(number: int) -> object:
+        try:
+            return group(number)
+        except ValueError as exc:
+            return str(exc)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(outcome, [1, -2, 3, -4])) == [1, "-2", 9, "-4"]
+
+
+def test_work_that_raises_tells_everybody_in_the_group_and_nobody_else() -> None:
+    work = Work()
+    group = Group(work, most=3)
+
+    def outcome(number: int) -> object:
+        try:
+            return group(number)
+        except ZeroDivisionError:
+            return None
+
+    numbers = [1, 2, 0, 3, 4, 5, 6, 7]
+    with ThreadPoolExecutor(8) as threads:
+        answers = dict(zip(numbers, threads.map(outcome, numbers), strict=True))
+    for some in work.groups:
+        for number in some:
+            assert answers[number] == (None if 0 in some else number**2)
+
+
+def test_those_who_come_first_go_first() -> None:
+    work = Work(0.2)
+    group = Group(work, most=2)
+    threads = []
+    for number in (1, 2, 3, 4, 5):
+        threads.append(threading.Thread(target=group, args=(number,)))
+        threads[-1].start()
+        time.sleep(0.03)
+    for thread in threads:
+        thread.join(SOON)
+    assert work.groups == [[1], [2, 3], [4, 5]]
+
+
+class Interrupt(BaseException):
+    """As gevent's Timeout: raised inside whoever waits."""
+
+
+def test_one_who_is_interrupted_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(7)
+    group = Group(Work(0.001), most=2)
+    real_wait = threading.Event.wait
+
+    def wait(self: threading.Event, timeout: float | None = None) -> bool:
+        if timeout is None and threading.current_thread().name.startswith("weak") and rng.random() < 0.5:
+            real_wait(self, rng.uniform(0, 0.004))
+            raise Interrupt
+        return real_wait(self, timeout)
+
+    monkeypatch.setattr(threading.Event, "wait", wait)
+    answers: dict[int, object] = {}
+
+    def call(number: int) -> None:
+        try:
+            answers[number] = group(number)
+        except Interrupt:
+            answers[number] = Interrupt
+
+    threads = [
+        threading.Thread(target=call, args=(n,), name=f"{'weak' if n % 2 else 'strong'} {n}", daemon=True)
+        for n in range(1, 301)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SOON)
+    assert len(answers) == 300, "somebody still waits"
+    assert all(answers[n] == n * n for n in range(2, 301, 2))
+    assert group(5) == 25
+
+
+def test_when_the_leader_is_interrupted_the_next_one_does_it_again() -> None:
+    begun = threading.Event()
+    groups: list[list[int]] = []
+
+    def work(numbers: Sequence[int]) -> list[int | Exception]:
+        groups.append(list(numbers))
+        begun.set()
+        if len(groups) == 2:
+            raise Interrupt
+        time.sleep(0.1)
+        return [n * n for n in numbers]
+
+    group = Group(work, most=3)
+
+    def call(number: int) -> object:
+        try:
+            return group(number)
+        except Interrupt:
+            return Interrupt
+
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(call, 1)
+        assert begun.wait(SOON)
+        rest = []
+        for number in (2, 3, 4):
+            rest.append(threads.submit(call, number))
+            time.sleep(0.02)
+        assert [one.result(SOON) for one in (first, *rest)] == [1, Interrupt, 9, 16]
+    assert groups == [[1], [2, 3, 4], [3, 4]]
