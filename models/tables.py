@@ -48,6 +48,9 @@ notifications = sa.Table(
     sa.Column("purged", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_delivered", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_read", sa.Integer, nullable=False, server_default="0"),
+    # When the ring was sent whose task took it on (NULL: the sweep did), and when the broker had it all.
+    sa.Column("rung_at", UtcDateTime, nullable=True),
+    sa.Column("published_at", UtcDateTime, nullable=True),
     sa.CheckConstraint("state IN ('accepted', 'dispatched', 'dead')", name="state"),
     sa.CheckConstraint("reached >= 0 AND reached <= recipients", name="reached"),
     sqlite_autoincrement=True,
@@ -83,6 +86,7 @@ deliveries = sa.Table(
     sa.Column("archived_at", UtcDateTime, nullable=True),
     # Marked unread after it was read: the inbox's watermark does not hold for it.
     sa.Column("kept_unread", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("acked_by", sa.String(36), nullable=True),  # the socket whose ack delivered it
     sa.PrimaryKeyConstraint("user_id", "seq"),
     sa.UniqueConstraint("notification_id", "user_id"),  # a doubled task cannot double an alert
     sa.CheckConstraint("archived_at IS NULL OR read_at IS NOT NULL", name="archived_is_read"),
@@ -165,6 +169,43 @@ devices = sa.Table(
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     sa.Column("last_seen_at", UtcDateTime, nullable=False),
     sa.PrimaryKeyConstraint("user_id", "device"),
+)
+
+#: Each life of a gateway process. One that was not heard of for some seconds and did not stop has crashed.
+gateways = sa.Table(
+    "gateways",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+    sa.Column("stopped_at", UtcDateTime, nullable=True),
+)
+
+#: Each socket that said hello, and what it was sent: the window's unread entries from `window_from` to
+#: `head`, or the log after `after` up to `head`; then the log up to `sent_seq`, known when it closed.
+sockets = sa.Table(
+    "sockets",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("device", sa.String(64), nullable=True),
+    sa.Column("gateway", sa.String(16), nullable=False),
+    sa.Column("opened_at", UtcDateTime, nullable=False),
+    sa.Column("after", sa.BigInteger, nullable=True),  # of its hello
+    sa.Column("head", sa.BigInteger, nullable=False),  # of the log, when it opened
+    sa.Column("window_from", sa.BigInteger, nullable=True),  # NULL: it was sent the log, not the window
+    sa.Column("closed_at", UtcDateTime, nullable=True),
+    sa.Column("code", sa.Integer, nullable=True),
+    sa.Column("sent_seq", sa.BigInteger, nullable=True),
+)
+# Whose sockets were open at some time; what is old; and what may be open now.
+sa.Index("ix_sockets_user_id_opened_at", sockets.c.user_id, sockets.c.opened_at)
+sa.Index("ix_sockets_opened_at", sockets.c.opened_at)
+sa.Index(
+    "ix_sockets_open",
+    sockets.c.gateway,
+    postgresql_where=sa.text("closed_at IS NULL"),
+    sqlite_where=sa.text("closed_at IS NULL"),
 )
 
 #: What is left of purged deliveries: how many took so many milliseconds from accepted to delivered.
