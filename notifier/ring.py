@@ -1,7 +1,8 @@
 """Ringing Celery: a task is a doorbell, so a lost, doubled or late one changes nothing but the delay.
 
 One long-lived thread (a greenlet in a gevent process) rings for everybody: the caller never waits
-for the broker, concurrent callers share one ring, and the producer's connection stays warm.
+for the broker, and the producer's connection stays warm. A ring that comes alone goes out at once;
+when there are many, those within PAUSE of the last one share the next: each drains all that waits.
 """
 
 import atexit
@@ -13,6 +14,7 @@ import time
 from typing import Any
 
 from celery import Celery
+from uuid_utils import uuid7
 
 from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.settings import Settings
@@ -22,7 +24,9 @@ log = logging.getLogger(__name__)
 
 SEND = "notifier.send_notification"
 CHUNK = "notifier.dispatch_chunk"
+PAUSE = 0.005  # seconds between two rings, at least
 RETRY = 1.0  # seconds between attempts while the broker is away
+CONNECT = 2.0  # seconds
 MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
 EXIT_FLUSH = 2.0  # seconds
 
@@ -80,7 +84,7 @@ class Ringer:
         return True
 
     def _run(self) -> None:
-        producer = None
+        producer, last = None, float("-inf")
         if self._early:
             with contextlib.suppress(Exception):  # it is said when there is something to ring for
                 producer = self._connect()
@@ -88,11 +92,14 @@ class Ringer:
             with self._changed:
                 while not (self._single or self._bulk):
                     self._changed.wait()
+            time.sleep(max(0.0, last + PAUSE - time.monotonic()))
+            with self._changed:
                 single, self._single = self._single, None
                 bulk, self._bulk = self._bulk, []
                 self._busy = True
             try:
                 producer = producer or self._connect()
+                last = time.monotonic()
                 if single:
                     self._send(producer, SEND, single)
                 while bulk:
@@ -131,14 +138,9 @@ class Ringer:
     @staticmethod
     def _send(producer: Any, name: str, id: str) -> None:
         app, kombu_producer = producer
-        app.send_task(
-            name,
-            kwargs={"id": id},
-            queue=TASK_QUEUE,
-            producer=kombu_producer,
-            retry=False,
-            ignore_result=True,
-        )
+        # What `send_task` does, without its router and its result object, which nobody asks.
+        message = app.amqp.create_task_message(str(uuid7()), name, (), {"id": id}, ignore_result=True)
+        app.amqp.send_task_message(kombu_producer, name, message, queue=TASK_QUEUE, retry=False)
 
     @staticmethod
     def _close(producer: Any) -> None:
@@ -147,6 +149,3 @@ class Ringer:
                 producer[1].connection.collapse()
             except Exception as exc:  # noqa: BLE001  it is broken already
                 log.debug("closing the broken connection: %r", exc)
-
-
-CONNECT = 2.0  # seconds

@@ -212,3 +212,18 @@ def test_a_fork_in_the_middle_of_a_ring_leaves_the_child_no_lock_that_is_held(be
             bell.ring("child")
             os._exit(0 if bell.flush(SOON) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_lone_ring_goes_at_once_and_many_share_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ring, "PAUSE", 0.2)
+    bell = Bell()
+    begun = time.monotonic()
+    bell.ring("lone")
+    until(lambda: bell.rung, SOON, "it rings")
+    assert time.monotonic() - begun < 0.15
+    for number in range(100):
+        bell.ring(f"busy {number}")
+        time.sleep(0.001)
+    assert bell.flush(SOON)
+    assert bell.rung[-1] == (SEND, "busy 99"), "the last one is never left out"
+    assert len(bell.rung) <= 4
