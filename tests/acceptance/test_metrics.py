@@ -10,13 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from tests.harness import backends
 from tests.harness.backends import Backend
-from tests.harness.http_client import Http, status
+from tests.harness.http_client import status
 from tests.harness.plain_socket import Socket
 from tests.harness.rabbitmq import SharedRabbit
+from tests.harness.scrape import scrape
 from tests.harness.site import Site, new_user
 from tests.harness.waiting import free_port, until
 
@@ -52,21 +52,6 @@ class Watched:
 
     def worker_now(self) -> dict[str, float]:
         return scrape(self.worker_url)
-
-
-def scrape(url: str) -> dict[str, float]:
-    """Every sample by its name and labels; over a connection of its own, so that any process may answer."""
-    http = Http(url)
-    text = http.request("GET", "/metrics").text
-    http.close()
-    families = list(text_string_to_metric_families(text))
-    assert len({family.name for family in families}) == len(families), "a family is shown twice"
-    found: dict[str, float] = {}
-    for sample in (sample for family in families for sample in family.samples):
-        name = sample.name + "".join(f" {key}={value}" for key, value in sorted(sample.labels.items()))
-        assert name not in found, f"{name} is shown twice"
-        found[name] = sample.value
-    return found
 
 
 @pytest.fixture(scope="module")
