@@ -15,8 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import insert
+from models.dialect import given, insert
 from models.tables import deliveries, devices
+
+FEW = 64  # entries of one ack that are named one by one; more are a range
+AT_ONCE = 5_000  # entries in one statement
 
 d, v = deliveries.c, devices.c
 
@@ -152,23 +155,56 @@ def flush(
 
 def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> list[Delivered]:
     """Mark what `acks` cover as delivered, where it is not yet; return that."""
+    entries: dict[tuple[str, int], bool] = {}  # which, and whether it need not be an inbox entry
     found: list[Delivered] = []
     for ack in sorted(acks, key=lambda a: (a.user_id, a.through)):
-        covered = sa.or_(
-            sa.and_(d.inbox, d.seq >= ack.window_from),
-            d.seq > ack.log_from,
+        first = max(ack.after, min(ack.window_from - 1, ack.log_from)) + 1
+        if ack.through - first >= FEW:
+            found += _deliver_range(connection, ack, first, now)
+            continue
+        for seq in range(first, ack.through + 1):
+            in_log = seq > ack.log_from
+            if in_log or seq >= ack.window_from:
+                entries[ack.user_id, seq] = in_log or entries.get((ack.user_id, seq), False)
+    places = sorted(entries)
+    for start in range(0, len(places), AT_ONCE):
+        found += _deliver_entries(
+            connection, [(*p, entries[p]) for p in places[start : start + AT_ONCE]], now
         )
-        rows = connection.execute(
-            sa.update(deliveries)
-            .where(
-                d.user_id == ack.user_id,
-                d.seq > max(ack.after, min(ack.window_from - 1, ack.log_from)),
-                d.seq <= ack.through,
-                d.delivered_at.is_(None),
-                covered,
-            )
-            .values(delivered_at=now)
-            .returning(d.notification_id)
-        )
-        found += [Delivered(notification_id, ack.user_id) for (notification_id,) in rows]
     return found
+
+
+def _deliver_range(connection: Connection, ack: Ack, first: int, now: datetime) -> Iterable[Delivered]:
+    rows = connection.execute(
+        sa.update(deliveries)
+        .where(
+            d.user_id == ack.user_id,
+            d.seq.between(first, ack.through),
+            d.delivered_at.is_(None),
+            sa.or_(sa.and_(d.inbox, d.seq >= ack.window_from), d.seq > ack.log_from),
+        )
+        .values(delivered_at=now)
+        .returning(d.seq, d.notification_id)
+    )
+    return [Delivered(id, ack.user_id) for _, id in sorted(rows)]
+
+
+def _deliver_entries(
+    connection: Connection, entries: Sequence[tuple[str, int, bool]], now: datetime
+) -> Iterable[Delivered]:
+    """One statement for the few newest entries of many users: what a flush mostly is."""
+    columns = {"user_id": sa.Text, "seq": sa.BigInteger, "in_log": sa.Boolean}
+    rows = [dict(zip(columns, entry, strict=True)) for entry in entries]
+    acked = given(connection, "acked", columns, rows)
+    changed = connection.execute(
+        sa.update(deliveries)
+        .where(
+            d.user_id == acked.c.user_id,
+            d.seq == acked.c.seq,
+            d.delivered_at.is_(None),
+            sa.or_(d.inbox, acked.c.in_log),
+        )
+        .values(delivered_at=now)
+        .returning(d.user_id, d.seq, d.notification_id)
+    )
+    return [Delivered(id, user_id) for user_id, _, id in sorted(changed)]
