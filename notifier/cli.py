@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from notifier import cli_reports
 from notifier.errors import InvalidInput, NotifierError, SettingError
 from notifier.settings import Settings
 
@@ -220,6 +221,10 @@ def verify() -> None:
             click.echo(f"{misfit.row}  ({misfit.check})")
     click.echo(f"{wrong} rows do not fit" if wrong else "all accounted for")
     sys.exit(1 if wrong else 0)
+
+
+for _command in (cli_reports.report, cli_reports.purge, cli_reports.grant_reporting):
+    main.add_command(_command)
 
 
 @main.group()

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=8, ge=1, le=100)
     retry_base: Seconds = 1.0
     retry_max: Seconds = 300.0
+    retention_days: int = Field(default=0, ge=0, le=36_500)
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
 
     @classmethod

@@ -1,8 +1,18 @@
 """The bodies of the HTTP API, as models: what comes in is checked, what goes out is described."""
 
-from typing import Annotated, Any, Literal
+import re
+from datetime import date
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    WithJsonSchema,
+    model_validator,
+)
 
 from notifier.draft import MAX_KEY
 from notifier.events import MAX_RECIPIENTS, MAX_USER_ID
@@ -10,6 +20,7 @@ from notifier.frames import Ids, Seq
 from notifier.log import Status
 
 MAX_PAGE = 200
+MAX_REPORT = 10_000  # rows of a page
 _USER_ID = {
     "type": "string",
     "minLength": 1,
@@ -55,6 +66,37 @@ class PageQuery(_Closed):
     status: Status = Status.ALL
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
     before: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+
+
+def _day(value: object) -> object:
+    if value in ("", None):
+        return None
+    if not (isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value)):
+        raise ValueError("must be a day like 2026-11-20")
+    return value
+
+
+Day = Annotated[date | None, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+
+
+class DaysQuery(_Closed):
+    """Which days, in UTC, both included."""
+
+    since: Day = None
+    until: Day = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.since and self.until and self.until < self.since:
+            raise ValueError("until is before since")
+        return self
+
+
+class ReportQuery(DaysQuery):
+    """Which rows: of which days, and which page; `cursor` is taken from the `Link` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_REPORT)] = 1_000
+    cursor: Annotated[str, Field(max_length=1_000)] | None = None
 
 
 class IdsBody(_Closed):
@@ -132,6 +174,59 @@ class State(BaseModel):
 
     seq: int
     unread: int
+
+
+class DailyRow(BaseModel):
+    """A day in UTC, an event and a type; p50 and p95 of accepted to delivered, in milliseconds."""
+
+    day: date
+    event: str
+    type: str | None
+    sent: int
+    delivered: int
+    read: int
+    p50_ms: int | None
+    p95_ms: int | None
+
+
+class NotificationRow(BaseModel):
+    """A notification with its counts; times are milliseconds since 1970 UTC."""
+
+    notification_id: Annotated[str, WithJsonSchema(_UUID)]
+    event: str
+    type: str | None
+    status: Literal["accepted", "dispatched", "dead"]
+    accepted_at: int
+    dispatched_at: int | None
+    recipients: int
+    sent: int
+    delivered: int
+    read: int
+    accepted_to_dispatched_ms: int | None
+
+
+class DeviceRow(BaseModel):
+    """A user's device; times are milliseconds since 1970 UTC."""
+
+    user_id: str
+    device: str
+    acked_seq: int
+    head_seq: int
+    lag: int
+    first_seen_at: int
+    last_seen_at: int
+
+
+class DailyReport(RootModel[list[DailyRow]]):
+    """The days, oldest first."""
+
+
+class NotificationsReport(RootModel[list[NotificationRow]]):
+    """Notifications, newest first; a `Link` header leads to the next page."""
+
+
+class DevicesReport(RootModel[list[DeviceRow]]):
+    """Devices, ordered by user and device; a `Link` header leads to the next page."""
 
 
 class Health(BaseModel):

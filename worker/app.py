@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 SWEEP = "notifier.sweep"
 BADGE = "notifier.update_badge"
+PURGE = "notifier.purge"
+PURGE_INTERVAL = 3600.0  # seconds
+PURGE_PAUSE = 0.25  # seconds between the steps of a purge
 
 try:
     settings = Settings.load()
@@ -56,7 +59,7 @@ def make_app(settings: Settings) -> Celery:
     app.conf.update(
         task_default_queue=TASK_QUEUE,
         task_create_missing_queues=True,
-        task_routes={name: {"queue": TASK_QUEUE} for name in (SEND, CHUNK, SWEEP, BADGE)},
+        task_routes={name: {"queue": TASK_QUEUE} for name in (SEND, CHUNK, SWEEP, BADGE, PURGE)},
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
@@ -82,6 +85,12 @@ def make_app(settings: Settings) -> Celery:
         },
         timezone="UTC",
     )
+    if settings.retention_days:
+        app.conf.beat_schedule["purge"] = {
+            "task": PURGE,
+            "schedule": PURGE_INTERVAL,
+            "options": {"expires": PURGE_INTERVAL, "queue": TASK_QUEUE},
+        }
     for module in settings.events:
         import_module(module)
     return app
@@ -112,6 +121,12 @@ class Runtime:
         if bulk:
             self._app.send_task(CHUNK, kwargs={"id": id}, queue=TASK_QUEUE, ignore_result=True, retry=False)
 
+    def ring_purge(self, after: str) -> None:
+        """Enqueue the next step of a purge, a moment later: alerts go first."""
+        self._app.send_task(
+            PURGE, kwargs={"after": after}, queue=TASK_QUEUE, countdown=PURGE_PAUSE, retry=False
+        )
+
     @property
     def dispatcher(self) -> Dispatcher:
         """This process's dispatcher."""
@@ -125,6 +140,7 @@ class Runtime:
         return self._sender
 
 
+@celeryd_init.connect
 @setup_logging.connect
 def _logging(**_: object) -> None:
     """Log as our other processes do, instead of Celery's own way, and from the first warning on."""
@@ -140,7 +156,6 @@ def _measure(**_: object) -> None:
     port = settings.worker_metrics_port
     if port is None:
         return
-@celeryd_init.connect
     try:
         multiprocess.share(settings.var_dir / "metrics" / f"worker-{port}")
     except OSError as exc:

@@ -5,14 +5,17 @@ never tried again.
 """
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 from celery import Task
 
+from models import retention
+from models.types import now
 from notifier.draft import Draft, draft
 from notifier.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
 from notifier.ring import CHUNK, SEND
-from worker.app import BADGE, SWEEP, app, runtime
+from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +83,35 @@ def sweep() -> None:
         log.info("the sweep dispatched what no ring had reached: notifications=%d", found)
     if stalled:
         _ring("sweep")
+
+
+@app.task(name=PURGE)
+def purge(after: str = "") -> None:
+    """Delete a little of what is older than NOTIFIER_RETENTION_DAYS, and ring for what is left.
+
+    `after`: the user id whose followers are next.
+    """
+    if not settings.retention_days:
+        return
+    present = now()
+    try:
+        done = retention.step(
+            runtime.sender.database,
+            before=present - timedelta(days=settings.retention_days),
+            after=str(after),
+            now=present,
+        )
+    except DatabaseUnavailable as exc:
+        log.warning("purge put off until beat rings again: error=%s", exc)
+        return
+    if done.entries:
+        log.info("purged: entries=%d notifications=%d", done.entries, done.notifications)
+    if done.after is None:
+        return
+    try:
+        runtime.ring_purge(done.after)
+    except (BrokerUnavailable, OSError, ConnectionError) as exc:
+        log.warning("purge put off until beat rings again: error=%s", exc)
 
 
 def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@
 devices, of when they were last seen. What can be long is read page by page: keyset, never offset.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeAlias
@@ -123,6 +123,19 @@ def devices(
     return _page(connection.execute(query).all(), limit, "user_id", "device")
 
 
+def read(
+    connection: Connection, name: str, since: date | None, until: date | None
+) -> tuple[Sequence[str], Iterable[AnyRow]]:
+    """Return the columns and all rows of the report `name`: `daily`, `notifications` or `devices`."""
+    if name == "daily":
+        return report_daily.c.keys(), daily(connection, since, until)
+    view, pages = {
+        "notifications": (report_notifications, notifications),
+        "devices": (report_devices, devices),
+    }[name]
+    return view.c.keys(), every(lambda after: pages(connection, since, until, after=after))
+
+
 def every(read: Callable[[Cursor | None], Page]) -> Iterator[AnyRow]:
     """Yield the rows of all pages; `read` returns the page after a cursor."""
     page = read(None)
@@ -135,6 +148,11 @@ def every(read: Callable[[Cursor | None], Page]) -> Iterator[AnyRow]:
 def plain(row: AnyRow) -> dict[str, Any]:
     """Return a row for JSON: days as `2026-11-20`, times in milliseconds since 1970 UTC."""
     return {name: _plain(value) for name, value in row._asdict().items()}
+
+
+def values(row: AnyRow) -> dict[str, Any]:
+    """Return a row's values by the names of its columns."""
+    return row._asdict()
 
 
 def _plain(value: Any) -> Any:
@@ -154,7 +172,7 @@ def _between(
 ) -> Iterator[sa.ColumnElement[bool]]:
     if since is not None:
         yield moment >= datetime.combine(since, time(), UTC)
-    if until is not None:
+    if until is not None and until < date.max:
         yield moment < datetime.combine(until, time(), UTC) + timedelta(days=1)
 
 

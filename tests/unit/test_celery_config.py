@@ -16,3 +16,12 @@ def test_celery_broker_url_of_the_environment_does_not_lead_our_tasks_away(
     configure_celery(app, Settings.load(_env_file=None, broker_url=url))
     for connection in (app.connection_for_write(), app.connection_for_read()):
         assert "theirs" not in connection.as_uri()
+
+
+def test_beat_purges_only_when_it_is_told_how_long_to_keep() -> None:
+    from worker.app import PURGE, make_app
+
+    for days, expected in ((0, {"sweep"}), (90, {"sweep", "purge"})):
+        schedule = make_app(Settings.load(_env_file=None, retention_days=days)).conf.beat_schedule
+        assert set(schedule) == expected
+    assert schedule["purge"]["task"] == PURGE

@@ -138,6 +138,8 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("MAX_ATTEMPTS", "0"),
         ("RETRY_BASE", "0"),
         ("RETRY_MAX", "soon"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "90d"),
         ("WORKER_METRICS_PORT", "0"),
     ],
 )

@@ -1,0 +1,103 @@
+"""The commands around the reports: `report`, `purge`, `grant-reporting`."""
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from notifier.errors import InvalidInput
+from notifier.settings import Settings
+
+if TYPE_CHECKING:
+    from models.engine import Database
+
+AGES = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@contextmanager
+def _database() -> "Iterator[Database]":
+    from models.engine import Database, make_engine
+
+    database = Database(make_engine(Settings.load().database_url))
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["daily", "notifications", "devices"]))
+@click.option("--since", type=DAY, metavar="DATE", help="the first day, in UTC")
+@click.option("--until", type=DAY, metavar="DATE", help="the last day, in UTC")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
+def report(name: str, since: datetime | None, until: datetime | None, form: str) -> None:
+    """Print a report: by day, by notification, or by device."""
+    from models.store import reports
+    from notifier.report import write
+
+    first, last = _day(since), _day(until)
+    if first and last and last < first:
+        raise InvalidInput(problems=[{"loc": ["until"], "msg": "is before since"}])
+    with _database() as database, database.read() as connection:
+        columns, rows = reports.read(connection, name, first, last)
+        plain = reports.plain if form == "json" else reports.values
+        try:
+            write(form, columns, map(plain, rows), sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            sys.stderr.close()  # as after `| head`
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+@click.command()
+@click.option("--older-than", "age", required=True, metavar="AGE", help="like 90d or 12w; a day at least")
+def purge(age: str) -> None:
+    """Delete what is older than AGE, in small steps; the daily report keeps what it counted."""
+    from models import retention
+    from models.types import now
+
+    before = now() - _age(age)
+    entries = notifications = 0
+    after: str | None = ""
+    told = time.monotonic()
+    with _database() as database:
+        while after is not None:
+            began = time.monotonic()
+            done = retention.step(database, before=before, after=after, now=now())
+            entries, notifications = entries + done.entries, notifications + done.notifications
+            after = done.after
+            if time.monotonic() - told > 1:
+                told = time.monotonic()
+                click.echo(f"purged so far: entries={entries} notifications={notifications}", err=True)
+            if done.entries:
+                time.sleep(time.monotonic() - began)  # half of the time is everybody else's
+    click.echo(f"entries={entries} notifications={notifications}")
+
+
+def _age(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,4})([dw])", text)
+    if found is None:
+        raise InvalidInput(problems=[{"loc": ["older-than"], "msg": "write it like 90d or 12w"}])
+    return int(found[1]) * AGES[found[2]]
+
+
+@click.command("grant-reporting")
+@click.argument("role")
+def grant_reporting(role: str) -> None:
+    """Let the database role ROLE read the reporting views, and nothing else; make it if need be."""
+    from models.store import access
+
+    with _database() as database:
+        made = database.run(lambda connection: access.grant_reporting(connection, role))
+    click.echo(f"{role} may read the reports" + (" (made, without a login of its own)" if made else ""))

@@ -1,0 +1,83 @@
+"""The reports, for backends: the same rows as `notifier report` prints (docs/reporting.md)."""
+
+import base64
+import binascii
+from typing import Annotated
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from flask import Blueprint, Response, request
+from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationError
+
+from models.store import reports
+from models.store.reports import Cursor, Page
+from notifier.errors import InvalidInput
+from web.auth import backend
+from web.body import query, write
+from web.describe import describe
+from web.runtime import current
+from web.schemas import DailyReport, DaysQuery, DevicesReport, NotificationsReport, ReportQuery
+
+blueprint = Blueprint("reports", __name__, url_prefix="/api/reports")
+
+_ERRORS = (401, 403, 422, 503)
+_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+_AFTER_NOTIFICATION: TypeAdapter[Cursor] = TypeAdapter(tuple[AwareDatetime, UUID])
+_AFTER_DEVICE: TypeAdapter[Cursor] = TypeAdapter(tuple[_Text, _Text])
+
+
+@blueprint.get("/daily")
+@backend
+@describe({200: DailyReport}, errors=_ERRORS, query=DaysQuery)
+def daily() -> Response:
+    """Sent, delivered and read by day, event and type, oldest day first."""
+    wanted = query(DaysQuery)
+    with current().database.read() as connection:
+        rows = reports.daily(connection, wanted.since, wanted.until)
+    return write([reports.plain(row) for row in rows])
+
+
+@blueprint.get("/notifications")
+@backend
+@describe({200: NotificationsReport}, errors=_ERRORS, query=ReportQuery)
+def notifications() -> Response:
+    """Each notification with its counts, newest first."""
+    wanted = query(ReportQuery)
+    after = _after(_AFTER_NOTIFICATION, wanted.cursor)
+    if after is not None:
+        after = after[0], str(after[1])
+    with current().database.read() as connection:
+        page = reports.notifications(connection, wanted.since, wanted.until, limit=wanted.limit, after=after)
+    return _answer(page)
+
+
+@blueprint.get("/devices")
+@backend
+@describe({200: DevicesReport}, errors=_ERRORS, query=ReportQuery)
+def devices() -> Response:
+    """Each user's devices, and how far they are behind."""
+    wanted = query(ReportQuery)
+    after = _after(_AFTER_DEVICE, wanted.cursor)
+    with current().database.read() as connection:
+        page = reports.devices(connection, wanted.since, wanted.until, limit=wanted.limit, after=after)
+    return _answer(page)
+
+
+def _answer(page: Page) -> Response:
+    """A page as JSON; RFC 8288 tells where the next one is."""
+    response = write([reports.plain(row) for row in page.rows])
+    if page.next is not None:
+        cursor = base64.urlsafe_b64encode(orjson.dumps(page.next)).decode()
+        given = request.args.to_dict() | {"cursor": cursor}
+        response.headers["Link"] = f'<{request.path}?{urlencode(given)}>; rel="next"'
+    return response
+
+
+def _after(kind: TypeAdapter[Cursor], cursor: str | None) -> Cursor | None:
+    if cursor is None:
+        return None
+    try:
+        return kind.validate_json(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (binascii.Error, ValidationError, ValueError):
+        raise InvalidInput(problems=[{"loc": ["cursor"], "msg": "is not one of ours"}]) from None
