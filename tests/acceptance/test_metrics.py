@@ -126,6 +126,24 @@ def test_no_series_says_when_a_counter_was_made(watched: Watched) -> None:
     assert not [name for name in [*watched.web_now(), *watched.worker_now()] if "_created" in name]
 
 
+def test_a_reload_goes_on_counting(watched: Watched) -> None:
+    until(lambda: len(watched.web.children()) == PROCESSES, 10, "all its processes")
+    with watched.site.socket(new_user()) as socket:
+        until(lambda: watched.web_now()["notifier_sockets"] == 1, 10, "one socket")
+        accepted = watched.web_now()["notifier_accepted_total"]
+        old = {child.pid for child in watched.web.children()}
+        watched.web.send_signal(signal.SIGHUP)
+        socket.expect_close(1012, seconds=30)
+        until(lambda: not old & {child.pid for child in watched.web.children()}, 30, "all are new")
+    watched.web.wait_ready(watched.site.backend.base_url)
+    until(lambda: watched.web_now()["notifier_sockets"] == 0, 10, "none")
+    assert watched.web_now()["notifier_accepted_total"] == accepted
+    watched.site.send(new_user())
+    assert watched.web_now()["notifier_accepted_total"] == accepted + 1
+    handled = [line for line in watched.web.log.read_text().splitlines() if "Handling signal: hup" in line]
+    assert len(handled) == 1
+
+
 def test_a_restart_begins_anew_and_leaves_no_files_behind(watched: Watched) -> None:
     folder = watched.site.backend.var_dir / "metrics"
     watched.site.send(new_user())
