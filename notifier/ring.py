@@ -24,11 +24,17 @@ log = logging.getLogger(__name__)
 
 SEND = "notifier.send_notification"
 CHUNK = "notifier.dispatch_chunk"
+RUNG_AT = "rung_at"  # message header: when it was sent, in milliseconds since 1970 UTC
 PAUSE = 0.005  # seconds between two rings, at least
 RETRY = 1.0  # seconds between attempts while the broker is away
 CONNECT = 2.0  # seconds
 MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
 EXIT_FLUSH = 2.0  # seconds
+
+
+def rung_now() -> dict[str, int]:
+    """Return the header that says when a ring was sent; older workers pass over it."""
+    return {RUNG_AT: time.time_ns() // 1_000_000}
 
 
 class Ringer:
@@ -140,7 +146,9 @@ class Ringer:
         app, kombu_producer = producer
         # What `send_task` does, without its router and its result object, which nobody asks.
         message = app.amqp.create_task_message(str(uuid7()), name, (), {"id": id}, ignore_result=True)
-        app.amqp.send_task_message(kombu_producer, name, message, queue=TASK_QUEUE, retry=False)
+        app.amqp.send_task_message(
+            kombu_producer, name, message, queue=TASK_QUEUE, retry=False, headers=rung_now()
+        )
 
     @staticmethod
     def _close(producer: Any) -> None:

@@ -21,7 +21,7 @@ from notifier.broker.publisher import Publisher
 from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.errors import NotifierError, SettingError
 from notifier.logs import configure
-from notifier.ring import CHUNK, SEND
+from notifier.ring import CHUNK, SEND, rung_now
 from notifier.send import Sender
 from notifier.settings import Settings
 from worker.dispatcher import Dispatcher
@@ -74,7 +74,7 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         # Nothing to remember between starts: the sweep is due whenever beat starts.
-        beat_scheduler="celery.beat:Scheduler",
+        beat_scheduler="worker.beat:QuietScheduler",
         beat_max_loop_interval=settings.sweep_interval,
         beat_schedule={
             "sweep": {
@@ -119,7 +119,14 @@ class Runtime:
     def ring(self, id: str, *, bulk: bool = False) -> None:
         """Enqueue the next chunk; a single notification is drained by the task that stored it."""
         if bulk:
-            self._app.send_task(CHUNK, kwargs={"id": id}, queue=TASK_QUEUE, ignore_result=True, retry=False)
+            self._app.send_task(
+                CHUNK,
+                kwargs={"id": id},
+                queue=TASK_QUEUE,
+                ignore_result=True,
+                retry=False,
+                headers=rung_now(),
+            )
 
     def ring_purge(self, after: str) -> None:
         """Enqueue the next step of a purge, a moment later: alerts go first."""

@@ -24,6 +24,7 @@ from notifier.errors import BrokerUnavailable, Unavailable
 from notifier.settings import Settings
 from notifier.signals import emit, notification_dispatched
 from worker.measures import Measures
+from worker.published import PublishedMarks
 
 log = logging.getLogger(__name__)
 
@@ -63,55 +64,66 @@ class Dispatcher:
         self._clock = clock
         self._jitter = jitter
         self._measures = measures or Measures()
+        self._published = PublishedMarks(database)
 
-    def drain(self) -> int:
+    def drain(self, rung_at: datetime | None = None) -> int:
         """Dispatch every single notification that waits; return how many were taken on.
 
-        Raises DatabaseUnavailable; whatever was committed before has been published.
+        `rung_at`: when the ring was sent that asks for it; None: nobody rang. Raises DatabaseUnavailable;
+        whatever was committed before has been published.
         """
         total, more = 0, True
         while more:
-            taken, more = self._batch()
+            taken, more = self._batch(rung_at)
             total += taken
         return total
 
-    def _batch(self) -> tuple[int, bool]:
+    def _batch(self, rung_at: datetime | None) -> tuple[int, bool]:
         """Take on one batch; return its size, and whether something was left waiting behind it.
 
         What is accepted while it runs has a ring of its own.
         """
         limit = self._settings.batch_size
         try:
-            done = self._transaction(partial(dispatch.dispatch_batch, limit=limit, now=self._clock()))
+            done = self._transaction(
+                partial(dispatch.dispatch_batch, limit=limit, now=self._clock(), rung_at=rung_at)
+            )
         except Unavailable:
             raise
         except Exception:
             # One bad row must not hold up its neighbours: each gets a transaction of its own.
             log.exception("a batch failed, trying its rows one by one")
-            return self._one_by_one(limit)
+            return self._one_by_one(limit, rung_at)
         return len(done.ids), done.more
 
-    def _one_by_one(self, limit: int) -> tuple[int, bool]:
+    def _one_by_one(self, limit: int, rung_at: datetime | None) -> tuple[int, bool]:
         with self._database.read() as connection:
             numbers = dispatch.due_numbers(connection, limit=limit, now=self._clock())
         for number in numbers:
-            self._guarded(number, partial(dispatch.dispatch_one, number=number, now=self._clock()))
+            work = partial(dispatch.dispatch_one, number=number, now=self._clock(), rung_at=rung_at)
+            self._guarded(number, work)
         return len(numbers), len(numbers) == limit  # each is dispatched, postponed or dead now
 
-    def chunk(self) -> bool:
+    def chunk(self, rung_at: datetime | None = None) -> bool:
         """Dispatch the next chunk of the oldest bulk notification that is due; whether more wait.
 
         Before it goes what was accepted earlier for several users, and after its last chunk what had
-        to wait for it. Raises DatabaseUnavailable.
+        to wait for it. `rung_at` as for `drain`. Raises DatabaseUnavailable.
         """
-        self.drain()
+        self.drain(rung_at)
         oldest = self._waiting_bulk()
         if oldest is None:
             return False
-        work = partial(dispatch.dispatch_chunk, id=oldest, size=self._settings.chunk_size, now=self._clock())
+        work = partial(
+            dispatch.dispatch_chunk,
+            id=oldest,
+            size=self._settings.chunk_size,
+            now=self._clock(),
+            rung_at=rung_at,
+        )
         done = self._guarded(oldest, work)
         if done is None or not done.more:
-            self.drain()
+            self.drain(rung_at)
         return self._waiting_bulk() is not None
 
     def stalled(self) -> bool:
@@ -179,6 +191,7 @@ class Dispatcher:
             )
         else:
             self._measures.published(time.monotonic() - began)
+            self._published.add(done.ids, self._clock())
             _trace("published", done)
 
 

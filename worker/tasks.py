@@ -5,7 +5,7 @@ never tried again.
 """
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery import Task
@@ -14,7 +14,7 @@ from models import retention
 from models.types import now
 from notifier.draft import Draft, draft
 from notifier.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
-from notifier.ring import CHUNK, SEND
+from notifier.ring import CHUNK, RUNG_AT, SEND
 from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def send_notification(
     `event` and `id`. With `id` alone it is our own doorbell.
     """
     if data is None and user_id is None and user_ids is None:
-        _drain(id)
+        _drain(id, _rung_at(self))
         return
     _accept(self, {"user_id": user_id, "user_ids": user_ids, "data": data, "event": event, "id": id}, unknown)
 
@@ -55,14 +55,14 @@ def update_badge(
     )
 
 
-@app.task(name=CHUNK)
-def dispatch_chunk(id: str) -> None:
+@app.task(name=CHUNK, bind=True)
+def dispatch_chunk(self: Task, id: str) -> None:
     """Dispatch the next recipients of the oldest bulk notification, and ring for those after them.
 
     `id` is the one that was rung for; those accepted before it go first.
     """
     try:
-        more = runtime.dispatcher.chunk()
+        more = runtime.dispatcher.chunk(_rung_at(self))
     except DatabaseUnavailable as exc:
         log.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
         return
@@ -131,12 +131,21 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
         log.warning("task put off %d s: task=%s error=%s", wait, task.request.id, exc)
         raise task.retry(exc=exc, countdown=wait) from None
     if not accepted.bulk:
-        _drain(accepted.id)
+        _drain(accepted.id, now())  # this task is its ring
 
 
-def _drain(id: Any) -> None:
+def _rung_at(task: Task) -> datetime | None:
+    """When the ring was sent that this task is; None: it does not say, or nonsense."""
+    milliseconds = task.request.get(RUNG_AT)
     try:
-        runtime.dispatcher.drain()
+        return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _drain(id: Any, rung_at: datetime | None) -> None:
+    try:
+        runtime.dispatcher.drain(rung_at)
     except DatabaseUnavailable as exc:
         log.warning("dispatch put off, the sweep will ring again: notification=%s error=%s", id, exc)
 

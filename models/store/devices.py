@@ -26,8 +26,8 @@ d, v = deliveries.c, devices.c
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """A device (None: an anonymous one) has what its socket was sent, from `after` (exclusive) up to
-    `through`."""
+    """A device (None: an anonymous one) has what its socket `socket` (None: unknown) was sent, from `after`
+    (exclusive) up to `through`."""
 
     user_id: str
     device: str | None
@@ -35,6 +35,7 @@ class Ack:
     log_from: int
     after: int
     through: int
+    socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def joined(
         if after is not None:
             through = after if known.sent_seq is None else min(after, known.sent_seq)
             acked = max(acked, through)
-            ack = Ack(user_id, device, known.window_from, known.log_from, 0, through)
+            ack = Ack(user_id, device, known.window_from, known.log_from, 0, through, known.socket)
             delivered = deliver(connection, [ack], now=now)
     statement = insert(connection, devices)
     connection.execute(
@@ -155,7 +156,8 @@ def flush(
 
 def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> list[Delivered]:
     """Mark what `acks` cover as delivered, where it is not yet; return that."""
-    entries: dict[tuple[str, int], bool] = {}  # which, and whether it need not be an inbox entry
+    # Which, whether it need not be an inbox entry, and who acked it.
+    entries: dict[tuple[str, int], tuple[bool, str | None]] = {}
     found: list[Delivered] = []
     for ack in sorted(acks, key=lambda a: (a.user_id, a.through)):
         first = max(ack.after, min(ack.window_from - 1, ack.log_from)) + 1
@@ -165,11 +167,12 @@ def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> li
         for seq in range(first, ack.through + 1):
             in_log = seq > ack.log_from
             if in_log or seq >= ack.window_from:
-                entries[ack.user_id, seq] = in_log or entries.get((ack.user_id, seq), False)
+                known = entries.get((ack.user_id, seq), (False, ack.socket))
+                entries[ack.user_id, seq] = in_log or known[0], known[1]
     places = sorted(entries)
     for start in range(0, len(places), AT_ONCE):
         found += _deliver_entries(
-            connection, [(*p, entries[p]) for p in places[start : start + AT_ONCE]], now
+            connection, [(*p, *entries[p]) for p in places[start : start + AT_ONCE]], now
         )
     return found
 
@@ -183,17 +186,17 @@ def _deliver_range(connection: Connection, ack: Ack, first: int, now: datetime) 
             d.delivered_at.is_(None),
             sa.or_(sa.and_(d.inbox, d.seq >= ack.window_from), d.seq > ack.log_from),
         )
-        .values(delivered_at=now)
+        .values(delivered_at=now, acked_by=ack.socket)
         .returning(d.seq, d.notification_id)
     )
     return [Delivered(id, ack.user_id) for _, id in sorted(rows)]
 
 
 def _deliver_entries(
-    connection: Connection, entries: Sequence[tuple[str, int, bool]], now: datetime
+    connection: Connection, entries: Sequence[tuple[str, int, bool, str | None]], now: datetime
 ) -> Iterable[Delivered]:
     """One statement for the few newest entries of many users: what a flush mostly is."""
-    columns = {"user_id": sa.Text, "seq": sa.BigInteger, "in_log": sa.Boolean}
+    columns = {"user_id": sa.Text, "seq": sa.BigInteger, "in_log": sa.Boolean, "socket": sa.Text}
     rows = [dict(zip(columns, entry, strict=True)) for entry in entries]
     acked = given(connection, "acked", columns, rows)
     changed = connection.execute(
@@ -204,7 +207,7 @@ def _deliver_entries(
             d.delivered_at.is_(None),
             sa.or_(d.inbox, acked.c.in_log),
         )
-        .values(delivered_at=now)
+        .values(delivered_at=now, acked_by=acked.c.socket)
         .returning(d.user_id, d.seq, d.notification_id)
     )
     return [Delivered(id, user_id) for user_id, _, id in sorted(changed)]

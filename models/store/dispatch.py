@@ -7,7 +7,7 @@ batches can deadlock.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from models.dialect import insert
 from models.tables import ACCEPTED, DEAD, DISPATCHED, badges, deliveries, inboxes, notifications
-from models.types import AnyRow, milliseconds
+from models.types import AnyRow, UtcDateTime, milliseconds
 from notifier.log import Entry
 
 ERROR_LENGTH = 2_000  # characters kept of a row's error
@@ -75,9 +75,12 @@ def due_bulk(connection: Connection, *, limit: int, now: datetime) -> list[str]:
     return list(found)
 
 
-def dispatch_batch(connection: Connection, *, limit: int, now: datetime) -> Dispatched:
+def dispatch_batch(
+    connection: Connection, *, limit: int, now: datetime, rung_at: datetime | None = None
+) -> Dispatched:
     """Dispatch up to `limit` waiting notifications that are not bulk, in the order of acceptance.
 
+    `rung_at`: when the ring was sent that asked for it; None: nobody rang.
     Those to several users wait for bulk ones accepted before them: two sends to many keep their order.
     """
     rows = _take(connection, limit, now)
@@ -93,7 +96,7 @@ def dispatch_batch(connection: Connection, *, limit: int, now: datetime) -> Disp
         if batch and size > MAX_BATCH:
             break  # the rest stays first in line
         batch.append((row, row.audience))
-    done = _dispatch(connection, batch, now)
+    done = _dispatch(connection, batch, now, rung_at)
     return replace(done, more=len(rows) == limit or len(batch) < len(rows))
 
 
@@ -104,15 +107,19 @@ def _take(
     return connection.execute((query if only is None else query.where(only)).with_for_update()).all()
 
 
-def dispatch_one(connection: Connection, number: int, *, now: datetime) -> Dispatched:
+def dispatch_one(
+    connection: Connection, number: int, *, now: datetime, rung_at: datetime | None = None
+) -> Dispatched:
     """Dispatch one waiting single notification; nothing when it is no longer waiting."""
     rows = connection.execute(
         sa.select(*_DUE).where(n.number == number, n.state == ACCEPTED).with_for_update()
     ).all()
-    return _dispatch(connection, [(row, row.audience) for row in rows], now)
+    return _dispatch(connection, [(row, row.audience) for row in rows], now, rung_at)
 
 
-def dispatch_chunk(connection: Connection, id: str, *, size: int, now: datetime) -> Dispatched:
+def dispatch_chunk(
+    connection: Connection, id: str, *, size: int, now: datetime, rung_at: datetime | None = None
+) -> Dispatched:
     """Dispatch the next `size` recipients of a bulk notification; nothing when it no longer waits.
 
     To keep the order of two bulk ones, only the oldest that is due may be given.
@@ -122,11 +129,14 @@ def dispatch_chunk(connection: Connection, id: str, *, size: int, now: datetime)
     ).first()
     if row is None:
         return Dispatched()
-    return _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now)
+    return _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now, rung_at)
 
 
 def _dispatch(
-    connection: Connection, work: Sequence[tuple[AnyRow, Sequence[str]]], now: datetime
+    connection: Connection,
+    work: Sequence[tuple[AnyRow, Sequence[str]]],
+    now: datetime,
+    rung_at: datetime | None,
 ) -> Dispatched:
     if not work:
         return Dispatched()
@@ -167,13 +177,19 @@ def _dispatch(
             ),
             list(set_badges.values()),
         )
+    rung = sa.func.coalesce(n.rung_at, rung_at, type_=UtcDateTime)  # a bulk one's first
     finished = {row.number for row, users in work if row.reached + len(users) == row.recipients}
     if finished:
         connection.execute(
             sa.update(notifications)
             .where(n.number.in_(finished))
             .values(
-                state=DISPATCHED, reached=n.recipients, dispatched_at=now, error=None, next_attempt_at=None
+                state=DISPATCHED,
+                reached=n.recipients,
+                rung_at=rung,
+                dispatched_at=now,
+                error=None,
+                next_attempt_at=None,
             )
         )
     for row, users in work:
@@ -181,7 +197,7 @@ def _dispatch(
             connection.execute(
                 sa.update(notifications)
                 .where(n.number == row.number)
-                .values(reached=row.reached + len(users), attempts=0, next_attempt_at=None)
+                .values(reached=row.reached + len(users), rung_at=rung, attempts=0, next_attempt_at=None)
             )
     return Dispatched(
         ids=[row.id for row, _ in work],
@@ -211,6 +227,18 @@ def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]
         [{"user_id": user, "seq": taken[user], "unread": unread[user]} for user in sorted(taken)],
     )
     return {user: [seq - taken[user], count - unread[user]] for user, seq, count in heads}
+
+
+def published(connection: Connection, moments: Mapping[str, datetime]) -> None:
+    """Keep when the broker had taken what notifications put into inboxes: id -> time; the latest stays."""
+    if connection.dialect.name == "postgresql":
+        # Nobody was promised it: no need to wait for the disk.
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+    bind = sa.bindparam
+    connection.execute(
+        sa.update(notifications).where(n.id == bind("of_id")).values(published_at=bind("at")),
+        [{"of_id": id, "at": at} for id, at in sorted(moments.items())],
+    )
 
 
 def postpone(

@@ -17,6 +17,7 @@ from notifier.session import Principal
 from notifier.settings import Settings
 from tests.harness.world import World, real_time_world, settings
 from web.gateway.acks import Acks
+from web.gateway.presence import Presence
 from web.gateway.connection import Connection
 from web.gateway.wire import Gone
 
@@ -70,6 +71,7 @@ class FakeGateway:
 
     database: Database
     acks: Acks
+    presence: Presence
     id: str = "gateway"
     settings: Settings = field(default_factory=settings)
     hub: FakeHub = field(default_factory=FakeHub)
@@ -79,7 +81,8 @@ class FakeGateway:
 
 @pytest.fixture
 def gateway(database: Database) -> FakeGateway:
-    return FakeGateway(database, Acks(database))
+    presence = Presence("gateway")
+    return FakeGateway(database, Acks(database, presence), presence)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from models.store.devices import Ack, Closed
 from notifier.errors import DatabaseUnavailable
 from web.gateway.acks import Acks
+from web.gateway.presence import Pending, Presence
 
 
 class Away:
@@ -24,6 +25,13 @@ class Away:
         return []
 
 
+class Quiet(Presence):
+    """A gateway where nobody comes or goes."""
+
+    def take(self) -> Pending:
+        return Pending()
+
+
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> Away:
     def flush(connection: Away, acks: list[Ack], closed: list[Closed], *, now: object) -> list[Any]:
@@ -36,7 +44,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Away:
 
 @pytest.fixture
 def acks(database: Away) -> Acks:
-    return Acks(database)  # type: ignore[arg-type]
+    return Acks(database, Quiet("gateway"))  # type: ignore[arg-type]
 
 
 def ack(after: int, through: int, *, window_from: int = 1, log_from: int = 0) -> Ack:

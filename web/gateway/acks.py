@@ -1,4 +1,4 @@
-"""What devices acked, collected and written in one go every quarter of a second.
+"""What devices acked, and who came and went: collected, and written in one go every quarter of a second.
 
 What a crash loses comes again with the device's next hello.
 """
@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from models.engine import Database
+from models.engine import Connection, Database
 from models.store import devices
 from models.store.devices import Ack, Closed, Delivered
 from models.types import now as utc_now
 from notifier.errors import Unavailable
 from notifier.signals import emit, notification_delivered
 from web import metrics
+from web.gateway.presence import Presence
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +23,19 @@ MAX_PENDING = 100_000  # sockets whose acks wait for the database
 
 
 class Acks:
-    """Collects acks by socket and writes them."""
+    """Collects acks by socket and writes them.
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+    Args:
+        database: where to.
+        presence: what is written along with them.
+        clock: the present, in UTC.
+    """
+
+    def __init__(
+        self, database: Database, presence: Presence, clock: Callable[[], datetime] = utc_now
+    ) -> None:
         self._database = database
+        self._presence = presence
         self._clock = clock
         # A socket that started afresh (a reset) has one entry for each start.
         self._acks: dict[tuple[str, int, int], Ack] = {}
@@ -47,19 +57,23 @@ class Acks:
 
     def flush(self) -> None:
         """Write what was collected; when the database is away, keep it for the next time."""
-        if not (self._acks or self._closed):
+        present = self._presence.take()
+        if not (self._acks or self._closed or present):
             return
         acks, self._acks = self._acks, {}
         closed, self._closed = self._closed, {}
+
+        def write(connection: Connection) -> list[Delivered]:
+            if present:
+                self._presence.write(connection, present)  # first: it takes no locks that others want
+            return devices.flush(connection, list(acks.values()), list(closed.values()), now=self._clock())
+
         try:
-            delivered = self._database.run(
-                lambda connection: devices.flush(
-                    connection, list(acks.values()), list(closed.values()), now=self._clock()
-                )
-            )
+            delivered = self._database.run(write)
         except Unavailable as exc:
             log.warning("acks kept for later: sockets=%d error=%s", len(acks) + len(closed), exc)
             self._restore(acks, closed)
+            self._presence.restore(present)
         except Exception:
             log.exception("acks lost until the devices return: sockets=%d", len(acks) + len(closed))
         else:

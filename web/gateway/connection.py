@@ -141,7 +141,9 @@ class Connection:
             case Fetch():
                 return self._fetch(effect)
             case Acked(window_from, log_from, after, through):
-                ack = Ack(self.session.user_id, self.session.device, window_from, log_from, after, through)
+                ack = Ack(
+                    self.session.user_id, self.session.device, window_from, log_from, after, through, self.id
+                )
                 self._gateway.acks.add(self.id, ack)
                 log.debug("acked: socket=%s user=%s through=%d", self.id, self.session.user_id, through)
             case Change():
@@ -168,6 +170,10 @@ class Connection:
             return session.close(exc.close_code, exc.detail)
         self._welcomed = True
         metrics.SOCKETS.inc()
+        self._gateway.presence.opened(
+            self.id, join.user_id, join.device, after=join.after, head=snapshot.head,
+            window=None if snapshot.window is None else window_of(snapshot, join.after)[0],
+        )  # fmt: skip
         emit(client_connected, self, user_id=join.user_id, device=join.device, socket_id=self.id)
         log.debug(
             "hello: socket=%s user=%s gateway=%s after=%s head=%d",
@@ -238,6 +244,7 @@ class Connection:
         self._welcomed = False
         if session.device is not None:
             self._gateway.acks.closed(self.id, Closed(session.user_id, session.device, self.id, session.sent))
+        self._gateway.presence.ended(self.id, self._code, session.sent)
         metrics.SOCKETS.dec()
         metrics.CLOSED.labels(str(self._code)).inc()
         emit(

@@ -28,6 +28,7 @@ from web import metrics
 from web.gateway.acks import Acks
 from web.gateway.connection import Connection
 from web.gateway.hub import Hub
+from web.gateway.presence import Presence
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,9 @@ class Gateway:
         self.settings = settings
         self.database = database
         self.tokens = tokens
-        self.acks = Acks(database)
         self.id = new_gateway_id()
+        self.presence = Presence(self.id)
+        self.acks = Acks(database, self.presence)
         self._publisher = publisher
         self._subscriber = Subscriber(
             settings, gateway_id=self.id, on_message=self._on_message, on_recovered=self._on_recovered
@@ -139,6 +141,7 @@ class Gateway:
             gevent.sleep(min(pause, 0.05))
         while self.connections and time.monotonic() < deadline:
             gevent.sleep(0.05)
+        self.presence.stop()
         self.acks.flush()
         self._subscriber.stop()
         self._publisher.close()

@@ -1,0 +1,158 @@
+"""Sockets and gateways, as a notification's story needs them: who was there, and from when to when.
+
+Written in bulk by the gateway's flush, so never on an alert's way. A gateway that crashes leaves its
+sockets without an end: they count as open only while their gateway is heard of.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.dialect import insert
+from models.tables import gateways, sockets
+from models.types import AnyRow
+
+SEEN_EVERY = 5.0  # seconds between a gateway's signs of life
+LOST_AFTER = timedelta(seconds=30)  # without one
+
+s, g = sockets.c, gateways.c
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A socket said hello; `window_from` None: it was sent the log after `after`, not the window."""
+
+    id: str
+    user_id: str
+    device: str | None
+    gateway: str
+    opened_at: datetime
+    after: int | None
+    head: int
+    window_from: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A socket closed, after it was sent the log up to `sent`."""
+
+    id: str
+    closed_at: datetime
+    code: int
+    sent: int
+
+
+def write(connection: Connection, opened: Sequence[Opened], ended: Sequence[Ended]) -> None:
+    """Store which sockets opened and which closed since the last time; told twice changes nothing."""
+    ends = {one.id: one for one in ended}
+    if opened:
+        rows = [_row(one, ends.pop(one.id, None)) for one in opened]
+        connection.execute(insert(connection, sockets).on_conflict_do_nothing(), rows)
+    if ends:
+        bind = sa.bindparam
+        connection.execute(
+            sa.update(sockets)
+            .where(s.id == bind("of_socket"))
+            .values(closed_at=bind("at"), code=bind("with"), sent_seq=bind("sent")),
+            [
+                {"of_socket": id, "at": one.closed_at, "with": one.code, "sent": one.sent}
+                for id, one in sorted(ends.items())
+            ],
+        )
+
+
+def _row(opened: Opened, end: Ended | None) -> dict[str, Any]:
+    return {
+        "id": opened.id,
+        "user_id": opened.user_id,
+        "device": opened.device,
+        "gateway": opened.gateway,
+        "opened_at": opened.opened_at,
+        "after": opened.after,
+        "head": opened.head,
+        "window_from": opened.window_from,
+        "closed_at": end.closed_at if end else None,
+        "code": end.code if end else None,
+        "sent_seq": end.sent if end else None,
+    }
+
+
+def seen(connection: Connection, gateway: str, *, now: datetime, stopped: bool = False) -> None:
+    """A gateway gives a sign of life, or stops."""
+    statement = insert(connection, gateways)
+    changed = {"seen_at": statement.excluded.seen_at, "stopped_at": statement.excluded.stopped_at}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[g.id], set_=changed),
+        {"id": gateway, "started_at": now, "seen_at": now, "stopped_at": now if stopped else None},
+    )
+
+
+def around(
+    connection: Connection, user_id: str, begin: datetime, end: datetime, *, limit: int
+) -> Sequence[AnyRow]:
+    """Return a user's sockets that were, or may have been, open between two times, oldest first.
+
+    Each with its gateway's last sign of life, `seen_at`, and `stopped_at`.
+    """
+    return connection.execute(
+        sa.select(sockets, g.seen_at, g.stopped_at)
+        .join_from(sockets, gateways, g.id == s.gateway, isouter=True)
+        .where(
+            s.user_id == user_id,
+            s.opened_at <= end,
+            sa.or_(
+                s.closed_at >= begin,
+                sa.and_(s.closed_at.is_(None), sa.or_(g.id.is_(None), g.seen_at >= begin)),
+            ),
+        )
+        .order_by(s.opened_at, s.id)
+        .limit(limit)
+    ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Who is connected now."""
+
+    gateways: int
+    sockets: int
+    users: int
+    devices: int
+
+
+def present(connection: Connection, *, now: datetime) -> Present:
+    """Count what is open now, at the gateways that are alive (uses the partial index)."""
+    alive = sa.select(g.id).where(g.stopped_at.is_(None), g.seen_at >= now - LOST_AFTER)
+    is_open = sa.and_(s.closed_at.is_(None), s.gateway.in_(alive))
+    named = sa.select(s.user_id, s.device).where(is_open, s.device.is_not(None)).distinct().subquery()
+    count, users = connection.execute(
+        sa.select(sa.func.count(), sa.func.count(s.user_id.distinct())).where(is_open)
+    ).one()
+    return Present(
+        connection.scalar(sa.select(sa.func.count()).select_from(alive.subquery())) or 0,
+        count,
+        users,
+        connection.scalar(sa.select(sa.func.count()).select_from(named)) or 0,
+    )
+
+
+def purge(connection: Connection, before: datetime, limit: int) -> int:
+    """Delete sockets that opened before `before` and are not known to be open since; return how many.
+
+    One whose end is not known goes too: it crashed, or has been open for as long as rows are kept.
+    Gateways that were last seen before `before` go with them.
+    """
+    old = (
+        sa.select(s.id)
+        .where(s.opened_at < before, sa.or_(s.closed_at.is_(None), s.closed_at < before))
+        .order_by(s.opened_at)
+        .limit(limit)
+    )
+    gone = connection.execute(sa.delete(sockets).where(s.id.in_(old))).rowcount
+    if gone < limit:
+        connection.execute(sa.delete(gateways).where(g.seen_at < before))
+    return gone
