@@ -181,13 +181,15 @@ class Dispatcher:
         ]
         try:
             self._publisher.publish(messages)
-        except BrokerUnavailable as exc:
+        except Exception as exc:  # whatever it is, the commit stands
             self._measures.unpublished(len(messages))
+            strange = not isinstance(exc, BrokerUnavailable)
             log.warning(
                 "committed, not published; gateways will fetch it: notifications=%s events=%d error=%s",
                 ",".join(done.ids[:5]),
                 len(messages),
                 exc,
+                exc_info=strange,
             )
         else:
             self._measures.published(time.monotonic() - began)
