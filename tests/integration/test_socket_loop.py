@@ -17,8 +17,8 @@ from notifier.session import Principal
 from notifier.settings import Settings
 from tests.harness.world import World, real_time_world, settings
 from web.gateway.acks import Acks
-from web.gateway.presence import Presence
 from web.gateway.connection import Connection
+from web.gateway.presence import Presence
 from web.gateway.wire import Gone
 
 USER = "u1"
