@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from notifier.broker.topology import connect
+from notifier.broker.topology import answers
 from notifier.errors import NotifierError
 from web import metrics, openapi
 from web.body import write
@@ -47,14 +47,7 @@ def _database(runtime: Runtime) -> str:
 
 
 def _broker(runtime: Runtime) -> str:
-    if runtime.gateway.connected:
-        return "ok"
-    try:
-        with connect(runtime.settings) as connection:
-            connection.ensure_connection(max_retries=1, timeout=2, interval_start=0)
-    except Exception:  # noqa: BLE001  kombu's transports raise errors of their own
-        return "unreachable"
-    return "ok"
+    return "ok" if runtime.gateway.connected or answers(runtime.settings) else "unreachable"
 
 
 @blueprint.get("/metrics")

@@ -146,6 +146,71 @@ class Notification(BaseModel):
     read: int
 
 
+class TimelineQuery(_Closed):
+    """Whose copy; without a user, which page of the recipients: those that follow the user `after`."""
+
+    user_id: Annotated[str, Field(min_length=1, max_length=MAX_USER_ID, pattern=r"^[^\x00]*$")] | None = None
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    after: Annotated[str, Field(max_length=MAX_USER_ID, pattern=r"^[^\x00]*$")] | None = None
+
+
+class TimelineStep(BaseModel):
+    """One step; `at` null: it has not happened, or is not known."""
+
+    step: Literal["accepted", "rung", "dispatched", "published", "delivered", "read"]
+    at: int | None
+    detail: str
+
+
+class TimelineSocket(BaseModel):
+    """A socket of the recipient that was open between dispatch and delivery.
+
+    `closed_at` null: it is open, or not known to be closed (`lost`: its gateway is not heard of any more).
+    `sent` null: not known while it is open.
+    """
+
+    socket: str
+    device: str | None
+    gateway: str
+    opened_at: int
+    closed_at: int | None
+    code: int | None
+    lost: bool
+    sent: bool | None
+    acked: bool
+
+
+class TimelineItem(BaseModel):
+    """One recipient's copy."""
+
+    user_id: str
+    seq: int
+    persisted_at: int
+    delivered_at: int | None
+    read_at: int | None
+
+
+class Timeline(BaseModel):
+    """What became of a notification; times are milliseconds since 1970 UTC.
+
+    `user_id` null: the story of all its recipients, with a page of them in `items`, ordered by user id;
+    `next` is the next page's `after`.
+    """
+
+    id: Annotated[str, WithJsonSchema(_UUID)]
+    user_id: str | None
+    event: str
+    status: Literal["accepted", "dispatched", "dead"]
+    summary: str
+    recipients: int
+    delivered: int
+    read: int
+    steps: list[TimelineStep]
+    sockets: list[TimelineSocket]
+    items: list[TimelineItem]
+    next: str | None
+
+
 class InboxItem(BaseModel):
     """An inbox entry; times are milliseconds since 1970 UTC."""
 

@@ -106,7 +106,12 @@ def around(
             s.opened_at <= end,
             sa.or_(
                 s.closed_at >= begin,
-                sa.and_(s.closed_at.is_(None), sa.or_(g.id.is_(None), g.seen_at >= begin)),
+                sa.and_(
+                    s.closed_at.is_(None),
+                    # A sign of life is some seconds old at any time.
+                    sa.or_(g.id.is_(None), g.seen_at >= begin - LOST_AFTER),
+                    sa.or_(g.stopped_at.is_(None), g.stopped_at >= begin),
+                ),
             ),
         )
         .order_by(s.opened_at, s.id)

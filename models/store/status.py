@@ -34,14 +34,19 @@ def status(connection: Connection, id: str) -> Status | None:
     row = connection.execute(sa.select(notifications).where(n.id == id)).first()
     if row is None:
         return None
-    counts = connection.execute(
+    delivered, read = counts(connection, row)
+    return Status(row.id, row.event, row.data, row.state, row.accepted_at, row.recipients, delivered, read)
+
+
+def counts(connection: Connection, row: AnyRow) -> tuple[int, int]:
+    """Return how many recipients of a notification's row have it on a device, and how many read it."""
+    delivered, read = connection.execute(
         sa.select(
             sa.func.count().filter(sa.or_(d.delivered_at.is_not(None), READ_AT.is_not(None))),
             sa.func.count().filter(READ_AT.is_not(None)),
-        ).where(d.notification_id == id)
+        ).where(d.notification_id == row.id)
     ).one()
-    delivered, read = counts[0] + row.purged_delivered, counts[1] + row.purged_read
-    return Status(row.id, row.event, row.data, row.state, row.accepted_at, row.recipients, delivered, read)
+    return delivered + row.purged_delivered, read + row.purged_read
 
 
 def dead(connection: Connection, *, limit: int = 1_000) -> Sequence[AnyRow]:

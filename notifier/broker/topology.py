@@ -45,6 +45,16 @@ def new_gateway_id() -> str:
     return secrets.token_hex(8)
 
 
+def answers(settings: Settings) -> bool:
+    """Whether the broker can be reached now; tries for two seconds."""
+    try:
+        with connect(settings) as connection:
+            connection.ensure_connection(max_retries=1, timeout=2, interval_start=0)
+    except Exception:  # noqa: BLE001  kombu's transports raise errors of their own
+        return False
+    return True
+
+
 def queue_name(user_id: str, gateway_id: str) -> str:
     """Return the name of the queue that carries one user's events to one gateway."""
     return f"user.{routing_key(user_id)}.{gateway_id}"

@@ -1,0 +1,51 @@
+"""One notification's story, for backends (docs/http-api.md)."""
+
+from flask import Blueprint, Response
+
+from models.store import story as store
+from models.types import now
+from notifier import story as words
+from notifier.broker.topology import answers
+from notifier.draft import check_id
+from notifier.errors import InvalidInput, NotFound
+from notifier.why import summary
+from web.auth import backend
+from web.body import query, write
+from web.describe import describe
+from web.runtime import current
+from web.schemas import Timeline, TimelineQuery
+
+blueprint = Blueprint("timeline", __name__, url_prefix="/api")
+
+
+@blueprint.get("/notifications/<id>/timeline")
+@backend
+@describe({200: Timeline}, errors=(401, 403, 404, 422, 503), query=TimelineQuery)
+def timeline(id: str) -> Response:
+    """Tell what became of a notification, or of one user's copy of it, step by step, and why."""
+    wanted = query(TimelineQuery)
+    try:
+        known = check_id(id)
+    except InvalidInput:
+        raise NotFound("there is no such notification") from None
+    runtime, at = current(), now()
+    with runtime.database.read() as connection:
+        found = store.story(connection, known, wanted.user_id, now=at)
+        if found is None:
+            raise NotFound("there is no such notification" + (" for this user" if wanted.user_id else ""))
+        copies = (
+            []
+            if found.user_id
+            else store.copies(connection, known, limit=wanted.limit + 1, after=wanted.after)
+        )
+    broker = None
+    if found.status == "accepted":
+        broker = runtime.gateway.connected or answers(runtime.settings)
+    page = copies[: wanted.limit]
+    return write(
+        words.as_json(found, at, summary(found, at, broker))
+        | {
+            "items": [words.copy_json(copy) for copy in page],
+            "next": page[-1].user_id if len(copies) > len(page) else None,
+        }
+    )
