@@ -31,14 +31,22 @@ class Group(Generic[T, R]):
 
     Args:
         work: takes the items of a group, in the order in which they came, and returns an answer for
-            each; an exception among them is raised for its caller alone, one that `work` raises for
-            the whole group. Never called twice at the same time.
+            each; an exception among them is raised for its caller alone. Never called twice at the
+            same time. When it raises, it is called again for each item alone: it may be one of them.
         most: how many items a group has at most.
+        hopeless: errors that concern everybody in the group, so that nothing is tried again.
     """
 
-    def __init__(self, work: Callable[[Sequence[T]], Sequence[R | Exception]], *, most: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[Sequence[T]], Sequence[R | Exception]],
+        *,
+        most: int,
+        hopeless: type[Exception] | tuple[type[Exception], ...] = (),
+    ) -> None:
         self._work = work
         self._most = most
+        self._hopeless = hopeless
         self._reset()
 
     def _reset(self) -> None:
@@ -81,9 +89,7 @@ class Group(Generic[T, R]):
             del self._waiting[: self._most]
         others = [call for call in group if call is not own]
         try:
-            answers: Sequence[R | Exception] = self._work([call.item for call in group])
-        except Exception as exc:  # noqa: BLE001  it is each caller's to handle
-            answers = [exc] * len(group)
+            answers = self._answers([call.item for call in group])
         except BaseException:
             with self._lock:  # only the leader was interrupted: the next one does it again
                 self._waiting[:0] = others
@@ -95,6 +101,14 @@ class Group(Generic[T, R]):
             self._hand_over()
         for call in others:
             call.woken.set()
+
+    def _answers(self, items: Sequence[T]) -> Sequence[R | Exception]:
+        try:
+            return self._work(items)
+        except Exception as exc:  # noqa: BLE001  it is each caller's to handle
+            if len(items) == 1 or isinstance(exc, self._hopeless):
+                return [exc] * len(items)
+            return [self._answers([item])[0] for item in items]
 
     def _hand_over(self) -> None:
         """Let the first who waits lead; called with the lock held."""

@@ -46,7 +46,7 @@ class Sender:
     def __init__(self, database: Database, ringer: Rings) -> None:
         self.database = database
         self.ringer = ringer
-        self._group: Group[Offer, Accepted] = Group(self._store, most=ACCEPTED_AT_ONCE)
+        self._group: Group[Offer, Accepted] = Group(self._store, most=ACCEPTED_AT_ONCE, hopeless=Unavailable)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Sender":
@@ -85,15 +85,7 @@ class Sender:
 
     def _store(self, offers: Sequence[Offer]) -> Sequence[Accepted | Exception]:
         """Store what concurrent callers offer, in one transaction."""
-        try:
-            return self.database.run(lambda connection: accept_all(connection, offers, now=now()))
-        except Unavailable:
-            raise
-        except Exception as exc:  # noqa: BLE001  it may be one row of them
-            if len(offers) == 1:
-                return [exc]
-            log.warning("a group was not accepted, trying its calls one by one: error=%r", exc)
-            return [self._store([offer])[0] for offer in offers]
+        return self.database.run(lambda connection: accept_all(connection, offers, now=now()))
 
     def _durable(self, accepted: Accepted) -> None:
         self.ringer.ring(accepted.id, bulk=accepted.bulk)

@@ -4,17 +4,25 @@ A user's log is two index scans, of `deliveries` and of `changes`, merged by seq
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from heapq import merge
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.dialect import given
 from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks
 from models.types import AnyRow, milliseconds
 from notifier.log import MAX_BEHIND, WINDOW, Entry, Item, Snapshot, Status, reset_reason
 
 d, n, i = deliveries.c, notifications.c, inboxes.c
+
+FEW = 64  # entries of one span that are named one by one; more are a range
+SPANS_AT_ONCE = 50
+
+_ARRIVED = (d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, d.unread, d.inbox)
+_CHANGED = (changes.c.seq, changes.c.event, changes.c.data, changes.c.unread, changes.c.at)
 
 #: When an entry was read: by itself, or by the first watermark that covers it.
 READ_AT: sa.ColumnElement[Any] = sa.case(
@@ -34,14 +42,93 @@ def snapshot(connection: Connection, user_id: str, after: int | None) -> Snapsho
 
     `after` None: a fresh window. The connection must see one consistent moment.
     """
-    head = inbox_row(connection, user_id)
-    seq, unread = (head.seq, head.unread) if head else (0, 0)
-    counts = badge_counts(connection, user_id)
-    reset = reset_reason(after, seq, head.purged_seq if head else 0) if after is not None else None
-    if after is None or reset is not None:
-        items = unread_items(connection, user_id, head.read_through, WINDOW) if head else []
-        return Snapshot(seq, unread, counts, reset, window=items[::-1])
-    return Snapshot(seq, unread, counts, log=entries(connection, user_id, after) if after < seq else ())
+    (at,) = snapshots(connection, [(user_id, after)])
+    assert at is not None
+    return at
+
+
+def snapshots(
+    connection: Connection, wishes: Sequence[tuple[str, int | None]], *, near: int = MAX_BEHIND
+) -> list[Snapshot | None]:
+    """Return `snapshot(user_id, after)` for each wish, in few statements.
+
+    None for those that are more than `near` entries behind: each of them is work of its own.
+    """
+    heads = inbox_rows(connection, {user_id for user_id, _ in wishes})
+    counts = badges_of(connection, heads)
+    spans = []
+    for user_id, after in wishes:
+        seq = heads[user_id].seq if user_id in heads else 0
+        if after is not None and after < seq <= after + near:
+            spans.append((user_id, after, seq))
+    logs = logs_of(connection, spans)
+    found: list[Snapshot | None] = []
+    for user_id, after in wishes:
+        head = heads.get(user_id)
+        seq, unread = (head.seq, head.unread) if head else (0, 0)
+        reset = reset_reason(after, seq, head.purged_seq if head else 0) if after is not None else None
+        badge = counts.get(user_id, {})
+        if after is None or reset is not None:
+            items = unread_items(connection, user_id, head.read_through, WINDOW) if head and unread else []
+            found.append(Snapshot(seq, unread, badge, reset, window=items[::-1]))
+        elif seq - after <= near:
+            found.append(Snapshot(seq, unread, badge, log=logs.get((user_id, after), ())))
+        else:
+            found.append(None)
+    return found
+
+
+def inbox_rows(connection: Connection, user_ids: Iterable[str]) -> dict[str, AnyRow]:
+    """Return the inbox rows of those to whom something was sent."""
+    rows = connection.execute(sa.select(inboxes).where(i.user_id.in_(sorted(user_ids))))
+    return {row.user_id: row for row in rows}
+
+
+def logs_of(
+    connection: Connection, spans: Sequence[tuple[str, int, int]]
+) -> dict[tuple[str, int], list[Entry]]:
+    """Return the log's entries of each span (user id, after, head), by (user id, after)."""
+    short = [span for span in spans if span[2] - span[1] <= FEW]
+    named: dict[tuple[str, int], Entry] = {}
+    for start in range(0, len(short), SPANS_AT_ONCE):
+        places = {(u, seq) for u, after, head in short[start : start + SPANS_AT_ONCE]
+                  for seq in range(after + 1, head + 1)}  # fmt: skip
+        named |= _entries_at(connection, places)
+    logs = {
+        (user_id, after): [
+            named[user_id, seq] for seq in range(after + 1, head + 1) if (user_id, seq) in named
+        ]
+        for user_id, after, head in short
+    }
+    for user_id, after, head in spans:
+        if head - after > FEW:
+            logs[user_id, after] = entries(connection, user_id, after)
+    return logs
+
+
+def _entries_at(connection: Connection, places: set[tuple[str, int]]) -> dict[tuple[str, int], Entry]:
+    """Return the entries at these places (user id, seq): what is no delivery is a change."""
+    at = _table_of(connection, places)
+    arrived = connection.execute(
+        sa.select(d.user_id, *_ARRIVED)
+        .join_from(at, deliveries, sa.and_(d.user_id == at.c.user_id, d.seq == at.c.seq))
+        .join(notifications, d.notification_id == n.id)
+    )
+    found = {(user_id, row[0]): _arrived(*row) for user_id, *row in arrived}
+    if rest := places - found.keys():
+        at = _table_of(connection, rest)
+        changed = connection.execute(
+            sa.select(changes.c.user_id, *_CHANGED).join_from(
+                at, changes, sa.and_(changes.c.user_id == at.c.user_id, changes.c.seq == at.c.seq)
+            )
+        )
+        found |= {(user_id, row[0]): change_entry(*row) for user_id, *row in changed}
+    return found
+
+
+def _table_of(connection: Connection, places: Iterable[tuple[str, int]]) -> sa.FromClause:
+    rows = [{"user_id": user_id, "seq": seq} for user_id, seq in sorted(places)]
+    return given(connection, "places", {"user_id": sa.Text, "seq": sa.BigInteger}, rows)
 
 
 def inbox_row(connection: Connection, user_id: str, *, lock: bool = False) -> AnyRow | None:
@@ -53,27 +140,30 @@ def inbox_row(connection: Connection, user_id: str, *, lock: bool = False) -> An
 def entries(connection: Connection, user_id: str, after: int, limit: int = MAX_BEHIND) -> list[Entry]:
     """Return the log's entries after `after`, in order, `limit` at most."""
     arrived = connection.execute(
-        sa.select(d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, d.unread, d.inbox)
+        sa.select(*_ARRIVED)
         .join_from(deliveries, notifications, d.notification_id == n.id)
         .where(d.user_id == user_id, d.seq > after)
         .order_by(d.seq)
         .limit(limit)
     )
     changed = connection.execute(
-        sa.select(changes.c.seq, changes.c.event, changes.c.data, changes.c.unread, changes.c.at)
+        sa.select(*_CHANGED)
         .where(changes.c.user_id == user_id, changes.c.seq > after)
         .order_by(changes.c.seq)
         .limit(limit)
     )
     both = merge(
-        (
-            Entry(seq, event, id, sender, milliseconds(at), data, unread, inbox)
-            for seq, event, id, sender, at, data, unread, inbox in arrived
-        ),
+        (_arrived(*row) for row in arrived),
         (change_entry(*row) for row in changed),
         key=lambda entry: entry.seq,
     )
     return [entry for entry, _ in zip(both, range(limit), strict=False)]
+
+
+def _arrived(
+    seq: int, event: str, id: str, sender: str, at: datetime, data: dict[str, Any], unread: int, inbox: bool
+) -> Entry:
+    return Entry(seq, event, id, sender, milliseconds(at), data, unread, inbox)
 
 
 def change_entry(seq: int, event: str, data: dict[str, Any], unread: int, at: Any) -> Entry:
@@ -141,6 +231,15 @@ def _read(rows: Iterable[Any]) -> Iterable[Item]:
 
 
 def badge_counts(connection: Connection, user_id: str) -> dict[str, int]:
-    """Return the present count of each badge that was ever set."""
-    found = connection.execute(sa.select(badges.c.type, badges.c.count).where(badges.c.user_id == user_id))
-    return {kind: count for kind, count in found}
+    """Return the present count of each badge of a user that was ever set."""
+    return badges_of(connection, [user_id]).get(user_id, {})
+
+
+def badges_of(connection: Connection, user_ids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return the present counts of some users' badges; of those who ever had one."""
+    b = badges.c
+    found: dict[str, dict[str, int]] = {}
+    query = sa.select(b.user_id, b.type, b.count).where(b.user_id.in_(sorted(user_ids)))
+    for user_id, kind, count in connection.execute(query):
+        found.setdefault(user_id, {})[kind] = count
+    return found

@@ -64,19 +64,29 @@ def test_a_refused_one_is_refused_alone() -> None:
         assert list(threads.map(outcome, [1, -2, 3, -4])) == [1, "-2", 9, "-4"]
 
 
-def test_work_that_raises_tells_everybody_in_the_group_and_nobody_else() -> None:
-    work = Work()
-    group = Group(work, most=3)
-
-    def outcome(number: int) -> object:
+def outcomes(group: Group[int, int], numbers: list[int]) -> dict[int, int | None]:
+    def outcome(number: int) -> int | None:
         try:
             return group(number)
         except ZeroDivisionError:
             return None
 
-    numbers = [1, 2, 0, 3, 4, 5, 6, 7]
     with ThreadPoolExecutor(8) as threads:
-        answers = dict(zip(numbers, threads.map(outcome, numbers), strict=True))
+        return dict(zip(numbers, threads.map(outcome, numbers), strict=True))
+
+
+def test_work_that_raises_is_done_for_each_alone() -> None:
+    work = Work()
+    numbers = [1, 2, 0, 3, 4, 5, 6, 7]
+    assert outcomes(Group(work, most=8), numbers) == {n: n**2 or None for n in numbers}
+    assert [0] in work.groups
+
+
+def test_what_concerns_everybody_is_told_to_everybody_in_the_group_and_tried_once() -> None:
+    work = Work()
+    numbers = [1, 2, 0, 3, 4, 5, 6, 7]
+    answers = outcomes(Group(work, most=3, hopeless=ZeroDivisionError), numbers)
+    assert sorted(n for some in work.groups for n in some) == sorted(numbers)
     for some in work.groups:
         for number in some:
             assert answers[number] == (None if 0 in some else number**2)
