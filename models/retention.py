@@ -2,18 +2,18 @@
 
 A user's log is kept from some seq on, so what goes is always its beginning, up to `inboxes.purged_seq`.
 One transaction adds the deliveries to the history that `report_daily` reads, marks those that are still
-unread as read by a watermark (so that the log says why the count falls: docs/adr/0009), and deletes them,
-each notification with its last delivery.
+unread as read by a watermark (so that the log says why the count falls: docs/adr/0011), and deletes them,
+each notification with its last delivery. What is known of sockets goes last.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from models.engine import Database
-from models.store import purge
+from models.store import purge, sockets
 
-USERS = 2_000  # looked at in one step
-ROWS = 500  # entries deleted by one transaction at most
+USERS = 500  # looked at in one step
+ROWS = 100  # entries deleted by one transaction at most: some 20 ms, so that nobody waits long
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +43,5 @@ def step(database: Database, *, before: datetime, after: str, now: datetime, row
     else:
         done = purge.Purged(0, 0, None)
     left = database.run(lambda c: purge.leftovers(c, before, rows))
-    return Step(done.entries, done.notifications + left, None)
+    more = database.run(lambda c: sockets.purge(c, before, rows)) == rows
+    return Step(done.entries, done.notifications + left, (users[-1] if users else after) if more else None)

@@ -9,9 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from models import retention
-from models.store import devices, dispatch, purge, reports, status
+from models.store import devices, dispatch, purge, reports, sockets, status
 from models.store.devices import Ack
+from models.store.sockets import Opened
 from models.tables import badges, deliveries, notifications, read_marks, report_history
+from models.tables import sockets as sockets_table
 from notifier.errors import IdempotencyMismatch
 from notifier.log import READ, WINDOW
 from tests.harness.world import World, alert
@@ -23,11 +25,11 @@ def settle(world: World) -> None:
     assert world.misfits() == []
 
 
-def later(world: World) -> Callable[[], int]:
+def later(world: World, rows: int = 500) -> Callable[[], int]:
     """Three months go by; return what purges all that was before."""
     before = world.tick()
     world.tick(DAYS)
-    return lambda: world.purge(before)
+    return lambda: world.purge(before, rows)
 
 
 def test_a_client_that_asks_for_what_is_gone_gets_a_reset(world: World) -> None:
@@ -228,6 +230,19 @@ def test_what_two_purges_at_once_left_is_swept(world: World) -> None:
     clear()
     with world.database.read() as connection:
         assert connection.execute(sa.select(notifications).where(notifications.c.id == id)).first() is None
+
+
+def test_what_is_known_of_old_sockets_goes_too(world: World) -> None:
+    opened = [
+        Opened(f"s{number}", "u1", None, "g", opened_at=world.tick(), after=None, head=0, window_from=1)
+        for number in range(5)
+    ]
+    world.database.run(lambda c: sockets.write(c, opened, []))
+    clear = later(world, rows=2)
+    kept = Opened("kept", "u1", None, "g", opened_at=world.tick(), after=None, head=0, window_from=1)
+    world.database.run(lambda c: sockets.write(c, [kept], []))
+    clear()
+    assert world.count(sockets_table) == 1
 
 
 def test_the_window_of_a_user_with_nothing_left_is_empty(world: World) -> None:
