@@ -53,12 +53,9 @@ tests/client/node_modules/.package-lock.json: tests/client/package-lock.json
 chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, balance the books (SEED=1 RUNS=42)
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 
-bench: $(VENV)/.dev ## measure latency, jitter, avalanche and the slow reader
-	$(BIN)/python -m bench.latency --backend embedded
-	$(BIN)/python -m bench.latency
-	$(BIN)/python -m bench.slow
-	$(BIN)/python -m bench.jitter
-	$(BIN)/python -m bench.avalanche
+bench: $(VENV)/.dev ## measure, beside the peers (all, or SCENARIO=burst; ROUNDS=3 SEED=1), and write the report
+	$(BIN)/python -m bench $(SCENARIO) --rounds $(or $(ROUNDS),3) --seed $(or $(SEED),1)
+	$(BIN)/python -m bench.report
 
 lint: $(VENV)/.dev ## ruff, mypy --strict and the doors between the rooms
 	$(BIN)/ruff check .

@@ -1,10 +1,15 @@
-"""What measures. Each scenario starts a site of its own and prints its figures; `make bench` runs them all.
+"""What measures, beside what people would pick instead. `make bench` runs it all, `make bench SCENARIO=burst` one.
 
-stage      a running site, the machine it runs on, quantiles
-latency    POST → frame, durable and acked
-jitter     500 clients whose connections are cut again and again
-avalanche  the gateway killed under 2,000 clients
-slow       ten fast readers and one at 1 KB/s
+Scenarios: latency, burst, python_api, broadcast, idle, through, storm (with peers); sql, growth, slow, jitter,
+avalanche (our side alone). Each module asks one question; `python -m bench.burst --pilot` looks whether it runs.
+
+run, scenario, samples, machine   rounds, medians, and the file with everything that was measured
+load, target                      the load generator, in a process of its own
+ours, sides, peers                what is measured
+stage                             clients with a ledger, for jitter, avalanche and the slow reader
+million                           a database with a million deliveries
+send, publish                     an application that sends, a publisher past the pipeline
+report                            writes docs/benchmarks.md from bench/results
 
 A time depends on the machine: what is asserted are promises (nothing lost, doubled or late for ever),
 never a time.

@@ -3,19 +3,23 @@
 Counted: the time from the kill until each client is live again and has everything (p95), and those
 that never return. The rule is the browser client's: full jitter, from 0.5 s doubling to 30 s.
 
-python -m bench.avalanche [--clients 2000] [--seed 1]
+python -m bench avalanche
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import time
 
 import psutil
 
-from bench.stage import Figures, Steady, crowd, leave, stage, verified
+from bench.ours import running
+from bench.run import alone
+from bench.samples import milliseconds
+from bench.scenario import Metric, Scenario, Values
+from bench.sides import OURS
+from bench.stage import Steady, crowd, leave
 from tests.harness.client import Backoff, LedgerClient
 from tests.harness.site import Site
 
@@ -28,7 +32,8 @@ def web_processes(site: Site) -> list[psutil.Process]:
     return [process for process in below if "gunicorn" in " ".join(process.cmdline())]
 
 
-async def measure(site: Site, figures: Figures, *, clients: int, seed: int) -> None:
+async def play(site: Site, *, clients: int, seed: int) -> Values:
+    """Let all in, kill, and wait for all."""
     users = [f"user-{number}" for number in range(clients)]
     crowded = []
     for number, user in enumerate(users):
@@ -38,11 +43,7 @@ async def measure(site: Site, figures: Figures, *, clients: int, seed: int) -> N
         crowded.append(client)
     began = time.monotonic()
     tasks = await crowd(crowded)
-    figures.values |= {
-        "clients": clients,
-        "seed": seed,
-        "connects_s": round(clients / (time.monotonic() - began)),
-    }
+    connects = round(clients / (time.monotonic() - began))
     steady = Steady(site, users)
     await steady.run(MISSED, 200)
     for process in web_processes(site):
@@ -62,23 +63,37 @@ async def measure(site: Site, figures: Figures, *, clients: int, seed: int) -> N
         await client.wait_seq(steady.sent[client.user_id], 60)
     await leave(crowded, tasks)
     steady.close()
-    figures.milliseconds("back", back)
-    figures.values["never_returned"] = len(never)
+    return {
+        "connects_per_s": connects,
+        "never_returned": len(never),
+        "all_back_s": round(max(back), 2),
+        **milliseconds("back", back),
+    }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, default=2_000)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    figures = Figures("avalanche")
-    with stage("production") as site:
-        asyncio.run(measure(site, figures, **vars(given)))
-        figures.values["verified"] = verified(site.backend)
-    figures.show()
-    if figures.values["never_returned"] or not figures.values["verified"]:
-        raise SystemExit("a client never came back")
+def measure(name: str, *, seed: int, clients: int) -> Values:  # noqa: ARG001
+    """One round."""
+    with running(crowd=clients) as site:
+        return asyncio.run(play(site, clients=clients, seed=seed))
+
+
+SCENARIO = Scenario(
+    name="avalanche",
+    title="The gateway is killed under its clients",
+    about="The web process gets SIGKILL under 2,000 clients, which come back by the browser client's rule: "
+    "full jitter, from 0.5 s doubling to 30 s. Until each is live again and has what was sent before "
+    "and after.",
+    sides=(OURS,),
+    full={"clients": 2_000},
+    pilot={"clients": 50},
+    metrics=(
+        Metric("back_p95_ms", "back after the kill, p95", "ms"),
+        Metric("all_back_s", "the last one", "s"),
+        Metric("never_returned", "never returned", "", goal="0"),
+    ),
+    measure=measure,
+)
 
 
 if __name__ == "__main__":
-    main()
+    alone(SCENARIO)

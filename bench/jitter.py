@@ -4,17 +4,21 @@ Meanwhile events flow. Counted: the share of events that arrived, exactly once a
 time to catch up, from the network's return until the client is live again and has everything.
 A browser tells its page of the network's return (`online`), and our client connects at once.
 
-python -m bench.jitter [--clients 500] [--seconds 120] [--rate 50] [--seed 1]
+python -m bench jitter
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import time
 
-from bench.stage import Figures, Steady, crowd, leave, stage, verified
+from bench.ours import running
+from bench.run import alone
+from bench.samples import milliseconds
+from bench.scenario import Metric, Scenario, Values
+from bench.sides import OURS
+from bench.stage import Steady, crowd, leave
 from tests.harness.client import LedgerClient
 from tests.harness.site import Site
 
@@ -52,9 +56,8 @@ class Link:
             await asyncio.sleep(self._rng.uniform(0.8, 1.2) * EVERY - GAP)
 
 
-async def measure(
-    site: Site, figures: Figures, *, clients: int, seconds: float, rate: float, seed: int
-) -> None:
+async def play(site: Site, *, clients: int, seconds: float, rate: float, seed: int) -> Values:
+    """Let events flow while the connections are cut; then see what each has."""
     users = [f"user-{number}" for number in range(clients // 2)]
     links = [Link(site, user, device, seed * 1_000_003 + number)
              for number, (user, device) in enumerate((u, d) for u in users for d in ("a", "b"))]  # fmt: skip
@@ -80,36 +83,41 @@ async def measure(
         arrived += len(link.client.ledger.order)
     await leave([link.client for link in links], tasks)
     steady.close()
-    figures.values |= {
-        "clients": len(links),
-        "seconds": seconds,
-        "rate": rate,
-        "seed": seed,
+    return {
         "cuts": sum(len(link.catch_ups) for link in links),
         "expected": expected,
         "arrived": arrived,
+        "lost": expected - arrived,
         "delivered_percent": round(100 * arrived / expected, 4),
         "never_returned": never + len(broken),
+        **milliseconds("catch_up", [seconds for link in links for seconds in link.catch_ups]),
     }
-    figures.milliseconds("catch_up", [seconds for link in links for seconds in link.catch_ups])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--rate", type=float, default=50)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    figures = Figures("jitter")
-    with stage("production") as site:
-        asyncio.run(measure(site, figures, **vars(given)))
-        figures.values["verified"] = verified(site.backend)
-    figures.show()
-    v = figures.values
-    if v["arrived"] != v["expected"] or v["never_returned"] or not v["verified"]:
-        raise SystemExit("an event was lost or doubled, or a client never came back")
+def measure(name: str, *, seed: int, clients: int, seconds: float, rate: float) -> Values:  # noqa: ARG001
+    """One round."""
+    with running(crowd=clients // 2) as site:
+        return asyncio.run(play(site, clients=clients, seconds=seconds, rate=rate, seed=seed))
+
+
+SCENARIO = Scenario(
+    name="jitter",
+    title="Flaky connections",
+    about="500 clients whose TCP connections are cut about every 15 s, for 2 s, while 50 alerts a second "
+    "are sent for 120 s (the method is AnyCable's). Caught up: from the network's return until live, "
+    "with everything.",
+    sides=(OURS,),
+    full={"clients": 500, "seconds": 120.0, "rate": 50.0},
+    pilot={"clients": 40, "seconds": 20.0, "rate": 20.0},
+    metrics=(
+        Metric("delivered_percent", "delivered", "%", less=False, goal="100 %"),
+        Metric("catch_up_p50_ms", "caught up after, p50", "ms"),
+        Metric("catch_up_p99_ms", "caught up after, p99", "ms"),
+        Metric("never_returned", "never returned", "", goal="0"),
+    ),
+    measure=measure,
+)
 
 
 if __name__ == "__main__":
-    main()
+    alone(SCENARIO)

@@ -3,18 +3,22 @@
 Counted: how long a fast reader waits for an event (nobody may wait over 100 ms because of the slow one:
 the same minute without it is measured first), and how the web process's memory grows.
 
-python -m bench.slow [--seconds 60] [--rate 20]
+python -m bench slow
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 from collections.abc import Mapping
 from typing import Any
 
 from bench.avalanche import web_processes
-from bench.stage import Figures, Steady, crowd, leave, stage, verified
+from bench.ours import running
+from bench.run import alone
+from bench.samples import milliseconds
+from bench.scenario import Metric, Scenario, Values
+from bench.sides import OURS
+from bench.stage import Steady, crowd, leave
 from tests.harness.client import LedgerClient
 from tests.harness.ledger import Ledger
 from tests.harness.proxy import Proxy
@@ -30,7 +34,8 @@ def memory(site: Site) -> float:
     return sum(process.memory_info().rss for process in web_processes(site)) / 2**20
 
 
-async def measure(site: Site, figures: Figures, *, seconds: float, rate: float) -> None:
+async def play(site: Site, *, seconds: float, rate: float) -> Values:
+    """The fast ones alone, then with the slow one beside them."""
     steady = Steady(site, [USER], message="x" * 4_000)
     waits: list[float] = []
 
@@ -47,7 +52,7 @@ async def measure(site: Site, figures: Figures, *, seconds: float, rate: float) 
     await steady.run(count, rate)
     for client in fast:
         await client.wait_seq(steady.sent[USER], 30)
-    figures.milliseconds("without_slow", waits)
+    without = milliseconds("without_slow", waits)
     waits.clear()
     before = memory(site)
     async with Proxy(site.backend.port, rate=BYTES_PER_SECOND) as proxy:
@@ -67,28 +72,38 @@ async def measure(site: Site, figures: Figures, *, seconds: float, rate: float) 
         growth = memory(site) - before
         await leave([*fast, slow], tasks)
     steady.close()
-    figures.milliseconds("with_slow", waits)
-    figures.values |= {
+    return {
         "events": count,
         "slow_behind": behind,
-        "slow_closes": [code for code, _ in slow.closes],
         "memory_growth_mib": round(growth, 1),
+        **without,
+        **milliseconds("with_slow", waits),
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--rate", type=float, default=20)
-    given = parser.parse_args()
-    figures = Figures("slow reader")
-    with stage("production") as site:
-        asyncio.run(measure(site, figures, **vars(given)))
-        figures.values["verified"] = verified(site.backend)
-    figures.show()
-    if not figures.values["verified"]:
-        raise SystemExit("not everything is accounted for")
+def measure(name: str, *, seed: int, seconds: float, rate: float) -> Values:  # noqa: ARG001
+    """One round."""
+    with running() as site:
+        return asyncio.run(play(site, seconds=seconds, rate=rate))
+
+
+SCENARIO = Scenario(
+    name="slow",
+    title="A slow reader beside fast ones",
+    about="Ten sockets of one user that read at once, and one at 1 KB/s; 20 alerts of 4 KB a second for 60 "
+    "s, first without the slow one, then with it.",
+    sides=(OURS,),
+    full={"seconds": 60.0, "rate": 20.0},
+    pilot={"seconds": 5.0, "rate": 10.0},
+    metrics=(
+        Metric("with_slow_p99_ms", "the fast ones beside it, p99", "ms"),
+        Metric("without_slow_p99_ms", "without it, p99", "ms"),
+        Metric("with_slow_max_ms", "the fast ones beside it, at most", "ms", goal="≤ 100 ms more"),
+        Metric("memory_growth_mib", "the web process has grown by", "MiB"),
+    ),
+    measure=measure,
+)
 
 
 if __name__ == "__main__":
-    main()
+    alone(SCENARIO)

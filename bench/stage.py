@@ -1,72 +1,14 @@
-"""What the scenarios share: a site on a backend of its own, clients by the hundred, and plain figures."""
+"""What jitter, avalanche and the slow reader share: clients with a ledger, and a steady sender."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import platform
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import psutil
-
-from tests.harness import processes
-from tests.harness.backends import Backend, open_backend
 from tests.harness.client import LedgerClient
-from tests.harness.site import Site, running_site
-
-PACKAGES = ("celery", "kombu", "sqlalchemy", "flask-sock", "gevent", "gunicorn", "psycopg")
-
-
-@contextmanager
-def stage(kind: str, **settings: str) -> Iterator[Site]:
-    """`notifier up` on a fresh backend of `kind`; stopped at the end."""
-    with tempfile.TemporaryDirectory(prefix="notifier-bench-") as folder:
-        var = Path(folder)
-        with open_backend(kind, var) as backend:
-            backend.env.update({"NOTIFIER_DEMO": "0", "NOTIFIER_LOG_LEVEL": "WARNING", **settings})
-            with running_site(backend, var) as site:
-                yield site
-
-
-def verified(backend: Backend) -> bool:
-    """Whether `notifier verify` finds every accepted notification accounted for."""
-    done = processes.run("notifier", "verify", env=backend.env)
-    if done.returncode != 0:
-        print(done.stdout, done.stderr, file=sys.stderr)
-    return done.returncode == 0
-
-
-@dataclass
-class Figures:
-    """A scenario's figures, printed as a line of words and kept as JSON."""
-
-    scenario: str
-    values: dict[str, Any] = field(default_factory=dict)
-
-    def milliseconds(self, name: str, seconds: Sequence[float]) -> None:
-        """Add p50, p95, p99 and the maximum of some durations, in milliseconds."""
-        ordered = sorted(seconds)
-        for label, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)):
-            place = min(len(ordered) - 1, int(len(ordered) * share))
-            self.values[f"{name}_{label}_ms"] = round(ordered[place] * 1000, 1) if ordered else None
-
-    def show(self) -> None:
-        """Print them."""
-        print(f"{self.scenario}: " + ", ".join(f"{name} {value}" for name, value in self.values.items()))
-        where = {
-            "machine": f"{platform.machine()}, {psutil.cpu_count()} cores",
-            "python": platform.python_version(),
-            "packages": {name: version(name) for name in PACKAGES},
-        }
-        print(json.dumps({"scenario": self.scenario, **self.values, **where}))
+from tests.harness.site import Site
 
 
 async def crowd(clients: Sequence[LedgerClient], seconds: float = 120.0) -> list[asyncio.Task[None]]:

@@ -1,0 +1,41 @@
+"""Measure: `python -m bench [SCENARIO …] [--rounds 3] [--seed 1] [--side NAME] [--pilot]`."""
+
+from __future__ import annotations
+
+from bench import (
+    avalanche,
+    broadcast,
+    burst,
+    growth,
+    idle,
+    jitter,
+    latency,
+    python_api,
+    slow,
+    sql,
+    storm,
+    through,
+)
+from bench.run import options, run_all
+from bench.scenario import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    module.SCENARIO.name: module.SCENARIO
+    for module in (
+        latency, burst, python_api, broadcast, idle, through, storm, sql, growth, slow, jitter, avalanche,
+    )
+}  # fmt: skip
+
+
+def main() -> None:
+    """Measure what is named, or everything."""
+    parser = options(__doc__)
+    parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    given = parser.parse_args()
+    if unknown := set(given.scenario) - set(SCENARIOS):
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    run_all((SCENARIOS[name] for name in given.scenario or SCENARIOS), given)
+
+
+if __name__ == "__main__":
+    main()

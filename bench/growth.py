@@ -1,0 +1,117 @@
+"""Does it cost more as the tables grow? Accept, dispatch and a page, at many rows and at few.
+
+python -m bench growth
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from statistics import median
+from typing import Any
+
+from bench.run import alone
+from bench.scenario import Metric, Scenario, Values
+from bench.sides import OURS
+from bench.sql import filled, heads
+from models.engine import Database
+from models.store import dispatch, log
+from models.types import now
+from notifier.draft import Draft, draft
+from notifier.log import Status
+from notifier.send import Sender
+
+BATCH = 50  # alerts accepted before each dispatch
+PAGE = 20
+
+Given = dict[str, Database]
+
+
+@contextmanager
+def prepare(*, seed: int, few: int, many: int, batches: int) -> Iterator[Given]:  # noqa: ARG001
+    """Both databases."""
+    with filled(few, seed) as small, filled(many, seed) as big:
+        yield {"few": small, "many": big}
+
+
+def measure(name: str, *, seed: int, few: int, many: int, batches: int, given: Given) -> Values:  # noqa: ARG001
+    """The same work on both in turn; medians, and their ratios."""
+    users = {size: sorted(heads(database, PAGE)) for size, database in given.items()}
+    times: dict[tuple[str, str], list[float]] = {}
+    rng = random.Random(seed)
+    for _ in range(batches):
+        for size, database in given.items():
+            chosen = rng.choices(users[size], k=BATCH)
+            for what, took in _batch(database, chosen):
+                times.setdefault((what, size), []).append(took)
+    values: Values = {f"{what}_{size}_ms": round(median(t) * 1000, 3) for (what, size), t in times.items()}
+    for what in ("accept", "dispatch", "page"):
+        values[f"{what}_ratio"] = round(values[f"{what}_many_ms"] / values[f"{what}_few_ms"], 3)
+    return values
+
+
+def _batch(database: Database, users: list[str]) -> Iterator[tuple[str, float]]:
+    """Accept an alert for each, dispatch them all, look at each one's first page; what each step took."""
+    sender = Sender(database, Silent())
+    for user in users:
+        yield "accept", _timed(partial(sender.send, _alert(user)))
+    yield "dispatch", _timed(partial(_dispatch, database))
+    for user in users:
+        yield "page", _timed(partial(_page, database, user))
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+class Silent:
+    """A ringer that rings nobody: dispatching is done here."""
+
+    def ring(self, id: str, *, bulk: bool = False) -> None:
+        """Nothing."""
+
+
+def _alert(user: str) -> Draft:
+    data = {"title": "Order Shipped", "message": "On its way.", "type": "info"}
+    return draft(user_ids=[user], event="alert", data=data, id=None)
+
+
+def _dispatch(database: Database) -> None:
+    done = database.run(lambda connection: dispatch.dispatch_batch(connection, limit=BATCH, now=now()))
+    assert len(done.entries) == BATCH
+
+
+def _page(database: Database, user: str) -> None:
+    with database.read() as connection:
+        log.page(connection, user, Status.ALL, PAGE, None)
+
+
+SCENARIO = Scenario(
+    name="growth",
+    title="Cost as the tables grow",
+    about="The same work on a PostgreSQL database with 10,000 deliveries and on one with 1,000,000, in "
+    "turn: accept an alert and commit, dispatch 50 of them in one transaction, read a page of 20. "
+    "Medians, and what the larger one takes in proportion to the smaller one.",
+    sides=(OURS,),
+    full={"few": 10_000, "many": 1_000_000, "batches": 40},
+    pilot={"few": 5_000, "many": 20_000, "batches": 3},
+    metrics=(
+        Metric("accept_ratio", "accept, 1,000,000 : 10,000", "times", goal="≤ 1.2"),
+        Metric("dispatch_ratio", "dispatch of 50", "times", goal="≤ 1.2"),
+        Metric("page_ratio", "inbox page of 20", "times", goal="≤ 1.2"),
+        Metric("accept_many_ms", "accept at 1,000,000", "ms"),
+        Metric("dispatch_many_ms", "dispatch of 50 at 1,000,000", "ms"),
+        Metric("page_many_ms", "page at 1,000,000", "ms"),
+    ),
+    measure=measure,
+    prepare=prepare,
+)
+
+
+if __name__ == "__main__":
+    alone(SCENARIO)

@@ -1,0 +1,6 @@
+"""Where the servers are."""
+
+import os
+
+DATABASE_URL = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://")
+REDIS_URL = os.environ["REDIS_URL"]

@@ -1,0 +1,48 @@
+"""All sides by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from bench import ours
+from bench.peers import gateways, pipelines
+from bench.target import Target
+
+OURS = "live-notifications"
+EMBEDDED = "embedded"
+FLASK, NODE = "flask-socketio", "node"
+PIPELINES = (OURS, FLASK, NODE)
+NCHAN, SOCKETIO, PYTHON_SOCKETIO = "nchan", "socketio", "python-socketio"
+WEBSOCKETS, FLASK_SOCK = "websockets", "flask-sock"
+
+TITLES = {
+    OURS: "Live Notifications",
+    EMBEDDED: "Live Notifications, embedded",
+    FLASK: "Flask-SocketIO + Celery",
+    NODE: "Express + Socket.IO + BullMQ",
+    NCHAN: "Nchan",
+    SOCKETIO: "Socket.IO",
+    PYTHON_SOCKETIO: "python-socketio",
+    WEBSOCKETS: "websockets (floor)",
+    FLASK_SOCK: "Flask-Sock, plain",
+}
+
+OWN = {OURS: "production", EMBEDDED: "embedded"}
+_PEERS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
+    FLASK: pipelines.flask_socketio,
+    NODE: pipelines.node,
+    NCHAN: gateways.nchan,
+    SOCKETIO: gateways.socketio,
+    PYTHON_SOCKETIO: gateways.python_socketio,
+    WEBSOCKETS: gateways.websockets,
+    FLASK_SOCK: gateways.flask_sock,
+}
+
+
+def side(name: str, **ours_alone: Any) -> AbstractContextManager[Target]:
+    """Start a side; raises `Missing` when it is not to be had here. `ours_alone` are options of our side."""
+    if name in OWN:
+        return ours.target(name, OWN[name], **ours_alone)
+    return _PEERS[name]()

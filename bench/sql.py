@@ -1,0 +1,108 @@
+"""What a person waits for in SQL, at a million deliveries: an inbox page, an unread count, a replay.
+
+python -m bench sql
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bench.million import Shop, fill
+from bench.run import alone
+from bench.samples import milliseconds
+from bench.scenario import Metric, Scenario, Values
+from bench.sides import OURS
+from models.engine import Database, make_engine
+from models.store import log
+from models.tables import inboxes
+from notifier.log import Status
+from tests.harness import postgres
+from tests.harness.world import migrate
+
+PER_USER = 50  # deliveries, on average
+PAGE = 50
+BEHIND = 50
+
+
+@contextmanager
+def filled(deliveries: int, seed: int) -> Iterator[Database]:
+    """A PostgreSQL database with so many deliveries, of PER_USER for each user."""
+    with postgres.fresh_database(postgres.shared_url()) as url:
+        database = Database(make_engine(url))
+        try:
+            migrate(database.engine)
+            users = max(1, deliveries // PER_USER)
+            fill(database, Shop(deliveries, days=90, users=users, seed=seed))
+            with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(sa.text("VACUUM ANALYZE"))
+            yield database
+        finally:
+            database.dispose()
+
+
+@contextmanager
+def prepare(*, seed: int, deliveries: int, samples: int) -> Iterator[Database]:  # noqa: ARG001
+    """The filled database, for all rounds."""
+    with filled(deliveries, seed) as database:
+        yield database
+
+
+def heads(database: Database, at_least: int) -> dict[str, int]:
+    """The seq of each user with a log of `at_least` entries."""
+    with database.read() as connection:
+        rows = connection.execute(
+            sa.select(inboxes.c.user_id, inboxes.c.seq).where(inboxes.c.seq >= at_least)
+        )
+        return {row.user_id: row.seq for row in rows}
+
+
+def measure(name: str, *, seed: int, deliveries: int, samples: int, given: Database) -> Values:  # noqa: ARG001
+    """Ask for each in turn, of users picked at random, each in a transaction of its own."""
+    known = heads(given, BEHIND)
+    users = random.Random(seed).choices(sorted(known), k=samples)
+    asked: dict[str, Callable[[Connection, str], Any]] = {
+        "page": lambda connection, user: log.page(connection, user, Status.ALL, PAGE, None),
+        "unread": log.inbox_row,
+        "replay": lambda connection, user: log.entries(connection, user, known[user] - BEHIND, BEHIND),
+    }
+    times: dict[str, list[float]] = {what: [] for what in asked}
+    for user in users:
+        for what, ask in asked.items():
+            with given.read() as connection:
+                began = time.perf_counter()
+                ask(connection, user)
+                times[what].append(time.perf_counter() - began)
+    return {key: value for what, took in times.items() for key, value in milliseconds(what, took).items()}
+
+
+SCENARIO = Scenario(
+    name="sql",
+    title="Reads at a million deliveries",
+    about="PostgreSQL with 1,000,000 deliveries to 20,000 users (`bench/million.py`). 2,000 times each, for "
+    "users picked at random: a page of 50 of the inbox, the unread count, a replay of the last 50 "
+    "events. The time is that of the store's function: its statements, and making Python objects of "
+    "the rows.",
+    sides=(OURS,),
+    full={"deliveries": 1_000_000, "samples": 2_000},
+    pilot={"deliveries": 10_000, "samples": 100},
+    metrics=(
+        Metric("page_p99_ms", "inbox page, p99", "ms", goal="≤ 5 ms"),
+        Metric("unread_p99_ms", "unread count, p99", "ms", goal="≤ 5 ms"),
+        Metric("replay_p99_ms", "replay of 50, p99", "ms", goal="≤ 5 ms"),
+        Metric("page_p50_ms", "inbox page, p50", "ms"),
+        Metric("replay_p50_ms", "replay of 50, p50", "ms"),
+    ),
+    measure=measure,
+    prepare=prepare,
+)
+
+
+if __name__ == "__main__":
+    alone(SCENARIO)
