@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from models.dialect import given, insert
 from models.tables import deliveries, devices
+from models.types import AnyRow
 
 FEW = 64  # entries of one ack that are named one by one; more are a range
 AT_ONCE = 5_000  # entries in one statement
@@ -56,72 +57,90 @@ class Delivered:
     user_id: str
 
 
-def joined(
-    connection: Connection,
-    *,
-    user_id: str,
-    device: str,
-    socket: str,
-    after: int | None,
-    window_from: int,
-    log_from: int,
-    user_agent: str | None,
-    now: datetime,
-) -> list[Delivered]:
-    """A device's socket starts: count `after` as its ack, and remember what it is being sent.
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A device's socket starts.
 
-    `after` must not be beyond the log's head. Returns what `after` delivered.
+    Attributes:
+        user_id, device, socket: whose.
+        after: what the device had before, up to here; None: nothing to be counted as its ack.
+        window_from, log_from: what it is being sent (see above).
+        user_agent: what the browser says it is.
     """
-    known = connection.execute(
-        sa.select(devices).where(v.user_id == user_id, v.device == device).with_for_update()
-    ).first()
-    delivered: list[Delivered] = []
-    acked = 0
-    if known is not None:
-        acked = known.acked_seq
-        if after is not None:
-            through = after if known.sent_seq is None else min(after, known.sent_seq)
+
+    user_id: str
+    device: str
+    socket: str
+    after: int | None
+    window_from: int
+    log_from: int
+    user_agent: str | None
+
+
+def joined(connection: Connection, joins: Sequence[Joined], *, now: datetime) -> list[Delivered]:
+    """Devices' sockets start: count each `after` as an ack, and remember what is being sent.
+
+    No `after` must be beyond its log's head. Returns what they delivered.
+    """
+    first: dict[tuple[str, str], Joined] = {}
+    # Of two sockets of one device, the second has to see the first.
+    later = [join for join in joins if first.setdefault((join.user_id, join.device), join) is not join]
+    known = _lock(connection, first)
+    acks: list[Ack] = []
+    rows: list[dict[str, Any]] = []
+    for place in sorted(first):
+        join, row = first[place], known.get(place)
+        acked = row.acked_seq if row else 0
+        if row is not None and join.after is not None:
+            through = join.after if row.sent_seq is None else min(join.after, row.sent_seq)
             acked = max(acked, through)
-            ack = Ack(user_id, device, known.window_from, known.log_from, 0, through, known.socket)
-            delivered = deliver(connection, [ack], now=now)
+            acks.append(Ack(*place, row.window_from, row.log_from, 0, through, row.socket))
+        rows.append(
+            {
+                "user_id": join.user_id,
+                "device": join.device,
+                "acked_seq": acked,
+                "window_from": join.window_from,
+                "log_from": join.log_from,
+                "sent_seq": None,
+                "socket": join.socket,
+                "user_agent": join.user_agent,
+                "first_seen_at": now,
+                "last_seen_at": now,
+            }
+        )
     statement = insert(connection, devices)
+    latest = {name: statement.excluded[name] for name in rows[0] if name not in _FIRST}
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[v.user_id, v.device],
-            set_={
-                name: statement.excluded[name]
-                for name in (
-                    "acked_seq",
-                    "window_from",
-                    "log_from",
-                    "sent_seq",
-                    "socket",
-                    "user_agent",
-                    "last_seen_at",
-                )
-            },
-        ),
-        {
-            "user_id": user_id,
-            "device": device,
-            "acked_seq": acked,
-            "window_from": window_from,
-            "log_from": log_from,
-            "sent_seq": None,
-            "socket": socket,
-            "user_agent": user_agent,
-            "first_seen_at": now,
-            "last_seen_at": now,
-        },
+        statement.on_conflict_do_update(index_elements=[v.user_id, v.device], set_=latest), rows
     )
-    return delivered
+    delivered = deliver(connection, acks, now=now)
+    return delivered + joined(connection, later, now=now) if later else delivered
+
+
+_FIRST = ("user_id", "device", "first_seen_at")  # what stays as the first socket wrote it
+
+
+def _lock(connection: Connection, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], AnyRow]:
+    """Return the rows of these devices (user id, device), locked in their order."""
+    rows = [{"user_id": user_id, "device": device} for user_id, device in sorted(places)]
+    wanted = given(connection, "wanted", {"user_id": sa.Text, "device": sa.Text}, rows)
+    found = connection.execute(
+        sa.select(devices)
+        .join(wanted, sa.and_(v.user_id == wanted.c.user_id, v.device == wanted.c.device))
+        .order_by(v.user_id, v.device)
+        .with_for_update(of=devices)
+    )
+    return {(row.user_id, row.device): row for row in found}
 
 
 def flush(
     connection: Connection, acks: Sequence[Ack], closed: Iterable[Closed], *, now: datetime
 ) -> list[Delivered]:
-    """Write what the sockets of a gateway acked, and which closed, since the last flush."""
-    delivered = deliver(connection, acks, now=now)
+    """Write what the sockets of a gateway acked, and which closed, since the last flush.
+
+    Devices first, then deliveries, as in `joined`: two who lock in the same order cannot deadlock.
+    """
     advanced: dict[tuple[str, str], int] = {}
     for ack in acks:
         if ack.device is not None:
@@ -151,11 +170,13 @@ def flush(
             .values(sent_seq=bind("sent"), last_seen_at=now),
             gone,
         )
-    return delivered
+    return deliver(connection, acks, now=now)
 
 
 def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> list[Delivered]:
     """Mark what `acks` cover as delivered, where it is not yet; return that."""
+    if not acks:
+        return []
     # Which, whether it need not be an inbox entry, and who acked it.
     entries: dict[tuple[str, int], tuple[bool, str | None]] = {}
     found: list[Delivered] = []

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 
@@ -85,8 +86,8 @@ def early_ack() -> None:
 
         joined = devices.joined
 
-        def forget(connection: Any, **given: Any) -> Any:
-            return joined(connection, **{**given, "after": None})
+        def forget(connection: Any, joins: Sequence[Any], **given: Any) -> Any:
+            return joined(connection, [replace(join, after=None) for join in joins], **given)
 
         devices.joined = forget
         acks.Acks._restore = lambda *_: None

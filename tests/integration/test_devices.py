@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from models.store import devices
-from models.store.devices import Ack, Closed, Delivered
+from models.store.devices import Ack, Closed, Delivered, Joined
 from models.tables import devices as table
 from models.types import AnyRow
 from tests.harness.world import World
@@ -45,13 +45,7 @@ class Device:
         return self.world.database.run(
             lambda connection: devices.joined(
                 connection,
-                user_id=USER,
-                device=self.name,
-                socket=self.socket,
-                after=claimed,
-                window_from=self.window_from,
-                log_from=self.log_from,
-                user_agent="a browser",
+                [Joined(USER, self.name, self.socket, claimed, self.window_from, self.log_from, "a browser")],
                 now=self.world.tick(),
             )
         )

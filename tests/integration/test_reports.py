@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from models.engine import Database
 from models.store import devices, reports
-from models.store.devices import Ack
+from models.store.devices import Ack, Joined
 from models.tables import deliveries, inboxes, notifications, read_marks
 from models.tables import devices as devices_table
 from models.types import AnyRow, UtcDateTime, UuidText
@@ -211,11 +211,8 @@ class Machine(RuleBasedStateMachine):
             return
         now, through = self.world.tick(0.25), max(0, head.seq - back)
         self.world.database.run(
-            lambda c: devices.joined(
-                c, user_id=user, device=device, socket="s", after=None, window_from=1, log_from=0,
-                user_agent=None, now=now,
-            )
-        )  # fmt: skip
+            lambda c: devices.joined(c, [Joined(user, device, "s", None, 1, 0, None)], now=now)
+        )
         ack = Ack(user, device, 1, 0, 0, through)
         self.world.database.run(lambda c: devices.flush(c, [ack], [], now=now))
 
@@ -319,10 +316,9 @@ def test_a_long_report_is_read_page_by_page(world: World) -> None:
         now = world.tick()
         world.database.run(
             lambda c, name=name, now=now: devices.joined(
-                c, user_id=f"u{ord(name) % 2}", device=name, socket="s", after=None, window_from=1,
-                log_from=0, user_agent=None, now=now,
+                c, [Joined(f"u{ord(name) % 2}", name, "s", None, 1, 0, None)], now=now
             )
-        )  # fmt: skip
+        )
     with world.database.read() as connection:
         pages = reports.every(lambda after: reports.notifications(connection, limit=2, after=after))
         assert [row.notification_id for row in pages] == ids[::-1]

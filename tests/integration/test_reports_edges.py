@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 
 from models.engine import Database, make_engine
 from models.store import devices
+from models.store.devices import Joined
 from models.types import now
 from notifier import send
 from notifier.cli import main
@@ -45,10 +46,9 @@ def world(database: Database) -> World:
         moment = world.tick()
         world.database.run(
             lambda c, user=user, moment=moment: devices.joined(
-                c, user_id=user, device="phone", socket="s", after=None, window_from=1, log_from=0,
-                user_agent=None, now=moment,
+                c, [Joined(user, "phone", "s", None, 1, 0, None)], now=moment
             )
-        )  # fmt: skip
+        )
     return world
 
 

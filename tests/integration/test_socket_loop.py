@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ from notifier.settings import Settings
 from tests.harness.world import World, real_time_world, settings
 from web.gateway.acks import Acks
 from web.gateway.connection import Connection
+from web.gateway.joins import NEAR, Joins, Wish
 from web.gateway.presence import Presence
 from web.gateway.wire import Gone
 
@@ -76,7 +76,10 @@ class FakeGateway:
     settings: Settings = field(default_factory=settings)
     hub: FakeHub = field(default_factory=FakeHub)
     tokens: FakeTokens = field(default_factory=FakeTokens)
-    joining: AbstractContextManager[None] = field(default_factory=nullcontext)
+    joins: Joins = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.joins = Joins(self.database)
 
 
 @pytest.fixture
@@ -137,3 +140,43 @@ def test_a_device_that_is_ahead_starts_afresh_and_delivers_nothing(
     visit(gateway, 0)
     assert visit(gateway, 9) == ["welcome", "reset", "item", "item", "live"]
     assert world.delivered(USER) == []
+
+
+def wish(user: str, after: int | None, device: str | None = "phone", socket: str = "s") -> Wish:
+    return Wish(user, device, socket, after, False, None)
+
+
+def test_hellos_that_share_their_transactions_get_what_each_alone_would(world: World) -> None:
+    """A group's answers equal those of one call for each, near, far, anew, ahead and unknown."""
+    world.arrive("u1", 5)
+    far = world.arrive("u2", NEAR + 50)
+    world.arrive("u3", 2)
+    world.read("u3", world.log("u3")[0].id or "")
+    world.badge("u3", "tasks", 4)
+    world.dispatch()
+    world.read("u2", *far[:3])
+    wishes = [
+        wish("u1", 2), wish("u1", None, "tablet"), wish("u2", 0), wish("u2", NEAR), wish("u3", 0),
+        wish("u3", 99), wish("nobody", None), wish("nobody", 0), wish("u1", 5, None),
+    ]  # fmt: skip
+    joins = Joins(world.database)
+    together = joins._join(wishes)
+    alone = [world.snapshot(one.user_id, one.after) for one in wishes]
+    assert together[2] is None, "too far behind to be answered with the others"
+    assert [a for a in together if a] == [a for place, a in enumerate(alone) if place != 2]
+    assert joins(wish("u2", 0)) == alone[2]
+    assert len(alone[2].log or ()) == NEAR + 51
+    with world.database.read() as connection:
+        found = {tuple(row) for row in connection.execute(sa.select(devices.c.user_id, devices.c.device))}
+    assert found == {("u1", "phone"), ("u1", "tablet"), ("u2", "phone"), ("u3", "phone"), ("nobody", "phone")}
+
+
+def test_two_sockets_of_one_device_in_one_group_come_one_after_the_other(
+    world: World, gateway: FakeGateway
+) -> None:
+    world.arrive(USER, 4)
+    visit(gateway, 0)
+    Joins(world.database)._join([wish(USER, 2, socket="first"), wish(USER, 4, socket="second")])
+    assert world.delivered(USER) == [1, 2, 3, 4]
+    row = world.one(sa.select(devices))
+    assert (row.socket, row.acked_seq, row.log_from) == ("second", 4, 4)

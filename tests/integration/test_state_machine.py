@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from models.engine import Database, make_engine
 from models.store import devices, log
-from models.store.devices import Ack, Closed
+from models.store.devices import Ack, Closed, Joined
 from models.store.inbox import Changed
 from models.store.log import READ_AT
 from models.tables import deliveries, metadata
@@ -233,13 +233,7 @@ class Machine(RuleBasedStateMachine):
         self.world.database.run(
             lambda connection: devices.joined(
                 connection,
-                user_id=client.user_id,
-                device=str(client.device),
-                socket=socket.id,
-                after=after,
-                window_from=window_from,
-                log_from=log_from,
-                user_agent=None,
+                [Joined(client.user_id, str(client.device), socket.id, after, window_from, log_from, None)],
                 now=self.world.tick(),
             )
         )

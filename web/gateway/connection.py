@@ -7,17 +7,14 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from models.store import devices
-from models.store import log as store_log
 from models.store.devices import Ack, Closed
-from models.types import now as utc_now
 from notifier import frames
 from notifier.errors import NotifierError, TooSlow, Unavailable
 from notifier.log import Snapshot
 from notifier.session import Acked, Change, Close, Effect, Fetch, Join, Phase, Send, Session
 from notifier.signals import client_connected, client_disconnected, emit
 from web import metrics
-from web.gateway.acks import announce
+from web.gateway.joins import Wish, window_of
 from web.gateway.wire import ABNORMAL, Gone, Wire
 
 if TYPE_CHECKING:
@@ -161,8 +158,7 @@ class Connection:
         try:
             self._in_room = True
             self._gateway.hub.join(join.user_id, self)
-            with self._gateway.joining:
-                snapshot = self._snapshot(join.after)
+            snapshot = self._snapshot(join.after)
         except Unavailable as exc:
             log.warning("hello put off: socket=%s user=%s error=%s", self.id, join.user_id, exc)
             return session.close(exc.close_code, f"{random.uniform(1, 5):.1f}")  # noqa: S311
@@ -195,35 +191,17 @@ class Connection:
         return self.session.joined(snapshot) if snapshot.reset else self.session.fetched(snapshot)
 
     def _snapshot(self, after: int | None, *, repair: bool = False) -> Snapshot:
-        """Read what the socket goes on from, and note down what its device is being sent."""
-        session, database = self.session, self._gateway.database
-        with database.read() as connection:
-            at = store_log.snapshot(connection, session.user_id, after)
+        """Read what the socket goes on from; what its device is being sent is noted down."""
+        session = self.session
+        at = self._gateway.joins(
+            Wish(session.user_id, session.device, self.id, after, repair, self._user_agent)
+        )
         if at.reset:
             metrics.RESETS.inc()
             log.info(
                 "reset: socket=%s user=%s reason=%s after=%s head=%d",
                 self.id, session.user_id, at.reset, after, at.head,
             )  # fmt: skip
-        if session.device is not None and (at.reset or not repair):
-            window_from, log_from = window_of(at, after)
-            device, socket = session.device, self.id
-            acked = None if repair or at.reset == "ahead" else after
-            announce(
-                database.run(
-                    lambda connection: devices.joined(
-                        connection,
-                        user_id=session.user_id,
-                        device=device,
-                        socket=socket,
-                        after=acked,
-                        window_from=window_from,
-                        log_from=log_from,
-                        user_agent=self._user_agent,
-                        now=utc_now(),
-                    )
-                )
-            )
         return at
 
     def _change(self, change: Change) -> list[Effect]:
@@ -255,10 +233,3 @@ class Connection:
             socket_id=self.id,
             code=self._code,
         )
-
-
-def window_of(at: Snapshot, after: int | None) -> tuple[int, int]:
-    """Return `window_from` and `log_from` of a socket that starts with this snapshot."""
-    if at.window is not None or after is None:
-        return (at.window[0].seq if at.window else at.head + 1), at.head
-    return after + 1, after

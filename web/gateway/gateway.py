@@ -8,7 +8,6 @@ from typing import Any
 
 import gevent
 import gevent.event
-from gevent.lock import BoundedSemaphore
 
 from models.engine import Database
 from models.store import inbox
@@ -28,12 +27,12 @@ from web import metrics
 from web.gateway.acks import Acks
 from web.gateway.connection import Connection
 from web.gateway.hub import Hub
+from web.gateway.joins import Joins
 from web.gateway.presence import Presence
 
 log = logging.getLogger(__name__)
 
 REAP_INTERVAL = 1.0  # seconds
-JOINING = 4  # sockets that read their snapshot at the same time
 DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is away
 RESTART_LOOP = 1.0  # seconds before a loop that died is started again
 
@@ -65,8 +64,7 @@ class Gateway:
             linger=settings.linger,
             sockets_per_user=settings.sockets_per_user,
         )
-        #: When everybody returns at once, their snapshots leave connections to the API's callers.
-        self.joining = BoundedSemaphore(JOINING)
+        self.joins = Joins(database)
         self._loops: list[Any] = []
         self._compare_now = gevent.event.Event()
         self.stopping = False
