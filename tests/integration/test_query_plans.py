@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.engine import Database, make_engine
-from models.store import devices, dispatch, inbox, log, status
+from models.store import devices, dispatch, inbox, log, purge, reports, status
 from models.store.devices import Ack
 from notifier.log import READ, Status
 from tests.harness.world import START, World, empty
@@ -281,3 +281,41 @@ def test_a_notifications_status_is_counted_along_its_recipients(filled: Database
 def test_what_waits_and_what_is_dead_is_counted_by_itself(filled: Database) -> None:
     assert_indexed(filled, status.backlog, "ix_notifications_waiting", "ix_notifications_dead")
     assert_indexed(filled, status.dead, "ix_notifications_dead")
+
+
+def test_a_report_of_some_days_reads_those_days_alone(filled: Database) -> None:
+    """PostgreSQL may read all of a table that it finds small; SQLite walks the index of acceptance."""
+    day = START.date()
+    (plan,) = plans(filled, lambda c: reports.daily(c, day, day))
+    if filled.engine.dialect.name == "sqlite":
+        assert not plan.scans & SCANNED
+        assert {"ix_notifications_accepted_at", "sqlite_autoindex_deliveries_2"} <= plan.indexes
+
+
+def test_a_page_of_the_notifications_report_is_read_from_its_end(filled: Database) -> None:
+    if filled.engine.dialect.name == "postgresql":
+        pytest.skip("it knows that all of these were accepted in one moment")
+    after = LATER, "ffffffff-ffff-ffff-ffff-ffffffffffff"
+    for work in (
+        lambda c: reports.notifications(c, limit=100),
+        lambda c: reports.notifications(c, START.date(), limit=100, after=after),
+    ):
+        (plan,) = plans(filled, work)
+        assert not plan.scans & SCANNED
+        assert "ix_notifications_accepted_at" in plan.indexes
+
+
+def test_what_one_user_or_notification_got_is_looked_up(filled: Database) -> None:
+    with filled.read() as connection:
+        (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
+    for where in ("user_id = 'user-7'", f"notification_id = '{item.id}'"):
+        (plan,) = plans(
+            filled, lambda c, w=where: c.exec_driver_sql(f"SELECT * FROM report_deliveries WHERE {w}")
+        )
+        assert not plan.scans & SCANNED, plan
+
+
+def test_a_purge_looks_at_the_beginning_of_logs_alone(filled: Database) -> None:
+    users = [f"user-{number}" for number in range(1, 20)]
+    found = plans(filled, lambda c: purge.purge(c, users, before=LATER, limit=100, now=LATER))
+    assert not {scan for plan in found for scan in plan.scans & SCANNED}

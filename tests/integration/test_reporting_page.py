@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from models.engine import Database
 from models.store import devices, dispatch
 from models.store.devices import Ack
+from models.tables import devices as devices_table
 from tests.harness.world import World
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reporting.md"
@@ -31,6 +32,7 @@ def asked(dialect: str) -> list[str]:
 def shop(database: Database) -> None:
     """A few November days, such that no question has an empty answer."""
     world = World(database, datetime(2026, 11, 17, 22, tzinfo=UTC))
+    seen: dict[str, tuple[int, datetime]] = {}
     for hour in range(12):
         id = world.send("user-7", "user-8", "user-9")
         world.badge("user-7", "messages", hour)
@@ -39,17 +41,21 @@ def shop(database: Database) -> None:
         head = world.head("user-7")[0]
         for user, through in (("user-7", head), ("user-8", max(1, hour - 1))):
             moment = world.tick()
-            world.database.run(
-                lambda c, user=user, moment=moment: devices.joined(
-                    c, user_id=user, device="phone", socket="s", after=None, window_from=1, log_from=0,
-                    user_agent=None, now=moment,
-                )
-            )  # fmt: skip
             ack = [Ack(user, "phone", 1, 0, 0, through)]
             world.database.run(lambda c, ack=ack, moment=moment: devices.flush(c, ack, [], now=moment))
+            seen[user] = through, moment
         if hour % 3 == 0:
             world.read("user-7", id)
         world.tick(3600)
+    rows = [
+        {
+            "user_id": user, "device": "phone", "acked_seq": through, "window_from": 1, "log_from": 0,
+            "socket": "s", "first_seen_at": at, "last_seen_at": at,
+        }
+        for user, (through, at) in seen.items()
+    ]  # fmt: skip
+    with database.write() as connection:
+        connection.execute(sa.insert(devices_table), rows)
     number = world.notification(world.send("user-7")).number
     moment = world.tick()
     world.database.run(
