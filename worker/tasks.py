@@ -105,7 +105,7 @@ def purge(after: str = "") -> None:
         log.warning("purge put off until beat rings again: error=%s", exc)
         return
     if done.entries:
-        log.info("purged: entries=%d notifications=%d", done.entries, done.notifications)
+        log.debug("purged: entries=%d notifications=%d", done.entries, done.notifications)
     if done.after is None:
         return
     try:
