@@ -1,7 +1,10 @@
-"""What measures, beside what people would pick instead. `make bench` runs it all, `make bench SCENARIO=burst` one.
+"""What measures, beside what people would pick instead.
 
-Scenarios: latency, burst, python_api, broadcast, idle, through, storm (with peers); sql, growth, slow, jitter,
-avalanche (our side alone). Each module asks one question; `python -m bench.burst --pilot` looks whether it runs.
+`make bench` runs it all, `make bench SCENARIO=burst ROUNDS=1` one scenario once.
+
+Scenarios: latency, burst, python_api, broadcast, idle, through, storm (with peers); sql, growth, slow,
+jitter, avalanche (our side alone). Each module asks one question; `python -m bench burst --pilot` looks
+whether it runs, `--size count=500` changes a size.
 
 run, scenario, samples, machine   rounds, medians, and the file with everything that was measured
 load, target                      the load generator, in a process of its own

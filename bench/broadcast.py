@@ -34,15 +34,15 @@ async def load(target: Target, *, users: int, connected: int) -> Values:
     poster = http.Poster(target)
     await poster.post("/api/notifications", http.alert("somebody", "warm"))
     await single.have(1, 30)
-    single.arrivals.clear()
+    single.forget()
     start = time.monotonic()
     body = http.broadcast([user(number) for number in range(users)], BROADCAST.decode())
     posting = asyncio.create_task(poster.post("/api/notifications", body))
     began = await meanwhile(poster, crowd, connected, start)
     assert await posting == 202
     await single.have(len(began), 30)
-    times = [at - start for title, at in crowd.arrivals if title == BROADCAST]
-    waits = [at - began[title] for title, at in single.arrivals]
+    times = [at - start for (_, title), at in crowd.arrivals.items() if title == BROADCAST]
+    waits = [at - began[title] for title, at in single.times().items()]
     poster.close()
     await crowd.leave()
     await single.leave()

@@ -28,18 +28,17 @@ async def load(target: Target, *, count: int, at_once: int, users: int) -> Value
     warm = at_once * 4
     await burst(poster, warm, at_once, users, "warm")
     await crowd.have(warm, 30)
-    crowd.arrivals.clear()
     start = time.monotonic()
     began = await burst(poster, count, at_once, users, "")
     accepted = time.monotonic() - start
-    await crowd.have(count, PATIENCE)
-    frames = {title: at for title, at in crowd.arrivals if title in began}
+    await crowd.have(warm + count, PATIENCE)
+    frames = {title: at for title, at in crowd.times().items() if title in began}
     delivered = max(frames.values()) - start
     poster.close()
     await crowd.leave()
     return {
         "lost": count - len(frames),
-        "doubled": len(crowd.arrivals) - len(frames),
+        "doubled": crowd.doubled,
         "accepted_per_s": round(count / accepted, 1),
         "delivered_per_s": round(len(frames) / delivered, 1),
         **milliseconds("frame", [at - began[title] for title, at in frames.items()]),

@@ -26,6 +26,7 @@ from notifier.send import Sender
 
 BATCH = 50  # alerts accepted before each dispatch
 PAGE = 20
+WARM = 2  # batches, not counted
 
 Given = dict[str, Database]
 
@@ -42,11 +43,12 @@ def measure(name: str, *, seed: int, few: int, many: int, batches: int, given: G
     users = {size: sorted(heads(database, PAGE)) for size, database in given.items()}
     times: dict[tuple[str, str], list[float]] = {}
     rng = random.Random(seed)
-    for _ in range(batches):
+    for number in range(WARM + batches):
         for size, database in given.items():
             chosen = rng.choices(users[size], k=BATCH)
             for what, took in _batch(database, chosen):
-                times.setdefault((what, size), []).append(took)
+                if number >= WARM:
+                    times.setdefault((what, size), []).append(took)
     values: Values = {f"{what}_{size}_ms": round(median(t) * 1000, 3) for (what, size), t in times.items()}
     for what in ("accept", "dispatch", "page"):
         values[f"{what}_ratio"] = round(values[f"{what}_many_ms"] / values[f"{what}_few_ms"], 3)

@@ -28,15 +28,14 @@ async def load(target: Target, *, rate: float, count: int, users: int) -> Values
     warm = max(10, count // 10)
     await steady(poster, warm, rate, users, "warm")
     await crowd.have(warm, 30)
-    crowd.arrivals.clear()
     began, posts = await steady(poster, count, rate, users, "")
-    await crowd.have(count, 30)
-    frames = {title: at - began[title] for title, at in crowd.arrivals}
+    await crowd.have(warm + count, 30)
+    frames = {title: at - began[title] for title, at in crowd.times().items() if title in began}
     poster.close()
     await crowd.leave()
     return {
         "lost": count - len(frames),
-        "doubled": len(crowd.arrivals) - len(frames),
+        "doubled": crowd.doubled,
         **milliseconds("frame", list(frames.values())),
         **milliseconds("post", posts),
     }

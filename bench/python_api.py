@@ -25,18 +25,18 @@ async def load(target: Target, *, count: int, users: int) -> Values:
     assert target.sender is not None
     await sent(target.sender, users, users)  # warms the workers up; the sender itself starts anew
     await crowd.have(users, 60)
-    crowd.arrivals.clear()
+    crowd.forget()
     start = time.monotonic()
     await sent(target.sender, count, users)
     took = time.monotonic() - start
     await crowd.have(count, PATIENCE)
-    first = {title: at for title, at in reversed(crowd.arrivals)}
-    began, ended = min(first.values()), max(first.values())
+    times = crowd.times().values()
+    began, ended = min(times), max(times)
     await crowd.leave()
     return {
-        "lost": count - len(first),
-        "doubled": len(crowd.arrivals) - len(first),
-        "delivered_per_s": round(len(first) / (ended - began), 1),
+        "lost": count - len(times),
+        "doubled": crowd.doubled,
+        "delivered_per_s": round(len(times) / (ended - began), 1),
         "sender_s": round(took, 2),
         "first_frame_s": round(began - start, 2),
     }

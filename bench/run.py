@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,10 +23,19 @@ PILOTS = ROOT / "var" / "bench"  # untracked
 ROUNDS = 3
 
 
-def run(scenario: Scenario, *, rounds: int, seed: int, pilot: bool, only: Sequence[str] = ()) -> Path:
-    """Measure a scenario; return the file with its results."""
+def run(
+    scenario: Scenario,
+    *,
+    rounds: int,
+    seed: int,
+    pilot: bool,
+    only: Sequence[str] = (),
+    other: Mapping[str, int] | None = None,
+) -> Path:
+    """Measure a scenario; return the file with its results. With `other` sizes it is a pilot."""
     began, place = time.monotonic(), machine()
-    sizes = dict(scenario.pilot if pilot else scenario.full)
+    sizes = {**(scenario.pilot if pilot else scenario.full), **(other or {})}
+    pilot = pilot or bool(other) or bool(only)
     print(f"{scenario.name}: {scenario.title}{' (pilot sizes)' if pilot else ''}", flush=True)
     sides = [name for name in scenario.sides if not only or name in only]
     prepare = scenario.prepare(seed=seed, **sizes) if scenario.prepare else nullcontext(None)
@@ -116,9 +125,24 @@ def options(doc: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--side", action="append", default=[], help="only this side; may be given again")
+    parser.add_argument(
+        "--side", action="append", default=[], help="a pilot of this side alone; may be repeated"
+    )
+    parser.add_argument(
+        "--size",
+        type=_size,
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="a pilot with this size",
+    )
     parser.add_argument("--pilot", action="store_true", help="small sizes; results go to var/bench")
     return parser
+
+
+def _size(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    return name, int(number)
 
 
 def run_all(scenarios: Iterable[Scenario], given: argparse.Namespace) -> None:
@@ -127,7 +151,10 @@ def run_all(scenarios: Iterable[Scenario], given: argparse.Namespace) -> None:
     broken: list[str] = []
     for scenario in scenarios:
         try:
-            path = run(scenario, rounds=given.rounds, seed=given.seed, pilot=given.pilot, only=given.side)
+            path = run(
+                scenario, rounds=given.rounds, seed=given.seed, pilot=given.pilot, only=given.side,
+                other=dict(given.size),
+            )  # fmt: skip
         except AssertionError as error:
             print(f"  {error}", flush=True)
             broken.append(scenario.name)

@@ -25,7 +25,7 @@ PATIENCE = 180.0
 async def load(target: Target, *, clients: int, missed: int) -> Values:
     """All connect once and leave; alerts are sent; all return at once."""
     users = [user(number) for number in range(clients)]
-    known = Crowd(target, users)
+    known = Crowd(target, users, after=0)
     await known.enter()
     await known.leave()
     poster = http.Poster(target)
@@ -33,18 +33,18 @@ async def load(target: Target, *, clients: int, missed: int) -> Values:
         assert await poster.post("/api/notifications", http.broadcast(users, f"missed {number}")) == 202
     poster.close()
     await stored(target, clients * missed)
-    crowd = Crowd(target, users)
+    crowd = Crowd(target, users, after=0)
     start = time.monotonic()
     live = await crowd.enter(clients)
-    complete = await crowd.have(clients * missed, PATIENCE)
-    last = max(at for _, at in crowd.arrivals) - start
+    await crowd.have(clients * missed, PATIENCE)
+    last = max(crowd.arrivals.values()) - start
     await crowd.leave()
     return {
-        "lost": clients * missed - len(crowd.arrivals) if not complete else 0,
-        "doubled": max(0, len(crowd.arrivals) - clients * missed),
+        "lost": clients * missed - len(crowd.arrivals),
+        "doubled": crowd.doubled,
         "all_live_s": round(max(live, last), 2),
         "retries": crowd.retries,
-        **milliseconds("missed", [at - start for _, at in crowd.arrivals]),
+        **milliseconds("missed", [at - start for at in crowd.arrivals.values()]),
     }
 
 

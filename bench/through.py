@@ -25,7 +25,7 @@ async def load(target: Target, *, sockets: int, rate: int, count: int) -> Values
     start = time.monotonic()
     await sent(target.publisher, count, rate, sockets)
     await crowd.have(count, 30)
-    waits = [at - int(title) / 1e9 for title, at in crowd.arrivals]
+    waits = [at - int(title) / 1e9 for title, at in crowd.times().items()]
     await crowd.leave()
     return {
         "lost": count - len(waits),

@@ -148,19 +148,21 @@ class Crowd:
     """Clients of one target, a socket for each user.
 
     Attributes:
-        arrivals: (title, `time.monotonic()`) of each alert that came.
+        arrivals: (user, title) -> `time.monotonic()` when that alert came first.
+        doubled: how many came again.
         retries: how often a client had to connect again before it was live.
         closes: payloads of the close frames that the server sent.
         refusals: answers to an upgrade that were no 101.
     """
 
     def __init__(
-        self, target: Target, users: Sequence[str], *, after: int | None = 0, deflate: bool = False,
+        self, target: Target, users: Sequence[str], *, after: int | None = None, deflate: bool = False,
         ack_seconds: float = _ACK_SECONDS,
     ) -> None:  # fmt: skip
         self.port, self.dialect = target.port, target.dialect
         self.sockets = [Socket(self, user, after) for user in users]
-        self.arrivals: list[tuple[bytes, float]] = []
+        self.arrivals: dict[tuple[str, bytes], float] = {}
+        self.doubled = 0
         self.retries = 0
         self.closes: list[bytes] = []
         self.refusals: list[bytes] = []
@@ -203,7 +205,11 @@ class Crowd:
 
     def heard(self, socket: Socket, title: bytes) -> None:
         """An alert came to one of them."""
-        self.arrivals.append((title, time.monotonic()))
+        key = socket.user, title
+        if key in self.arrivals:
+            self.doubled += 1
+        else:
+            self.arrivals[key] = time.monotonic()
         if self._ack_seconds == 0:
             socket.acknowledge()
         else:
@@ -230,6 +236,15 @@ class Crowd:
         except TimeoutError:
             return False
         return True
+
+    def forget(self) -> None:
+        """Forget what came until now."""
+        self.arrivals.clear()
+        self.doubled = 0
+
+    def times(self) -> dict[bytes, float]:
+        """When each title came, for alerts to one user each."""
+        return {title: at for (_, title), at in self.arrivals.items()}
 
     async def leave(self) -> None:
         """Close them all."""

@@ -100,7 +100,7 @@ def flask_sock() -> Iterator[Target]:
              "-b", f"127.0.0.1:{port}", "app:app"],
             port=port,
         )  # fmt: skip
-        yield Target("flask-sock", port, Plain("/ws"), gateway=(gateway,))
+        yield Target("flask-sock", port, Plain("/ws", greets=True), gateway=(gateway,))
 
 
 def _handles() -> str:
