@@ -1,0 +1,146 @@
+"""What the dashboard reads is what a plain count over the rows says, on both databases."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+
+import sqlalchemy as sa
+
+from models.store import dashboard, devices, sockets
+from models.store.dashboard import STAGES, Span
+from models.store.devices import Ack
+from models.store.sockets import Opened
+from tests.harness.world import World
+
+SINCE, UNTIL = date(2026, 1, 2), date(2026, 1, 9)
+
+
+def history(world: World, seed: int = 7) -> None:
+    """Some days of alerts; some acked, some read, some neither."""
+    dice = random.Random(seed)
+    for number in range(60):
+        user = f"u{number % 7}"
+        world.tick(dice.uniform(0, 20_000))
+        id = world.send(user) if number % 5 else world.send(user, "u8")
+        world.tick(dice.uniform(0, 3))
+        world.dispatch()
+        head = world.head(user)[0]
+        if number % 3:
+            moment = world.tick(dice.uniform(0, 900))
+            ack = Ack(user, None, 1, 0, head - 1, head)
+            world.database.run(lambda c, ack=ack, moment=moment: devices.flush(c, [ack], [], now=moment))
+        if number % 4 == 0:
+            world.tick(dice.uniform(0, 900))
+            world.read(user, id)
+
+
+def span(world: World, newest: int = 20_000) -> Span:
+    with world.database.read() as connection:
+        return dashboard.span(connection, SINCE, UNTIL, newest=newest)
+
+
+def nearest(values: list[int], percent: int) -> int:
+    """Nearest rank: the smallest that at least `percent` of 100 do not exceed."""
+    place = -(-percent * len(values) // 100)
+    return sorted(values)[place - 1]
+
+
+def test_latencies_are_the_nearest_rank_of_the_rows(world: World) -> None:
+    history(world)
+    where = span(world)
+    with world.database.read() as connection:
+        found = dashboard.latencies(connection, where)
+        rows = connection.execute(sa.text("SELECT * FROM report_deliveries")).mappings().all()
+    plain: dict[tuple[str, str | None], list[int]] = defaultdict(list)
+    for row in rows:
+        at = row["accepted_at"]
+        moment = datetime.fromisoformat(at) if isinstance(at, str) else at.astimezone(UTC)
+        if not SINCE <= moment.date() <= UNTIL:
+            continue
+        for stage in STAGES:
+            if row[f"{stage}_ms"] is not None:
+                plain[stage, moment.date().isoformat()].append(row[f"{stage}_ms"])
+                plain[stage, None].append(row[f"{stage}_ms"])
+    assert plain
+    assert {(r.stage, r.day): (r.count, r.p50_ms, r.p95_ms, r.p99_ms) for r in found} == {
+        key: (len(values), *(nearest(values, p) for p in (50, 95, 99))) for key, values in plain.items()
+    }
+
+
+def test_a_long_range_looks_at_its_newest_only(world: World) -> None:
+    history(world)
+    everything, some = span(world), span(world, newest=10)
+    assert (everything.whole, some.whole) == (True, False)
+    with world.database.read() as connection:
+        found = dashboard.latencies(connection, some)
+        count = connection.scalar(
+            sa.text("SELECT count(*) FROM report_deliveries WHERE accepted_at >= :at AND accepted_at < :end"),
+            {"at": some.begin, "end": some.end}
+            if world.database.engine.dialect.name == "postgresql"
+            else {"at": f"{some.begin:%Y-%m-%d %H:%M:%S.%f}", "end": f"{some.end:%Y-%m-%d %H:%M:%S.%f}"},
+        )
+    assert 0 < count <= 10
+    assert {r.count for r in found if r.stage == "accepted_to_persisted" and r.day is None} == {count}
+
+
+def test_an_audience_larger_than_what_is_looked_at_is_looked_at_whole(world: World) -> None:
+    world.send(*[f"u{number}" for number in range(30)])
+    world.dispatch()
+    where = span(world, newest=10)
+    with world.database.read() as connection:
+        assert len(dashboard.undelivered(connection, where, limit=50)) == 30
+    assert not where.whole
+
+
+def test_slowest_and_undelivered(world: World) -> None:
+    history(world)
+    where = span(world)
+    with world.database.read() as connection:
+        slow = dashboard.slowest(connection, where, limit=1_000)
+        absent = dashboard.undelivered(connection, where, limit=1_000)
+        rows = connection.execute(
+            sa.text("SELECT user_id, accepted_to_delivered_ms, accepted_at FROM report_deliveries")
+        ).all()
+    day_end = where.end.replace(tzinfo=None)
+    within = [
+        row
+        for row in rows
+        if (
+            datetime.fromisoformat(row.accepted_at)
+            if isinstance(row.accepted_at, str)
+            else row.accepted_at.astimezone(UTC).replace(tzinfo=None)
+        )
+        < day_end
+    ]
+    took = [row.accepted_to_delivered_ms for row in within if row.accepted_to_delivered_ms is not None]
+    assert [row.accepted_to_delivered_ms for row in slow] == sorted(took, reverse=True)
+    assert len(absent) == len(within) - len(took)
+    assert [row.accepted_at for row in absent] == sorted(row.accepted_at for row in absent)
+
+
+def test_nothing_at_all(world: World) -> None:
+    where = span(world)
+    with world.database.read() as connection:
+        assert where.whole
+        assert dashboard.latencies(connection, where) == []
+        assert dashboard.slowest(connection, where) == []
+        assert dashboard.undelivered(connection, where) == []
+        assert dashboard.waiting(connection) == []
+        assert dashboard.connected(connection, world.now) == []
+
+
+def test_waiting_and_connected(world: World) -> None:
+    first, second = world.send("u1"), world.send("u2")
+    gateway = "0123456789abcdef"
+    one = Opened("s1", "u1", "phone", gateway, world.tick(), None, 0, 1)
+    two = Opened("s2", "u2", None, gateway, world.tick(), None, 0, 1)
+    gone = Opened("s3", "u2", None, "fedcba9876543210", world.tick(), None, 0, 1)
+    world.database.run(lambda c: sockets.write(c, [one, two, gone], []))
+    world.database.run(lambda c: sockets.seen(c, gateway, now=world.now))
+    with world.database.read() as connection:
+        assert [row.id for row in dashboard.waiting(connection)] == [first, second]
+        assert [row.id for row in dashboard.connected(connection, world.now)] == ["s2", "s1"]
+        later = world.now + timedelta(minutes=1)
+        assert dashboard.connected(connection, later) == []
