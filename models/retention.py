@@ -13,7 +13,7 @@ from models.engine import Database
 from models.store import purge, sockets
 
 USERS = 500  # looked at in one step
-ROWS = 100  # entries deleted by one transaction at most: some 20 ms, so that nobody waits long
+ROWS = 50  # entries deleted by one transaction at most, so that nobody waits for it long
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from models.types import AnyRow, UtcDateTime, UuidText
 
 d, c, i, n, h = deliveries.c, changes.c, inboxes.c, notifications.c, report_history.c
 
-LOCKED = 100  # inboxes locked by one transaction at most
+LOCKED = 20  # inboxes locked by one transaction at most
 
 _view = sa.table(
     "report_deliveries",
