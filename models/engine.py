@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from notifier.errors import DatabaseUnavailable
 
@@ -32,6 +34,8 @@ BUSY_PAUSE_MAX = 0.02  # seconds between its attempts
 BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, while its whole process stands still
 RETRIES = 5
 RETRIED_STATES = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL appendix A)
+
+TRUSTED = 1.0  # seconds that a pooled connection is taken to live after its last use
 
 T = TypeVar("T")
 
@@ -59,13 +63,32 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
         return engine
     engine = sa.create_engine(
         parsed,
-        # A stale pooled connection after a restart of the server must not cost anybody an error.
-        pool_pre_ping=True,
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "notifier"},
         **options,
     )
     event.listen(engine, "handle_error", _hide_values)
+    event.listen(engine, "checkin", _used)
+    event.listen(engine, "checkout", partial(_ask_if_idle, engine.dialect))
     return engine
+
+
+def _used(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["notifier.used"] = time.monotonic()
+
+
+def _ask_if_idle(
+    dialect: sa.Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """SQLAlchemy's pre-ping, but not for a connection that was just used: it costs a round trip.
+
+    A stale one after a restart of the server must not cost anybody an error.
+    """
+    if time.monotonic() - record.info.get("notifier.used", float("inf")) <= TRUSTED:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as exc:
+        raise sa.exc.DisconnectionError from exc  # the pool makes a new one
 
 
 def _hide_values(context: sa.engine.ExceptionContext) -> None:
