@@ -12,7 +12,7 @@ ours, sides, peers                what is measured
 stage                             clients with a ledger, for jitter, avalanche and the slow reader
 million                           a database with a million deliveries
 send, publish                     an application that sends, a publisher past the pipeline
-report                            writes docs/benchmarks.md from bench/results
+report, plot                      write docs/benchmarks.md from bench/results and bench/findings.md
 
 A time depends on the machine: what is asserted are promises (nothing lost, doubled or late for ever),
 never a time.

@@ -13,7 +13,7 @@ import psutil
 from bench.load.apart import apart
 from bench.load.sockets import Crowd
 from bench.run import alone
-from bench.scenario import Metric, Scenario, Values
+from bench.scenario import NOTHING, Metric, Scenario, Values, at_least, at_most
 from bench.sides import FLASK_SOCK, NCHAN, OURS, PYTHON_SOCKETIO, SOCKETIO, WEBSOCKETS, side
 from bench.target import Target, user
 
@@ -77,11 +77,11 @@ SCENARIO = Scenario(
     full={"sockets": 8_000, "at_once": 100},
     pilot={"sockets": 200, "at_once": 50},
     metrics=(
-        Metric("rss_kb_each", "memory each (RSS)", "KB", goal="≤ 30 KB"),
+        Metric("rss_kb_each", "memory each (RSS)", "KB", goal=at_most(30, "KB")),
         Metric("pss_kb_each", "memory each (PSS)", "KB"),
-        Metric("connects_per_s", "connects", "/s", less=False, goal="≥ 500/s"),
+        Metric("connects_per_s", "connects", "/s", less=False, goal=at_least(500, "/s")),
         Metric("broker_kb_each", "in the broker, each", "KB"),
-        Metric("lost", "not open at the end", "", goal="0"),
+        Metric("lost", "not open at the end", "", goal=NOTHING),
     ),
     measure=measure,
 )

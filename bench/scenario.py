@@ -11,6 +11,48 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What our figure should be. Of the bounds only those that are given count.
+
+    Attributes:
+        text: the goal in words.
+        at_most, at_least: a bound on the figure itself.
+        of_best: at most so many times the best peer's figure.
+        of: at least so many times each named peer's figure.
+    """
+
+    text: str
+    at_most: float | None = None
+    at_least: float | None = None
+    of_best: float | None = None
+    of: Mapping[str, float] = field(default_factory=dict)
+
+    def reached(self, ours: float, peers: Mapping[str, float]) -> bool | None:
+        """Whether it is; None when a peer that it speaks of was not measured."""
+        if not peers if self.of_best is not None else not self.of.keys() <= peers.keys():
+            return None
+        return (
+            (self.at_most is None or ours <= self.at_most)
+            and (self.at_least is None or ours >= self.at_least)
+            and (self.of_best is None or ours <= self.of_best * min(peers.values()))
+            and all(ours >= times * peers[name] for name, times in self.of.items())
+        )
+
+
+def at_most(bound: float, unit: str) -> Goal:
+    """A goal: no more than this."""
+    return Goal(f"≤ {bound:g} {unit}".strip(), at_most=bound)
+
+
+def at_least(bound: float, unit: str) -> Goal:
+    """A goal: no less than this."""
+    return Goal(f"≥ {bound:,g} {unit}".strip(), at_least=bound)
+
+
+NOTHING = Goal("none", at_most=0)
+
+
+@dataclass(frozen=True)
 class Metric:
     """A figure that the report shows.
 
@@ -19,15 +61,14 @@ class Metric:
         title: what it is, in words.
         unit: ms, s, /s, KB …
         less: whether less of it is better.
-        goal: what it should be, in words; empty where there is no such goal.
-        peers: whether the goal is about the other sides: the report gives the ratio in any case.
+        goal: what it should be, where that was set.
     """
 
     key: str
     title: str
     unit: str
     less: bool = True
-    goal: str = ""
+    goal: Goal | None = None
 
 
 @dataclass(frozen=True)

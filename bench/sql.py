@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from bench.million import Shop, fill
 from bench.run import alone
 from bench.samples import milliseconds
-from bench.scenario import Metric, Scenario, Values
+from bench.scenario import Metric, Scenario, Values, at_most
 from bench.sides import OURS
 from models.engine import Database, make_engine
 from models.store import log
@@ -115,9 +115,9 @@ SCENARIO = Scenario(
     full={"deliveries": 1_000_000, "samples": 2_000},
     pilot={"deliveries": 10_000, "samples": 100},
     metrics=(
-        Metric("page_sql_p99_ms", "inbox page, in SQL, p99", "ms", goal="≤ 5 ms"),
-        Metric("unread_sql_p99_ms", "unread count, in SQL, p99", "ms", goal="≤ 5 ms"),
-        Metric("replay_sql_p99_ms", "replay of 50, in SQL, p99", "ms", goal="≤ 5 ms"),
+        Metric("page_sql_p99_ms", "inbox page, in SQL, p99", "ms", goal=at_most(5, "ms")),
+        Metric("unread_sql_p99_ms", "unread count, in SQL, p99", "ms", goal=at_most(5, "ms")),
+        Metric("replay_sql_p99_ms", "replay of 50, in SQL, p99", "ms", goal=at_most(5, "ms")),
         Metric("page_p99_ms", "inbox page, with Python, p99", "ms"),
         Metric("unread_p99_ms", "unread count, with Python, p99", "ms"),
         Metric("replay_p99_ms", "replay of 50, with Python, p99", "ms"),
