@@ -19,7 +19,7 @@ from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
-from web import api, cors, health, inbox, metrics, problems, reports, timeline
+from web import api, cors, dashboard, health, inbox, metrics, problems, reports, timeline
 from web.gateway import Gateway, endpoint
 from web.runtime import EXTENSION, Runtime
 
@@ -62,6 +62,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     cors.register(app)
     for room in (api, timeline, inbox, reports, health):
         app.register_blueprint(room.blueprint)
+    if settings.api_keys:
+        app.register_blueprint(dashboard.blueprint)
     endpoint.register(app)
     app.add_url_rule("/client/<path:name>", "client", _client)
     if settings.demo_on:

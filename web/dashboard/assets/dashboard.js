@@ -1,0 +1,80 @@
+// Draws each figure's table as a chart: the table is there without us, and stays there beside it.
+/* global uPlot */
+
+const HEIGHT = 220; // CSS pixels, without the legend
+const DASHES = [[], [6, 4], [2, 3]]; // so that colour is not all that tells lines apart
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function columns(figure) {
+  const wanted = figure.dataset.series.split(" ");
+  const heads = [...figure.querySelectorAll("thead th")].map((cell) => cell.textContent.trim());
+  const rows = [...figure.querySelectorAll("tbody tr")].map((row) => [...row.cells]);
+  const days = rows.map((cells) => Date.parse(`${cells[0].textContent.trim()}T00:00:00Z`) / 1000);
+  const values = wanted.map((_, at) =>
+    rows.map((cells) => (cells[at + 1].dataset.value === undefined ? null : Number(cells[at + 1].dataset.value))),
+  );
+  return { data: [days, ...values], names: heads.slice(1, wanted.length + 1) };
+}
+
+function readable(value, unit) {
+  if (value === null || value === undefined) return "–";
+  if (unit !== "ms") return value.toLocaleString("en").replaceAll(",", "\u202f");
+  if (value < 1000) return `${Math.round(value)} ms`;
+  if (value < 120_000) return `${(value / 1000).toFixed(1)} s`;
+  return value < 7_200_000 ? `${Math.round(value / 60_000)} min` : `${(value / 3_600_000).toFixed(1)} h`;
+}
+
+function draw(figure) {
+  const place = figure.querySelector(".plot");
+  const { unit } = figure.dataset;
+  const { data, names } = columns(figure);
+  const log = unit === "ms"; // from milliseconds to hours
+  const shown = log ? [data[0], ...data.slice(1).map((line) => line.map((v) => (v === null ? null : Math.max(v, 1))))] : data;
+  const axis = {
+    stroke: style("--muted"),
+    grid: { stroke: style("--grid"), width: 1 },
+    ticks: { stroke: style("--grid"), width: 1 },
+    font: "12px system-ui, sans-serif",
+  };
+  return new uPlot(
+    {
+      width: place.clientWidth,
+      height: HEIGHT,
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+      scales: { y: log ? { distr: 3 } : { range: (_, __, most) => [0, Math.max(1, most * 1.05)] } },
+      axes: [
+        { ...axis, values: [[86_400, "{MMM} {D}", "\n{YYYY}", null, null, null, null, null, 1]], incrs: [1, 2, 7, 14, 30, 90].map((d) => d * 86_400), space: 56 },
+        { ...axis, size: 64, values: (_, splits) => splits.map((v) => (v === null ? null : readable(v, unit))) },
+      ],
+      series: [
+        { label: "Day", value: "{YYYY}-{MM}-{DD}" },
+        ...names.map((label, at) => ({
+          label,
+          stroke: style(`--series-${at + 1}`),
+          dash: DASHES[at],
+          width: 2,
+          points: { show: true, size: 6 },
+          value: (_, value) => readable(value, unit),
+        })),
+      ],
+    },
+    shown,
+    place,
+  );
+}
+
+const figures = [...document.querySelectorAll("figure[data-chart]")];
+let charts = figures.map(draw);
+
+new ResizeObserver(() => {
+  for (const [at, chart] of charts.entries()) {
+    const width = figures[at].querySelector(".plot").clientWidth;
+    if (width && width !== chart.width) chart.setSize({ width, height: HEIGHT });
+  }
+}).observe(document.body);
+
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const chart of charts) chart.destroy();
+  charts = figures.map(draw);
+});

@@ -1,0 +1,204 @@
+"""What a page of the dashboard shows: each figure's rows, as its table, its chart and its CSV have them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from models.engine import Connection
+from models.store import dashboard, reports, sockets, status
+from models.store.dashboard import STAGES, Span
+from models.store.sockets import Present
+from models.store.status import Backlog
+
+DAYS = 7  # of the range unless chosen
+MOST_DAYS = 366
+DEAD = 50
+
+LABELS = {
+    "accepted_to_persisted": "Accepted → inbox",
+    "persisted_to_delivered": "Inbox → delivered",
+    "delivered_to_read": "Delivered → read",
+    "accepted_to_delivered": "Accepted → delivered",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Rows under their columns' names; `series` are the columns that a chart draws over the first one."""
+
+    name: str
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+    series: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The days that are shown, both inclusive."""
+
+    since: date
+    until: date
+
+    @classmethod
+    def chosen(cls, since: str | None, until: str | None, today: date) -> "Range":
+        """Read the choice; what makes no sense becomes the last seven days."""
+        last = _day(until) or today
+        first = _day(since) or last - timedelta(days=DAYS - 1)
+        if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
+            first = last - timedelta(days=DAYS - 1)
+        return cls(first, last)
+
+    def days(self) -> list[date]:
+        """Every day of it."""
+        return [self.since + timedelta(days=n) for n in range((self.until - self.since).days + 1)]
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        day = date.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return day if 2000 <= day.year <= 9000 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything at one moment."""
+
+    figures: Mapping[str, Figure]
+    totals: Mapping[str, int]
+    backlog: Backlog
+    present: Present
+    whole: bool
+
+
+def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Page:
+    """Read everything that the page shows; the connection must see one consistent moment."""
+    daily = reports.daily(connection, chosen.since, chosen.until)
+    where = dashboard.span(connection, chosen.since, chosen.until)
+    found = dashboard.latencies(connection, where)
+    figures = [
+        _over_time(daily, chosen),
+        _funnel(daily),
+        _latency(found, chosen, stage),
+        _stages(found),
+        *(read(connection, where, now) for read in _LISTS.values()),
+    ]
+    return Page(
+        {figure.name: figure for figure in figures},
+        {name: sum(getattr(row, name) for row in daily) for name in ("sent", "delivered", "read")},
+        status.backlog(connection),
+        sockets.present(connection, now=now),
+        where.whole,
+    )
+
+
+def figure(connection: Connection, name: str, chosen: Range, stage: str, now: datetime) -> Figure | None:
+    """Read one figure by its name; None: there is no such one."""
+    if name in _LISTS:
+        where = dashboard.span(connection, chosen.since, chosen.until)
+        return _LISTS[name](connection, where, now)
+    if name in ("over-time", "funnel"):
+        daily = reports.daily(connection, chosen.since, chosen.until)
+        return _over_time(daily, chosen) if name == "over-time" else _funnel(daily)
+    if name in ("latency", "stages"):
+        found = dashboard.latencies(connection, dashboard.span(connection, chosen.since, chosen.until))
+        return _latency(found, chosen, stage) if name == "latency" else _stages(found)
+    return None
+
+
+def _over_time(daily: Sequence[Any], chosen: Range) -> Figure:
+    counts: dict[date, dict[str, int]] = defaultdict(lambda: {"sent": 0, "delivered": 0, "read": 0})
+    for row in daily:
+        for name in ("sent", "delivered", "read"):
+            counts[row.day][name] += getattr(row, name)
+    rows = [{"day": day.isoformat(), **counts[day]} for day in chosen.days()]
+    series = ("sent", "delivered", "read")
+    return Figure("over-time", "Sent, delivered, read", ("day", *series), rows if daily else [], series)
+
+
+def _funnel(daily: Sequence[Any]) -> Figure:
+    counts: dict[tuple[str, str], dict[str, int]] = defaultdict(
+        lambda: {"sent": 0, "delivered": 0, "read": 0}
+    )
+    for row in daily:
+        for name in ("sent", "delivered", "read"):
+            counts[row.event, row.type or ""][name] += getattr(row, name)
+    rows = [
+        {"event": event, "type": kind, **of} for (event, kind), of in sorted(counts.items()) if of["sent"]
+    ]
+    return Figure("funnel", "Funnel by type", ("event", "type", "sent", "delivered", "read"), rows)
+
+
+def _latency(found: Sequence[Any], chosen: Range, stage: str) -> Figure:
+    by_day = {row.day: row for row in found if row.stage == stage and row.day is not None}
+    series = ("p50_ms", "p95_ms", "p99_ms")
+    rows = [
+        {"day": day, "count": row.count if row else 0}
+        | {name: getattr(row, name) if row else None for name in series}
+        for day in (one.isoformat() for one in chosen.days())
+        for row in (by_day.get(day),)
+    ]
+    title = f"Latency by day: {LABELS[stage]}"
+    return Figure("latency", title, ("day", *series, "count"), rows if by_day else [], series)
+
+
+def _stages(found: Sequence[Any]) -> Figure:
+    overall = {row.stage: row for row in found if row.day is None}
+    rows = [
+        {"stage": LABELS[stage], "p50_ms": r.p50_ms, "p95_ms": r.p95_ms, "p99_ms": r.p99_ms, "count": r.count}
+        for stage in STAGES
+        if (r := overall.get(stage))
+    ]
+    return Figure("stages", "Latency by stage", ("stage", "p50_ms", "p95_ms", "p99_ms", "count"), rows)
+
+
+def _list(name: str, title: str, columns: Sequence[str], rows: Sequence[Any]) -> Figure:
+    return Figure(
+        name, title, columns, [{column: getattr(row, column) for column in columns} for row in rows]
+    )
+
+
+def _slowest(connection: Connection, where: Span, _now: datetime) -> Figure:
+    columns = (
+        "notification_id", "user_id", "event", "type", "accepted_at",
+        "accepted_to_delivered_ms", "accepted_to_persisted_ms", "persisted_to_delivered_ms",
+    )  # fmt: skip
+    return _list("slowest", "Slowest", columns, dashboard.slowest(connection, where))
+
+
+def _undelivered(connection: Connection, where: Span, _now: datetime) -> Figure:
+    columns = ("notification_id", "user_id", "event", "type", "accepted_at", "persisted_at")
+    return _list("undelivered", "Not delivered", columns, dashboard.undelivered(connection, where))
+
+
+def _waiting(connection: Connection, _where: Span, _now: datetime) -> Figure:
+    columns = ("id", "event", "recipients", "reached", "attempts", "accepted_at", "next_attempt_at", "error")
+    return _list("waiting", "Waiting", columns, dashboard.waiting(connection))
+
+
+def _dead(connection: Connection, _where: Span, _now: datetime) -> Figure:
+    columns = ("id", "event", "recipients", "reached", "attempts", "accepted_at", "error")
+    return _list("dead", "Dead", columns, status.dead(connection, limit=DEAD))
+
+
+def _connected(connection: Connection, _where: Span, now: datetime) -> Figure:
+    columns = ("user_id", "device", "gateway", "opened_at", "id")
+    return _list("connected", "Connected now", columns, dashboard.connected(connection, now))
+
+
+_LISTS: Mapping[str, Callable[[Connection, Span, datetime], Figure]] = {
+    "slowest": _slowest,
+    "undelivered": _undelivered,
+    "waiting": _waiting,
+    "dead": _dead,
+    "connected": _connected,
+}
+
+
+def today() -> date:
+    """The day it is, in UTC."""
+    return datetime.now(UTC).date()

@@ -1,0 +1,242 @@
+"""The dashboard's pages, its CSV, and what a signed-in operator can do: replay and drop what is dead."""
+
+import csv
+import io
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import (
+    Blueprint,
+    Response,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+
+from models.store import status
+from models.store import story as store_story
+from models.types import now
+from notifier.draft import check_id
+from notifier.errors import InvalidInput, NotFound, NotifierError
+from notifier.story import steps
+from notifier.why import summary
+from web.dashboard import figures, session
+from web.dashboard.figures import LABELS, Range
+from web.dashboard.session import operator
+from web.describe import public
+from web.runtime import current
+
+HERE = Path(__file__).parent
+ASSETS = {
+    "dashboard.css": "assets",
+    "dashboard.js": "assets",
+    "icon.svg": "assets",
+    "uPlot.iife.min.js": "vendor/uplot",
+    "uPlot.min.css": "vendor/uplot",
+}
+# Nothing inline, nothing from elsewhere, and no text that becomes markup.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+DONE = {
+    "replayed": "It waits again, as if it had just been accepted.",
+    "dropped": "It is dropped.",
+    "gone": "It is not dead any more; nothing was done.",
+    "reached": "It has reached some of its recipients, or is not dead: it cannot be dropped. Replay it.",
+}
+NOTHING = "\N{EN DASH}"
+NEVER_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP: CSV injection
+
+blueprint = Blueprint("dashboard", __name__, url_prefix=session.PATH, template_folder="templates")
+
+
+@blueprint.after_request
+def _protect(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+@blueprint.errorhandler(NotifierError)
+def _refused(error: NotifierError) -> ResponseReturnValue:
+    return render_template("reports/refused.html", error=error), error.status
+
+
+# ---------------------------------------------------------------------- in and out
+
+
+@blueprint.get("/sign-in")
+@public
+def enter() -> ResponseReturnValue:
+    """The form that asks for an API key."""
+    return (
+        redirect(url_for("dashboard.show"), 303)
+        if session.signed_in()
+        else render_template("reports/sign_in.html")
+    )
+
+
+@blueprint.post("/sign-in")
+@public
+def sign_in() -> ResponseReturnValue:
+    """Sign in with an API key."""
+    session.from_our_page()
+    response = make_response(redirect(url_for("dashboard.show"), 303))
+    if session.sign_in(response, request.form.get("key", "").strip()):
+        return response
+    return render_template("reports/sign_in.html", wrong=True), 401
+
+
+@blueprint.post("/sign-out")
+@operator
+def sign_out() -> ResponseReturnValue:
+    """Sign out."""
+    session.from_our_page()
+    response = make_response(redirect(url_for("dashboard.enter"), 303))
+    session.sign_out(response)
+    return response
+
+
+@blueprint.get("/assets/<name>")
+@public
+def asset(name: str) -> ResponseReturnValue:
+    """The pages' own files."""
+    if name not in ASSETS:
+        raise NotFound("there is no such file")
+    return send_from_directory(HERE / ASSETS[name], name, max_age=0)
+
+
+# ---------------------------------------------------------------------- looking
+
+
+@blueprint.get("")
+@operator
+def show() -> ResponseReturnValue:
+    """The page."""
+    chosen, stage = _chosen()
+    with current().database.read() as connection:
+        page = figures.page(connection, chosen, stage, now())
+    return render_template(
+        "reports/dashboard.html", page=page, chosen=chosen, stage=stage, labels=LABELS, today=figures.today(),
+        done=DONE.get(request.args.get("done", "")), query=_query(chosen, stage),
+    )  # fmt: skip
+
+
+@blueprint.get("/<name>.csv")
+@operator
+def data(name: str) -> ResponseReturnValue:
+    """A figure's rows as CSV."""
+    chosen, stage = _chosen()
+    with current().database.read() as connection:
+        found = figures.figure(connection, name, chosen, stage, now())
+    if found is None:
+        raise NotFound("there is no such figure")
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(found.columns)
+    writer.writerows([_cell(row[column]) for column in found.columns] for row in found.rows)
+    response = Response(out.getvalue(), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = (
+        f'attachment; filename="{name}-{chosen.since}-{chosen.until}.csv"'
+    )
+    return response
+
+
+@blueprint.get("/notifications/<id>")
+@operator
+def story(id: str) -> ResponseReturnValue:
+    """One notification's story."""
+    user_id, at = request.args.get("user_id") or None, now()
+    with current().database.read() as connection:
+        found = store_story.story(connection, _known(id), user_id, now=at)
+    if found is None:
+        raise NotFound("there is no such notification" + (" for this user" if user_id else ""))
+    why = summary(found, at, current().gateway.connected if found.status == "accepted" else None)
+    return render_template("reports/story.html", story=found, why=why, steps=steps(found, at), at=at)
+
+
+# ---------------------------------------------------------------------- doing
+
+
+@blueprint.post("/dead/<id>/replay")
+@operator
+def replay(id: str) -> ResponseReturnValue:
+    """Let a dead notification wait again."""
+    session.from_our_page()
+    known, runtime = _known(id), current()
+    found = runtime.database.run(lambda connection: status.replay(connection, known))
+    if found:
+        runtime.ringer.ring(known)
+    return _back("replayed" if found else "gone")
+
+
+@blueprint.post("/dead/<id>/drop")
+@operator
+def drop(id: str) -> ResponseReturnValue:
+    """Forget a dead notification that reached nobody."""
+    session.from_our_page()
+    known = _known(id)
+    found = current().database.run(lambda connection: status.drop(connection, known))
+    return _back("dropped" if found else "reached")
+
+
+def _back(done: str) -> ResponseReturnValue:
+    chosen, stage = _chosen()
+    return redirect(url_for("dashboard.show", done=done, _anchor="done", **_query(chosen, stage)), 303)
+
+
+def _known(id: str) -> str:
+    try:
+        return check_id(id)
+    except InvalidInput:
+        raise NotFound("there is no such notification") from None
+
+
+def _chosen() -> tuple[Range, str]:
+    stage = request.args.get("stage", "")
+    chosen = Range.chosen(request.args.get("since"), request.args.get("until"), figures.today())
+    return chosen, stage if stage in LABELS else "accepted_to_delivered"
+
+
+def _query(chosen: Range, stage: str) -> dict[str, Any]:
+    return {"since": chosen.since.isoformat(), "until": chosen.until.isoformat(), "stage": stage}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, str) and value.startswith(NEVER_A_FORMULA):
+        return f"'{value}"
+    return value
+
+
+@blueprint.app_template_filter("moment")
+def _moment(value: datetime | date | None) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return value.isoformat() if value else NOTHING
+
+
+@blueprint.app_template_filter("number")
+def _number(value: int | None) -> str:
+    return NOTHING if value is None else f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+@blueprint.app_template_filter("ms")
+def _ms(value: int | None) -> str:
+    """Milliseconds, readable."""
+    if value is None:
+        return NOTHING
+    if value < 1_000:
+        return f"{value} ms"
+    if value < 120_000:
+        return f"{value / 1000:.1f} s"
+    return f"{value / 60_000:.0f} min" if value < 7_200_000 else f"{value / 3_600_000:.1f} h"
