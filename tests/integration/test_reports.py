@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
+from bench.million import Shop, fill
 from models.engine import Database
 from models.store import devices, reports
 from models.store.devices import Ack, Joined
@@ -275,6 +276,16 @@ def test_every_view_equals_a_count_over_the_raw_rows(database: Database) -> None
         max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(machine, settings=machine.TestCase.settings)  # type: ignore[attr-defined]
+
+
+def test_a_generated_shop_is_accounted_for_and_reported(database: Database) -> None:
+    """What `bench.million` makes, smaller: broadcasts, late acks, reads and marks of two months."""
+    fill(database, Shop(4_000, days=60, users=1_200, seed=5))
+    raw = Raw(database)
+    assert World(database).misfits() == []
+    assert daily(database) == daily_of(list(raw.copies.values()))
+    assert view(database, "report_deliveries") == raw.deliveries()
+    assert view(database, "report_devices") == raw.devices_report()
 
 
 def test_nothing_is_reported_of_nothing(database: Database) -> None:
