@@ -17,13 +17,13 @@ from notifier.draft import Draft, check_key, draft
 from notifier.errors import Unavailable
 from notifier.events import event_of
 from notifier.group import Group
+from notifier.keys import SYSTEM
 from notifier.ring import Ringer
 from notifier.settings import Settings
 from notifier.signals import emit, notification_accepted
 
 log = logging.getLogger(__name__)
 
-SYSTEM = "system"
 ACCEPTED_AT_ONCE = 100  # calls that share a transaction, at most
 PENDING = "notifier.pending"  # key in Session.info
 

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from notifier.errors import SettingError
+from notifier.keys import KeyRing
 
 PREFIX = "NOTIFIER_"
 FILE_BROKER = "filesystem://"
@@ -91,6 +92,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is no origin; write it like https://shop.example")
         return tuple(origin.rstrip("/").lower() for origin in value)
 
+    @field_validator("api_keys")
+    @classmethod
+    def _keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        KeyRing(key.get_secret_value() for key in value)
+        return value
+
     @field_validator("secret")
     @classmethod
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
@@ -160,7 +167,7 @@ class Settings(BaseSettings):
         return self._kept("secret", "SECRET")
 
     def backend_keys(self) -> tuple[str, ...]:
-        """The API keys of the backend callers; embedded: one is made on first use, mode 0600.
+        """The entries for the API keys (`notifier.keys`); embedded: one is made on first use, mode 0600.
 
         Raises SettingError when there is none and the database is not SQLite.
         """

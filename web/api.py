@@ -1,6 +1,6 @@
 """The backends' API: send a notification, ask after one, set a badge (the contract, section 5)."""
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 
 from models.store import status
 from models.types import milliseconds
@@ -20,13 +20,13 @@ _KEY = {"Idempotency-Key": IDEMPOTENCY_KEY}
 
 
 @blueprint.post("/notifications")
-@backend
+@backend("send")
 @describe({202: Accepted}, errors=_BODY_ERRORS, request=SendBody, headers=_KEY)
 def send() -> Response:
     """Accept a notification: durable once this answers 202."""
     body = read(SendBody)
     what = draft(**{name: getattr(body, name) for name in SendBody.model_fields})
-    accepted = current().sender.send(what, key=_key())
+    accepted = current().sender.send(what, sender=g.key.name, key=_key())
     response = write({"id": accepted.id, "status": "accepted", "recipients": accepted.recipients}, 202)
     response.headers["Location"] = url_for("api.show", id=accepted.id)
     if accepted.replayed:
@@ -35,7 +35,7 @@ def send() -> Response:
 
 
 @blueprint.get("/notifications/<id>")
-@backend
+@backend("send", "report")
 @describe({200: Notification}, errors=(401, 403, 404, 503))
 def show(id: str) -> Response:
     """Tell what became of a notification."""
@@ -62,13 +62,13 @@ def show(id: str) -> Response:
 
 
 @blueprint.post("/badges")
-@backend
+@backend("send")
 @describe({202: BadgeAccepted}, errors=_BODY_ERRORS, request=BadgeBody, headers=_KEY)
 def badge() -> Response:
     """Accept a badge: durable once this answers 202."""
     body = read(BadgeBody)
     what = draft(user_id=body.user_id, event="badge", data={"type": body.type, "count": body.count})
-    accepted = current().sender.send(what, key=_key())
+    accepted = current().sender.send(what, sender=g.key.name, key=_key())
     response = write({"id": accepted.id, "status": "accepted"}, 202)
     response.headers["Location"] = url_for("api.show", id=accepted.id)
     if accepted.replayed:

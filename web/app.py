@@ -15,6 +15,7 @@ from models.engine import Database, make_engine, unavailable
 from notifier import send
 from notifier.broker.publisher import Publisher
 from notifier.errors import DatabaseUnavailable
+from notifier.keys import KeyRing
 from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         ringer=ringer,
         publisher=publisher,
         tokens=tokens,
-        api_keys=settings.backend_keys(),
+        keys=KeyRing(settings.backend_keys()),
         gateway=Gateway(settings, database, publisher, tokens),
     )
     problems.register(app)

@@ -1,6 +1,5 @@
-"""Who may do what: API keys for backends, signed tokens for users."""
+"""Who may do what: API keys with scopes for backends, signed tokens for users."""
 
-import hmac
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -8,6 +7,7 @@ from typing import ParamSpec, TypeVar
 from flask import g, request
 
 from notifier.errors import Forbidden, Unauthenticated
+from notifier.keys import SCOPES, Scope
 from web.runtime import Runtime, current
 
 P = ParamSpec("P")
@@ -21,12 +21,6 @@ def _bearer() -> str:
     return credentials.strip()
 
 
-def _is_key(runtime: Runtime, credentials: str) -> bool:
-    given = credentials.encode()
-    # Each key is compared, in constant time, whichever matches.
-    return sum([hmac.compare_digest(given, key.encode()) for key in runtime.api_keys]) > 0
-
-
 def _is_token(runtime: Runtime, credentials: str) -> bool:
     try:
         runtime.tokens.verify(credentials)
@@ -35,20 +29,33 @@ def _is_token(runtime: Runtime, credentials: str) -> bool:
     return True
 
 
-def backend(view: Callable[P, T]) -> Callable[P, T]:
-    """Let only backends call `view`: 401 without a right key, 403 with a user's token."""
+def backend(*scopes: Scope) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let only backends call a view whose key has one of `scopes`; sets `g.key`.
 
-    @wraps(view)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-        runtime, credentials = current(), _bearer()
-        if not _is_key(runtime, credentials):
-            if _is_token(runtime, credentials):
-                raise Forbidden("a user's token does not give this right")
-            raise Unauthenticated("the API key is not valid")
-        return view(*args, **kwargs)
+    401 without a right key; 403 with a key of other scopes, and with a user's token.
+    """
+    if not scopes or not SCOPES.issuperset(scopes):
+        raise TypeError(f"say which scopes may call it: some of {sorted(SCOPES)}")
 
-    checked.access = "backend"  # type: ignore[attr-defined]
-    return checked
+    def guard(view: Callable[P, T]) -> Callable[P, T]:
+        @wraps(view)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+            runtime, credentials = current(), _bearer()
+            key = runtime.keys.find(credentials)
+            if key is None:
+                if _is_token(runtime, credentials):
+                    raise Forbidden("a user's token does not give this right")
+                raise Unauthenticated("the API key is not valid")
+            if key.scopes.isdisjoint(scopes):
+                raise Forbidden(f"this API key lacks the scope {' or '.join(scopes)}")
+            g.key = key
+            return view(*args, **kwargs)
+
+        checked.access = "backend"  # type: ignore[attr-defined]
+        checked.scopes = scopes  # type: ignore[attr-defined]
+        return checked
+
+    return guard
 
 
 def user(view: Callable[P, T]) -> Callable[P, T]:
@@ -60,7 +67,7 @@ def user(view: Callable[P, T]) -> Callable[P, T]:
         try:
             g.user_id = runtime.tokens.verify(credentials).user_id
         except Unauthenticated:
-            if _is_key(runtime, credentials):
+            if runtime.keys.find(credentials) is not None:
                 raise Forbidden("an API key is no user") from None
             raise
         return view(*args, **kwargs)

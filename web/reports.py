@@ -28,7 +28,7 @@ _AFTER_DEVICE: TypeAdapter[Cursor] = TypeAdapter(tuple[_Text, _Text])
 
 
 @blueprint.get("/daily")
-@backend
+@backend("report")
 @describe({200: DailyReport}, errors=_ERRORS, query=DaysQuery)
 def daily() -> Response:
     """Sent, delivered and read by day, event and type, oldest day first."""
@@ -39,7 +39,7 @@ def daily() -> Response:
 
 
 @blueprint.get("/notifications")
-@backend
+@backend("report")
 @describe({200: NotificationsReport}, errors=_ERRORS, query=ReportQuery)
 def notifications() -> Response:
     """Each notification with its counts, newest first."""
@@ -53,7 +53,7 @@ def notifications() -> Response:
 
 
 @blueprint.get("/devices")
-@backend
+@backend("report")
 @describe({200: DevicesReport}, errors=_ERRORS, query=ReportQuery)
 def devices() -> Response:
     """Each user's devices, and how far they are behind."""

@@ -6,6 +6,7 @@ from flask import current_app
 
 from models.engine import Database
 from notifier.broker.publisher import Publisher
+from notifier.keys import SCOPES, KeyRing
 from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
@@ -25,8 +26,13 @@ class Runtime:
     ringer: Ringer
     publisher: Publisher
     tokens: Tokens
-    api_keys: tuple[str, ...]
+    keys: KeyRing
     gateway: Gateway
+
+    @property
+    def api_keys(self) -> tuple[str, ...]:
+        """The keys that may do everything."""
+        return tuple(key.secret for key in self.keys if key.scopes == SCOPES)
 
 
 def current() -> Runtime:

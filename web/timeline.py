@@ -19,7 +19,7 @@ blueprint = Blueprint("timeline", __name__, url_prefix="/api")
 
 
 @blueprint.get("/notifications/<id>/timeline")
-@backend
+@backend("send", "report")
 @describe({200: Timeline}, errors=(401, 403, 404, 422, 503), query=TimelineQuery)
 def timeline(id: str) -> Response:
     """Tell what became of a notification, or of one user's copy of it, step by step, and why."""
