@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
-from models.engine import make_engine
+from models.engine import BLOCKING_MS, make_engine
 from models.tables import metadata
 from tests.harness.world import alembic_config, migrate
 
@@ -162,4 +162,4 @@ def test_sqlite_is_set_up_to_survive_a_power_cut_and_to_check_its_keys(tmp_path:
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
     engine.dispose()
-    assert found == ["wal", 2, 1, 10_000]
+    assert found == ["wal", 2, 1, BLOCKING_MS]
