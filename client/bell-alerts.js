@@ -22,18 +22,37 @@ export async function want(name, on) {
   return on && allowed;
 }
 
-/** @param {boolean} leading one tab speaks for all that the user does not look at */
-export function alertUser(entry, { leading, words, open }) {
-  const here = document.visibilityState === "visible" && document.hasFocus();
-  if (!here && !leading) return;
-  if (wanted("sound")) chime();
-  if (document.visibilityState !== "visible" && wanted("desktop")) {
-    const { title, message } = content(entry);
-    try {
-      const shown = new Notification(title, { body: message, tag: entry.id, lang: words.lang });
-      shown.onclick = () => { window.focus(); shown.close(); open(); };
-    } catch { /* some phones show them from service workers only */ }
+// Every tab in sight holds this lock with the others, so that a hidden one can tell whether the user looks at one of them.
+const SIGHT = "notifier.in-sight";
+const inSight = () => document.visibilityState === "visible";
+let holding = false;
+let letGo;
+
+export function watchSight() {
+  if (!inSight()) letGo?.();
+  else if (!holding) {
+    holding = true;
+    navigator.locks?.request(SIGHT, { mode: "shared" }, () => inSight() && new Promise((done) => { letGo = done; }))
+      .finally(() => { holding = false; if (inSight()) watchSight(); });
   }
+}
+
+/** @param {boolean} leading one tab speaks for all while the user looks at none of them */
+export async function alertUser(entry, { leading, words, open }) {
+  if (!inSight()) {
+    const locks = leading && (await navigator.locks?.query())?.held;
+    if (!leading || locks?.some(({ name }) => name === SIGHT)) return;
+    if (wanted("desktop")) show(entry, words, open);
+  }
+  if (wanted("sound")) chime();
+}
+
+function show(entry, words, open) {
+  const { title, message } = content(entry);
+  try {
+    const shown = new Notification(title, { body: message, tag: entry.id, lang: words.lang });
+    shown.onclick = () => { window.focus(); shown.close(); open(); };
+  } catch { /* some phones show them from service workers only */ }
 }
 
 function chime() {

@@ -7,7 +7,7 @@
  * Attributes: url, token or token-url, lang, theme (light, dark), no-toasts, no-title. Properties: client, words.
  * Everything from the server is written as text; nothing is ever parsed as HTML.
  */
-import { alertUser } from "./bell-alerts.js";
+import { alertUser, watchSight } from "./bell-alerts.js";
 import { h, icon, say, set } from "./bell-dom.js";
 import { Panel } from "./bell-panel.js";
 import { place, styles } from "./bell-styles.js";
@@ -53,7 +53,8 @@ export class NotificationBell extends HTMLElement {
     const { signal } = this.#listening;
     document.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this)) this.close(false); }, { signal });
     // A frame that was asked for does not come once the page is out of sight: ask anew.
-    document.addEventListener("visibilitychange", () => { this.#drawing = null; this.draw(); }, { signal });
+    document.addEventListener("visibilitychange", () => { watchSight(); this.#drawing = null; this.draw(); }, { signal });
+    watchSight();
     for (const type of ["resize", "scroll"]) window.addEventListener(type, () => this.#place(), { signal, passive: true });
     this.#build();
     this.#start();
