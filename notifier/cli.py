@@ -183,7 +183,7 @@ def token(user: str, ttl: int) -> None:
     """Print a token that speaks for USER."""
     from notifier.tokens import Tokens
 
-    click.echo(Tokens(Settings.load().signing_secret()).mint(user, ttl))
+    click.echo(Tokens.from_settings(Settings.load()).mint(user, ttl))
 
 
 @main.command()
@@ -196,7 +196,7 @@ def tail(user: str, after: int | None, url: str | None) -> None:
     from notifier.tokens import Tokens
 
     settings = Settings.load()
-    tokens = Tokens(settings.signing_secret())
+    tokens = Tokens.from_settings(settings)
     address = url or f"ws://{settings.host}:{settings.port}/ws"
     try:
         for frame in follow(address, lambda: tokens.mint(user), after=after):

@@ -27,10 +27,11 @@ NEVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a token speaks for, and until when (seconds, on the session's clock)."""
+    """Who a token speaks for, until when, and since when (seconds, on the session's clock)."""
 
     user_id: str
     expires_at: float
+    issued_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ class Session:
     user_id: str = field(default="", init=False)
     device: str | None = field(default=None, init=False)
     expires_at: float = field(default=NEVER, init=False)
+    issued_at: float = field(default=0.0, init=False)  # of its newest token
     sent: int = field(default=0, init=False)  # the log up to here has been sent
     spans: list[Span] = field(default_factory=list, init=False)  # the newest at the end
     overflows: int = field(default=0, init=False)  # how often the buffer ran over
@@ -225,6 +227,7 @@ class Session:
         if principal.expires_at <= now:
             raise Unauthenticated("the token has ended")
         self.user_id, self.expires_at = principal.user_id, principal.expires_at
+        self.issued_at = principal.issued_at
 
     def _ack(self, seq: int) -> list[Effect]:
         if seq > self.sent:

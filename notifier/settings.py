@@ -38,6 +38,14 @@ class Settings(BaseSettings):
     allowed_origins: CommaList = ()
     demo: bool | None = None
 
+    old_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    jwks: str | None = None
+    jwks_interval: Seconds = 300.0
+    jwks_cooldown: Seconds = 10.0
+    token_leeway: float = Field(default=0.0, ge=0, le=300)
+    token_issuer: str | None = None
+    token_audience: CommaList = ()
+
     events: CommaList = ()
     log_level: str = "INFO"
     log_format: Literal["console", "json"] = "console"
@@ -76,7 +84,7 @@ class Settings(BaseSettings):
             ]
             raise SettingError("\n".join(lines)) from None
 
-    @field_validator("api_keys", "allowed_origins", "events", mode="before")
+    @field_validator("api_keys", "allowed_origins", "events", "old_secrets", "token_audience", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -105,6 +113,23 @@ class Settings(BaseSettings):
             return None
         if len(value.get_secret_value().encode()) < SECRET_BYTES:
             raise ValueError(f"must have {SECRET_BYTES} bytes at least")
+        return value
+
+    @field_validator("old_secrets")
+    @classmethod
+    def _all_long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for secret in value:
+            cls._long_enough(secret)
+        return value
+
+    @field_validator("jwks")
+    @classmethod
+    def _safely_fetched(cls, value: str | None) -> str | None:
+        if value and "://" in value:
+            parts = urlsplit(value)
+            here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+            if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and here)):
+                raise ValueError("must be an https:// URL (http:// of this machine alone) or a file")
         return value
 
     @field_validator("log_level")

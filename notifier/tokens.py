@@ -1,44 +1,134 @@
-"""User tokens: JWT (RFC 7519), HS256, with the user's id as `sub` and a required `exp`."""
+"""User tokens: JWT (RFC 7519) with the user's id as `sub` and a required `exp`.
 
+Signed by ourselves (HS256), or by an identity provider whose public keys are known. Which algorithm
+is right is said by the key, never by the token alone (RFC 8725, section 3.1).
+"""
+
+import math
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jwt
+from jwt import PyJWK
 
 from notifier.errors import InvalidInput, Unauthenticated
 from notifier.events import check_user_id
+from notifier.jwks import Jwks
 from notifier.session import Principal
+from notifier.settings import Settings
 
 ALGORITHM = "HS256"
 DEFAULT_TTL = 3_600  # seconds
 
 
-class Tokens:
-    """Mints and verifies user tokens with one secret."""
+def _never(_user_id: str) -> float:
+    return float("-inf")
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
+
+class Tokens:
+    """Mints and verifies user tokens.
+
+    Args:
+        secret: signs, and verifies.
+        old_secrets: verify only, so that a secret can be changed while its tokens live.
+        jwks: the identity provider's keys.
+        leeway: seconds that a token is good beyond its `exp`, and before its `nbf`.
+        issuer: what `iss` must be; None: anything.
+        audience: one of these must be in `aud`; empty: there must be no `aud`.
+        revoked_at: up to when (seconds since 1970) the tokens issued to a user are revoked.
+    """
+
+    def __init__(
+        self,
+        secret: str,
+        *,
+        old_secrets: Sequence[str] = (),
+        jwks: Jwks | None = None,
+        leeway: float = 0.0,
+        issuer: str | None = None,
+        audience: Sequence[str] = (),
+        revoked_at: Callable[[str], float] = _never,
+    ) -> None:
+        self._secrets = (secret, *old_secrets)
+        self.jwks = jwks
+        self._leeway = leeway
+        self._issuer = issuer
+        self._audience = list(audience)
+        self._revoked_at = revoked_at
+
+    @classmethod
+    def from_settings(cls, settings: Settings, *, revoked_at: Callable[[str], float] = _never) -> "Tokens":
+        """Return what the settings say. Raises SettingError."""
+        jwks = settings.jwks and Jwks.open(
+            settings.jwks, interval=settings.jwks_interval, cooldown=settings.jwks_cooldown
+        )
+        return cls(
+            settings.signing_secret(),
+            old_secrets=[old.get_secret_value() for old in settings.old_secrets],
+            jwks=jwks or None,
+            leeway=settings.token_leeway,
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+            revoked_at=revoked_at,
+        )
 
     def mint(self, user_id: str, ttl: int = DEFAULT_TTL) -> str:
         """Return a token that speaks for `user_id` for `ttl` seconds. Raises InvalidInput."""
-        now = int(time.time())
-        claims = {"sub": check_user_id(user_id), "iat": now, "exp": now + ttl}
-        return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
+        now = time.time()
+        # A fraction of a second (RFC 7519, section 2: NumericDate), so that one that is minted right
+        # after a revocation is newer than it.
+        claims: dict[str, Any] = {"sub": check_user_id(user_id), "iat": now, "exp": int(now) + ttl}
+        if self._issuer is not None:
+            claims["iss"] = self._issuer
+        if self._audience:
+            claims["aud"] = self._audience[0]
+        return jwt.encode(claims, self._secrets[0], algorithm=ALGORITHM)
 
     def verify(self, token: str) -> Principal:
-        """Return who `token` speaks for, and until when (seconds since 1970).
+        """Return who `token` speaks for, since when and until when (seconds since 1970).
 
-        Raises Unauthenticated when it is malformed, of another secret or algorithm, ended, or
-        without `sub` or `exp`.
+        Raises Unauthenticated when it is malformed, of another key or algorithm, ended, revoked, or
+        without `sub` or `exp`; Unavailable when it cannot be known whether it is revoked.
         """
         try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[ALGORITHM],
-                options={"require": ["sub", "exp"], "verify_iat": False},
-            )
-            return Principal(check_user_id(claims["sub"]), float(claims["exp"]))
+            principal = self._principal(self._claims(token))
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the token has ended") from None
-        except (jwt.InvalidTokenError, InvalidInput, ValueError, OverflowError):
+        except (jwt.PyJWTError, InvalidInput, ValueError, TypeError, OverflowError):
             raise Unauthenticated("the token is not valid") from None
+        if principal.issued_at < self._revoked_at(principal.user_id):
+            raise Unauthenticated("the token is revoked")
+        return principal
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        for key, algorithm in self._candidates(jwt.get_unverified_header(token)):
+            try:
+                return jwt.decode(
+                    token,
+                    key,
+                    algorithms=[algorithm],
+                    options={"require": ["sub", "exp"], "verify_iat": False},
+                    leeway=self._leeway,
+                    issuer=self._issuer,
+                    audience=self._audience or None,
+                )
+            except jwt.InvalidSignatureError:
+                continue  # the next key
+        raise jwt.InvalidSignatureError
+
+    def _candidates(self, header: dict[str, Any]) -> Iterator[tuple[str | PyJWK, str]]:
+        """Yield the keys that may have signed it, each with the one algorithm it is for."""
+        if header.get("alg") == ALGORITHM:
+            for secret in self._secrets:
+                yield secret, ALGORITHM
+        elif self.jwks is not None:
+            for key in self.jwks.find(header.get("kid")):
+                if key.algorithm_name == header.get("alg"):
+                    yield key, key.algorithm_name
+
+    def _principal(self, claims: dict[str, Any]) -> Principal:
+        issued_at = float(claims.get("iat", 0))  # one that does not say is older than any revocation
+        if not math.isfinite(issued_at):
+            raise ValueError("iat is no number")
+        return Principal(check_user_id(claims["sub"]), float(claims["exp"]) + self._leeway, issued_at)

@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_limited)
     publisher = Publisher(settings)
-    tokens = Tokens(settings.signing_secret())
+    tokens = Tokens.from_settings(settings)
     ringer = Ringer(settings)
     sender = Sender(database, ringer)
     send.use(sender)  # the application's own routes use the same engine and the same ringer

@@ -114,6 +114,15 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("API_KEYS", "shop:sned:topsecret"),
         ("API_KEYS", "plain, shop:topsecret"),
         ("API_KEYS", "topsecret, shop:send:topsecret"),
+        ("OLD_SECRETS", "too short"),
+        ("OLD_SECRETS", "x" * 32 + ", too short"),
+        ("JWKS", "http://idp.example/jwks.json"),
+        ("JWKS", "file:///etc/jwks.json"),
+        ("JWKS", "https://"),
+        ("JWKS_INTERVAL", "0"),
+        ("JWKS_COOLDOWN", "-1"),
+        ("TOKEN_LEEWAY", "-1"),
+        ("TOKEN_LEEWAY", "301"),
         ("ALLOWED_ORIGINS", "shop.example"),
         ("ALLOWED_ORIGINS", "https://shop.example, *"),
         ("ALLOWED_ORIGINS", "https://shop.example/path"),
@@ -166,7 +175,7 @@ def test_two_wrong_settings_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_every_setting_is_tried_above() -> None:
     """A new setting comes with its wrong values, or with a word here why it has none."""
-    free_text = {"var_dir", "host", "events"}
+    free_text = {"var_dir", "host", "events", "token_issuer", "token_audience"}
     marks = test_a_wrong_setting_is_named_in_one_line.pytestmark  # type: ignore[attr-defined]
     tried = {name.lower() for mark in marks for name, _ in mark.args[1]}
     assert set(Settings.model_fields) == free_text | tried

@@ -97,3 +97,59 @@ def test_a_token_made_at_another_clock_a_little_ahead_is_taken(tokens: Tokens) -
 
 def test_its_refusal_closes_with_4401_and_answers_401() -> None:
     assert (Unauthenticated.status, Unauthenticated.close_code) == (401, 4401)
+
+
+# ---------------------------------------------------------------------- what the settings add
+
+
+def test_an_old_secret_still_verifies_and_does_not_sign() -> None:
+    changed = Tokens(SECRET, old_secrets=[OTHER])
+    assert changed.verify(signed(claims(), OTHER)).user_id == "u1"
+    assert Tokens(SECRET).verify(changed.mint("u1")).user_id == "u1"
+    with pytest.raises(Unauthenticated):
+        Tokens(OTHER).verify(changed.mint("u1"))
+
+
+def test_the_leeway_lets_a_token_live_a_little_longer() -> None:
+    lenient = Tokens(SECRET, leeway=30)
+    ended = int(time.time()) - 5
+    assert lenient.verify(signed(claims(exp=ended))).expires_at == ended + 30
+    with pytest.raises(Unauthenticated, match="ended"):
+        lenient.verify(signed(claims(exp=ended - 30)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "taken"),
+    [
+        ({"iss": "https://idp.example", "aud": "notifier"}, True),
+        ({"iss": "https://idp.example", "aud": ["other", "notifier-2"]}, True),
+        ({"iss": "https://evil.example", "aud": "notifier"}, False),
+        ({"aud": "notifier"}, False),
+        ({"iss": "https://idp.example"}, False),
+        ({"iss": "https://idp.example", "aud": "other"}, False),
+    ],
+)
+def test_issuer_and_audience_are_checked_when_they_are_set(changed: dict[str, Any], taken: bool) -> None:
+    strict = Tokens(SECRET, issuer="https://idp.example", audience=["notifier", "notifier-2"])
+    assert strict.verify(strict.mint("u1")).user_id == "u1"
+    if taken:
+        assert strict.verify(signed(claims(**changed))).user_id == "u1"
+    else:
+        with pytest.raises(Unauthenticated):
+            strict.verify(signed(claims(**changed)))
+
+
+def test_a_token_issued_before_the_revocation_is_refused_and_a_newer_one_is_not() -> None:
+    revoked = {"u1": time.time() - 10}
+    tokens = Tokens(SECRET, revoked_at=lambda user_id: revoked.get(user_id, float("-inf")))
+    for issued in ({"iat": revoked["u1"] - 1}, {"iat": None}, {"iat": int(revoked["u1"] - 1)}):
+        with pytest.raises(Unauthenticated, match="revoked"):
+            tokens.verify(signed(claims(**issued)))
+    assert tokens.verify(tokens.mint("u1")).issued_at > revoked["u1"]
+    assert tokens.verify(signed(claims(sub="u2"))).user_id == "u2"
+
+
+@pytest.mark.parametrize("iat", ["soon", float("nan"), float("inf"), [], {}])
+def test_an_iat_that_is_no_time_is_refused(tokens: Tokens, iat: Any) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens.verify(signed(claims(iat=iat)))
