@@ -22,7 +22,7 @@ from models.store import status
 from models.store import story as store_story
 from models.types import now
 from notifier.draft import check_id
-from notifier.errors import InvalidInput, NotFound, NotifierError
+from notifier.errors import InvalidInput, NotFound, NotifierError, Unavailable
 from notifier.story import steps
 from notifier.why import summary
 from web.dashboard import figures, session
@@ -67,7 +67,10 @@ def _protect(response: Response) -> Response:
 
 @blueprint.errorhandler(NotifierError)
 def _refused(error: NotifierError) -> ResponseReturnValue:
-    return render_template("reports/refused.html", error=error), error.status
+    response = make_response(render_template("reports/refused.html", error=error), error.status)
+    if isinstance(error, Unavailable):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
 
 
 # ---------------------------------------------------------------------- in and out
@@ -237,6 +240,6 @@ def _ms(value: int | None) -> str:
         return NOTHING
     if value < 1_000:
         return f"{value} ms"
-    if value < 120_000:
+    if value < 60_000:
         return f"{value / 1000:.1f} s"
-    return f"{value / 60_000:.0f} min" if value < 7_200_000 else f"{value / 3_600_000:.1f} h"
+    return f"{value / 60_000:.1f} min" if value < 3_600_000 else f"{value / 3_600_000:.1f} h"

@@ -4,6 +4,9 @@
 const HEIGHT = 220; // CSS pixels, without the legend
 const DASHES = [[], [6, 4], [2, 3]]; // so that colour is not all that tells lines apart
 
+// Where a line is drawn across a chart of latencies, in milliseconds.
+const STEPS = [1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 360_000_000, 3_600_000_000];
+
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function columns(figure) {
@@ -21,8 +24,8 @@ function readable(value, unit) {
   if (value === null || value === undefined) return "–";
   if (unit !== "ms") return value.toLocaleString("en").replaceAll(",", "\u202f");
   if (value < 1000) return `${Math.round(value)} ms`;
-  if (value < 120_000) return `${(value / 1000).toFixed(1)} s`;
-  return value < 7_200_000 ? `${Math.round(value / 60_000)} min` : `${(value / 3_600_000).toFixed(1)} h`;
+  const [amount, name] = value < 60_000 ? [value / 1000, "s"] : value < 3_600_000 ? [value / 60_000, "min"] : [value / 3_600_000, "h"];
+  return `${amount.toLocaleString("en", { maximumFractionDigits: 1 })} ${name}`;
 }
 
 function draw(figure) {
@@ -45,7 +48,7 @@ function draw(figure) {
       scales: { y: log ? { distr: 3 } : { range: (_, __, most) => [0, Math.max(1, most * 1.05)] } },
       axes: [
         { ...axis, values: [[86_400, "{MMM} {D}", "\n{YYYY}", null, null, null, null, null, 1]], incrs: [1, 2, 7, 14, 30, 90].map((d) => d * 86_400), space: 56 },
-        { ...axis, size: 64, values: (_, splits) => splits.map((v) => (v === null ? null : readable(v, unit))) },
+        { ...axis, size: 64, ...(log && { splits: (_, __, least, most) => STEPS.filter((v) => v >= least && v <= most), filter: (_, splits) => splits }), values: (_, splits) => splits.map((v) => (v === null ? null : readable(v, unit))) },
       ],
       series: [
         { label: "Day", value: "{YYYY}-{MM}-{DD}" },

@@ -1,0 +1,292 @@
+"""Who may open the dashboard, from where, and what it lets them do; on both databases."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from itsdangerous import TimestampSigner
+from werkzeug.test import TestResponse
+
+from models.engine import Database
+from models.store import dispatch
+from notifier import send
+from notifier.tokens import Tokens
+from tests.harness.world import World, real_time_world, settings
+from web.app import create_app
+from web.runtime import EXTENSION
+
+KEY, OTHER = "the-first-key-of-two", "the-second-key-of-two"
+SECRET = "a-secret-for-tests-only-0123456789abcdef"
+HOME = {"Origin": "http://localhost"}
+
+
+def make(database: Database, folder: Path, **given: Any) -> Flask:
+    url = database.engine.url.render_as_string(hide_password=False)
+    given = {"api_keys": f"{KEY},{OTHER}", "secret": SECRET, **given}
+    return create_app(settings(var_dir=folder, database_url=url, demo=False, **given))
+
+
+@pytest.fixture
+def app(database: Database, tmp_path: Path) -> Iterator[Flask]:
+    app = make(database, tmp_path)
+    yield app
+    app.extensions[EXTENSION].database.dispose()
+    send.use(None)
+
+
+@pytest.fixture
+def visitor(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def operator(visitor: FlaskClient) -> FlaskClient:
+    assert enter(visitor).status_code == 303
+    return visitor
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return real_time_world(database)
+
+
+def enter(client: FlaskClient, key: str = KEY, **headers: str) -> TestResponse:
+    return client.post("/reports/sign-in", data={"key": key}, headers=HOME | headers)
+
+
+def die(world: World, user: str = "u1", error: str = "ValueError: no") -> str:
+    id = world.send(user)
+    number = world.notification(id).number
+    world.database.run(
+        lambda c: dispatch.postpone(c, number, error, now=world.now, delay=timedelta(0), max_attempts=1)
+    )
+    return id
+
+
+# ---------------------------------------------------------------------- in and out
+
+
+def test_it_is_not_there_unless_a_key_is_set(sqlite_database: Database, tmp_path: Path) -> None:
+    """The key that the embedded default makes for itself opens no page."""
+    app = make(sqlite_database, tmp_path, api_keys="")
+    client = app.test_client()
+    for path in ("/reports", "/reports/sign-in", "/reports/dead.csv", "/reports/assets/dashboard.css"):
+        assert client.get(path).status_code == 404
+    assert enter(client, (tmp_path / "api-key").read_text().strip()).status_code == 404
+    app.extensions[EXTENSION].database.dispose()
+    send.use(None)
+
+
+def test_everything_leads_to_the_sign_in(visitor: FlaskClient) -> None:
+    for path in ("/reports", "/reports/dead.csv", "/reports/notifications/7"):
+        answer = visitor.get(path, headers={"Authorization": f"Bearer {KEY}"})
+        assert (answer.status_code, answer.location) == (303, "/reports/sign-in")
+    for path in ("/reports/dead/7/replay", "/reports/dead/7/drop", "/reports/sign-out"):
+        assert visitor.post(path, headers=HOME).location == "/reports/sign-in"
+
+
+def test_the_cookie_is_for_this_site_and_for_no_script_and_holds_no_key(visitor: FlaskClient) -> None:
+    cookie = enter(visitor).headers["Set-Cookie"]
+    assert {"HttpOnly", "SameSite=Strict", "Path=/reports"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie.split("; ")
+    assert KEY not in cookie
+    secure = visitor.post(
+        "/reports/sign-in",
+        data={"key": KEY},
+        base_url="https://localhost",
+        headers={"Origin": "https://localhost"},
+    )
+    assert "Secure" in secure.headers["Set-Cookie"].split("; ")
+
+
+@pytest.mark.parametrize("wrong", ["", "wrong", KEY[:-1], f"{KEY},{OTHER}"])
+def test_a_wrong_key_does_not_open_it(visitor: FlaskClient, wrong: str) -> None:
+    answer = enter(visitor, wrong)
+    assert answer.status_code == 401
+    assert "Set-Cookie" not in answer.headers
+    assert visitor.get("/reports").status_code == 303
+
+
+def test_a_users_token_does_not_open_it(visitor: FlaskClient) -> None:
+    token = Tokens(SECRET).mint("u1", 60)
+    assert enter(visitor, token).status_code == 401
+    visitor.set_cookie("notifier_reports", token, path="/reports")
+    assert visitor.get("/reports").status_code == 303
+
+
+def test_each_key_opens_it_and_signing_out_closes_it(visitor: FlaskClient) -> None:
+    enter(visitor, OTHER)
+    assert visitor.get("/reports").status_code == 200
+    assert visitor.get("/reports/sign-in").location == "/reports"
+    assert visitor.post("/reports/sign-out", headers=HOME).location == "/reports/sign-in"
+    assert visitor.get("/reports").status_code == 303
+
+
+@pytest.mark.parametrize(("hours", "status"), [(11, 200), (13, 303)])
+def test_a_session_ends_after_twelve_hours(
+    operator: FlaskClient, monkeypatch: pytest.MonkeyPatch, hours: int, status: int
+) -> None:
+    later = int(time.time()) + hours * 3600
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: later)
+    assert operator.get("/reports").status_code == status
+
+
+def test_a_session_ends_with_its_key(
+    operator: FlaskClient, app: Flask, database: Database, tmp_path: Path
+) -> None:
+    cookie = operator.get_cookie("notifier_reports", path="/reports")
+    assert cookie is not None
+    for given, status in (({"api_keys": OTHER}, 303), ({"secret": SECRET[::-1]}, 303), ({}, 200)):
+        other = make(database, tmp_path, **given)
+        client = other.test_client()
+        client.set_cookie("notifier_reports", cookie.value, path="/reports")
+        assert client.get("/reports").status_code == status, given
+        other.extensions[EXTENSION].database.dispose()
+    send.use(app.extensions[EXTENSION].sender)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_a_form_of_another_site_does_nothing(
+    operator: FlaskClient, world: World, headers: dict[str, str]
+) -> None:
+    id = die(world)
+    for path in (f"dead/{id}/replay", f"dead/{id}/drop", "sign-out", "sign-in"):
+        answer = operator.post(f"/reports/{path}", data={"key": KEY}, headers=HOME | headers)
+        assert answer.status_code == 403, path
+        assert "Set-Cookie" not in answer.headers
+    assert world.notification(id).state == "dead"
+
+
+def test_no_page_allows_anything_inline_or_from_elsewhere(operator: FlaskClient, world: World) -> None:
+    id = world.send("u1")
+    for path in ("", "/notifications/" + id, "/assets/dashboard.js", "/dead.csv", "/nothing.csv"):
+        with operator.get(f"/reports{path}") as answer:
+            policy = answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in policy
+        assert policy.startswith("default-src 'none'")
+    for path in ("", f"/notifications/{id}"):
+        page = operator.get(f"/reports{path}")
+        assert "style=" not in page.text
+        assert "<script>" not in page.text
+        assert page.headers["Cache-Control"] == "no-store"
+
+
+# ---------------------------------------------------------------------- looking and doing
+
+
+def test_an_empty_page_says_so(operator: FlaskClient) -> None:
+    page = operator.get("/reports")
+    assert page.status_code == 200
+    for words in ("Nothing in these days.", "Nothing is dead.", "Nothing waits.", "Nobody is connected."):
+        assert words in page.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=nonsense",
+        "since=2026-13-01&until=x",
+        "since=2999-01-01&until=1999-01-01",
+        "stage=x",
+        "since=0001-01-01",
+        "until=9999-12-31",
+        "since=1000-01-01&until=9000-01-01",
+    ],
+)
+def test_a_choice_that_makes_no_sense_is_the_last_seven_days(operator: FlaskClient, query: str) -> None:
+    assert operator.get(f"/reports?{query}").status_code == 200
+    assert operator.get(f"/reports/over-time.csv?{query}").status_code == 200
+
+
+def test_replay_lets_it_wait_and_drop_forgets_it(operator: FlaskClient, world: World) -> None:
+    first, second = die(world), die(world)
+    answer = operator.post(f"/reports/dead/{first}/replay", headers=HOME)
+    assert answer.status_code == 303
+    assert "It waits again" in operator.get(answer.location).text
+    assert world.notification(first).state == "accepted"
+    assert (
+        "nothing was done"
+        in operator.get(operator.post(f"/reports/dead/{first}/replay", headers=HOME).location).text
+    )
+    answer = operator.post(f"/reports/dead/{second}/drop", headers=HOME)
+    assert "It is dropped." in operator.get(answer.location).text
+    assert operator.get(f"/reports/notifications/{second}").status_code == 404
+    assert (
+        "cannot be dropped"
+        in operator.get(operator.post(f"/reports/dead/{first}/drop", headers=HOME).location).text
+    )
+    assert operator.post("/reports/dead/nonsense/replay", headers=HOME).status_code == 404
+
+
+def test_what_others_wrote_is_text_and_no_formula(operator: FlaskClient, world: World) -> None:
+    die(world, error="<script>alert(1)</script>")
+    die(world, error="=HYPERLINK(1)")
+    page = operator.get("/reports").text
+    assert "<script>alert" not in page
+    rows = list(csv.DictReader(io.StringIO(operator.get("/reports/dead.csv").text)))
+    assert [row["error"] for row in rows] == ["<script>alert(1)</script>", "'=HYPERLINK(1)"]
+
+
+def test_csv_has_every_figure(operator: FlaskClient, world: World) -> None:
+    world.arrive("u1", 3)
+    today = world.now.date().isoformat()
+    for name in (
+        "over-time",
+        "funnel",
+        "latency",
+        "stages",
+        "slowest",
+        "undelivered",
+        "waiting",
+        "dead",
+        "connected",
+    ):
+        answer = operator.get(f"/reports/{name}.csv")
+        assert answer.status_code == 200, name
+        assert answer.content_type == "text/csv; charset=utf-8"
+        assert answer.headers["Content-Disposition"].startswith(f'attachment; filename="{name}-')
+    [row] = csv.DictReader(io.StringIO(operator.get(f"/reports/over-time.csv?since={today}").text))
+    assert row == {"day": today, "sent": "3", "delivered": "0", "read": "0"}
+    assert operator.get("/reports/nothing.csv").status_code == 404
+
+
+def test_a_notifications_story_has_its_page(operator: FlaskClient, world: World) -> None:
+    [id] = world.arrive("u1")
+    page = operator.get(f"/reports/notifications/{id}")
+    assert "No socket was open, and none has been since" in page.text
+    assert operator.get(f"/reports/notifications/{id}?user_id=stranger").status_code == 404
+    assert operator.get("/reports/notifications/nonsense").status_code == 404
+
+
+def test_a_database_that_is_away_is_said_as_a_page(
+    operator: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from notifier.errors import DatabaseUnavailable
+
+    def away(*_: object) -> None:
+        raise DatabaseUnavailable("the database does not answer")
+
+    monkeypatch.setattr("web.dashboard.figures.page", away)
+    answer = operator.get("/reports")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert "the database does not answer" in answer.text
