@@ -6,7 +6,7 @@ from flask import current_app
 
 from models.engine import Database
 from notifier.broker.publisher import Publisher
-from notifier.keys import SCOPES, KeyRing
+from notifier.keys import KeyRing
 from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
@@ -28,11 +28,6 @@ class Runtime:
     tokens: Tokens
     keys: KeyRing
     gateway: Gateway
-
-    @property
-    def api_keys(self) -> tuple[str, ...]:
-        """The keys that may do everything."""
-        return tuple(key.secret for key in self.keys if key.scopes == SCOPES)
 
 
 def current() -> Runtime:

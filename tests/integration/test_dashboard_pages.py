@@ -123,6 +123,29 @@ def test_a_users_token_does_not_open_it(visitor: FlaskClient) -> None:
     assert visitor.get("/reports").status_code == 303
 
 
+def test_a_key_without_the_scope_report_does_not_open_it_and_without_admin_does_nothing(
+    database: Database, tmp_path: Path, world: World
+) -> None:
+    keys = "shop:send:key-of-shop,boss:admin:key-of-boss,bi:report:key-of-bi,ops:report+admin:key-of-ops"
+    app = make(database, tmp_path, api_keys=keys)
+    for key in ("key-of-shop", "key-of-boss"):
+        assert enter(app.test_client(), key).status_code == 401, key
+    id = die(world)
+    reader, doer = app.test_client(), app.test_client()
+    enter(reader, "key-of-bi")
+    page = reader.get("/reports").text
+    assert id in page
+    assert "Replay" not in page
+    for path in ("replay", "drop"):
+        assert reader.post(f"/reports/dead/{id}/{path}", headers=HOME).status_code == 403
+    assert world.notification(id).state == "dead"
+    enter(doer, "key-of-ops")
+    assert doer.post(f"/reports/dead/{id}/replay", headers=HOME).status_code == 303
+    assert world.notification(id).state == "accepted"
+    app.extensions[EXTENSION].database.dispose()
+    send.use(None)
+
+
 def test_each_key_opens_it_and_signing_out_closes_it(visitor: FlaskClient) -> None:
     enter(visitor, OTHER)
     assert visitor.get("/reports").status_code == 200

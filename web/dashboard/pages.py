@@ -9,6 +9,7 @@ from typing import Any
 from flask import (
     Blueprint,
     Response,
+    g,
     make_response,
     redirect,
     render_template,
@@ -99,7 +100,7 @@ def sign_in() -> ResponseReturnValue:
 
 
 @blueprint.post("/sign-out")
-@operator
+@operator()
 def sign_out() -> ResponseReturnValue:
     """Sign out."""
     session.from_our_page()
@@ -121,7 +122,7 @@ def asset(name: str) -> ResponseReturnValue:
 
 
 @blueprint.get("")
-@operator
+@operator()
 def show() -> ResponseReturnValue:
     """The page."""
     chosen, stage = _chosen()
@@ -129,12 +130,13 @@ def show() -> ResponseReturnValue:
         page = figures.page(connection, chosen, stage, now())
     return render_template(
         "reports/dashboard.html", page=page, chosen=chosen, stage=stage, labels=LABELS, today=figures.today(),
-        done=DONE.get(request.args.get("done", "")), query=_query(chosen, stage),
+        may_do="admin" in g.key.scopes, done=DONE.get(request.args.get("done", "")),
+        query=_query(chosen, stage),
     )  # fmt: skip
 
 
 @blueprint.get("/<name>.csv")
-@operator
+@operator()
 def data(name: str) -> ResponseReturnValue:
     """A figure's rows as CSV."""
     chosen, stage = _chosen()
@@ -154,7 +156,7 @@ def data(name: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/notifications/<id>")
-@operator
+@operator()
 def story(id: str) -> ResponseReturnValue:
     """One notification's story."""
     user_id, at = request.args.get("user_id") or None, now()
@@ -170,7 +172,7 @@ def story(id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/dead/<id>/replay")
-@operator
+@operator("admin")
 def replay(id: str) -> ResponseReturnValue:
     """Let a dead notification wait again."""
     session.from_our_page()
@@ -182,7 +184,7 @@ def replay(id: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/dead/<id>/drop")
-@operator
+@operator("admin")
 def drop(id: str) -> ResponseReturnValue:
     """Forget a dead notification that reached nobody."""
     session.from_our_page()

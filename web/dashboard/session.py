@@ -4,14 +4,15 @@ import hmac
 from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
-from typing import ParamSpec
+from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, redirect, request, url_for
+from flask import Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from notifier.errors import Forbidden
+from notifier.keys import ApiKey, Scope
 from web.runtime import Runtime, current
 
 COOKIE = "notifier_reports"
@@ -19,17 +20,17 @@ PATH = "/reports"
 LIFETIME = 12 * 3600  # seconds
 SALT = "notifier.reports"  # so that no other thing we sign is a session
 
-P = ParamSpec("P")
+View = Callable[..., ResponseReturnValue]
 
 
 def sign_in(response: Response, given: str) -> bool:
-    """Put a session into `response` when `given` is one of the API keys; whether it is."""
+    """Put a session into `response` when `given` is an API key that may see reports; whether it is."""
     runtime = current()
-    matches = [key for key in runtime.api_keys if hmac.compare_digest(given.encode(), key.encode())]
-    if not matches:
+    key = runtime.keys.find(given)
+    if key is None or "report" not in key.scopes:
         return False
     response.set_cookie(
-        COOKIE, _serializer(runtime).dumps(_mark(runtime, matches[0])), max_age=LIFETIME, path=PATH,
+        COOKIE, _serializer(runtime).dumps(_mark(runtime, key)), max_age=LIFETIME, path=PATH,
         secure=request.is_secure, httponly=True, samesite="Strict",
     )  # fmt: skip
     return True
@@ -40,29 +41,38 @@ def sign_out(response: Response) -> None:
     response.delete_cookie(COOKIE, path=PATH, secure=request.is_secure, httponly=True, samesite="Strict")
 
 
-def signed_in() -> bool:
-    """Whether the request carries a session that has not ended, of a key that is still one of ours."""
+def signed_in() -> ApiKey | None:
+    """Return the key of the request's session; None: it has none or an old one, or the key is gone."""
     runtime = current()
     try:
         mark = _serializer(runtime).loads(request.cookies.get(COOKIE, ""), max_age=LIFETIME)
     except BadData:
-        return False
-    return isinstance(mark, str) and any(
-        hmac.compare_digest(mark, _mark(runtime, key)) for key in runtime.api_keys
-    )
+        return None
+    keys = [key for key in runtime.keys if "report" in key.scopes]
+    return next((key for key in keys if isinstance(mark, str) and mark == _mark(runtime, key)), None)
 
 
-def operator(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
-    """Let only who is signed in see `view`; everybody else is led to the sign-in."""
+def operator(*scopes: Scope) -> Callable[[View], View]:
+    """Let only who is signed in with a key of all these scopes see a view; sets `g.key`.
 
-    @wraps(view)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
-        if not signed_in():
-            return redirect(url_for("dashboard.enter"), 303)
-        return view(*args, **kwargs)
+    Everybody else is led to the sign-in; 403 with a key of other scopes.
+    """
 
-    checked.access = "operator"  # type: ignore[attr-defined]
-    return checked
+    def guard(view: View) -> View:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+            key = signed_in()
+            if key is None:
+                return redirect(url_for("dashboard.enter"), 303)
+            if not key.scopes.issuperset(scopes):
+                raise Forbidden(f"this API key lacks the scope {' or '.join(scopes)}")
+            g.key = key
+            return view(*args, **kwargs)
+
+        checked.access = "operator"  # type: ignore[attr-defined]
+        return checked
+
+    return guard
 
 
 def from_our_page() -> None:
@@ -82,6 +92,7 @@ def _serializer(runtime: Runtime) -> URLSafeTimedSerializer:
     )
 
 
-def _mark(runtime: Runtime, key: str) -> str:
-    """Names a key without telling it."""
-    return hmac.new(runtime.settings.signing_secret().encode(), f"{SALT} {key}".encode(), sha256).hexdigest()
+def _mark(runtime: Runtime, key: ApiKey) -> str:
+    """Names a key without telling it; a cookie's own signature guards it."""
+    secret = runtime.settings.signing_secret().encode()
+    return hmac.new(secret, f"{SALT} {key.secret}".encode(), sha256).hexdigest()
