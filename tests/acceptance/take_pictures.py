@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from playwright.sync_api import Browser
 
 from tests.acceptance.browser import CLIENT, ROOT, Tab, Visitor, launched
 from tests.harness import backends
+from tests.harness.past import DAYS, write_past
 from tests.harness.site import Site, running_site
+from tests.harness.waiting import until
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 ALERTS: list[dict[str, Any]] = [
@@ -118,10 +121,54 @@ def take(browser: Browser, site: Site, folder: Path) -> None:
         context.close()
 
 
+def take_reports(browser: Browser, site: Site, folder: Path) -> None:
+    """The dashboard, with some days behind it."""
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    days = f"since={last - timedelta(days=DAYS - 1)}&until={last}"
+    for name, user in (("phone", "anna"), ("laptop", "ben"), ("phone", "ben")):
+        site.socket(user, device=name)
+    with site.socket("cleo", device="phone") as socket:
+        id = site.send("cleo")
+        socket.send(op="ack", seq=socket.expect("event")["seq"])
+        told = f"/api/notifications/{id}/timeline"
+        until(lambda: "was open" in site.api.get(told).json["summary"], 10, "it is acked")
+        for name, height, options in (
+            ("reports", 1_250, {}),
+            ("reports-dark", 1_250, {"color_scheme": "dark"}),
+            ("reports-phone", 1_400, {}),
+        ):
+            view = {"width": 375 if "phone" in name else 1_080, "height": height}
+            context = browser.new_context(**{"viewport": view, "color_scheme": "light", **options})
+            page = context.new_page()
+            page.goto(f"{site.backend.base_url}/reports")
+            page.get_by_label("API key").fill(site.backend.api_key)
+            page.get_by_role("button", name="Sign in").click()
+            page.goto(f"{site.backend.base_url}/reports?{days}")
+            page.locator("figure canvas").last.wait_for()
+            page.mouse.move(5, height - 5)
+            page.screenshot(path=folder / f"{name}.png")
+            if name == "reports":
+                page.set_viewport_size({"width": 900, "height": 860})
+                page.goto(f"{site.backend.base_url}/reports/notifications/{id}")
+                page.screenshot(path=folder / "reports-story.png")
+            context.close()
+
+
 def main() -> None:
     """Into docs/images, or the folder that is named."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
     folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        backends.open_backend("embedded", Path(scratch) / "var", None) as backend,
+        launched() as browser,
+    ):
+        backend.env["NOTIFIER_API_KEYS"] = "key-for-pictures"
+        write_past(backend.database_url)
+        with running_site(backend, Path(scratch)) as site:
+            take_reports(browser, site, folder)
+    if "--reports" in sys.argv:
+        return
     with (
         tempfile.TemporaryDirectory() as scratch,
         backends.open_backend("embedded", Path(scratch) / "var", None) as backend,
