@@ -1,6 +1,7 @@
 """What measures, beside what people would pick instead.
 
-`make bench` runs it all, `make bench SCENARIO=burst ROUNDS=1` one scenario once.
+`make bench` runs it all, which takes the better part of an hour; `make bench SCENARIO=burst ROUNDS=1` one
+scenario once. Nothing else should run on the machine meanwhile.
 
 Scenarios: latency, burst, python_api, broadcast, idle, through, storm (with peers); sql, growth, slow,
 jitter, avalanche (our side alone). Each module asks one question; `python -m bench burst --pilot` looks

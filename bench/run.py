@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -87,6 +88,12 @@ def _rounds(
                 skipped[name] = str(missing)
                 print(f"skipped: {missing}", flush=True)
                 continue
+            except Exception as error:
+                if name == scenario.sides[0]:
+                    raise
+                skipped[name] = f"failed in round {number + 1}: {error!r}"
+                print(skipped[name], flush=True)
+                continue
             measured[name].append(values)
             print(f"{shown(scenario, values)} [{time.monotonic() - began:.0f} s]", flush=True)
     return {name: values for name, values in measured.items() if values}, skipped
@@ -146,7 +153,7 @@ def _size(text: str) -> tuple[str, int]:
 
 
 def run_all(scenarios: Iterable[Scenario], given: argparse.Namespace) -> None:
-    """Measure them one after another; a promise that was broken ends the program with 1."""
+    """Measure them one after another; what our side broke is named at the end, with exit code 1."""
     raise_handles()
     broken: list[str] = []
     for scenario in scenarios:
@@ -155,14 +162,14 @@ def run_all(scenarios: Iterable[Scenario], given: argparse.Namespace) -> None:
                 scenario, rounds=given.rounds, seed=given.seed, pilot=given.pilot, only=given.side,
                 other=dict(given.size),
             )  # fmt: skip
-        except AssertionError as error:
-            print(f"  {error}", flush=True)
+        except Exception:
+            traceback.print_exc()
             broken.append(scenario.name)
             continue
         if lost(json.loads(path.read_text()), scenario.sides[0]):
             broken.append(scenario.name)
     if broken:
-        raise SystemExit(f"a promise was broken in: {', '.join(broken)}")
+        raise SystemExit(f"our side failed, or broke a promise, in: {', '.join(broken)}")
 
 
 def lost(result: Values, side: str) -> bool:

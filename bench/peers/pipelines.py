@@ -50,7 +50,7 @@ def node() -> Iterator[Target]:
         url, port = stack.enter_context(database()), free_port()
         env = {
             "DATABASE_URL": url,
-            "REDIS_URL": stack.enter_context(redis(place)),
+            "REDIS_URL": stack.enter_context(redis(place, keeps=True)),
             "PORT": str(port),
             "NODE_ENV": "production",
         }

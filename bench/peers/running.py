@@ -25,15 +25,15 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def redis(place: Path) -> Iterator[str]:
-    """The URL of a Redis server of its own that keeps nothing on disk."""
+def redis(place: Path, *, keeps: bool = False) -> Iterator[str]:
+    """The URL of a Redis server of its own; `keeps`: with an append-only file, synced every second."""
     server = shutil.which("redis-server")
     if server is None:
         raise Missing("redis-server is not installed")
     port = free_port()
     words = [
-        server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-        "--dir", str(place),
+        server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(place),
+        "--appendonly", "yes" if keeps else "no", "--maxmemory-policy", "noeviction",
     ]  # fmt: skip
     popen = subprocess.Popen(
         words, env=clean_env(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
