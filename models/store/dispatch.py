@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import insert
+from models.dialect import insert, insertion
 from models.tables import ACCEPTED, DEAD, DISPATCHED, badges, deliveries, inboxes, notifications
 from models.types import AnyRow, UtcDateTime, milliseconds
 from notifier.log import Entry
@@ -167,7 +167,7 @@ def _dispatch(
             if row.event == "badge":
                 kind, count = row.data["type"], row.data["count"]
                 set_badges[user, kind] = {"user_id": user, "type": kind, "count": count, "seq": seq}
-    connection.execute(sa.insert(deliveries), rows)
+    connection.execute(*insertion(connection, deliveries, rows))
     if set_badges:
         statement = insert(connection, badges)
         connection.execute(
@@ -215,7 +215,8 @@ def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]
         for user in users:
             taken[user] += 1
             unread[user] += row.inbox
-    statement = insert(connection, inboxes)
+    rows = [{"user_id": user, "seq": taken[user], "unread": unread[user]} for user in sorted(taken)]
+    statement, parameters = insertion(connection, inboxes, rows)
     heads = connection.execute(
         statement.on_conflict_do_update(
             index_elements=[inboxes.c.user_id],
@@ -224,7 +225,7 @@ def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]
                 "unread": inboxes.c.unread + statement.excluded.unread,
             },
         ).returning(inboxes.c.user_id, inboxes.c.seq, inboxes.c.unread),
-        [{"user_id": user, "seq": taken[user], "unread": unread[user]} for user in sorted(taken)],
+        parameters,
     )
     return {user: [seq - taken[user], count - unread[user]] for user, seq, count in heads}
 
