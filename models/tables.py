@@ -208,6 +208,16 @@ sa.Index(
     sqlite_where=sa.text("closed_at IS NULL"),
 )
 
+#: Whose tokens are revoked: those issued before that moment. A row for each user it ever happened to.
+revocations = sa.Table(
+    "revocations",
+    metadata,
+    sa.Column("user_id", UserId, primary_key=True),
+    sa.Column("revoked_at", UtcDateTime, nullable=False),
+)
+# What is new since a gateway last looked.
+sa.Index("ix_revocations_revoked_at", revocations.c.revoked_at)
+
 #: What is left of purged deliveries: how many took so many milliseconds from accepted to delivered.
 report_history = sa.Table(
     "report_history",

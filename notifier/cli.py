@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from notifier import cli_reports, cli_story
+from notifier import cli_access, cli_reports, cli_story
 from notifier.errors import InvalidInput, NotifierError, SettingError
 from notifier.settings import Settings
 
@@ -223,7 +223,13 @@ def verify() -> None:
     sys.exit(1 if wrong else 0)
 
 
-for _command in (cli_reports.report, cli_reports.purge, cli_reports.grant_reporting, cli_story.explain):
+for _command in (
+    cli_reports.report,
+    cli_reports.purge,
+    cli_reports.grant_reporting,
+    cli_story.explain,
+    cli_access.revoke,
+):
     main.add_command(_command)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from notifier import frames
-from notifier.errors import BadFrame, HelloTimeout, NotifierError, TooMany, Unauthenticated
+from notifier.errors import BadFrame, HelloTimeout, NotifierError, TooMany, Unauthenticated, Unavailable
 from notifier.log import ARCHIVED, READ, UNREAD, Snapshot
 
 BUFFER_EVENTS = 256  # offered events kept for one socket at most; more are fetched from SQL again
@@ -186,6 +186,8 @@ class Session:
             if not self._bucket.take(now):
                 raise TooMany(f"more than {self.frames_per_second:g} frames a second")
             return self._perform(frames.parse(frame), now)
+        except Unavailable as exc:
+            return self.close(exc.close_code, f"{exc.retry_after:.1f}")  # seconds after which to return
         except NotifierError as exc:
             return self.close(exc.close_code, exc.detail)
 

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     token_leeway: float = Field(default=0.0, ge=0, le=300)
     token_issuer: str | None = None
     token_audience: CommaList = ()
+    revocation_interval: Seconds = 2.0
 
     events: CommaList = ()
     log_level: str = "INFO"

@@ -20,8 +20,9 @@ from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
-from web import api, cors, dashboard, health, inbox, metrics, problems, reports, timeline
+from web import access, api, cors, dashboard, health, inbox, metrics, problems, reports, timeline
 from web.gateway import Gateway, endpoint
+from web.gateway.revocations import Revocations
 from web.runtime import EXTENSION, Runtime
 
 MAX_BODY = 1024 * 1024  # bytes
@@ -43,7 +44,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_limited)
     publisher = Publisher(settings)
-    tokens = Tokens.from_settings(settings)
+    revocations = Revocations(database, settings.revocation_interval)
+    tokens = Tokens.from_settings(settings, revoked_at=revocations.at)
     ringer = Ringer(settings)
     sender = Sender(database, ringer)
     send.use(sender)  # the application's own routes use the same engine and the same ringer
@@ -57,11 +59,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         publisher=publisher,
         tokens=tokens,
         keys=KeyRing(settings.backend_keys()),
-        gateway=Gateway(settings, database, publisher, tokens),
+        gateway=Gateway(settings, database, publisher, tokens, revocations),
     )
     problems.register(app)
     cors.register(app)
-    for room in (api, timeline, inbox, reports, health):
+    for room in (api, timeline, inbox, reports, access, health):
         app.register_blueprint(room.blueprint)
     if settings.api_keys:
         app.register_blueprint(dashboard.blueprint)

@@ -60,6 +60,12 @@ class BadgeBody(_Closed):
     count: Annotated[Any, WithJsonSchema(_COUNT)]
 
 
+class RevokeBody(_Closed):
+    """Whose tokens are revoked."""
+
+    user_id: Annotated[Any, WithJsonSchema(_USER_ID)]
+
+
 class PageQuery(_Closed):
     """Which page of the inbox."""
 
@@ -131,6 +137,13 @@ class BadgeAccepted(BaseModel):
 
     id: Annotated[str, WithJsonSchema(_UUID)]
     status: Literal["accepted"]
+
+
+class Revoked(BaseModel):
+    """Tokens issued before `revoked_at` (milliseconds since 1970 UTC) are refused."""
+
+    user_id: str
+    revoked_at: int
 
 
 class Notification(BaseModel):

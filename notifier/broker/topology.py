@@ -16,6 +16,7 @@ from typing import Any
 
 from kombu.connection import Connection
 
+from notifier.broker.message import Message
 from notifier.settings import FILE_BROKER, Settings
 
 EXCHANGE = "notifications"
@@ -29,6 +30,11 @@ POLL_INTERVAL = 0.02  # seconds between two looks into a folder
 _FILE_URL = f"{FILE_BROKER}localhost"  # kombu warns when a url has no host
 # The kernel's part in noticing a dead peer; py-amqp adds TCP_USER_TIMEOUT = 1 s for unacked bytes.
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+
+#: Where gateways hear that tokens were revoked; no user's id has a control character in it.
+REVOCATIONS = "\x00revocations"
+#: Says no more than "look": whatever comes here, SQL alone says who is revoked.
+LOOK_AT_REVOCATIONS = Message(REVOCATIONS, 1, b"{}")
 
 
 def routing_key(user_id: str) -> str:

@@ -121,6 +121,7 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("JWKS", "https://"),
         ("JWKS_INTERVAL", "0"),
         ("JWKS_COOLDOWN", "-1"),
+        ("REVOCATION_INTERVAL", "0"),
         ("TOKEN_LEEWAY", "-1"),
         ("TOKEN_LEEWAY", "301"),
         ("ALLOWED_ORIGINS", "shop.example"),

@@ -5,6 +5,7 @@ wire       one WebSocket on gevent: whole frames out, frames in, pings, a clean 
 connection one socket's loop: the session's effects, performed
 hub        who is connected here: one subscription a user, shared by their sockets
 acks       what devices acked, written in one go
+revocations whose tokens are good no more
 gateway    the parts together: start, changes of state, stop
 """
 

@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -17,8 +17,8 @@ from notifier import frames
 from notifier.broker.message import Message
 from notifier.broker.publisher import Publisher
 from notifier.broker.subscriber import Subscriber
-from notifier.broker.topology import new_gateway_id
-from notifier.errors import BrokerUnavailable, Restarting
+from notifier.broker.topology import LOOK_AT_REVOCATIONS, REVOCATIONS, new_gateway_id
+from notifier.errors import BrokerUnavailable, Restarting, Unauthenticated
 from notifier.log import READ
 from notifier.settings import Settings
 from notifier.signals import emit, notification_read
@@ -29,11 +29,13 @@ from web.gateway.connection import Connection
 from web.gateway.hub import Hub
 from web.gateway.joins import Joins
 from web.gateway.presence import Presence
+from web.gateway.revocations import Revocations
 
 log = logging.getLogger(__name__)
 
 REAP_INTERVAL = 1.0  # seconds
 DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is away
+LOOK_PAUSE = 0.02  # seconds before a look at the revocations: bells that ring together are one
 RESTART_LOOP = 1.0  # seconds before a loop that died is started again
 
 
@@ -45,9 +47,17 @@ class Gateway:
         database: the truth.
         publisher: carries changes of state to the other gateways.
         tokens: verifies who a socket speaks for.
+        revocations: whose tokens are good no more.
     """
 
-    def __init__(self, settings: Settings, database: Database, publisher: Publisher, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        publisher: Publisher,
+        tokens: Tokens,
+        revocations: Revocations,
+    ) -> None:
         self.settings = settings
         self.database = database
         self.tokens = tokens
@@ -67,6 +77,9 @@ class Gateway:
         self.joins = Joins(database)
         self._loops: list[Any] = []
         self._compare_now = gevent.event.Event()
+        self._revocations = revocations
+        self._look_now = gevent.event.Event()
+        self._hears_revocations = False
         self.stopping = False
         self.connections: set[Connection] = set()
 
@@ -88,6 +101,8 @@ class Gateway:
             ("reaper", self._every(REAP_INTERVAL, self.hub.reap)),
             ("broker gauge", self._every(REAP_INTERVAL, self._show_broker)),
             ("heads", self._heads),
+            ("revocations", self._revocations_loop),
+            ("revocations' bell", self._every(REAP_INTERVAL, self._hear_revocations)),
         ):
             self._loops.append(gevent.spawn(self._supervised, name, loop))
 
@@ -120,6 +135,37 @@ class Gateway:
             self._compare_now.clear()
             self.hub.compare_heads()
 
+    def _hear_revocations(self) -> None:
+        """Subscribe, once; not before there is a connection, or its first one would pass for a recovery."""
+        if self.connected and not self._hears_revocations:
+            self._hears_revocations = self._subscriber.subscribe(REVOCATIONS).wait(REAP_INTERVAL)
+            if self._hears_revocations:
+                log.info("hears of revocations: gateway=%s", self.id)
+
+    def _revocations_loop(self) -> None:
+        while not self.stopping:
+            self._look_now.wait(self.settings.revocation_interval)
+            gevent.sleep(LOOK_PAUSE)
+            self._look_now.clear()
+            self._close_revoked(self._revocations.refresh())
+
+    def _close_revoked(self, new: Mapping[str, float]) -> None:
+        if not new:
+            return
+        for socket in tuple(self.connections):
+            at = new.get(socket.session.user_id)
+            if at is not None and socket.session.issued_at < at:
+                socket.ask_to_close(Unauthenticated.close_code, "the token is revoked")
+        log.info("tokens revoked: users=%d gateway=%s", len(new), self.id)
+
+    def revoked(self) -> None:
+        """Tokens were revoked here: let this gateway and all others look who is meant."""
+        self._close_revoked(self._revocations.refresh())
+        try:
+            self._publisher.publish([LOOK_AT_REVOCATIONS])
+        except BrokerUnavailable as exc:
+            log.warning("revocation not published, gateways will find it: error=%s", exc)
+
     def stop(self) -> None:
         """Close every socket with 1012, staggered over half of the grace time, and flush the acks.
 
@@ -148,9 +194,13 @@ class Gateway:
     # ---------------------------------------------------------------- events
 
     def _on_message(self, message: Message) -> None:
-        self.hub.deliver(message)
+        if message.user_id == REVOCATIONS:
+            self._look_now.set()
+        else:
+            self.hub.deliver(message)
 
     def _on_recovered(self) -> None:
+        self._look_now.set()
         log.warning("the broker is back: comparing every socket with SQL: gateway=%s", self.id)
         self._compare_now.set()
 
