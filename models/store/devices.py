@@ -9,7 +9,7 @@ socket closes; while it is NULL (open, or its gateway died) the device's own wor
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,18 +17,21 @@ from sqlalchemy.engine import Connection
 
 from models.dialect import given, insert
 from models.tables import deliveries, devices
-from models.types import AnyRow
+from models.types import AnyRow, UtcDateTime
 
 FEW = 64  # entries of one ack that are named one by one; more are a range
 AT_ONCE = 5_000  # entries in one statement
 
 d, v = deliveries.c, devices.c
 
+#: A time in JSON: PostgreSQL reads it, SQLite takes it as the text that it keeps.
+_TEXT_TIME = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
+
 
 @dataclass(frozen=True, slots=True)
 class Ack:
     """A device (None: an anonymous one) has what its socket `socket` (None: unknown) was sent, from `after`
-    (exclusive) up to `through`."""
+    (exclusive) up to `through`; it said so `at` that time (None: just now)."""
 
     user_id: str
     device: str | None
@@ -37,6 +40,7 @@ class Ack:
     after: int
     through: int
     socket: str | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,24 +181,23 @@ def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> li
     """Mark what `acks` cover as delivered, where it is not yet; return that."""
     if not acks:
         return []
-    # Which, whether it need not be an inbox entry, and who acked it.
-    entries: dict[tuple[str, int], tuple[bool, str | None]] = {}
+    # Which, whether it need not be an inbox entry, who acked it and when.
+    entries: dict[tuple[str, int], tuple[bool, str | None, str]] = {}
+    texts = {at: _text(connection, at) for at in {ack.at or now for ack in acks}}
     found: list[Delivered] = []
     for ack in sorted(acks, key=lambda a: (a.user_id, a.through)):
         first = max(ack.after, min(ack.window_from - 1, ack.log_from)) + 1
         if ack.through - first >= FEW:
-            found += _deliver_range(connection, ack, first, now)
+            found += _deliver_range(connection, ack, first, ack.at or now)
             continue
         for seq in range(first, ack.through + 1):
             in_log = seq > ack.log_from
             if in_log or seq >= ack.window_from:
-                known = entries.get((ack.user_id, seq), (False, ack.socket))
-                entries[ack.user_id, seq] = in_log or known[0], known[1]
+                known = entries.get((ack.user_id, seq), (False, ack.socket, texts[ack.at or now]))
+                entries[ack.user_id, seq] = in_log or known[0], *known[1:]
     places = sorted(entries)
     for start in range(0, len(places), AT_ONCE):
-        found += _deliver_entries(
-            connection, [(*p, *entries[p]) for p in places[start : start + AT_ONCE]], now
-        )
+        found += _deliver_entries(connection, [(*p, *entries[p]) for p in places[start : start + AT_ONCE]])
     return found
 
 
@@ -214,10 +217,16 @@ def _deliver_range(connection: Connection, ack: Ack, first: int, now: datetime) 
 
 
 def _deliver_entries(
-    connection: Connection, entries: Sequence[tuple[str, int, bool, str | None]], now: datetime
+    connection: Connection, entries: Sequence[tuple[str, int, bool, str | None, str]]
 ) -> Iterable[Delivered]:
     """One statement for the few newest entries of many users: what a flush mostly is."""
-    columns = {"user_id": sa.Text, "seq": sa.BigInteger, "in_log": sa.Boolean, "socket": sa.Text}
+    columns = {
+        "user_id": sa.Text,
+        "seq": sa.BigInteger,
+        "in_log": sa.Boolean,
+        "socket": sa.Text,
+        "at": _TEXT_TIME,
+    }
     rows = [dict(zip(columns, entry, strict=True)) for entry in entries]
     acked = given(connection, "acked", columns, rows)
     changed = connection.execute(
@@ -228,7 +237,14 @@ def _deliver_entries(
             d.delivered_at.is_(None),
             sa.or_(d.inbox, acked.c.in_log),
         )
-        .values(delivered_at=now, acked_by=acked.c.socket)
+        .values(delivered_at=sa.type_coerce(acked.c.at, UtcDateTime), acked_by=acked.c.socket)
         .returning(d.user_id, d.seq, d.notification_id)
     )
     return [Delivered(id, user_id) for user_id, _, id in sorted(changed)]
+
+
+def _text(connection: Connection, moment: datetime) -> str:
+    """Write a moment as the database reads or keeps it."""
+    moment = moment.astimezone(UTC)
+    sqlite = connection.dialect.name == "sqlite"
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if sqlite else moment.isoformat()

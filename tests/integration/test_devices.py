@@ -330,3 +330,26 @@ def test_an_unread_mark_does_not_undo_a_delivery(world: World, phone: Device) ->
     world.unread(USER, id)
     world.archive(USER, id)
     assert delivered_at(world, id) == moment
+
+
+@pytest.mark.parametrize("count", [3, 100], ids=["some", "a range"])
+def test_an_ack_counts_from_when_it_came_and_names_its_socket(
+    world: World, phone: Device, count: int
+) -> None:
+    """Not from when it was written, up to a quarter of a second later."""
+    ids = world.arrive(USER, count)
+    came = world.tick(0.123456)
+    world.tick(0.25)
+    phone.flush(Ack(USER, None, 1, 0, 0, count, "the socket", came))
+    for id in (ids[0], ids[-1]):
+        row = world.delivery(USER, id)
+        assert (row.delivered_at, row.acked_by) == (came, "the socket")
+    assert world.misfits() == []
+
+
+def test_what_hello_acks_was_sent_by_the_socket_before(world: World, phone: Device) -> None:
+    phone.says_hello(0)
+    before = phone.socket
+    [id] = world.arrive(USER)
+    phone.says_hello(1)
+    assert world.delivery(USER, id).acked_by == before

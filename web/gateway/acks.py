@@ -46,7 +46,8 @@ class Acks:
         key = socket_id, ack.window_from, ack.log_from
         known = self._acks.get(key)
         if known:
-            ack = replace(ack, after=min(known.after, ack.after), through=max(known.through, ack.through))
+            after, through = min(known.after, ack.after), max(known.through, ack.through)
+            ack = replace(ack, after=after, through=through)
         if known or len(self._acks) < MAX_PENDING:
             self._acks[key] = ack
 

@@ -8,6 +8,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from models.store.devices import Ack, Closed
+from models.types import now as utc_now
 from notifier import frames
 from notifier.errors import NotifierError, TooSlow, Unavailable
 from notifier.log import Snapshot
@@ -139,7 +140,14 @@ class Connection:
                 return self._fetch(effect)
             case Acked(window_from, log_from, after, through):
                 ack = Ack(
-                    self.session.user_id, self.session.device, window_from, log_from, after, through, self.id
+                    self.session.user_id,
+                    self.session.device,
+                    window_from,
+                    log_from,
+                    after,
+                    through,
+                    self.id,
+                    utc_now(),
                 )
                 self._gateway.acks.add(self.id, ack)
                 log.debug("acked: socket=%s user=%s through=%d", self.id, self.session.user_id, through)
