@@ -10,7 +10,6 @@ One rule keeps the log whole, whatever the broker loses, doubles or swaps: of an
     NEW ──hello──> JOINING ──joined──> LIVE ──close──> CLOSED
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -168,7 +167,8 @@ class Session:
     _fetching: bool = field(default=False, init=False)
     _asked: int = field(default=0, init=False)  # what was heard when SQL was asked
     _held: int = field(default=0, init=False)  # how many events the buffer held then
-    _buffer: deque[tuple[int, bytes]] = field(default_factory=deque, init=False)
+    # A list: it is mostly empty, and an empty deque takes 700 bytes of each idle socket.
+    _buffer: list[tuple[int, bytes]] = field(default_factory=list, init=False)
     _buffered: int = field(default=0, init=False)  # bytes
     _bucket: TokenBucket = field(init=False)
 
@@ -284,7 +284,7 @@ class Session:
         if self._fetching and self._asked > at.head:
             # SQL is the truth: a seq that it did not know when asked was never committed.
             for _ in range(self._held):
-                _, frame = self._buffer.popleft()
+                _, frame = self._buffer.pop(0)
                 self._buffered -= len(frame)
         if self._fetching:
             self._heard = max(self._heard, at.head)
@@ -329,7 +329,7 @@ class Session:
             seq, frame = self._buffer[0]
             if seq > self.sent + 1:
                 break
-            self._buffer.popleft()
+            self._buffer.pop(0)
             self._buffered -= len(frame)
             if seq == self.sent + 1:
                 effects.append(Send(frame))

@@ -129,6 +129,8 @@ class Wire:
 
     def __init__(self, ws: Server, ping_interval: float) -> None:
         self._ws = ws
+        # The handshake is over: what speaks HTTP is not kept beside what speaks WebSocket.
+        ws.ws = ws.ws.connection
         self._sock: WholeSocket = ws.sock
         self._event: Event = ws.event
         self._readable = False
