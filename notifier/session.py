@@ -182,6 +182,8 @@ class Session:
         """A frame came from the client."""
         if self.phase is Phase.CLOSED:
             return []
+        if now >= self.expires_at:
+            return self.tick(now)  # it came too late, however soon it is looked at
         try:
             if not self._bucket.take(now):
                 raise TooMany(f"more than {self.frames_per_second:g} frames a second")
