@@ -5,6 +5,7 @@ never tried again.
 """
 
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 
 log = logging.getLogger(__name__)
 
+CHUNKS_FOR = 0.2  # seconds that a task goes on with chunks; other tasks wait for it
 RETRY_MAX = 30  # seconds between attempts to store a by-name task while the database is away
 
 
@@ -57,12 +59,16 @@ def update_badge(
 
 @app.task(name=CHUNK, bind=True)
 def dispatch_chunk(self: Task, id: str) -> None:
-    """Dispatch the next recipients of the oldest bulk notification, and ring for those after them.
+    """Dispatch chunks of the oldest bulk notification for a moment, and ring for those after them.
 
-    `id` is the one that was rung for; those accepted before it go first.
+    `id` is the one that was rung for; those accepted before it go first. Each chunk is a transaction
+    of its own, and single alerts go out between two of them.
     """
+    until = time.monotonic() + CHUNKS_FOR
     try:
-        more = runtime.dispatcher.chunk(_rung_at(self))
+        more = True
+        while more and time.monotonic() < until:
+            more = runtime.dispatcher.chunk(_rung_at(self))
     except DatabaseUnavailable as exc:
         log.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
         return
