@@ -142,8 +142,9 @@ def remarks(result: Result, metrics: Sequence[Metric]) -> Iterator[str]:
     sizes = ", ".join(f"{name} {number:g}" for name, number in result["sizes"].items())
     rounds = f"{result['rounds']} round{'s' if result['rounds'] > 1 else ''}"
     pilot = " **A pilot at small sizes, no measurement.**" if result["pilot"] else ""
+    busy = f"load average {result['machine']['load_average'][0]:g} before"
     of = f"seed {result['seed']}, {result['at'][:10]}, commit {result['commit']}"
-    yield f"({sizes}; {rounds}, {of}.){pilot}"
+    yield f"({sizes}; {rounds}, {busy}, {of}.){pilot}"
 
 
 def plot(scenario: Scenario, result: Result) -> str:
