@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import gevent
 from gevent.lock import BoundedSemaphore
 
 from models.engine import Database
@@ -78,5 +79,7 @@ class Joins:
         starts = (wish.joined(at) for wish, at in zip(wishes, found, strict=True) if at)
         joins = [start for start in starts if start]
         if joins:
-            announce(self._database.run(lambda connection: devices.joined(connection, joins, now=utc_now())))
+            delivered = self._database.run(lambda c: devices.joined(c, joins, now=utc_now()))
+            if delivered:
+                gevent.spawn(announce, delivered)  # a slow receiver of the signal holds up nobody's hello
         return found
