@@ -1,6 +1,7 @@
 """What our two databases spell differently: INSERT … ON CONFLICT, and a table of given rows."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -54,3 +55,14 @@ def given(
         for column, type_ in columns.items()
     ]
     return sa.select(*values).subquery(name)
+
+
+#: The type of a moment among the columns of `given`; `moment_text` writes its values.
+MOMENT_TEXT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
+
+
+def moment_text(connection: Connection, moment: datetime) -> str:
+    """Write a moment for `given`: PostgreSQL reads it, SQLite takes it as the text that it keeps."""
+    moment = moment.astimezone(UTC)
+    sqlite = connection.dialect.name == "sqlite"
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if sqlite else moment.isoformat()

@@ -9,13 +9,13 @@ socket closes; while it is NULL (open, or its gateway died) the device's own wor
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import given, insert
+from models.dialect import MOMENT_TEXT, given, insert, moment_text
 from models.tables import deliveries, devices
 from models.types import AnyRow, UtcDateTime
 
@@ -23,9 +23,6 @@ FEW = 64  # entries of one ack that are named one by one; more are a range
 AT_ONCE = 5_000  # entries in one statement
 
 d, v = deliveries.c, devices.c
-
-#: A time in JSON: PostgreSQL reads it, SQLite takes it as the text that it keeps.
-_TEXT_TIME = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +180,7 @@ def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> li
         return []
     # Which, whether it need not be an inbox entry, who acked it and when.
     entries: dict[tuple[str, int], tuple[bool, str | None, str]] = {}
-    texts = {at: _text(connection, at) for at in {ack.at or now for ack in acks}}
+    texts = {at: moment_text(connection, at) for at in {ack.at or now for ack in acks}}
     found: list[Delivered] = []
     for ack in sorted(acks, key=lambda a: (a.user_id, a.through)):
         first = max(ack.after, min(ack.window_from - 1, ack.log_from)) + 1
@@ -225,7 +222,7 @@ def _deliver_entries(
         "seq": sa.BigInteger,
         "in_log": sa.Boolean,
         "socket": sa.Text,
-        "at": _TEXT_TIME,
+        "at": MOMENT_TEXT,
     }
     rows = [dict(zip(columns, entry, strict=True)) for entry in entries]
     acked = given(connection, "acked", columns, rows)
@@ -241,10 +238,3 @@ def _deliver_entries(
         .returning(d.user_id, d.seq, d.notification_id)
     )
     return [Delivered(id, user_id) for user_id, _, id in sorted(changed)]
-
-
-def _text(connection: Connection, moment: datetime) -> str:
-    """Write a moment as the database reads or keeps it."""
-    moment = moment.astimezone(UTC)
-    sqlite = connection.dialect.name == "sqlite"
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if sqlite else moment.isoformat()
