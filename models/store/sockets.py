@@ -5,16 +5,15 @@ sockets without an end: they count as open only while their gateway is heard of.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import insert
+from models.dialect import MOMENT_TEXT, given, insert, insertion, moment_text
 from models.tables import gateways, sockets
-from models.types import AnyRow
+from models.types import AnyRow, UtcDateTime
 
 SEEN_EVERY = 5.0  # seconds between a gateway's signs of life
 LOST_AFTER = timedelta(seconds=30)  # without one
@@ -36,6 +35,9 @@ class Opened:
     window_from: int | None
 
 
+_OPENED = tuple(field.name for field in fields(Opened))
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A socket closed, after it was sent the log up to `sent`."""
@@ -48,37 +50,31 @@ class Ended:
 
 def write(connection: Connection, opened: Sequence[Opened], ended: Sequence[Ended]) -> None:
     """Store which sockets opened and which closed since the last time; told twice changes nothing."""
-    ends = {one.id: one for one in ended}
     if opened:
-        rows = [_row(one, ends.pop(one.id, None)) for one in opened]
-        connection.execute(insert(connection, sockets).on_conflict_do_nothing(), rows)
-    if ends:
-        bind = sa.bindparam
-        connection.execute(
-            sa.update(sockets)
-            .where(s.id == bind("of_socket"))
-            .values(closed_at=bind("at"), code=bind("with"), sent_seq=bind("sent")),
+        rows = [{name: getattr(one, name) for name in _OPENED} for one in opened]
+        statement, values = insertion(connection, sockets, rows)
+        connection.execute(statement.on_conflict_do_nothing(), values)
+    if ended:
+        columns = {"id": sa.Text, "at": MOMENT_TEXT, "code": sa.Integer, "sent": sa.BigInteger}
+        end = given(
+            connection,
+            "ends",
+            columns,
             [
-                {"of_socket": id, "at": one.closed_at, "with": one.code, "sent": one.sent}
-                for id, one in sorted(ends.items())
+                {
+                    "id": one.id,
+                    "at": moment_text(connection, one.closed_at),
+                    "code": one.code,
+                    "sent": one.sent,
+                }
+                for one in ended
             ],
         )
-
-
-def _row(opened: Opened, end: Ended | None) -> dict[str, Any]:
-    return {
-        "id": opened.id,
-        "user_id": opened.user_id,
-        "device": opened.device,
-        "gateway": opened.gateway,
-        "opened_at": opened.opened_at,
-        "after": opened.after,
-        "head": opened.head,
-        "window_from": opened.window_from,
-        "closed_at": end.closed_at if end else None,
-        "code": end.code if end else None,
-        "sent_seq": end.sent if end else None,
-    }
+        connection.execute(
+            sa.update(sockets)
+            .where(s.id == end.c.id)
+            .values(closed_at=sa.type_coerce(end.c.at, UtcDateTime), code=end.c.code, sent_seq=end.c.sent)
+        )
 
 
 def seen(connection: Connection, gateway: str, *, now: datetime, stopped: bool = False) -> None:

@@ -291,3 +291,19 @@ def test_purge_keeps_what_is_young_and_what_is_open_since(site: Site) -> None:
     assert kept == {young, open_long}
     assert lost not in kept
     assert site.world.count(gateways) == 1, "it has been seen since"
+
+
+def test_a_storm_is_written_as_a_few_are(site: Site) -> None:
+    moment = site.world.tick()
+    opened = [Opened(f"s{n}", USER, None, GATEWAY, moment, n or None, n, n or None) for n in range(60)]
+    ended = [Ended(f"s{n}", site.world.tick(), 1012, n) for n in range(60)]
+    site.world.database.run(lambda c: sockets.write(c, opened, ended[:20]))
+    site.world.database.run(lambda c: sockets.write(c, opened, ended[20:]))
+    with site.world.database.read() as connection:
+        found = connection.execute(sa.select(socket_rows).order_by(socket_rows.c.head)).all()
+    assert [(r.id, r.after, r.opened_at, r.window_from) for r in found] == [
+        (one.id, one.after, one.opened_at, one.window_from) for one in opened
+    ]
+    assert [(r.closed_at, r.code, r.sent_seq) for r in found] == [
+        (one.closed_at, one.code, one.sent) for one in ended
+    ]
