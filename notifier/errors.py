@@ -12,6 +12,7 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
     ├── Unauthenticated       401 / 4401
     ├── Forbidden             403 / 4403
     ├── NotFound              404
+    ├── OverLimit             429 / 4429
     ├── Unavailable           503  something we need is down; try again
     │   ├── DatabaseUnavailable
     │   └── BrokerUnavailable
@@ -108,6 +109,18 @@ class NotFound(NotifierError):
 
     status = 404
     title = "Not found"
+
+
+class OverLimit(NotifierError):
+    """Too many of something; the same call may work after `retry_after` seconds."""
+
+    status = 429
+    close_code = 4429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class Unavailable(NotifierError):

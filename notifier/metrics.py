@@ -33,6 +33,16 @@ _BROKER_ERRORS = Counter(
     "notifier_broker_errors", "Failures to reach the broker, or to keep it", ["part"], registry=REGISTRY
 )
 BROKER_ERRORS = {part: _BROKER_ERRORS.labels(part) for part in ("publish", "ring", "subscribe")}
+_REFUSED = Counter(
+    "notifier_refused",
+    "What was refused: POSTs and sockets over a limit, messages of the broker that break a rule",
+    ["what"],
+    registry=REGISTRY,
+)
+REFUSED = {
+    what: _REFUSED.labels(what)
+    for what in ("post", "socket_address", "socket_unauthenticated", "event", "task")
+}
 _LATENCY = Histogram(
     "notifier_latency_seconds", "How long a stage took", ["stage"], buckets=BUCKETS, registry=REGISTRY
 )

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     restart_spread: Seconds = 5.0
     frames_per_second: int = Field(default=50, ge=1, le=100_000)
     sockets_per_user: int = Field(default=100, ge=1, le=1_000_000)
+    sockets_per_address: int = Field(default=10_000, ge=1, le=1_000_000)
+    sockets_unauthenticated: int = Field(default=4_000, ge=1, le=1_000_000)
+    posts_per_minute: int = Field(default=60_000, ge=1, le=100_000_000)
+    proxy_hops: int = Field(default=0, ge=0, le=16)
 
     sweep_interval: Seconds = 2.0
     batch_size: int = Field(default=200, ge=1, le=5_000)

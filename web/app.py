@@ -10,6 +10,7 @@ from pathlib import Path
 import gevent
 from flask import Flask, send_from_directory
 from flask.typing import ResponseReturnValue
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from models.engine import Database, make_engine, unavailable
 from notifier import send
@@ -23,6 +24,7 @@ from notifier.tokens import Tokens
 from web import access, api, cors, dashboard, health, inbox, metrics, problems, reports, timeline
 from web.gateway import Gateway, endpoint
 from web.gateway.revocations import Revocations
+from web.limits import PostLimit
 from web.runtime import EXTENSION, Runtime
 
 MAX_BODY = 1024 * 1024  # bytes
@@ -41,6 +43,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.load()
     metrics.listen()
     app = Flask("web", static_folder=None)
+    if hops := settings.proxy_hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_limited)
     publisher = Publisher(settings)
@@ -60,6 +64,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         tokens=tokens,
         keys=KeyRing(settings.backend_keys()),
         gateway=Gateway(settings, database, publisher, tokens, revocations),
+        posts=PostLimit(settings.posts_per_minute),
     )
     problems.register(app)
     cors.register(app)

@@ -32,7 +32,8 @@ def _is_token(runtime: Runtime, credentials: str) -> bool:
 def backend(*scopes: Scope) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Let only backends call a view whose key has one of `scopes`; sets `g.key`.
 
-    401 without a right key; 403 with a key of other scopes, and with a user's token.
+    401 without a right key; 403 with a key of other scopes, and with a user's token; 429 for a POST
+    beyond what the key may.
     """
     if not scopes or not SCOPES.issuperset(scopes):
         raise TypeError(f"say which scopes may call it: some of {sorted(SCOPES)}")
@@ -49,6 +50,8 @@ def backend(*scopes: Scope) -> Callable[[Callable[P, T]], Callable[P, T]]:
             if key.scopes.isdisjoint(scopes):
                 raise Forbidden(f"this API key lacks the scope {' or '.join(scopes)}")
             g.key = key
+            if request.method == "POST":
+                runtime.posts.take(key)
             return view(*args, **kwargs)
 
         checked.access = "backend"  # type: ignore[attr-defined]

@@ -23,6 +23,7 @@ REASONS = {
     404: "There is no such thing",
     413: "The body is over 1 MiB",
     422: "A rule is broken; `errors` says which",
+    429: "Over a limit; see RateLimit and Retry-After",
     503: "Something needed is down; see Retry-After",
 }
 

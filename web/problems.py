@@ -8,7 +8,7 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from notifier.errors import InvalidInput, NotifierError, Problem, Unavailable
+from notifier.errors import InvalidInput, NotifierError, OverLimit, Problem, Unavailable
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -35,6 +35,8 @@ def _ours(error: NotifierError) -> Response:
     )
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, OverLimit):
+        response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unavailable):
         response.headers["Retry-After"] = str(error.retry_after)
         log.warning("%s %s: %s", request.method, request.path, error)

@@ -12,6 +12,7 @@ from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
 from web.gateway import Gateway
+from web.limits import PostLimit
 
 EXTENSION = "notifier"
 
@@ -28,6 +29,7 @@ class Runtime:
     tokens: Tokens
     keys: KeyRing
     gateway: Gateway
+    posts: PostLimit
 
 
 def current() -> Runtime:

@@ -2,6 +2,7 @@
 
 endpoint   the route: Origin, limits, and the socket that Flask-Sock is given
 wire       one WebSocket on gevent: whole frames out, frames in, pings, a clean close
+admission  how many sockets there may be
 connection one socket's loop: the session's effects, performed
 hub        who is connected here: one subscription a user, shared by their sockets
 acks       what devices acked, written in one go

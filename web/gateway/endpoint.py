@@ -34,6 +34,7 @@ def _before() -> ResponseReturnValue | None:
         raise Forbidden("this origin may not open a socket")
     if runtime.gateway.stopping:
         raise Unavailable("the server restarts")
+    runtime.gateway.admission.check(request.remote_addr)
     prepare(request.environ, runtime.settings.slow_timeout)
     return None
 
@@ -71,7 +72,9 @@ def serve(ws: Server) -> None:
     wire = Wire(ws, gateway.settings.ping_interval)
     connection = Connection(gateway, wire, agent[:256] if agent else None)
     gateway.connections.add(connection)
+    session = connection.session
     try:
-        connection.run()
+        with gateway.admission.visit(request.remote_addr, session.verify) as session.verify:
+            connection.run()
     finally:
         gateway.connections.discard(connection)

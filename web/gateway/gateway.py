@@ -25,6 +25,7 @@ from notifier.signals import emit, notification_read
 from notifier.tokens import Tokens
 from web import metrics
 from web.gateway.acks import Acks
+from web.gateway.admission import Admission
 from web.gateway.connection import Connection
 from web.gateway.hub import Hub
 from web.gateway.joins import Joins
@@ -75,6 +76,7 @@ class Gateway:
             sockets_per_user=settings.sockets_per_user,
         )
         self.joins = Joins(database)
+        self.admission = Admission(settings.sockets_per_address, settings.sockets_unauthenticated)
         self._loops: list[Any] = []
         self._compare_now = gevent.event.Event()
         self._revocations = revocations

@@ -1,0 +1,111 @@
+"""A key over its limit is told when to come back; a client's address is what trusted proxies say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+
+from notifier import send
+from tests.harness.world import migrate, settings
+from web import create_app
+from web.runtime import EXTENSION
+
+ALERT = {"user_id": "u1", "data": {"title": "t", "message": "m", "type": "info"}}
+FIELD = re.compile(r'^"key";r=(\d+);t=(\d+)$')
+
+
+def made(folder: Path, **given: Any) -> Flask:
+    app = create_app(settings(var_dir=folder, demo=False, api_keys="one,two,bi:report:three", **given))
+    migrate(app.extensions[EXTENSION].database.engine)
+    return app
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Flask]:
+    app = made(tmp_path, posts_per_minute=3)
+    yield app
+    app.extensions[EXTENSION].database.dispose()
+    send.use(None)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def post(client: FlaskClient, key: str, body: Any = ALERT) -> Any:
+    return client.post("/api/notifications", json=body, headers={"Authorization": f"Bearer {key}"})
+
+
+def test_each_answer_says_what_is_left(client: FlaskClient) -> None:
+    for left in (2, 1, 0):
+        answer = post(client, "one")
+        assert answer.status_code == 202
+        assert answer.headers["RateLimit-Policy"] == '"key";q=3;w=60'
+        found = FIELD.match(answer.headers["RateLimit"])
+        assert found
+        assert int(found[1]) == left
+        assert 1 <= int(found[2]) <= 60
+
+
+def test_over_the_limit_is_429_with_a_time_to_return_and_stores_nothing(
+    app: Flask, client: FlaskClient
+) -> None:
+    for _ in range(3):
+        post(client, "one")
+    answer = post(client, "one")
+    assert answer.status_code == 429
+    assert answer.mimetype == "application/problem+json"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert FIELD.match(answer.headers["RateLimit"])
+    with app.extensions[EXTENSION].database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM notifications").scalar() == 3
+
+
+def test_a_wrong_body_counts_too_and_says_so(client: FlaskClient) -> None:
+    assert post(client, "one", {}).headers["RateLimit"].startswith('"key";r=2;')
+
+
+def test_one_key_over_its_limit_is_nothing_to_another(client: FlaskClient) -> None:
+    for _ in range(5):
+        post(client, "one")
+    assert post(client, "two").status_code == 202
+
+
+def test_who_has_no_right_counts_for_nobody(client: FlaskClient) -> None:
+    for _ in range(5):
+        assert post(client, "nobody").status_code == 401
+        assert post(client, "three").status_code == 403
+    assert post(client, "one").status_code == 202
+
+
+def test_reading_is_not_counted(client: FlaskClient) -> None:
+    for _ in range(5):
+        answer = client.get("/api/reports/daily", headers={"Authorization": "Bearer one"})
+        assert answer.status_code == 200
+        assert "RateLimit" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("hops", "address", "scheme"),
+    [(0, "127.0.0.1", "http"), (1, "203.0.113.9", "https"), (2, "198.51.100.1", "http")],
+)
+def test_only_trusted_hops_say_who_the_client_is(
+    tmp_path: Path, hops: int, address: str, scheme: str
+) -> None:
+    app = made(tmp_path, proxy_hops=hops)
+    app.add_url_rule("/who", "who", lambda: f"{request.remote_addr} {request.scheme} {request.host}")
+    said = {
+        "X-Forwarded-For": "10.0.0.1, 198.51.100.1, 203.0.113.9",
+        "X-Forwarded-Proto": "http, https",
+        "X-Forwarded-Host": "evil.example",
+    }
+    assert app.test_client().get("/who", headers=said).text == f"{address} {scheme} localhost"
+    app.extensions[EXTENSION].database.dispose()
+    send.use(None)

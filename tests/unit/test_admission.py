@@ -1,0 +1,69 @@
+"""So many sockets of an address, and so many without a hello; the count is right whatever ends one."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from notifier.errors import OverLimit, Unauthenticated
+from notifier.session import Principal
+from web.gateway.admission import Admission, network
+
+
+def verify(token: str) -> Principal:
+    if token == "wrong":
+        raise Unauthenticated
+    return Principal(token, float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("", ""),
+        (None, ""),
+        ("unix:", "unix:"),
+    ],
+)
+def test_what_counts_as_one_address(address: str | None, counts_as: str) -> None:
+    assert network(address) == counts_as
+
+
+def test_an_address_has_so_many_sockets_and_another_is_not_touched() -> None:
+    admission = Admission(per_address=2, unauthenticated=100)
+    with ExitStack() as open_ones:
+        for _ in range(2):
+            admission.check("192.0.2.7")
+            open_ones.enter_context(admission.visit("192.0.2.7", verify))("u")
+        with pytest.raises(OverLimit) as caught:
+            admission.check("192.0.2.7")
+        assert (caught.value.status, caught.value.close_code) == (429, 4429)
+        admission.check("192.0.2.8")
+    admission.check("192.0.2.7")
+    assert not admission._addresses
+
+
+def test_a_good_hello_makes_room_and_a_wrong_one_does_not() -> None:
+    admission = Admission(per_address=100, unauthenticated=1)
+    with admission.visit("a", verify) as verified:
+        with pytest.raises(OverLimit):
+            admission.check("b")
+        with pytest.raises(Unauthenticated):
+            verified("wrong")
+        with pytest.raises(OverLimit):
+            admission.check("b")
+        assert verified("u1").user_id == "u1"
+        verified("u1")  # a fresh token, later on
+        admission.check("b")
+    assert admission._unauthenticated == 0
+
+
+def test_a_socket_that_fails_is_counted_out() -> None:
+    admission = Admission(per_address=1, unauthenticated=1)
+    with pytest.raises(ConnectionError), admission.visit("a", verify):
+        raise ConnectionError
+    admission.check("a")
