@@ -3,7 +3,6 @@
 from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from notifier.broker.topology import answers
 from notifier.errors import NotifierError
 from web import metrics, openapi
 from web.body import write
@@ -47,7 +46,7 @@ def _database(runtime: Runtime) -> str:
 
 
 def _broker(runtime: Runtime) -> str:
-    return "ok" if runtime.gateway.connected or answers(runtime.settings) else "unreachable"
+    return "ok" if runtime.broker_answers() else "unreachable"
 
 
 @blueprint.get("/metrics")

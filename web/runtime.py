@@ -6,6 +6,7 @@ from flask import current_app
 
 from models.engine import Database
 from notifier.broker.publisher import Publisher
+from notifier.broker.topology import answers
 from notifier.keys import KeyRing
 from notifier.ring import Ringer
 from notifier.send import Sender
@@ -29,6 +30,11 @@ class Runtime:
     tokens: Tokens
     keys: KeyRing
     gateway: Gateway
+
+    def broker_answers(self) -> bool:
+        """Whether the broker can be reached now; asks it when no socket has made us connect."""
+        return self.gateway.connected or answers(self.settings)
+
     posts: PostLimit
 
 

@@ -5,7 +5,6 @@ from flask import Blueprint, Response
 from models.store import story as store
 from models.types import now
 from notifier import story as words
-from notifier.broker.topology import answers
 from notifier.draft import check_id
 from notifier.errors import InvalidInput, NotFound
 from notifier.why import summary
@@ -38,9 +37,7 @@ def timeline(id: str) -> Response:
             if found.user_id
             else store.copies(connection, known, limit=wanted.limit + 1, after=wanted.after)
         )
-    broker = None
-    if found.status == "accepted":
-        broker = runtime.gateway.connected or answers(runtime.settings)
+    broker = runtime.broker_answers() if found.status == "accepted" else None
     page = copies[: wanted.limit]
     return write(
         words.as_json(found, at, summary(found, at, broker))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.chaos.stack import Stack
 from tests.harness import backends, processes
 from tests.harness.site import Site, new_user
 from tests.harness.waiting import until
@@ -156,3 +159,34 @@ def test_a_killed_gateway_leaves_a_socket_not_known_to_be_closed(parts: Site) ->
     told = timeline(site, id)
     assert [one["closed_at"] for one in told["sockets"]] == [None]
     assert steps(told)["delivered"] is None
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """PostgreSQL and RabbitMQ of the test's own."""
+    started = Stack("production", tmp_path / "stack")
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.mark.timeout(180)
+def test_what_the_broker_held_up_is_said_to_have_waited_for_it(stack: Stack, tmp_path: Path) -> None:
+    site, user = Site(stack.backends[0], tmp_path), new_user("held")
+    until(lambda: site.api.get("/readyz").status == 200, 45, "/readyz is 200")
+    stack.kill("rabbitmq")
+    id = site.send(user)
+    said = timeline(site, id)["summary"]
+    assert said.startswith("No worker has taken it yet,")
+    assert said.endswith("The broker cannot be reached: it goes out when the broker is back.")
+    assert "The broker cannot be reached" in explain(site, id)
+    time.sleep(2)  # what is held up for less is not worth a word
+    stack.start_again("rabbitmq")
+    until(lambda: timeline(site, id)["status"] == "dispatched", 60, "it is dispatched")
+    told = timeline(site, id)
+    assert re.match("It waited .* before it was rung for|No ring reached a worker", told["summary"]), told
+    at = steps(told)
+    assert at["dispatched"] - at["accepted"] > 2_000  # type: ignore[operator]
+    site.api.close()

@@ -300,6 +300,12 @@ def test_a_notifications_story_has_its_page(operator: FlaskClient, world: World)
     assert operator.get("/reports/notifications/nonsense").status_code == 404
 
 
+def test_the_story_of_one_that_waits_asks_the_broker(operator: FlaskClient, world: World) -> None:
+    """The folder broker is always there; no socket has made this process connect."""
+    page = operator.get(f"/reports/notifications/{world.send('u1')}")
+    assert "The broker answers: is a worker running?" in page.text
+
+
 def test_a_database_that_is_away_is_said_as_a_page(
     operator: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ from web.dashboard.figures import LABELS, Range
 from web.dashboard.session import operator
 from web.describe import public
 from web.runtime import current
+
+log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 ASSETS = {
@@ -95,7 +98,9 @@ def sign_in() -> ResponseReturnValue:
     session.from_our_page()
     response = make_response(redirect(url_for("dashboard.show"), 303))
     if session.sign_in(response, request.form.get("key", "").strip()):
+        log.info("signed in to the reports: address=%s", request.remote_addr)
         return response
+    log.warning("sign-in to the reports refused: address=%s", request.remote_addr)
     return render_template("reports/sign_in.html", wrong=True), 401
 
 
@@ -164,7 +169,7 @@ def story(id: str) -> ResponseReturnValue:
         found = store_story.story(connection, _known(id), user_id, now=at)
     if found is None:
         raise NotFound("there is no such notification" + (" for this user" if user_id else ""))
-    why = summary(found, at, current().gateway.connected if found.status == "accepted" else None)
+    why = summary(found, at, current().broker_answers() if found.status == "accepted" else None)
     return render_template("reports/story.html", story=found, why=why, steps=steps(found, at), at=at)
 
 
@@ -180,6 +185,7 @@ def replay(id: str) -> ResponseReturnValue:
     found = runtime.database.run(lambda connection: status.replay(connection, known))
     if found:
         runtime.ringer.ring(known)
+        log.info("replayed by hand: notification=%s key=%s", known, g.key.name)
     return _back("replayed" if found else "gone")
 
 
@@ -190,6 +196,8 @@ def drop(id: str) -> ResponseReturnValue:
     session.from_our_page()
     known = _known(id)
     found = current().database.run(lambda connection: status.drop(connection, known))
+    if found:
+        log.info("dropped by hand: notification=%s key=%s", known, g.key.name)
     return _back("dropped" if found else "reached")
 
 
