@@ -86,6 +86,19 @@ def test_it_is_not_there_unless_a_key_is_set(sqlite_database: Database, tmp_path
     send.use(None)
 
 
+def test_every_page_but_the_sign_in_and_its_files_is_closed(app: Flask) -> None:
+    access = {
+        rule.rule: getattr(app.view_functions[rule.endpoint], "access", None)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/reports")
+    }
+    assert {rule for rule, who in access.items() if who != "operator"} == {
+        "/reports/sign-in",
+        "/reports/assets/<name>",
+    }
+    assert set(access.values()) == {"operator", "open"}
+
+
 def test_everything_leads_to_the_sign_in(visitor: FlaskClient) -> None:
     for path in ("/reports", "/reports/dead.csv", "/reports/notifications/7"):
         answer = visitor.get(path, headers={"Authorization": f"Bearer {KEY}"})

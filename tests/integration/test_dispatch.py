@@ -375,3 +375,25 @@ def test_chunks_and_batches_and_changes_over_the_same_users_never_deadlock(
     for user in users:
         log = world.log(user)
         assert [entry.seq for entry in log] == list(range(1, len(log) + 1))
+
+
+def test_a_row_keeps_when_it_was_rung_for_and_published(world: World) -> None:
+    single, rung = world.send("u1"), world.tick()
+    moment = world.tick()
+    world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, rung_at=rung))
+    swept = world.send("u1")
+    world.dispatch()
+    world.database.run(lambda c: dispatch.published(c, {single: moment, swept: world.now}))
+    assert (world.notification(single).rung_at, world.notification(single).published_at) == (rung, moment)
+    assert (world.notification(swept).rung_at, world.notification(swept).published_at) == (None, world.now)
+
+
+def test_a_bulk_one_keeps_the_ring_of_its_first_chunk(world: World) -> None:
+    id = world.send(*(f"u{number}" for number in range(150)))
+    first, second = world.tick(), world.tick()
+    for rung in (first, second):
+        world.database.run(
+            lambda c, rung=rung: dispatch.dispatch_chunk(c, id, size=100, now=rung, rung_at=rung)
+        )
+    row = world.notification(id)
+    assert (row.state, row.rung_at, row.dispatched_at) == ("dispatched", first, second)
