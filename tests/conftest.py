@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 from tests.harness import backends, postgres, process_tree, processes
 from tests.harness.backends import Backend
 from tests.harness.rabbitmq import SharedRabbit
+
+# A shell lets what it starts in the background ignore SIGINT, and our processes would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
