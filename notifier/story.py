@@ -156,11 +156,15 @@ def _dispatched(story: Story, now: datetime) -> str:
     if story.dispatched_at:
         return f"{long(story.dispatched_at - story.accepted_at)} after it was accepted"
     if story.status == "dead":
-        return f"dead after {story.attempts} attempts: {story.error}"
+        return f"dead after {counted(story.attempts, 'attempt')}: {story.error}"
     waiting = f"waiting for {long(now - story.accepted_at)}"
     if story.reached:
         return f"{waiting}; {story.reached} of {story.recipients} recipients so far"
-    return f"{waiting}; {story.attempts} attempts failed: {story.error}" if story.attempts else waiting
+    return (
+        f"{waiting}; {counted(story.attempts, 'attempt')} failed: {story.error}"
+        if story.attempts
+        else waiting
+    )
 
 
 def _published(story: Story) -> str:
@@ -184,6 +188,11 @@ def _delivered(story: Story) -> str:
     if copy.acked_by is None:
         return "by being read" if copy.read_at else "acked by a device"
     return f"acked by {story.acker.name}" if story.acker else f"acked by socket {copy.acked_by[:8]}"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def long(span: timedelta) -> str:

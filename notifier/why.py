@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from notifier.story import SLOW_RING, Copy, Socket, Story, long
+from notifier.story import SLOW_RING, Copy, Socket, Story, counted, long
 
 
 def summary(story: Story, now: datetime, broker: bool | None = None) -> str:
@@ -15,7 +15,7 @@ def _sentences(story: Story, now: datetime, broker: bool | None) -> Iterator[str
     if story.copy is not None:
         yield from _copy(story, story.copy, now)
     elif story.status == "dead":
-        yield f"It is dead after {story.attempts} attempts: {story.error}."
+        yield f"It is dead after {counted(story.attempts, 'attempt')}: {story.error}."
         yield f"Once the cause is gone: notifier dead replay {story.id}."
     elif story.status == "accepted":
         yield from _waiting(story, now, broker)
@@ -30,7 +30,7 @@ def _sentences(story: Story, now: datetime, broker: bool | None) -> Iterator[str
 def _waiting(story: Story, now: datetime, broker: bool | None) -> Iterator[str]:
     waited = long(now - story.accepted_at)
     if story.attempts:
-        yield f"It failed {story.attempts} times: {story.error}."
+        yield f"It failed {counted(story.attempts, 'time')}: {story.error}."
         if story.next_attempt_at:
             yield f"The next attempt is due in {long(max(timedelta(0), story.next_attempt_at - now))}."
         return
@@ -79,6 +79,9 @@ def _has_it(story: Story, copy: Copy) -> Iterator[str]:
 
 
 def _has_not(story: Story, copy: Copy, now: datetime) -> Iterator[str]:
+    if not story.sockets and story.rung_at is None and story.published_at is None:
+        yield "No socket is known of that was open, then or since."  # it may be older than what is noted down
+        return
     if not story.sockets:
         yield "No socket was open, and none has been since:"
         yield "it waits in the inbox, and the badge counts it." if story.inbox else "the next one is sent it."

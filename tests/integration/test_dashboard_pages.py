@@ -308,7 +308,7 @@ def test_csv_has_every_figure(operator: FlaskClient, world: World) -> None:
 def test_a_notifications_story_has_its_page(operator: FlaskClient, world: World) -> None:
     [id] = world.arrive("u1")
     page = operator.get(f"/reports/notifications/{id}")
-    assert "No socket was open, and none has been since" in page.text
+    assert "No socket is known of that was open" in page.text
     assert operator.get(f"/reports/notifications/{id}?user_id=stranger").status_code == 404
     assert operator.get("/reports/notifications/nonsense").status_code == 404
 

@@ -209,7 +209,7 @@ def test_one_that_fails_and_one_that_is_dead(site: Site) -> None:
         )  # fmt: skip
 
     fail(2)
-    assert site.why(id) == "It failed 1 times: ValueError: no such type. The next attempt is due in 30.0 s."
+    assert site.why(id) == "It failed 1 time: ValueError: no such type. The next attempt is due in 30.0 s."
     fail(2)
     assert site.why(id) == (
         "It is dead after 2 attempts: ValueError: no such type."
@@ -223,6 +223,12 @@ def test_read_in_the_inbox_without_a_device(site: Site) -> None:
     site.world.tick(59)
     site.world.read(USER, id)
     assert site.why(id) == "It was read 60.0 s after it was in the inbox; no device had acked it before."
+
+
+def test_what_is_older_than_what_is_noted_down_claims_nothing(site: Site) -> None:
+    id = site.world.send(USER)
+    site.world.dispatch()
+    assert site.why(id).endswith("No socket is known of that was open, then or since.")
 
 
 def test_of_many_the_counts_and_pages_of_them(site: Site) -> None:
