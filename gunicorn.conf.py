@@ -7,7 +7,7 @@ import sys
 
 from gunicorn import glogging
 
-from notifier import multiprocess
+from notifier import multiprocess, preflight
 from notifier.errors import SettingError
 from notifier.logs import configure
 from notifier.settings import Settings
@@ -52,7 +52,15 @@ logger_class = Logger
 
 
 def on_starting(server):  # type: ignore[no-untyped-def]
-    """Let several workers count together, so that a scrape that reaches one of them shows all."""
+    """Look whether all is in place, before the first request.
+
+    And let several workers count together, so that a scrape that reaches one of them shows all.
+    """
+    preflight.raise_handles(_settings)
+    try:
+        preflight.check(_settings)
+    except SettingError as exc:
+        sys.exit(str(exc))
     if server.cfg.workers > 1:
         try:
             multiprocess.share(_settings.var_dir / "metrics" / f"web-{_settings.port}")

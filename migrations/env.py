@@ -7,11 +7,11 @@ from alembic import context
 from sqlalchemy.engine import Connection
 
 from models.engine import make_engine
+from models.schema import VERSION_TABLE
 from models.tables import metadata
 from notifier.errors import SettingError
 from notifier.settings import Settings
 
-VERSION_TABLE = "notifier_alembic_version"
 LOCK = 5_318_008_0721  # any number of ours: two migrations at once wait for each other (PostgreSQL)
 
 
@@ -26,7 +26,6 @@ def _configure(connection: Connection) -> None:
         target_metadata=metadata,
         compare_type=True,
         compare_server_default=False,
-        # An application may keep its own tables, and its own alembic, in the same database.
         version_table=VERSION_TABLE,
         render_as_batch=connection.dialect.name == "sqlite",
         transaction_per_migration=True,

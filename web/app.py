@@ -21,7 +21,7 @@ from notifier.ring import Ringer
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
-from web import access, api, cors, dashboard, health, inbox, metrics, problems, reports, timeline
+from web import access, api, cors, dashboard, headers, health, inbox, metrics, problems, reports, timeline
 from web.gateway import Gateway, endpoint
 from web.gateway.revocations import Revocations
 from web.limits import PostLimit
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     problems.register(app)
     cors.register(app)
+    headers.register(app)
     for room in (api, timeline, inbox, reports, access, health):
         app.register_blueprint(room.blueprint)
     if settings.api_keys:
@@ -103,9 +104,7 @@ def _in_time() -> Iterator[None]:
 def _client(name: str) -> ResponseReturnValue:
     if not name.endswith((".js", ".css", ".d.ts")):
         return problems.answer(404, "Not found", "There is no such thing here.")
-    response = send_from_directory(CLIENT, name, max_age=0)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return send_from_directory(CLIENT, name, max_age=0)
 
 
 def _register_demo(app: Flask) -> None:

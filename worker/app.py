@@ -16,7 +16,7 @@ from celery import Celery
 from celery.signals import celeryd_init, setup_logging, worker_ready
 
 from models.engine import Database, make_engine
-from notifier import multiprocess
+from notifier import multiprocess, preflight
 from notifier.broker.publisher import Publisher
 from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.errors import NotifierError, SettingError
@@ -152,6 +152,15 @@ class Runtime:
 def _logging(**_: object) -> None:
     """Log as our other processes do, instead of Celery's own way, and from the first warning on."""
     configure(settings)
+
+
+@celeryd_init.connect
+def _preflight(**_: object) -> None:
+    """Look whether the database is as this version needs it, before the first task."""
+    try:
+        preflight.check_database(settings)
+    except SettingError as exc:
+        sys.exit(str(exc))
 
 
 @celeryd_init.connect

@@ -1,0 +1,39 @@
+"""Whether the database has the tables that this version needs."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+
+from models.engine import Database
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+#: An application may keep its own tables, and its own alembic, in the same database.
+VERSION_TABLE = "notifier_alembic_version"
+
+VERSION = sa.table(VERSION_TABLE, sa.column("version_num", sa.String))
+
+CURRENT, BEHIND, AHEAD = "current", "behind", "ahead"
+
+
+def newest() -> str:
+    """Return the newest migration that this version knows."""
+    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
+
+
+def applied(database: Database) -> str | None:
+    """Return the database's migration; None: it has none of ours. Raises DatabaseUnavailable."""
+    with database.read() as connection:
+        if not sa.inspect(connection).has_table(VERSION_TABLE):
+            return None
+        found: str | None = connection.scalar(sa.select(VERSION.c.version_num))
+        return found
+
+
+def compare(database: Database) -> str:
+    """Return CURRENT, BEHIND, or AHEAD for a migration of a later version. Raises DatabaseUnavailable."""
+    has = applied(database)
+    if has == newest():
+        return CURRENT
+    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+    return BEHIND if has is None or has in known else AHEAD
