@@ -14,15 +14,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.engine import Database, make_engine
-from models.store import devices, dispatch, inbox, log, purge, reports, status
+from models.store import devices, dispatch, inbox, log, purge, reports, sockets, status, story
 from models.store.devices import Ack
+from models.store.sockets import Ended
 from notifier.log import READ, Status
 from tests.harness.world import START, World, empty
 
 BUSY = "busy"
 LONG, USERS, EACH = 60_000, 1_000, 60  # one long log, and many short ones: 120,000 deliveries
+SOCKETS = 50_000
 LATER = START + timedelta(days=1)
-SCANNED = {"deliveries", "changes", "notifications", "inboxes", "devices", "badges", "read_marks"}
+SCANNED = {"deliveries", "changes", "notifications", "inboxes", "devices", "badges", "read_marks", "sockets"}
 
 
 def fill(database: Database) -> None:
@@ -63,6 +65,17 @@ def fill(database: Database) -> None:
             how_many,
             f"INSERT INTO read_marks (user_id, through, at) {columns} - 2100, i.accepted_at FROM many, {one}",
         )
+    many(
+        50,
+        "INSERT INTO gateways (id, started_at, seen_at)"
+        " SELECT 'gateway-' || n, i.accepted_at, i.accepted_at FROM many, notifications i WHERE i.number = 1",
+    )
+    many(
+        SOCKETS,
+        "INSERT INTO sockets (id, user_id, gateway, opened_at, head, closed_at)"
+        " SELECT 'socket-' || n, 'user-' || (n % 1000), 'gateway-' || (n % 50), i.accepted_at, 1,"
+        " CASE WHEN n % 100 > 0 THEN i.accepted_at END FROM many, notifications i WHERE i.number = 1",
+    )
     world.read_through(BUSY, LONG - 2_000)
     early = world.page(BUSY, limit=300, before=5_000)
     world.unread(BUSY, *(item.id for item in early[::3]))
@@ -159,6 +172,7 @@ SQLITE_NAMES = {
     "pk_changes": "sqlite_autoindex_changes_1",
     "pk_inboxes": "sqlite_autoindex_inboxes_1",
     "uq_notifications_id": "sqlite_autoindex_notifications_1",
+    "pk_sockets": "sqlite_autoindex_sockets_1",
 }
 
 
@@ -319,3 +333,26 @@ def test_a_purge_looks_at_the_beginning_of_logs_alone(filled: Database) -> None:
     users = [f"user-{number}" for number in range(1, 20)]
     found = plans(filled, lambda c: purge.purge(c, users, before=LATER, limit=100, now=LATER))
     assert not {scan for plan in found for scan in plan.scans & SCANNED}
+
+
+def test_a_story_looks_up_the_sockets_of_its_user(filled: Database) -> None:
+    with filled.read() as connection:
+        (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
+    found = plans(filled, lambda c: story.story(c, item.id, BUSY, now=LATER))
+    assert not {scan for plan in found for scan in plan.scans & SCANNED}
+    around = plans(filled, lambda c: sockets.around(c, "user-7", START, LATER, limit=50))
+    assert "ix_sockets_user_id_opened_at" in around[0].indexes
+
+
+def test_what_is_open_now_is_found_among_what_is_not_closed(filled: Database) -> None:
+    found = plans(filled, lambda c: sockets.present(c, now=LATER))
+    assert not {scan for plan in found for scan in plan.scans & SCANNED}
+    assert "ix_sockets_open" in {index for plan in found for index in plan.indexes}
+
+
+def test_marks_and_ends_are_looked_up(filled: Database) -> None:
+    with filled.read() as connection:
+        ids = [item.id for item in log.page(connection, BUSY, Status.ALL, 200, None)[0]]
+    assert_indexed(filled, lambda c: dispatch.published(c, dict.fromkeys(ids, LATER)), "uq_notifications_id")
+    ended = [Ended(f"socket-{number}", LATER, 1001, 1) for number in range(1, 201)]
+    assert_indexed(filled, lambda c: sockets.write(c, [], ended), "pk_sockets")
