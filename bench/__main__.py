@@ -10,6 +10,7 @@ from bench import (
     idle,
     jitter,
     latency,
+    purge,
     python_api,
     slow,
     sql,
@@ -22,7 +23,8 @@ from bench.scenario import Scenario
 SCENARIOS: dict[str, Scenario] = {
     module.SCENARIO.name: module.SCENARIO
     for module in (
-        latency, burst, python_api, broadcast, idle, through, storm, sql, growth, slow, jitter, avalanche,
+        latency, burst, python_api, broadcast, idle, through, storm, sql, growth, purge, slow, jitter,
+        avalanche,
     )
 }  # fmt: skip
 

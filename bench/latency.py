@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from bench.load.apart import apart
 from bench.load.http import Poster, alert
@@ -20,15 +21,16 @@ from bench.target import Target, user
 SLOWER = 0.4  # the embedded default is measured at this share of the rate
 
 
-async def load(target: Target, *, rate: float, count: int, users: int) -> Values:
-    """Warm up, then `count` POSTs at `rate` a second, to one user after another."""
-    crowd = Crowd(target, [user(number) for number in range(users)], ack_seconds=0)
+async def load(target: Target, *, rate: float, count: int, users: int, first: int = 0) -> Values:
+    """Warm up, then `count` POSTs at `rate` a second, to one user after another, from number `first` on."""
+    names = [user(number) for number in range(first, first + users)]
+    crowd = Crowd(target, names, ack_seconds=0)
     await crowd.enter()
     poster = Poster(target)
     warm = max(10, count // 10)
-    await steady(poster, warm, rate, users, "warm")
+    await steady(poster, warm, rate, names, "warm")
     await crowd.have(warm, 30)
-    began, posts = await steady(poster, count, rate, users, "")
+    began, posts = await steady(poster, count, rate, names, "")
     await crowd.have(warm + count, 30)
     frames = {title: at - began[title] for title, at in crowd.times().items() if title in began}
     poster.close()
@@ -42,7 +44,7 @@ async def load(target: Target, *, rate: float, count: int, users: int) -> Values
 
 
 async def steady(
-    poster: Poster, count: int, rate: float, users: int, prefix: str
+    poster: Poster, count: int, rate: float, users: Sequence[str], prefix: str
 ) -> tuple[dict[bytes, float], list[float]]:
     """POST at a steady rate, whatever the answers take; return when each began and how long each took."""
     began: dict[bytes, float] = {}
@@ -52,7 +54,7 @@ async def steady(
     async def one(number: int) -> None:
         title = f"{prefix}{number}"
         at = began[title.encode()] = time.monotonic()
-        status = await poster.post("/api/notifications", alert(user(number % users), title))
+        status = await poster.post("/api/notifications", alert(users[number % len(users)], title))
         assert status == 202, status
         posts.append(time.monotonic() - at)
 

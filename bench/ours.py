@@ -77,19 +77,24 @@ def _backend(kind: str, var: Path, crowd: int) -> Iterator[Backend]:
 def target(name: str, kind: str, **options: object) -> Iterator[Target]:
     """The same as the load generator sees it; `options` as for `running`."""
     with running(kind, **options) as site:  # type: ignore[arg-type]
-        backend, python, cwd = site.backend, sys.executable, str(REPO)
-        yield Target(
-            name,
-            backend.port,
-            Ours(backend.secret),
-            headers={"Authorization": f"Bearer {backend.api_key}"},
-            gateway=(site.processes[0].pid,),
-            broker=_own_broker(backend),
-            database_url=backend.database_url.replace("postgresql+psycopg://", "postgresql://"),
-            persisted="SELECT count(*) FROM deliveries",
-            sender=Command([python, "-m", "bench.send"], backend.env, cwd),
-            publisher=Command([python, "-m", "bench.publish", "ours"], backend.env, cwd),
-        )
+        yield target_of(name, site)
+
+
+def target_of(name: str, site: Site) -> Target:
+    """A running site, as the load generator sees it."""
+    backend, python, cwd = site.backend, sys.executable, str(REPO)
+    return Target(
+        name,
+        backend.port,
+        Ours(backend.secret),
+        headers={"Authorization": f"Bearer {backend.api_key}"},
+        gateway=(site.processes[0].pid,),
+        broker=_own_broker(backend),
+        database_url=backend.database_url.replace("postgresql+psycopg://", "postgresql://"),
+        persisted="SELECT count(*) FROM deliveries",
+        sender=Command([python, "-m", "bench.send"], backend.env, cwd),
+        publisher=Command([python, "-m", "bench.publish", "ours"], backend.env, cwd),
+    )
 
 
 def _own_broker(backend: Backend) -> int | None:
