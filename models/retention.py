@@ -7,12 +7,14 @@ each notification with its last delivery. What is known of sockets goes last.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from models.engine import Database
 from models.store import purge, sockets
 
 USERS = 500  # looked at in one step
+SOCKETS_KEPT = timedelta(days=30)  # what is known of sockets, when nothing else is purged
+SOCKETS = 500  # deleted by one transaction at most
 ROWS = 50  # entries deleted by one transaction at most, so that nobody waits for it long
 
 
@@ -45,3 +47,11 @@ def step(database: Database, *, before: datetime, after: str, now: datetime, row
     left = database.run(lambda c: purge.leftovers(c, before, rows))
     more = database.run(lambda c: sockets.purge(c, before, rows)) == rows
     return Step(done.entries, done.notifications + left, (users[-1] if users else after) if more else None)
+
+
+def forget_sockets(database: Database, *, now: datetime) -> bool:
+    """Delete some of what is known of sockets that opened long ago; return whether more may be left.
+
+    A row for each hello would grow for ever. Raises DatabaseUnavailable.
+    """
+    return database.run(lambda c: sockets.purge(c, now - SOCKETS_KEPT, SOCKETS)) == SOCKETS

@@ -245,6 +245,24 @@ def test_what_is_known_of_old_sockets_goes_too(world: World) -> None:
     assert world.count(sockets_table) == 1
 
 
+def test_sockets_of_long_ago_are_forgotten_a_little_at_a_time_even_when_nothing_is_purged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "SOCKETS", 3)
+    opened = [
+        Opened(f"s{number}", "u1", None, "g", opened_at=world.tick(), after=None, head=0, window_from=1)
+        for number in range(5)
+    ]
+    world.database.run(lambda c: sockets.write(c, opened, []))
+    now = world.tick() + retention.SOCKETS_KEPT - timedelta(hours=1)
+    assert not retention.forget_sockets(world.database, now=now)
+    assert world.count(sockets_table) == 5
+    now += timedelta(hours=2)
+    assert retention.forget_sockets(world.database, now=now)
+    assert not retention.forget_sockets(world.database, now=now)
+    assert world.count(sockets_table) == 0
+
+
 def test_the_window_of_a_user_with_nothing_left_is_empty(world: World) -> None:
     world.arrive("u1", WINDOW + 1)
     later(world)()
