@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from notifier import multiprocess
-from notifier.signals import broker_failed, notification_accepted
+from notifier.signals import broker_failed, message_refused, notification_accepted
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
 
@@ -54,6 +54,7 @@ def listen() -> None:
     """Count what this process's rooms tell by signals."""
     notification_accepted.connect(_accepted)
     broker_failed.connect(_broker_failed)
+    message_refused.connect(_message_refused)
 
 
 def _accepted(_sender: object, **_what: Any) -> None:
@@ -62,6 +63,10 @@ def _accepted(_sender: object, **_what: Any) -> None:
 
 def _broker_failed(_sender: object, *, part: str, **_what: Any) -> None:
     BROKER_ERRORS[part].inc()
+
+
+def _message_refused(_sender: object, *, what: str, **_more: Any) -> None:
+    REFUSED[what].inc()
 
 
 def collector() -> Collector:

@@ -17,6 +17,7 @@ from celery.signals import celeryd_init, setup_logging, worker_ready
 
 from models.engine import Database, make_engine
 from notifier import multiprocess, preflight
+from notifier.broker.frames import frame_handler
 from notifier.broker.publisher import Publisher
 from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.errors import NotifierError, SettingError
@@ -24,6 +25,7 @@ from notifier.logs import configure
 from notifier.ring import CHUNK, SEND, rung_now
 from notifier.send import Sender
 from notifier.settings import Settings
+from worker import refusals
 from worker.dispatcher import Dispatcher
 from worker.measures import Measures
 
@@ -67,6 +69,7 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_pool="solo",
+        worker_consumer="worker.refusals:WaryConsumer",
         worker_prefetch_multiplier=4,
         worker_send_task_events=False,
         worker_hijack_root_logger=True,
@@ -91,6 +94,9 @@ def make_app(settings: Settings) -> Celery:
             "schedule": PURGE_INTERVAL,
             "options": {"expires": PURGE_INTERVAL, "queue": TASK_QUEUE},
         }
+    if not settings.file_broker:
+        # No properties that cannot be decoded, and no body of any size, may break the connection.
+        app.conf.broker_transport_options["frame_handler"] = frame_handler(refusals.MAX_BODY)
     for module in settings.events:
         import_module(module)
     return app
@@ -152,6 +158,12 @@ class Runtime:
 def _logging(**_: object) -> None:
     """Log as our other processes do, instead of Celery's own way, and from the first warning on."""
     configure(settings)
+
+
+@celeryd_init.connect
+def _refuse(**_: object) -> None:
+    """Only in a worker: `celery inspect` needs the commands that it does not obey."""
+    refusals.listen()
 
 
 @celeryd_init.connect

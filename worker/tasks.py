@@ -16,6 +16,7 @@ from models.types import now
 from notifier.draft import Draft, draft
 from notifier.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
 from notifier.ring import CHUNK, RUNG_AT, SEND
+from notifier.signals import emit, message_refused
 from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
         # A redelivered task stores nothing new: the broker's id for it is its idempotency key.
         accepted = runtime.sender.send(what, key=f"task:{task.request.id}")
     except InvalidInput as exc:
+        emit(message_refused, task, what="task")
         log.error("task refused: task=%s id=%s problems=%s", task.request.id, given["id"], exc.problems)
         return
     except DatabaseUnavailable as exc:

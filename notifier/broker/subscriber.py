@@ -22,7 +22,7 @@ from notifier.broker.subscription import MAX_BODY, Receiver, Request, Stats, Sub
 from notifier.broker.topology import connection_options
 from notifier.broker.waker import Waker
 from notifier.settings import Settings
-from notifier.signals import broker_failed, emit
+from notifier.signals import broker_failed, emit, message_refused
 
 MAX_SEQ = (1 << 63) - 1  # a bigint
 IDLE = 1.0  # seconds that the loop waits at most before it looks around
@@ -134,6 +134,7 @@ class Subscriber:
         data = _utf8(body)
         if type(seq) is not int or not 0 < seq <= MAX_SEQ or data is None:
             self.stats.refused += 1
+            emit(message_refused, self, what="event")
             if self.stats.refused == 1:
                 log.warning("refused a malformed message (seq %.40r); the next ones are only counted", seq)
             return

@@ -1,0 +1,133 @@
+"""A worker is no interpreter: what comes from the broker and breaks a rule is refused, and stops nothing.
+
+Celery 5.7 alone lets a message end its worker: an empty body, a task's name that is a list, a pickled one
+of protocol 1 raise out of the consumer (celery/worker/consumer/consumer.py, `create_task_handler`), and
+with late acks the broker hands the same message to the next worker. So messages are looked at before Celery
+does, and what it stumbles over nevertheless is refused all the same. Remote control, which would let anybody
+at the broker stop all workers, is cut down to what looks and does not touch.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from celery.signals import task_rejected, task_unknown
+from celery.worker.consumer import Consumer
+from celery.worker.control import Panel
+
+from notifier.signals import emit, message_refused
+
+MAX_BODY = 16 * 1024 * 1024  # bytes; 10,000 user ids of 128 characters and 256 KiB of data fit
+MAX_ID = 255  # characters
+OURS = "notifier."
+
+#: `celery inspect …`, without what shows the configuration.
+COMMANDS = frozenset(
+    {"ping", "clock", "active", "active_queues", "registered", "reserved", "scheduled", "stats"}
+)
+
+log = logging.getLogger(__name__)
+
+
+class WaryConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer, which no message can stop."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        """Return what is called with each message."""
+        handle = super().create_task_handler(*args, **kwargs)
+        lost = (*self.connection_errors, *self.channel_errors)
+
+        def on_task_received(message: Any) -> None:
+            try:
+                why = fault(message, self.app.tasks)
+                if why is None:
+                    handle(message)
+                    return
+            except lost:
+                raise
+            except Exception as exc:  # noqa: BLE001  whatever somebody put there
+                why = f"{type(exc).__name__}: {exc}"[:200]
+            log.error("message refused: reason=%s type=%s bytes=%d",
+                      why, message.content_type, len(message.body or b""))  # fmt: skip
+            if not message.acknowledged:
+                message.reject_log_error(log, lost)
+            _refused(self)
+
+        return on_task_received
+
+
+def fault(message: Any, tasks: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a message as one of our `tasks`; None: nothing."""
+    if str(message.content_type) != "application/json":
+        return "not JSON by its type"
+    body = message.body
+    raw = body.encode() if isinstance(body, str) else bytes(body or b"")
+    if len(raw) > MAX_BODY:
+        return "too big"
+    try:
+        payload = orjson.loads(raw)
+    except ValueError:
+        return "not JSON"
+    headers = message.headers
+    if isinstance(headers, Mapping) and "task" in headers:
+        if not isinstance(payload, list) or len(payload) != 3:
+            return "not [args, kwargs, embed]"
+        return _fault(tasks, headers, *payload)
+    if isinstance(payload, dict) and "task" in payload:  # Celery's protocol 1
+        return _fault(tasks, payload, payload.get("args", []), payload.get("kwargs", {}), {})
+    return "no task"
+
+
+def _fault(
+    tasks: Mapping[str, Any], said: Mapping[str, Any], args: Any, kwargs: Any, embed: Any
+) -> str | None:
+    name, id = said["task"], said.get("id")
+    if not isinstance(name, str) or not name.startswith(OURS) or name not in tasks:
+        return "unknown task"
+    if not isinstance(id, str) or not 0 < len(id) <= MAX_ID:
+        return "no id"
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        return "args is no list, or kwargs no object"
+    try:
+        tasks[name].__header__(*args, **kwargs)  # what Celery checks calls with, at the producer only
+    except TypeError:
+        return "arguments that the task does not take"
+    if not isinstance(embed or {}, dict) or any((embed or {}).values()):
+        return "callbacks, chains and chords are not for us"
+    for field in ("callbacks", "errbacks", "chord", "taskset", "group", "stamped_headers"):
+        if said.get(field):
+            return f"{field} is not for us"
+    retries = said.get("retries")
+    if retries is not None and (type(retries) is not int or retries < 0):
+        return "retries is no number"
+    limits = said.get("timelimit")
+    if limits is not None and not (isinstance(limits, list | tuple) and len(limits) == 2 and not any(limits)):
+        return "time limits are not for us"
+    return next(
+        (f"{field} is no time" for field in ("eta", "expires") if not _is_time(said.get(field))), None
+    )
+
+
+def _is_time(value: Any) -> bool:
+    """Whether it is none, or ISO 8601, as Celery writes it."""
+    if value is None:
+        return True
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def listen() -> None:
+    """Tell of what Celery refuses, and obey no command that changes something."""
+    for refusal in (task_rejected, task_unknown):
+        refusal.connect(_refused, weak=False)
+    for name in set(Panel.data) - COMMANDS:
+        del Panel.data[name]
+
+
+def _refused(sender: object = None, **_: Any) -> None:
+    emit(message_refused, sender, what="task")
