@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StrictInt,
-    StringConstraints,
     ValidationError,
 )
 from pydantic_core import PydanticSerializationError, to_json
@@ -69,22 +69,40 @@ class Event(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# What `check_url` and `EventType.validate` check, in the words of JSON Schema, for the API's description.
+# Of the URLs that are taken, it leaves out those with an IPv6 address or a user's name.
+_NO_NUL = {"pattern": r"^[^\u0000]*$"}
+_IN_URL = r"[^\s\\\u0000-\u001f\u007f-\u009f]"
+_IN_HOST = r"[^\s\\/?#@:\[\]\u0000-\u001f\u007f-\u009f]"
+_PORT = "([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_HTTP = rf"[Hh][Tt][Tt][Pp][Ss]?://{_IN_HOST}+(:{_PORT})?([/?#]{_IN_URL}*)?"
+_URL = {"pattern": rf"^(/|/(?!/){_IN_URL}+|{_HTTP})$"}
+
+
 class Action(Event):
     """A link beside an alert."""
 
-    label: Annotated[str, StringConstraints(min_length=1, max_length=80)]
-    url: Annotated[str, Field(min_length=1, max_length=2_048), AfterValidator(check_url)]
+    label: Annotated[str, Field(min_length=1, max_length=80, json_schema_extra=_NO_NUL)]
+    url: Annotated[
+        str, Field(min_length=1, max_length=2_048, json_schema_extra=_URL), AfterValidator(check_url)
+    ]
 
 
 class Alert(Event):
     """Something the user should know."""
 
-    title: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-    message: Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
+    title: Annotated[str, Field(min_length=1, max_length=200, json_schema_extra=_NO_NUL)]
+    message: Annotated[str, Field(min_length=1, max_length=4_000, json_schema_extra=_NO_NUL)]
     type: Literal["info", "warning", "error", "success"]
     action: Action | None = None
 
 
+def _whole(value: object) -> object:
+    """JSON knows one kind of number: 3.0 is 3 (JSON Schema, core, 4.2.2)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
 BadgeType = Literal["messages", "notifications", "tasks"]
 
 
@@ -92,7 +110,7 @@ class Badge(Event):
     """A number beside an icon."""
 
     type: BadgeType
-    count: Annotated[StrictInt, Field(ge=0, le=2_147_483_647)]
+    count: Annotated[StrictInt, Field(ge=0, le=2_147_483_647), Whole]
 
 
 @dataclass(frozen=True, slots=True)

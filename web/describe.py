@@ -19,14 +19,14 @@ class Description:
         errors: further statuses, each with a problem+json body.
         request: the JSON body.
         query: the query's parameters.
-        headers: request header -> what it is for.
+        headers: request header -> its schema, which says what it is for.
     """
 
     answers: Mapping[int, Answer]
     errors: Sequence[int] = ()
     request: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def describe(
@@ -35,7 +35,7 @@ def describe(
     errors: Sequence[int] = (),
     request: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Callable[[View], View]:
     """Describe the view it decorates."""
 

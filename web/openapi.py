@@ -11,9 +11,10 @@ from pydantic.json_schema import models_json_schema
 from notifier.events import event_types
 from web.describe import Answer, Description
 from web.problems import MEDIA_TYPE
-from web.schemas import ProblemBody, SendBody
+from web.schemas import DEFAULT_EVENT, ProblemBody, SendBody
 
 REF = "#/components/schemas/{model}"
+BY_THE_SERVER = (414, 431)  # answered before the application is asked, so without a problem's body
 REASONS = {
     200: "Done",
     202: "Accepted: durable, whatever happens next",
@@ -22,8 +23,10 @@ REASONS = {
     403: "The credentials do not give this right",
     404: "There is no such thing",
     413: "The body is over 1 MiB",
+    414: "The request line is over 4,094 bytes",
     422: "A rule is broken; `errors` says which",
     429: "Over a limit; see RateLimit and Retry-After",
+    431: "A header is over 8,190 bytes, or there are more than 100",
     503: "Something needed is down; see Retry-After",
 }
 
@@ -76,16 +79,16 @@ def _schemas(descriptions: list[Description]) -> dict[str, Any]:
             if field.get("default", ...) is None:
                 del field["default"]  # it says no more than "optional" does
     if SendBody.__name__ in schemas:
-        schemas[SendBody.__name__] |= {
-            "oneOf": [{"required": ["user_id"]}, {"required": ["user_ids"]}],
-            "allOf": [
-                {
-                    "if": {"properties": {"event": {"const": event.name}}},
-                    "then": {"properties": {"data": {"$ref": REF.format(model=event.schema.__name__)}}},
-                }
-                for event in events
-            ],
-        }
+        schemas[SendBody.__name__]["properties"]["event"] |= {"enum": [event.name for event in events]}
+        schemas[SendBody.__name__]["allOf"] = [
+            {
+                "if": {"properties": {"event": {"const": event.name}}}
+                # Without `event` it is an alert, and no other event's schema counts.
+                | ({} if event.name == DEFAULT_EVENT else {"required": ["event"]}),
+                "then": {"properties": {"data": {"$ref": REF.format(model=event.schema.__name__)}}},
+            }
+            for event in events
+        ]
     return schemas
 
 
@@ -96,8 +99,7 @@ def _operation(
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in arguments
     ]
     parameters += [
-        {"name": name, "in": "header", "description": text, "schema": {"type": "string"}}
-        for name, text in description.headers.items()
+        {"name": name, "in": "header", "schema": schema} for name, schema in description.headers.items()
     ]
     if description.query:
         fields = schemas[description.query.__name__]["properties"]
@@ -107,7 +109,8 @@ def _operation(
         "summary": (view.__doc__ or "").strip().splitlines()[0],
         "security": _security(view),
         "responses": {str(status): _answer(status, body) for status, body in description.answers.items()}
-        | {str(status): _problem(status) for status in description.errors},
+        | {str(status): _problem(status) for status in description.errors}
+        | {str(status): _answer(status, None) for status in BY_THE_SERVER},
     }
     if parameters:
         operation["parameters"] = parameters

@@ -15,12 +15,14 @@ from pydantic import (
 )
 
 from notifier.draft import MAX_KEY
-from notifier.events import MAX_RECIPIENTS, MAX_USER_ID
+from notifier.events import MAX_RECIPIENTS, MAX_USER_ID, Whole
 from notifier.frames import Ids, Seq
 from notifier.log import Status
 
+DEFAULT_EVENT = "alert"
 MAX_PAGE = 200
 MAX_REPORT = 10_000  # rows of a page
+MAX_CURSOR = 1_500  # characters; the longest user id and device need 1,204
 _USER_ID = {
     "type": "string",
     "minLength": 1,
@@ -32,7 +34,26 @@ _AUDIENCE = {"type": "array", "items": _USER_ID, "minItems": 1, "maxItems": MAX_
 _COUNT = {"type": "integer", "minimum": 0, "maximum": 2_147_483_647}
 _BADGES = {"enum": ["messages", "notifications", "tasks"]}
 
-IDEMPOTENCY_KEY = f"1-{MAX_KEY} printable characters; used again with the same body, it answers as before"
+_VISIBLE = "!-~\\u00a1-\\u00ac\\u00ae-\\u00ff"
+IDEMPOTENCY_KEY = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_KEY,
+    # A header's bytes are characters of Latin-1; spaces alone are taken off it.
+    "pattern": f"^[ {_VISIBLE}]*[{_VISIBLE}][ {_VISIBLE}]*$",
+    "description": "Printable characters; used again with the same body, it answers as before",
+}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _one_of(*fields: str) -> dict[str, Any]:
+    """The JSON schema's words for: exactly one of these, where null is as good as absent."""
+    return {
+        "oneOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in fields]
+    }
 
 
 class _Closed(BaseModel):
@@ -45,11 +66,13 @@ class SendBody(_Closed):
     The fields are checked by `notifier.draft`, which the Python API and the tasks share.
     """
 
-    user_id: Annotated[Any, WithJsonSchema(_USER_ID)] = None
-    user_ids: Annotated[Any, WithJsonSchema(_AUDIENCE)] = None
-    event: Annotated[Any, WithJsonSchema({"type": "string", "default": "alert"})] = "alert"
+    model_config = ConfigDict(json_schema_extra=_one_of("user_id", "user_ids"))
+
+    user_id: Annotated[Any, WithJsonSchema(_or_null(_USER_ID))] = None
+    user_ids: Annotated[Any, WithJsonSchema(_or_null(_AUDIENCE))] = None
+    event: Annotated[Any, WithJsonSchema({"type": "string", "default": DEFAULT_EVENT})] = DEFAULT_EVENT
     data: Annotated[Any, WithJsonSchema({"type": "object"})]
-    id: Annotated[Any, WithJsonSchema(_UUID)] = None
+    id: Annotated[Any, WithJsonSchema(_or_null(_UUID))] = None
 
 
 class BadgeBody(_Closed):
@@ -82,7 +105,11 @@ def _day(value: object) -> object:
     return value
 
 
-Day = Annotated[date | None, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Day = Annotated[
+    date | None,
+    BeforeValidator(_day),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"const": ""}]}),
+]
 
 
 class DaysQuery(_Closed):
@@ -102,7 +129,7 @@ class ReportQuery(DaysQuery):
     """Which rows: of which days, and which page; `cursor` is taken from the `Link` of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_REPORT)] = 1_000
-    cursor: Annotated[str, Field(max_length=1_000)] | None = None
+    cursor: Annotated[str, Field(max_length=MAX_CURSOR)] | None = None
 
 
 class IdsBody(_Closed):
@@ -114,11 +141,13 @@ class IdsBody(_Closed):
 class ReadBody(_Closed):
     """Which entries to mark as read: some by `ids`, or all up to the seq `through`."""
 
+    model_config = ConfigDict(json_schema_extra=_one_of("ids", "through"))
+
     ids: Ids | None = None
-    through: Seq | None = None
+    through: Annotated[Seq, Whole] | None = None
 
     @model_validator(mode="after")
-    def _one_of(self) -> "ReadBody":
+    def _only_one(self) -> "ReadBody":
         if (self.ids is None) == (self.through is None):
             raise ValueError("give exactly one of ids and through")
         return self

@@ -115,6 +115,18 @@ def test_a_long_report_leads_from_page_to_page(world: World, api: FlaskClient, n
     assert len({row[key] for row in whole}) == len(whole) > 1
 
 
+def test_the_longest_user_and_device_can_be_paged_over(world: World, api: FlaskClient) -> None:
+    user, moment = "\N{GRINNING FACE}" * 128, world.tick()
+    for device in ("\x01" * 64, "\x01" * 63 + "\x02"):
+        joined = Joined(user, device, "s", None, 1, 0, None)
+        world.database.run(lambda c, joined=joined: devices.joined(c, [joined], now=moment))
+    first = api.get("/api/reports/devices?limit=3&until=9999-12-31", headers=AUTH)
+    path = first.headers["Link"].partition(">")[0].removeprefix("<")
+    second = api.get(path, headers=AUTH)
+    assert second.status_code == 200, second.json
+    assert len(second.json or []) == 1
+
+
 @pytest.mark.parametrize("name", ["daily", "notifications", "devices"])
 @pytest.mark.parametrize(
     ("query", "where"),

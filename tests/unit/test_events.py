@@ -126,9 +126,15 @@ def test_a_badge_within_the_rules_is_taken_as_it_is(kind: str, count: int) -> No
     assert event_type("badge").validate({"type": kind, "count": count}) == {"type": kind, "count": count}
 
 
-@pytest.mark.parametrize("count", [-1, 1.5, 1.0, 2_147_483_648, "1", True, None, [], 10**30])
+@pytest.mark.parametrize("count", [-1, 1.5, 2_147_483_648, 2_147_483_648.0, "1", True, None, [], 10**30])
 def test_a_count_is_a_whole_number_from_0_to_2147483647(count: Any) -> None:
     assert refused("badge", {"type": "tasks", "count": count}) == [["data", "count"]]
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    plain = event_type("badge").validate({"type": "tasks", "count": 3.0})
+    assert plain == {"type": "tasks", "count": 3}
+    assert isinstance(plain["count"], int)
 
 
 @pytest.mark.parametrize("kind", ["mails", "", None, "Messages"])

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from notifier import send
@@ -55,3 +57,47 @@ def test_a_sent_notification_is_described_with_the_schema_of_each_event(app: Fla
     }
     assert cases["alert"]["properties"]["data"]["$ref"].endswith("/Alert")
     assert schemas["Alert"]["properties"]["title"]["maxLength"] == 200
+
+
+ALERT = {"title": "Order Shipped", "message": "m", "type": "info"}
+TO_ONE = {"user_id": "u", "data": ALERT}
+BADGE = {"type": "tasks", "count": 3}
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "right"),
+    [
+        ("SendBody", TO_ONE, True),
+        ("SendBody", TO_ONE | {"event": "alert", "user_ids": None, "id": None}, True),
+        ("SendBody", {"user_ids": ["u", "v"], "data": ALERT}, True),
+        ("SendBody", TO_ONE | {"event": "badge", "data": BADGE}, True),
+        ("SendBody", TO_ONE | {"data": BADGE}, False),
+        ("SendBody", TO_ONE | {"event": "badge"}, False),
+        ("SendBody", TO_ONE | {"event": "nothing"}, False),
+        ("SendBody", TO_ONE | {"user_ids": ["v"]}, False),
+        ("SendBody", TO_ONE | {"user_id": None}, False),
+        ("SendBody", TO_ONE | {"data": ALERT | {"title": "a\0b"}}, False),
+        ("ReadBody", {"through": 3}, True),
+        ("ReadBody", {"through": 3, "ids": None}, True),
+        ("ReadBody", {"through": 3, "ids": ["01a2039a-eb2c-70b1-a9a4-37b2e38a3d4e"]}, False),
+        ("ReadBody", {}, False),
+    ],
+)  # fmt: skip
+def test_the_description_takes_and_refuses_the_bodies_that_the_calls_do(
+    app: Flask, model: str, body: dict[str, Any], right: bool
+) -> None:
+    whole = document(app) | {"$ref": f"#/components/schemas/{model}"}
+    assert Draft202012Validator(whole).is_valid(body) == right
+
+
+@pytest.mark.parametrize(
+    ("url", "right"),
+    [
+        ("/", True), ("/orders/7?a=b#c", True), ("https://shop.example:30000/x", True),
+        ("HTTP://日本.example", True), ("//evil.example", False), ("/\\evil.example", False),
+        ("javascript:alert(1)", False), ("http://", False), ("http://shop.example:65536", False), ("/a b", False), ("/a\x7fb", False), ("orders/7", False),
+    ],
+)  # fmt: skip
+def test_a_link_is_described_as_it_is_checked(app: Flask, url: str, right: bool) -> None:
+    whole = document(app) | {"$ref": "#/components/schemas/Action"}
+    assert Draft202012Validator(whole).is_valid({"label": "Track", "url": url}) == right
