@@ -48,6 +48,7 @@ _LATENCY = Histogram(
 )
 ACCEPT_TO_DISPATCH = _LATENCY.labels("accept_to_dispatch")
 DISPATCH_TO_PUBLISH = _LATENCY.labels("dispatch_to_publish")
+DISPATCH_TO_DELIVERED = _LATENCY.labels("dispatch_to_delivered")
 
 
 def listen() -> None:

@@ -10,9 +10,9 @@ from prometheus_client.registry import Collector
 from models.engine import Database
 from models.store import status
 from notifier.errors import DatabaseUnavailable
-from notifier.metrics import DATABASE_ERRORS, REGISTRY, UNPUBLISHED, collector, listen
+from notifier.metrics import DATABASE_ERRORS, DISPATCH_TO_DELIVERED, REGISTRY, UNPUBLISHED, collector, listen
 
-__all__ = ["DATABASE_ERRORS", "UNPUBLISHED", "exposition", "listen"]
+__all__ = ["DATABASE_ERRORS", "DISPATCH_TO_DELIVERED", "UNPUBLISHED", "exposition", "listen"]
 
 SOCKETS = Gauge(
     "notifier_sockets",

@@ -28,6 +28,7 @@ from notifier.settings import Settings
 from worker import refusals
 from worker.dispatcher import Dispatcher
 from worker.measures import Measures
+from worker.tidy import Tidier
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ class Runtime:
         self._app = app
         self._pid = 0
         self.measures = Measures()
+        self.tidy = Tidier()
 
     def _ready(self) -> None:
         if self._pid != os.getpid():

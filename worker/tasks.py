@@ -83,6 +83,7 @@ def sweep() -> None:
     try:
         found = runtime.dispatcher.drain()
         stalled = runtime.dispatcher.stalled()
+        runtime.tidy(runtime.sender.database)
     except DatabaseUnavailable as exc:
         log.warning("sweep put off: error=%s", exc)
         return

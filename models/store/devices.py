@@ -8,7 +8,7 @@ socket closes; while it is NULL (open, or its gateway died) the device's own wor
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -52,10 +52,16 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A delivery that has just counted as delivered for the first time."""
+    """A delivery that has just counted as delivered for the first time.
+
+    Attributes:
+        notification_id, user_id: which.
+        waited: seconds since it was put into the inbox.
+    """
 
     notification_id: str
     user_id: str
+    waited: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +214,9 @@ def _deliver_range(connection: Connection, ack: Ack, first: int, now: datetime) 
             sa.or_(sa.and_(d.inbox, d.seq >= ack.window_from), d.seq > ack.log_from),
         )
         .values(delivered_at=now, acked_by=ack.socket)
-        .returning(d.seq, d.notification_id)
+        .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
     )
-    return [Delivered(id, ack.user_id) for _, id in sorted(rows)]
+    return _delivered(rows)
 
 
 def _deliver_entries(
@@ -235,6 +241,13 @@ def _deliver_entries(
             sa.or_(d.inbox, acked.c.in_log),
         )
         .values(delivered_at=sa.type_coerce(acked.c.at, UtcDateTime), acked_by=acked.c.socket)
-        .returning(d.user_id, d.seq, d.notification_id)
+        .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
     )
-    return [Delivered(id, user_id) for user_id, _, id in sorted(changed)]
+    return _delivered(changed)
+
+
+def _delivered(rows: Iterable[Any]) -> list[Delivered]:
+    return [
+        Delivered(id, user_id, (delivered - persisted).total_seconds())
+        for user_id, _, id, persisted, delivered in sorted(rows)
+    ]

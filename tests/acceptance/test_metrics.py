@@ -104,6 +104,8 @@ def test_a_scrape_shows_all_processes_of_a_part(watched: Watched) -> None:
             assert grown("notifier_accepted_total") == count
             assert watched.web_now()["notifier_sockets"] == count
             assert grown("notifier_frames_sent_total") >= 3 * count
+            assert grown("notifier_latency_seconds_count stage=dispatch_to_delivered") == count
+            assert 0 < grown("notifier_latency_seconds_sum stage=dispatch_to_delivered") < 10 * count
         until(lambda: watched.web_now()["notifier_broker_up"] == 1, 10, "connected")
         now = watched.web_now()
         assert now["notifier_database_up"] == 1

@@ -92,5 +92,6 @@ def announce(delivered: list[Delivered]) -> None:
     """Tell metrics and signals what has just counted as delivered."""
     metrics.DELIVERED.inc(len(delivered))
     for one in delivered:
+        metrics.DISPATCH_TO_DELIVERED.observe(max(0.0, one.waited))
         log.debug("delivered: notification=%s user=%s", one.notification_id, one.user_id)
         emit(notification_delivered, None, id=one.notification_id, user_id=one.user_id)
