@@ -3,11 +3,12 @@
 gevent, because a thread for each of thousands of sockets does not fit (docs/adr/0003).
 """
 
+import subprocess
 import sys
 
 from gunicorn import glogging
 
-from notifier import multiprocess, preflight
+from notifier import handles, multiprocess
 from notifier.errors import SettingError
 from notifier.logs import configure
 from notifier.settings import Settings
@@ -56,11 +57,10 @@ def on_starting(server):  # type: ignore[no-untyped-def]
 
     And let several workers count together, so that a scrape that reaches one of them shows all.
     """
-    preflight.raise_handles(_settings)
-    try:
-        preflight.check(_settings)
-    except SettingError as exc:
-        sys.exit(str(exc))
+    handles.raise_handles(_settings)
+    # In a process of its own: psycopg looks for gevent when it is imported, and here it is not there yet.
+    if looked := subprocess.run([sys.executable, "-m", "notifier.preflight"], check=False).returncode:
+        sys.exit(looked)
     if server.cfg.workers > 1:
         try:
             multiprocess.share(_settings.var_dir / "metrics" / f"web-{_settings.port}")

@@ -4,22 +4,22 @@ What cannot work, or is no secret at all, stops the start. What works, but not w
 """
 
 import logging
-import resource
+import sys
 from collections.abc import Iterator
 
 from models import schema
 from models.engine import Database, make_engine
 from notifier.errors import DatabaseUnavailable, SettingError
 from notifier.keys import KeyRing
+from notifier.logs import configure
 from notifier.settings import PREFIX, Settings
 
 #: How what was copied from a page begins.
 EXAMPLES = ("change", "example", "default", "password", "your-", "your_")
 SECRET_VARIETY = 8  # different characters; 32 random hex digits have fewer once in 10^7
 KEY_LENGTH = 16  # characters
-SPARE_HANDLES = 200  # beside the sockets: database, broker, logs
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("notifier.preflight")
 
 
 def check(settings: Settings) -> None:
@@ -78,16 +78,10 @@ def _schema(settings: Settings) -> Iterator[str]:
         log.warning("%sDATABASE_URL: a later version has migrated it; upgrade this one soon", PREFIX)
 
 
-def raise_handles(settings: Settings) -> None:
-    """Raise the file-handle limit as far as the system lets us; log when the sockets do not fit."""
-    needed = settings.worker_connections + SPARE_HANDLES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    possible = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
-    if possible < needed:
-        log.warning(
-            "%sWORKER_CONNECTIONS: %d connections do not fit into %d file handles (ulimit -n)",
-            PREFIX, settings.worker_connections, possible,
-        )  # fmt: skip
+if __name__ == "__main__":
+    _settings = Settings.load()
+    configure(_settings)
+    try:
+        check(_settings)
+    except SettingError as _exc:
+        sys.exit(str(_exc))

@@ -10,7 +10,7 @@ import pytest
 
 from models import schema
 from models.engine import Database, make_engine
-from notifier import preflight
+from notifier import handles, preflight
 from notifier.errors import SettingError
 from notifier.settings import Settings
 from tests.harness.world import migrate, settings
@@ -153,6 +153,6 @@ def test_the_limit_is_raised_as_far_as_it_goes(
     limits = Limits(soft, hard)
     monkeypatch.setattr(resource, "getrlimit", limits.getrlimit)
     monkeypatch.setattr(resource, "setrlimit", limits.setrlimit)
-    preflight.raise_handles(settings(worker_connections=10_000))
+    handles.raise_handles(settings(worker_connections=10_000))
     assert limits.now == (after, hard)
     assert said(caplog) == (["NOTIFIER_WORKER_CONNECTIONS"] if warned else [])
