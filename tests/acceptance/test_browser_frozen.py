@@ -26,6 +26,10 @@ pytestmark = pytest.mark.browser
 CLIENT = "document.querySelector('notification-bell')?.client"
 
 
+class NoPageYet(Exception):
+    """The tab is between two pages."""
+
+
 class Tab:
     """A page, by the Chrome DevTools Protocol."""
 
@@ -39,6 +43,8 @@ class Tab:
         while True:
             answer: dict[str, Any] = json.loads(self._socket.recv(timeout=20))
             if answer.get("id") == self._number:
+                if answer.get("error", {}).get("message") == "Cannot find default execution context":
+                    raise NoPageYet
                 assert "error" not in answer, answer
                 return answer
 
@@ -47,7 +53,13 @@ class Tab:
         return answer["result"]["result"].get("value")
 
     def until(self, expression: str, seconds: float = 15) -> None:
-        until(lambda: self.js(f"Boolean({expression})"), seconds, expression)
+        def holds() -> bool:
+            try:
+                return bool(self.js(f"Boolean({expression})"))
+            except NoPageYet:
+                return False
+
+        until(holds, seconds, expression)
 
 
 @pytest.fixture
