@@ -120,7 +120,7 @@ def test_nothing_that_users_say_or_prove_themselves_with_is_in_a_log(site: Site)
         }.items():
             theirs.send_task(name, kwargs=kwargs, queue="notifier", ignore_result=True)
         theirs.send_task("notifier.send_notification", args=[ALERT] * 9, queue="notifier", ignore_result=True)
-    until(lambda: "unregistered task of type 'not.ours'" in logged(site), 20, "the stranger's task is named")
+    until(lambda: "reason=unknown task" in logged(site), 20, "the stranger's task is refused")
     until(lambda: logged(site).count("task refused") == 2, 20, "both tasks are refused")
     site.api.send(user, ALERT)
     site.arrived(user, 4)

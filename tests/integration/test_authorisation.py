@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,8 +187,13 @@ OPS: dict[str, dict[str, Any]] = {
     "auth": {"token": "{user}"},
     "ping": {},
 }
-NOW = time.time()
+NOW = 0.0  # set anew for each test: tokens are made for the present
 EMPTY = Snapshot(0, 0, {}, window=[])
+
+
+@pytest.fixture(autouse=True)
+def _the_present(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "NOW", time.time())
 
 
 def tokens(revoked: dict[str, float] | None = None) -> Tokens:

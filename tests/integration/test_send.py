@@ -319,7 +319,7 @@ def test_a_database_that_takes_connections_and_says_nothing_is_given_up() -> Non
 def test_a_locked_sqlite_file_is_a_database_that_is_away(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.engine.BUSY_TIMEOUT", 50)
+    monkeypatch.setattr("models.engine.BUSY_TIMEOUT", 0.05)
     other = Database(make_engine(str(sqlite_database.engine.url)))
 
     class Silent:
