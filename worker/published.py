@@ -29,6 +29,7 @@ class PublishedMarks:
         self._changed = threading.Condition()
         self._pending: dict[str, datetime] = {}
         self._thread: threading.Thread | None = None
+        self._away = False  # it is said once that the database is
 
     def add(self, ids: Sequence[str], at: datetime) -> None:
         """The broker has taken what these notifications put into inboxes; returns at once."""
@@ -62,8 +63,12 @@ class PublishedMarks:
         try:
             self._database.run(write)
         except Unavailable as exc:
-            log.warning("marks of publishing kept for later: notifications=%d error=%s", len(taken), exc)
+            if not self._away:
+                log.warning("marks of publishing kept for later: notifications=%d error=%s", len(taken), exc)
+            self._away = True
             with self._changed:
                 self._pending = {**taken, **self._pending}
         except Exception:
             log.exception("marks of publishing lost: notifications=%d", len(taken))
+        else:
+            self._away = False

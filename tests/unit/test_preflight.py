@@ -27,7 +27,8 @@ def production(**given: Any) -> Settings:
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The settings that warnings named."""
-    return [record.getMessage().partition(":")[0] for record in caplog.records]
+    names = [record.getMessage().partition(":")[0] for record in caplog.records]
+    return [name for name in names if name.startswith("NOTIFIER_")]
 
 
 def test_a_database_that_does_not_answer_is_said_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
