@@ -1,7 +1,6 @@
 """What our two databases spell differently: INSERT … ON CONFLICT, and a table of given rows."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -37,7 +36,8 @@ def given(
 ) -> sa.FromClause:
     """Return `rows` as a table `name` with these columns (name: SQL type).
 
-    As many parameters as columns, however many rows: so one statement serves all lengths.
+    As many parameters as columns, however many rows: so one statement serves all lengths. Values are
+    written as the columns' types write them, times included.
     """
     if connection.dialect.name == "postgresql":
         arrays = [
@@ -48,7 +48,8 @@ def given(
         ]
         wanted = [sa.column(column, type_) for column, type_ in columns.items()]
         return sa.func.unnest(*arrays).table_valued(*wanted, name=name).render_derived()
-    text = orjson.dumps(list(rows)).decode()
+    write = {column: _writer(connection, type_) for column, type_ in columns.items()}
+    text = orjson.dumps([{column: write[column](row[column]) for column in columns} for row in rows]).decode()
     each = sa.func.json_each(text).table_valued("value")
     values = [
         sa.type_coerce(sa.func.json_extract(each.c.value, f"$.{column}"), type_).label(column)
@@ -57,12 +58,7 @@ def given(
     return sa.select(*values).subquery(name)
 
 
-#: The type of a moment among the columns of `given`; `moment_text` writes its values.
-MOMENT_TEXT = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
-
-
-def moment_text(connection: Connection, moment: datetime) -> str:
-    """Write a moment for `given`: PostgreSQL reads it, SQLite takes it as the text that it keeps."""
-    moment = moment.astimezone(UTC)
-    sqlite = connection.dialect.name == "sqlite"
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f") if sqlite else moment.isoformat()
+def _writer(connection: Connection, type_: Any) -> Callable[[Any], Any]:
+    """Return what turns a value into what SQLite keeps for this type."""
+    kind = sa.types.to_instance(type_).dialect_impl(connection.dialect)
+    return kind.bind_processor(connection.dialect) or (lambda value: value)

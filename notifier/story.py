@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-LOST = timedelta(seconds=30)  # a gateway that gave no sign of life for so long has crashed
+LOST_AFTER = timedelta(seconds=30)  # a gateway that gave no sign of life for so long has crashed
 SLOW_RING = timedelta(seconds=1)  # from accepted to rung: the broker was away
 
 
@@ -42,7 +42,7 @@ class Socket:
 
     def lost(self, now: datetime) -> bool:
         """Whether it was never said to be closed, but its gateway is not heard of any more."""
-        return self.end is None and (self.gateway_seen_at is None or now - self.gateway_seen_at > LOST)
+        return self.end is None and (self.gateway_seen_at is None or now - self.gateway_seen_at > LOST_AFTER)
 
     def sent(self, seq: int) -> bool | None:
         """Whether it was sent the log's entry `seq`; None: not known while it is open."""

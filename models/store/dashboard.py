@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store.sockets import LOST_AFTER
 from models.tables import ACCEPTED, gateways, notifications, sockets
 from models.types import AnyRow, UtcDateTime, UuidText
+from notifier.story import LOST_AFTER
 
 NEWEST = 20_000  # deliveries looked at for latencies
 ROWS = 20  # of a list

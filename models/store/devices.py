@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import MOMENT_TEXT, given, insert, moment_text
+from models.dialect import given, insert
 from models.tables import deliveries, devices
 from models.types import AnyRow, UtcDateTime
 
@@ -185,8 +185,7 @@ def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> li
     if not acks:
         return []
     # Which, whether it need not be an inbox entry, who acked it and when.
-    entries: dict[tuple[str, int], tuple[bool, str | None, str]] = {}
-    texts = {at: moment_text(connection, at) for at in {ack.at or now for ack in acks}}
+    entries: dict[tuple[str, int], tuple[bool, str | None, datetime]] = {}
     found: list[Delivered] = []
     for ack in sorted(acks, key=lambda a: (a.user_id, a.through)):
         first = max(ack.after, min(ack.window_from - 1, ack.log_from)) + 1
@@ -196,7 +195,7 @@ def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> li
         for seq in range(first, ack.through + 1):
             in_log = seq > ack.log_from
             if in_log or seq >= ack.window_from:
-                known = entries.get((ack.user_id, seq), (False, ack.socket, texts[ack.at or now]))
+                known = entries.get((ack.user_id, seq), (False, ack.socket, ack.at or now))
                 entries[ack.user_id, seq] = in_log or known[0], *known[1:]
     places = sorted(entries)
     for start in range(0, len(places), AT_ONCE):
@@ -220,15 +219,15 @@ def _deliver_range(connection: Connection, ack: Ack, first: int, now: datetime) 
 
 
 def _deliver_entries(
-    connection: Connection, entries: Sequence[tuple[str, int, bool, str | None, str]]
+    connection: Connection, entries: Sequence[tuple[str, int, bool, str | None, datetime]]
 ) -> Iterable[Delivered]:
     """One statement for the few newest entries of many users: what a flush mostly is."""
     columns = {
-        "user_id": sa.Text,
-        "seq": sa.BigInteger,
-        "in_log": sa.Boolean,
-        "socket": sa.Text,
-        "at": MOMENT_TEXT,
+        "user_id": sa.Text(),
+        "seq": sa.BigInteger(),
+        "in_log": sa.Boolean(),
+        "socket": sa.Text(),
+        "at": UtcDateTime(),
     }
     rows = [dict(zip(columns, entry, strict=True)) for entry in entries]
     acked = given(connection, "acked", columns, rows)
@@ -240,7 +239,7 @@ def _deliver_entries(
             d.delivered_at.is_(None),
             sa.or_(d.inbox, acked.c.in_log),
         )
-        .values(delivered_at=sa.type_coerce(acked.c.at, UtcDateTime), acked_by=acked.c.socket)
+        .values(delivered_at=acked.c.at, acked_by=acked.c.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
     )
     return _delivered(changed)

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import MOMENT_TEXT, given, insert, insertion, moment_text
+from models.dialect import given, insert, insertion
 from models.tables import ACCEPTED, DEAD, DISPATCHED, badges, deliveries, inboxes, notifications
 from models.types import AnyRow, UtcDateTime, UuidText, milliseconds
 from notifier.log import Entry
@@ -235,14 +235,9 @@ def published(connection: Connection, moments: Mapping[str, datetime]) -> None:
     if connection.dialect.name == "postgresql":
         # Nobody was promised it: no need to wait for the disk.
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-    texts = {at: moment_text(connection, at) for at in set(moments.values())}
-    rows = [{"id": id, "at": texts[at]} for id, at in sorted(moments.items())]
-    mark = given(connection, "mark", {"id": UuidText(), "at": MOMENT_TEXT}, rows)
-    connection.execute(
-        sa.update(notifications)
-        .where(n.id == mark.c.id)
-        .values(published_at=sa.type_coerce(mark.c.at, UtcDateTime))
-    )
+    rows = [{"id": id, "at": at} for id, at in sorted(moments.items())]
+    mark = given(connection, "mark", {"id": UuidText(), "at": UtcDateTime()}, rows)
+    connection.execute(sa.update(notifications).where(n.id == mark.c.id).values(published_at=mark.c.at))
 
 
 def postpone(

@@ -6,17 +6,18 @@ sockets without an end: they count as open only while their gateway is heard of.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import MOMENT_TEXT, given, insert, insertion, moment_text
+from models.dialect import given, insert, insertion
 from models.tables import gateways, sockets
 from models.types import AnyRow, UtcDateTime
+from notifier.story import LOST_AFTER
 
 SEEN_EVERY = 5.0  # seconds between a gateway's signs of life
-LOST_AFTER = timedelta(seconds=30)  # without one
 
 s, g = sockets.c, gateways.c
 
@@ -55,25 +56,13 @@ def write(connection: Connection, opened: Sequence[Opened], ended: Sequence[Ende
         statement, values = insertion(connection, sockets, rows)
         connection.execute(statement.on_conflict_do_nothing(), values)
     if ended:
-        columns = {"id": sa.Text, "at": MOMENT_TEXT, "code": sa.Integer, "sent": sa.BigInteger}
-        end = given(
-            connection,
-            "ends",
-            columns,
-            [
-                {
-                    "id": one.id,
-                    "at": moment_text(connection, one.closed_at),
-                    "code": one.code,
-                    "sent": one.sent,
-                }
-                for one in ended
-            ],
-        )
+        columns = {"id": sa.Text(), "closed_at": UtcDateTime(), "code": sa.Integer(), "sent": sa.BigInteger()}
+        rows = [{name: getattr(one, name) for name in columns} for one in ended]
+        end = given(connection, "ends", columns, rows)
         connection.execute(
             sa.update(sockets)
             .where(s.id == end.c.id)
-            .values(closed_at=sa.type_coerce(end.c.at, UtcDateTime), code=end.c.code, sent_seq=end.c.sent)
+            .values(closed_at=end.c.closed_at, code=end.c.code, sent_seq=end.c.sent)
         )
 
 
@@ -95,8 +84,7 @@ def around(
     Each with its gateway's last sign of life, `seen_at`, and `stopped_at`.
     """
     return connection.execute(
-        sa.select(sockets, g.seen_at, g.stopped_at)
-        .join_from(sockets, gateways, g.id == s.gateway, isouter=True)
+        _with_gateway()
         .where(
             s.user_id == user_id,
             s.opened_at <= end,
@@ -113,6 +101,17 @@ def around(
         .order_by(s.opened_at, s.id)
         .limit(limit)
     ).all()
+
+
+def one(connection: Connection, id: str) -> AnyRow | None:
+    """Return a socket, with its gateway's `seen_at` and `stopped_at`; None: nothing is known of it."""
+    return connection.execute(_with_gateway().where(s.id == id)).first()
+
+
+def _with_gateway() -> sa.Select[Any]:
+    return sa.select(sockets, g.seen_at, g.stopped_at).join_from(
+        sockets, gateways, g.id == s.gateway, isouter=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

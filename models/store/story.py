@@ -10,13 +10,13 @@ from sqlalchemy.engine import Connection
 from models.store import sockets as store_sockets
 from models.store.log import READ_AT
 from models.store.status import counts
-from models.tables import deliveries, gateways, notifications, sockets
+from models.tables import deliveries, notifications
 from models.types import AnyRow
 from notifier.story import Copy, Socket, Story
 
 MAX_SOCKETS = 50  # of one story
 
-n, d, s, g = notifications.c, deliveries.c, sockets.c, gateways.c
+n, d = notifications.c, deliveries.c
 
 
 def story(connection: Connection, id: str, user_id: str | None, *, now: datetime) -> Story | None:
@@ -69,20 +69,12 @@ def copies(connection: Connection, id: str, *, limit: int, after: str | None) ->
 
 def _copies(id: str) -> sa.Select[Any]:
     return sa.select(
-        d.user_id, d.seq, d.persisted_at, d.delivered_at, d.acked_by, READ_AT.label("read"), d.archived_at
+        d.user_id, d.seq, d.persisted_at, d.delivered_at, d.acked_by, READ_AT.label("read_at"), d.archived_at
     ).where(d.notification_id == id)
 
 
 def _read(row: AnyRow) -> Copy:
-    return Copy(
-        user_id=row.user_id,
-        seq=row.seq,
-        persisted_at=row.persisted_at,
-        delivered_at=row.delivered_at,
-        acked_by=row.acked_by,
-        read_at=row.read,
-        archived_at=row.archived_at,
-    )
+    return Copy(**row._asdict())
 
 
 def _copy(connection: Connection, id: str, user_id: str) -> Copy | None:
@@ -93,11 +85,7 @@ def _copy(connection: Connection, id: str, user_id: str) -> Copy | None:
 def _acker(connection: Connection, copy: Copy | None) -> Socket | None:
     if copy is None or copy.acked_by is None:
         return None
-    row = connection.execute(
-        sa.select(sockets, g.seen_at, g.stopped_at)
-        .join_from(sockets, gateways, g.id == s.gateway, isouter=True)
-        .where(s.id == copy.acked_by)
-    ).first()
+    row = store_sockets.one(connection, copy.acked_by)
     return _socket(row) if row else None
 
 
