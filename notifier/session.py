@@ -10,11 +10,12 @@ One rule keeps the log whole, whatever the broker loses, doubles or swaps: of an
     NEW ──hello──> JOINING ──joined──> LIVE ──close──> CLOSED
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from notifier import frames
+from notifier.effects import Acked, Change, Close, Effect, Fetch, Join, Send
 from notifier.errors import BadFrame, HelloTimeout, NotifierError, TooMany, Unauthenticated, Unavailable
 from notifier.log import ARCHIVED, READ, UNREAD, Snapshot
 
@@ -31,64 +32,6 @@ class Principal:
     user_id: str
     expires_at: float
     issued_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send this text frame (UTF-8)."""
-
-    frame: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Close the socket; nothing follows."""
-
-    code: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Join:
-    """Subscribe to the user's events, read a snapshot as of `after`, then call `joined`."""
-
-    user_id: str
-    after: int | None
-    device: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """Read what the user's log holds after `after`, then call `fetched` (or `joined`, with a reset)."""
-
-    user_id: str
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Acked:
-    """The device has what this socket was sent, from `after` (exclusive) up to `through`.
-
-    Sent were: the window's inbox entries from seq `window_from` to `log_from`, and every entry
-    after `log_from`.
-    """
-
-    window_from: int
-    log_from: int
-    after: int
-    through: int
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """The user changes the state of entries: `op` is one of READ, UNREAD, ARCHIVED."""
-
-    op: str
-    ids: Sequence[str] | None
-    through: int | None
-
-
-Effect = Send | Close | Join | Fetch | Acked | Change
 
 
 class Phase(Enum):
@@ -242,6 +185,13 @@ class Session:
         self.spans = [span for span in self.spans[:-1] if span.acked < span.sent] + self.spans[-1:]
         return effects
 
+    def revoke(self, at: float) -> bool:
+        """Tokens issued before `at` are good no more; whether this socket's is one: it ends at once."""
+        if self.phase is Phase.NEW or self.issued_at >= at:
+            return False
+        self.expires_at = -NEVER
+        return True
+
     # ------------------------------------------------------------------ SQL's side
 
     def joined(self, at: Snapshot) -> list[Effect]:
@@ -355,7 +305,8 @@ class Session:
             return []
         if self.phase is Phase.NEW:
             return self.close(HelloTimeout.close_code, f"no hello within {self.hello_timeout:g} s")
-        return self.close(Unauthenticated.close_code, "the token has ended")
+        why = "is revoked" if self.expires_at == -NEVER else "has ended"
+        return self.close(Unauthenticated.close_code, f"the token {why}")
 
     def close(self, code: int, reason: str) -> list[Effect]:
         """End it."""

@@ -30,12 +30,11 @@ class Runtime:
     tokens: Tokens
     keys: KeyRing
     gateway: Gateway
+    posts: PostLimit
 
     def broker_answers(self) -> bool:
         """Whether the broker can be reached now; asks it when no socket has made us connect."""
         return self.gateway.connected or answers(self.settings)
-
-    posts: PostLimit
 
 
 def current() -> Runtime:

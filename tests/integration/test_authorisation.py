@@ -15,9 +15,10 @@ from flask import Flask
 
 from models.store import log
 from notifier import frames, send
+from notifier.effects import Change, Close, Effect
 from notifier.errors import Unauthenticated
 from notifier.log import Snapshot
-from notifier.session import Change, Close, Effect, Phase, Session
+from notifier.session import Phase, Session
 from notifier.tokens import Tokens
 from tests.harness.tokens import HOUR, user_token, wrong_tokens
 from tests.harness.world import migrate, real_time_world, settings
@@ -236,6 +237,28 @@ def test_once_the_token_has_ended_no_op_does_anything(op: str) -> None:
     assert codes(effects) == [4401]
     assert not [effect for effect in effects if isinstance(effect, Change)]
     assert session.receive(frame(op), NOW + 600) == []
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_once_the_token_is_revoked_no_op_does_anything(op: str) -> None:
+    """Not even one that came with the frames that are just being worked on."""
+    session = live()
+    assert session.revoke(NOW + 1)
+    assert session.deadline < NOW, "it is due at once"
+    effects = session.receive(frame(op, user_token("u1", SECRET)), NOW)
+    assert codes(effects) == [4401]
+    assert not [effect for effect in effects if isinstance(effect, Change)]
+
+
+def test_a_revocation_ends_what_was_issued_before_it_alone() -> None:
+    fresh = jwt.encode({"sub": "u1", "iat": NOW, "exp": NOW + 60}, SECRET, algorithm="HS256")
+    session = Session(tokens().verify, NOW)
+    assert not session.revoke(NOW), "nobody is there yet"
+    session.receive(frame("hello", fresh), NOW)
+    assert not session.revoke(NOW)
+    assert session.tick(NOW) == []
+    assert session.revoke(NOW + 1), "while it joins, too"
+    assert codes(session.tick(NOW)) == [4401]
 
 
 @pytest.mark.parametrize("op", ["hello", "auth"])

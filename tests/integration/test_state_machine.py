@@ -28,8 +28,9 @@ from models.store.inbox import Changed
 from models.store.log import READ_AT
 from models.tables import deliveries, metadata
 from notifier import frames
+from notifier.effects import Acked, Change, Effect, Fetch, Join, Send
 from notifier.log import ARCHIVED, READ, UNREAD, Snapshot
-from notifier.session import Acked, Change, Effect, Fetch, Join, Phase, Principal, Send, Session
+from notifier.session import Phase, Principal, Session
 from tests.harness.oracle import Client, Oracle
 from tests.harness.world import World, empty
 

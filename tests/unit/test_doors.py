@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-PURE = ("errors", "events", "frames", "keys", "log", "draft", "session", "settings", "story", "why")
+PURE = (
+    "effects", "errors", "events", "frames", "group", "keys", "log", "draft", "session", "settings",
+    "story", "why",
+)  # fmt: skip
 ALLOWED = {"notifier", "pydantic", "pydantic_core", "pydantic_settings", "orjson", "uuid_utils"}
 HEAVY = (
     "sqlalchemy",

@@ -13,20 +13,14 @@ from typing import Any
 import pytest
 
 from notifier import frames
+from notifier.effects import Acked, Change, Close, Effect, Fetch, Join, Send
 from notifier.errors import Unauthenticated
 from notifier.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot
 from notifier.session import (
     BUFFER_BYTES,
     BUFFER_EVENTS,
-    Acked,
-    Change,
-    Close,
-    Effect,
-    Fetch,
-    Join,
     Phase,
     Principal,
-    Send,
     Session,
 )
 

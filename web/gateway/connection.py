@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from models.store.devices import Ack, Closed
 from models.types import now as utc_now
 from notifier import frames
+from notifier.effects import Acked, Change, Close, Effect, Fetch, Join, Send
 from notifier.errors import NotifierError, TooSlow, Unavailable
 from notifier.log import Snapshot
-from notifier.session import Acked, Change, Close, Effect, Fetch, Join, Phase, Send, Session
+from notifier.session import Phase, Session
 from notifier.signals import client_connected, client_disconnected, emit
 from web import metrics
 from web.gateway.joins import Wish, window_of
@@ -64,6 +65,11 @@ class Connection:
     def heard(self, head: int) -> None:
         """SQL says where the log's head is."""
         if self.session.heard(head):
+            self._wire.wake()
+
+    def revoke(self, at: float) -> None:
+        """The user's tokens issued before `at` (seconds since 1970) are good no more."""
+        if self.session.revoke(at):
             self._wire.wake()
 
     def ask_to_close(self, code: int, reason: str) -> None:

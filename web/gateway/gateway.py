@@ -18,7 +18,7 @@ from notifier.broker.message import Message
 from notifier.broker.publisher import Publisher
 from notifier.broker.subscriber import Subscriber
 from notifier.broker.topology import LOOK_AT_REVOCATIONS, REVOCATIONS, new_gateway_id
-from notifier.errors import BrokerUnavailable, Restarting, Unauthenticated
+from notifier.errors import BrokerUnavailable, Restarting
 from notifier.log import READ
 from notifier.settings import Settings
 from notifier.signals import emit, notification_read
@@ -156,8 +156,8 @@ class Gateway:
             return
         for socket in tuple(self.connections):
             at = new.get(socket.session.user_id)
-            if at is not None and socket.session.issued_at < at:
-                socket.ask_to_close(Unauthenticated.close_code, "the token is revoked")
+            if at is not None:
+                socket.revoke(at)
         log.info("tokens revoked: users=%d gateway=%s", len(new), self.id)
 
     def revoked(self) -> None:
