@@ -58,6 +58,9 @@ def prove(kind: str, runs: int, seed: int, patience: float) -> int:
     print("| sabotage | under the fault | caught in |\n| --- | --- | --- |", flush=True)
     missed = 0
     for sabotage, fault in SHOWN_BY.items():
+        if fault not in CATALOGUE[kind]:
+            print(f"| `{sabotage}` | {fault} | not on {kind} |", flush=True)
+            continue
         with tempfile.TemporaryDirectory(prefix="live-chaos-") as folder:
             faults = [(fault, seed * 10_000 + number) for number in range(1, runs + 1)]
             outcomes = list(matrix(kind, faults, Path(folder) / "stack", sabotage, patience))

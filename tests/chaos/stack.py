@@ -21,7 +21,6 @@ from tests.harness.waiting import free_port, until
 PACE = {
     "NOTIFIER_HEADS_INTERVAL": "2",
     "NOTIFIER_SWEEP_INTERVAL": "1",
-    "NOTIFIER_SWEEP_AFTER": "1",
     "NOTIFIER_DEMO": "0",
 }
 SERVICES = ("postgres", "rabbitmq")

@@ -10,6 +10,7 @@ from tests.chaos.__main__ import matrix, plan
 from tests.chaos.faults import CATALOGUE
 from tests.chaos.report import table
 from tests.chaos.run import Outcome
+from tests.chaos.sabotage import SABOTAGES, SHOWN_BY
 
 SHORT = {
     "production": [
@@ -37,6 +38,11 @@ def test_the_plan_has_every_fault_once_before_any_twice() -> None:
     for kind, faults in CATALOGUE.items():
         planned = [name for name, _ in plan(kind, 2 * len(faults), 7, [])]
         assert sorted(planned[: len(faults)]) == sorted(faults) == sorted(planned[len(faults) :])
+
+
+def test_every_sabotage_has_a_fault_that_shows_it() -> None:
+    assert SHOWN_BY.keys() == SABOTAGES.keys()
+    assert set(SHOWN_BY.values()) <= CATALOGUE["production"].keys()
 
 
 def test_the_plan_follows_the_seed() -> None:
