@@ -24,9 +24,21 @@ window.Notification = class {
 CONSENT = "localStorage.setItem('notifier.desktop', 'on')"
 
 
-def look(tab: Tab, sight: str) -> None:
-    """The tab comes into sight, or goes out of it."""
+LOCKS = "(await navigator.locks.query()).held.filter(({ name }) => name === 'notifier.in-sight').length"
+
+
+def look(tab: Tab, sight: str, *, in_sight: int) -> None:
+    """The tab comes into sight, or goes out of it; wait until so many tabs are known to be in sight."""
     tab.js(f"{{ window.sight = {sight!r}; document.dispatchEvent(new Event('visibilitychange')) }}")
+    tab.wait(lambda: tab.page.evaluate(f"async () => {LOCKS}") == in_sight, 10, f"{in_sight} in sight")
+
+
+def decided(*tabs: Tab, unread: int) -> None:
+    """Every tab has the alert, and has asked whether another one is in sight: the browser answers in turn."""
+    for tab in tabs:
+        tab.until(f"{BELL}.client.store.unread === {unread}")
+    for tab in tabs:
+        tab.page.evaluate(f"async () => {LOCKS}")
 
 
 def desk(visit: Visit, user: str) -> tuple[Tab, Tab]:
@@ -44,42 +56,36 @@ def shown(*tabs: Tab) -> list[str]:
 
 def test_without_consent_nothing_is_shown(visit: Visit, shop_site: Site, user: str) -> None:
     leader, other = desk(visit, user)
-    for tab in (leader, other):
-        look(tab, "hidden")
+    look(leader, "hidden", in_sight=1)
+    look(other, "hidden", in_sight=0)
     shop_site.send(user, "Quiet")
-    other.until(f"{BELL}.client.store.unread === 1")
-    leader.page.wait_for_timeout(300)
+    decided(leader, other, unread=1)
     assert shown(leader, other) == []
 
 
 def test_one_desktop_notification_when_no_tab_is_in_sight(visit: Visit, shop_site: Site, user: str) -> None:
     leader, other = desk(visit, user)
     leader.js(CONSENT)
-    for tab in (leader, other):
-        look(tab, "hidden")
-    leader.page.wait_for_timeout(300)
+    look(leader, "hidden", in_sight=1)
+    look(other, "hidden", in_sight=0)
     shop_site.send(user, "Nobody looks")
     leader.until("window.shown.length === 1")
-    other.page.wait_for_timeout(300)
+    decided(leader, other, unread=1)
     assert [line.split(":")[0] for line in shown(leader, other)] == ["Nobody looks"]
 
 
 def test_none_while_another_tab_is_in_sight(visit: Visit, shop_site: Site, user: str) -> None:
     leader, other = desk(visit, user)
     leader.js(CONSENT)
-    look(leader, "hidden")
-    leader.page.wait_for_timeout(300)
+    look(leader, "hidden", in_sight=1)
     shop_site.send(user, "A toast is enough")
     other.until(f"{BELL}.shadowRoot.querySelector('.toast')")
-    leader.page.wait_for_timeout(300)
+    decided(leader, other, unread=1)
     assert shown(leader, other) == []
-    look(other, "hidden")
-    leader.page.wait_for_timeout(300)
+    look(other, "hidden", in_sight=0)
     shop_site.send(user, "Now nobody looks")
     leader.until("window.shown.length === 1")
-    look(other, "visible")
-    leader.page.wait_for_timeout(300)
+    look(other, "visible", in_sight=1)
     shop_site.send(user, "And again")
-    other.until(f"{BELL}.client.store.unread === 3")
-    leader.page.wait_for_timeout(300)
+    decided(leader, other, unread=3)
     assert len(shown(leader, other)) == 1

@@ -6,11 +6,12 @@ import random
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from notifier.group import Group
+from tests.harness.waiting import until
 
 SOON = 10.0
 
@@ -92,16 +93,47 @@ def test_what_concerns_everybody_is_told_to_everybody_in_the_group_and_tried_onc
             assert answers[number] == (None if 0 in some else number**2)
 
 
+class Held:
+    """Work that goes on when the test says so."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def __call__(self, numbers: Sequence[int]) -> list[int | Exception]:
+        self.groups.append(list(numbers))
+        self.begun.set()
+        assert self.go_on.wait(SOON)
+        return [n * n for n in numbers]
+
+
+def come_in_turn(
+    group: Group[int, int], pool: ThreadPoolExecutor, numbers: Sequence[int]
+) -> list[Future[object]]:
+    """Callers that come one after the other, while the work is held up."""
+    calls = []
+    for waiting, number in enumerate(numbers, 1):
+        calls.append(pool.submit(interruptible, group, number))
+        until(lambda waiting=waiting: len(group._waiting) == waiting, SOON, "it waits")  # type: ignore[misc]
+    return calls
+
+
+def interruptible(group: Group[int, int], number: int) -> object:
+    try:
+        return group(number)
+    except Interrupt:
+        return Interrupt
+
+
 def test_those_who_come_first_go_first() -> None:
-    work = Work(0.2)
+    work = Held()
     group = Group(work, most=2)
-    threads = []
-    for number in (1, 2, 3, 4, 5):
-        threads.append(threading.Thread(target=group, args=(number,)))
-        threads[-1].start()
-        time.sleep(0.03)
-    for thread in threads:
-        thread.join(SOON)
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(interruptible, group, 1)
+        assert work.begun.wait(SOON)
+        rest = come_in_turn(group, pool, [2, 3, 4, 5])
+        work.go_on.set()
+        assert [call.result(SOON) for call in (first, *rest)] == [1, 4, 9, 16, 25]
     assert work.groups == [[1], [2, 3], [4, 5]]
 
 
@@ -142,32 +174,23 @@ def test_one_who_is_interrupted_leaves_nobody_waiting(monkeypatch: pytest.Monkey
     assert group(5) == 25
 
 
-def test_when_the_leader_is_interrupted_the_next_one_does_it_again() -> None:
-    begun = threading.Event()
-    groups: list[list[int]] = []
+class Interrupted(Held):
+    """Its second group's leader is interrupted."""
 
-    def work(numbers: Sequence[int]) -> list[int | Exception]:
-        groups.append(list(numbers))
-        begun.set()
-        if len(groups) == 2:
+    def __call__(self, numbers: Sequence[int]) -> list[int | Exception]:
+        answers = super().__call__(numbers)
+        if len(self.groups) == 2:
             raise Interrupt
-        time.sleep(0.1)
-        return [n * n for n in numbers]
+        return answers
 
+
+def test_when_the_leader_is_interrupted_the_next_one_does_it_again() -> None:
+    work = Interrupted()
     group = Group(work, most=3)
-
-    def call(number: int) -> object:
-        try:
-            return group(number)
-        except Interrupt:
-            return Interrupt
-
-    with ThreadPoolExecutor(4) as threads:
-        first = threads.submit(call, 1)
-        assert begun.wait(SOON)
-        rest = []
-        for number in (2, 3, 4):
-            rest.append(threads.submit(call, number))
-            time.sleep(0.02)
-        assert [one.result(SOON) for one in (first, *rest)] == [1, Interrupt, 9, 16]
-    assert groups == [[1], [2, 3, 4], [3, 4]]
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(interruptible, group, 1)
+        assert work.begun.wait(SOON)
+        rest = come_in_turn(group, pool, [2, 3, 4])
+        work.go_on.set()
+        assert [call.result(SOON) for call in (first, *rest)] == [1, Interrupt, 9, 16]
+    assert work.groups == [[1], [2, 3, 4], [3, 4]]
