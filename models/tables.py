@@ -218,6 +218,15 @@ revocations = sa.Table(
 # What is new since a gateway last looked.
 sa.Index("ix_revocations_revoked_at", revocations.c.revoked_at)
 
+#: Each restore of an older backup: from `base` on, logs count on, and those begin that begin after it.
+restores = sa.Table(
+    "restores",
+    metadata,
+    sa.Column("base", sa.BigInteger, autoincrement=False, nullable=False),
+    sa.Column("restored_at", UtcDateTime, nullable=False),
+    sa.PrimaryKeyConstraint("base"),
+)
+
 #: What is left of purged deliveries: how many took so many milliseconds from accepted to delivered.
 report_history = sa.Table(
     "report_history",

@@ -25,13 +25,14 @@ def page() -> Response:
     with current().database.read() as connection:
         items, head = log.page(connection, g.user_id, wanted.status, wanted.limit + 1, wanted.before)
         badges = log.badge_counts(connection, g.user_id)
+        seq = head.seq if head else log.origin(connection)
     more = len(items) > wanted.limit
     items = items[: wanted.limit]
     return write(
         {
             "items": [frames.item_json(item) for item in items],
             "next": items[-1].seq if more else None,
-            "seq": head.seq if head else 0,
+            "seq": seq,
             "unread": head.unread if head else 0,
             "badges": badges,
         }

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.dialect import given, insert, insertion
+from models.store.log import origin
 from models.tables import ACCEPTED, DEAD, DISPATCHED, badges, deliveries, inboxes, notifications
 from models.types import AnyRow, UtcDateTime, UuidText, milliseconds
 from notifier.log import Entry
@@ -227,7 +228,16 @@ def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]
         ).returning(inboxes.c.user_id, inboxes.c.seq, inboxes.c.unread),
         parameters,
     )
-    return {user: [seq - taken[user], count - unread[user]] for user, seq, count in heads}
+    before = {user: [seq - taken[user], count - unread[user]] for user, seq, count in heads}
+    new = [user for user, (seq, _) in before.items() if seq == 0]
+    if new and (base := origin(connection)):
+        connection.execute(
+            sa.update(inboxes)
+            .where(inboxes.c.user_id.in_(new))
+            .values(seq=inboxes.c.seq + base, read_through=base, purged_seq=base)
+        )
+        before |= {user: [base, before[user][1]] for user in new}
+    return before
 
 
 def published(connection: Connection, moments: Mapping[str, datetime]) -> None:

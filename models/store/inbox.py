@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store.log import READ_AT, change_entry, inbox_row
+from models.store.log import READ_AT, change_entry, inbox_row, origin
 from models.tables import changes, deliveries, inboxes, read_marks
 from models.types import AnyRow
 from notifier.log import MOVES, READ, UNREAD, Entry, Status
@@ -44,7 +44,7 @@ def change(connection: Connection, user_id: str, op: str, ids: Sequence[str], *,
     """
     head = inbox_row(connection, user_id, lock=True)
     if head is None:
-        return Changed(0, 0, None)
+        return Changed(origin(connection), 0, None)
     sources, target = MOVES[op]
     rows = connection.execute(
         sa.select(d.seq, d.notification_id, d.archived_at, d.delivered_at, READ_AT.label("read")).where(
@@ -102,7 +102,7 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
     """
     head = inbox_row(connection, user_id, lock=True)
     if head is None:
-        return Changed(0, 0, None)
+        return Changed(origin(connection), 0, None)
     through = min(through, head.seq)
     kept = connection.execute(
         sa.update(deliveries)

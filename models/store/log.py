@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.dialect import given
-from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks
+from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks, restores
 from models.types import AnyRow, milliseconds
 from notifier.log import MAX_BEHIND, WINDOW, Entry, Item, Snapshot, Status, reset_reason
 
@@ -56,17 +56,18 @@ def snapshots(
     """
     heads = inbox_rows(connection, {user_id for user_id, _ in wishes})
     counts = badges_of(connection, heads)
+    empty = origin(connection) if any(user_id not in heads for user_id, _ in wishes) else 0
     spans = []
     for user_id, after in wishes:
-        seq = heads[user_id].seq if user_id in heads else 0
+        seq = heads[user_id].seq if user_id in heads else empty
         if after is not None and after < seq <= after + near:
             spans.append((user_id, after, seq))
     logs = logs_of(connection, spans)
     found: list[Snapshot | None] = []
     for user_id, after in wishes:
         head = heads.get(user_id)
-        seq, unread = (head.seq, head.unread) if head else (0, 0)
-        reset = reset_reason(after, seq, head.purged_seq if head else 0) if after is not None else None
+        seq, unread = (head.seq, head.unread) if head else (empty, 0)
+        reset = reset_reason(after, seq, head.purged_seq if head else empty) if after is not None else None
         badge = counts.get(user_id, {})
         if after is None or reset is not None:
             items = unread_items(connection, user_id, head.read_through, WINDOW) if head and unread else []
@@ -76,6 +77,11 @@ def snapshots(
         else:
             found.append(None)
     return found
+
+
+def origin(connection: Connection) -> int:
+    """Return the seq after which a new log begins: 0, or where all were moved to (see `store.restores`)."""
+    return connection.scalar(sa.select(sa.func.max(restores.c.base))) or 0
 
 
 def inbox_rows(connection: Connection, user_ids: Iterable[str]) -> dict[str, AnyRow]:
