@@ -16,7 +16,7 @@ from typing import Any
 from celery import Celery
 from uuid_utils import uuid7
 
-from notifier.broker.topology import TASK_QUEUE, configure_celery
+from notifier.broker.topology import TASK_QUEUE, configure_celery, connect_once
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit
 
@@ -27,7 +27,6 @@ CHUNK = "notifier.dispatch_chunk"
 RUNG_AT = "rung_at"  # message header: when it was sent, in milliseconds since 1970 UTC
 PAUSE = 0.005  # seconds between two rings, at least
 RETRY = 1.0  # seconds between attempts while the broker is away
-CONNECT = 2.0  # seconds
 MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
 EXIT_FLUSH = 2.0  # seconds
 
@@ -138,7 +137,7 @@ class Ringer:
         app = Celery("notifier", set_as_current=False)
         configure_celery(app, self._settings)
         connection = app.connection_for_write()
-        connection.ensure_connection(max_retries=1, timeout=CONNECT)
+        connect_once(connection, self._settings)
         return app, app.amqp.Producer(connection, auto_declare=False)
 
     @staticmethod

@@ -18,6 +18,7 @@ from notifier.keys import KeyRing
 
 PREFIX = "NOTIFIER_"
 FILE_BROKER = "filesystem://"
+AMQP = ("amqp://", "amqps://", "pyamqp://")
 SECRET_BYTES = 32
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     retry_max: Seconds = 300.0
     retention_days: int = Field(default=0, ge=0, le=36_500)
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
+    task_queue_type: Literal["classic", "quorum"] = "classic"
 
     @classmethod
     def load(cls, **given: Any) -> Self:
@@ -163,9 +165,8 @@ class Settings(BaseSettings):
             )
         fill(self, "database_url", url)
         broker = self.broker_url or FILE_BROKER
-        if not all(
-            u.startswith((FILE_BROKER, "amqp://", "amqps://", "pyamqp://")) for u in broker.split(";")
-        ):
+        schemes = AMQP if ";" in broker else (FILE_BROKER, *AMQP)
+        if not all(url.strip().startswith(schemes) for url in broker.split(";")):
             raise SettingError(f"{PREFIX}BROKER_URL: must begin with amqp:// or amqps:// (or {FILE_BROKER})")
         fill(self, "broker_url", broker)
         return self

@@ -28,6 +28,7 @@ from notifier.settings import Settings
 from worker import refusals
 from worker.dispatcher import Dispatcher
 from worker.measures import Measures
+from worker.parking import Parking
 from worker.tidy import Tidier
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ class Runtime:
         self._pid = 0
         self.measures = Measures()
         self.tidy = Tidier()
+        self.parking = Parking(lambda: self.sender.database)
 
     def _ready(self) -> None:
         if self._pid != os.getpid():
@@ -163,9 +165,18 @@ def _logging(**_: object) -> None:
 
 
 @celeryd_init.connect
+def _not_worth_a_line(**_: object) -> None:
+    """Celery warns at each delayed task on a quorum queue; ours wait two seconds at most (docs/adr/0021)."""
+    logging.getLogger("celery.app.base").addFilter(
+        lambda record: not str(record.msg).startswith("Direct exchanges are not supported")
+    )
+
+
+@celeryd_init.connect
 def _refuse(**_: object) -> None:
     """Only in a worker: `celery inspect` needs the commands that it does not obey."""
     refusals.listen()
+    runtime.parking.listen()
 
 
 @celeryd_init.connect

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from celery.exceptions import WorkerShutdown
 from celery.signals import task_rejected, task_unknown
 from celery.worker.consumer import Consumer
 from celery.worker.control import Panel
@@ -22,6 +23,8 @@ from notifier.signals import emit, message_refused
 MAX_BODY = 16 * 1024 * 1024  # bytes; 10,000 user ids of 128 characters and 256 KiB of data fit
 MAX_ID = 255  # characters
 OURS = "notifier."
+DELAYED = ":DelayedDelivery"
+TYPE_DIFFERS = "inequivalent arg 'x-queue-type'"
 
 #: `celery inspect …`, without what shows the configuration.
 COMMANDS = frozenset(
@@ -33,6 +36,25 @@ log = logging.getLogger(__name__)
 
 class WaryConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer, which no message can stop."""
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
+        """Celery's steps, without its queues for delayed tasks.
+
+        With a quorum queue it would declare 28 more for them, at each broker of the list in turn, and
+        wait for those that are down before it takes the first task. We delay in SQL.
+        """
+
+        default_steps = tuple(step for step in Consumer.Blueprint.default_steps if DELAYED not in step)
+
+    def start(self) -> None:
+        """Consume until told to stop; a queue of the other type is a wrong setting, said in one line."""
+        try:
+            super().start()
+        except self.channel_errors as exc:
+            if TYPE_DIFFERS not in str(exc):
+                raise
+            log.critical("NOTIFIER_TASK_QUEUE_TYPE: the queue at RabbitMQ is of the other type: %s", exc)
+            raise WorkerShutdown(1) from None
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Return what is called with each message."""
@@ -51,9 +73,9 @@ class WaryConsumer(Consumer):  # type: ignore[misc]
                 why = f"{type(exc).__name__}: {exc}"[:200]
             log.error("message refused: reason=%s type=%s bytes=%d",
                       why, message.content_type, len(message.body or b""))  # fmt: skip
+            _refused(self, message, why)
             if not message.acknowledged:
                 message.reject_log_error(log, lost)
-            _refused(self)
 
         return on_task_received
 
@@ -62,8 +84,7 @@ def fault(message: Any, tasks: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a message as one of our `tasks`; None: nothing."""
     if str(message.content_type) != "application/json":
         return "not JSON by its type"
-    body = message.body
-    raw = body.encode() if isinstance(body, str) else bytes(body or b"")
+    raw = _raw(message.body)
     if len(raw) > MAX_BODY:
         return "too big"
     try:
@@ -110,6 +131,11 @@ def _fault(
     )
 
 
+def _raw(body: Any) -> bytes:
+    """Return a message's body as it came; the file broker hands over text."""
+    return body.encode(errors="surrogatepass") if isinstance(body, str) else bytes(body or b"")
+
+
 def _is_time(value: Any) -> bool:
     """Whether it is none, or ISO 8601, as Celery writes it."""
     if value is None:
@@ -124,10 +150,22 @@ def _is_time(value: Any) -> bool:
 def listen() -> None:
     """Tell of what Celery refuses, and obey no command that changes something."""
     for refusal in (task_rejected, task_unknown):
-        refusal.connect(_refused, weak=False)
+        refusal.connect(_refused_by_celery, weak=False)
     for name in set(Panel.data) - COMMANDS:
         del Panel.data[name]
 
 
-def _refused(sender: object = None, **_: Any) -> None:
-    emit(message_refused, sender, what="task")
+def _refused_by_celery(sender: object, message: Any, exc: Exception | None = None, **_: Any) -> None:
+    _refused(sender, message, f"Celery: {type(exc).__name__}" if exc else "Celery: no task")
+
+
+def _refused(sender: object, message: Any, why: str) -> None:
+    emit(
+        message_refused,
+        sender,
+        what="task",
+        reason=why,
+        headers=message.headers,
+        content_type=message.content_type,
+        body=_raw(message.body),
+    )

@@ -11,8 +11,9 @@ import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from notifier.broker import Publisher, celery_config
+from notifier.broker import Publisher, celery_config, topology
 from notifier.errors import BrokerUnavailable
+from notifier.ring import Ringer
 from notifier.settings import Settings
 from tests.harness.rabbitmq import PLACES, PrivateRabbit
 from tests.harness.services import find_binary
@@ -142,6 +143,20 @@ def test_a_queue_deleted_behind_our_back_is_made_again(rabbit: PrivateRabbit, ro
 
 def test_the_next_broker_of_the_list_is_taken(rabbit: PrivateRabbit) -> None:
     settings = _settings(f"amqp://guest:guest@127.0.0.1:{free_port()}//;{rabbit.url}")
+    with listening(settings) as listener, publishing(settings) as publisher:
+        listener.subscribe("ada")
+        publisher.publish([message("ada")])
+        assert listener.hears(1) == [("ada", 1)]
+
+
+def test_everyone_gets_to_the_last_broker_of_the_list(rabbit: PrivateRabbit) -> None:
+    """Two of a cluster's three nodes are down, and named first."""
+    down = [f"amqp://guest:guest@127.0.0.1:{free_port()}//" for _ in range(2)]
+    settings = _settings(";".join([*down, rabbit.url]))
+    assert topology.answers(settings)
+    ringer = Ringer(settings)
+    ringer.ring("any")
+    assert ringer.flush(SECONDS)
     with listening(settings) as listener, publishing(settings) as publisher:
         listener.subscribe("ada")
         publisher.publish([message("ada")])

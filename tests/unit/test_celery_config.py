@@ -3,7 +3,7 @@
 import pytest
 from celery import Celery
 
-from notifier.broker.topology import configure_celery
+from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.settings import Settings
 
 
@@ -25,3 +25,16 @@ def test_beat_purges_only_when_it_is_told_how_long_to_keep() -> None:
         schedule = make_app(Settings.load(_env_file=None, retention_days=days)).conf.beat_schedule
         assert set(schedule) == expected
     assert schedule["purge"]["task"] == PURGE
+
+
+@pytest.mark.parametrize(("kind", "arguments"), [("classic", {}), ("quorum", {"x-queue-type": "quorum"})])
+def test_whoever_declares_the_task_queue_says_the_same_type(kind: str, arguments: dict[str, str]) -> None:
+    """RabbitMQ refuses a declaration that differs from the first."""
+    from worker.app import make_app
+
+    settings = Settings.load(_env_file=None, broker_url="amqp://ours:5672//", task_queue_type=kind)
+    ringer = Celery("ringer", set_as_current=False)
+    configure_celery(ringer, settings)
+    for app in (ringer, make_app(settings)):
+        queue = app.amqp.queues[TASK_QUEUE]
+        assert (queue.name, queue.durable, queue.queue_arguments or {}) == ("notifier", True, arguments)

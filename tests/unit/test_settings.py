@@ -106,6 +106,8 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("DATABASE_URL", "nonsense"),
         ("BROKER_URL", "redis://localhost"),
         ("BROKER_URL", "amqp://a//;redis://b"),
+        ("BROKER_URL", "amqp://a//;filesystem://"),
+        ("BROKER_URL", "filesystem://;amqp://a//"),
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "three thousand"),
@@ -159,6 +161,7 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("RETENTION_DAYS", "-1"),
         ("RETENTION_DAYS", "90d"),
         ("WORKER_METRICS_PORT", "0"),
+        ("TASK_QUEUE_TYPE", "mirrored"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

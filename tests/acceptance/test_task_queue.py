@@ -1,0 +1,62 @@
+"""The task queue as a quorum queue: everyone declares the same one, and a differing setting is named."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import amqp
+import pytest
+from celery import Celery
+from kombu.utils.url import parse_url
+
+from tests.harness import backends, processes
+from tests.harness.rabbitmq import SharedRabbit
+from tests.harness.site import Site, running_site
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+def site(rabbit_server: SharedRabbit, tmp_path: Path) -> Iterator[Site]:
+    with backends.open_backend("production", tmp_path / "var", rabbit_server) as backend:
+        env = {**backend.env, "NOTIFIER_TASK_QUEUE_TYPE": "quorum", "NOTIFIER_SWEEP_INTERVAL": "600"}
+        with running_site(dataclasses.replace(backend, env=env), tmp_path) as site:
+            yield site
+
+
+def test_tasks_go_through_a_quorum_queue(site: Site) -> None:
+    site.send("ada")
+    site.arrived("ada", 1)  # beat has not rung for it: the web process's ringer has
+    elsewhere = Celery(broker=site.backend.broker_url, set_as_current=False)
+    elsewhere.conf.task_create_missing_queue_type = "quorum"
+    data = {"title": "By name", "message": "m", "type": "info"}
+    arguments = {"user_id": "ada", "data": data}
+    elsewhere.send_task("notifier.send_notification", kwargs=arguments, queue="notifier")
+    site.arrived("ada", 2)
+    with pytest.raises(amqp.exceptions.PreconditionFailed, match="x-queue-type.* 'quorum'"):
+        declare(site.backend.broker_url, "notifier")
+    # Of Celery's own delayed delivery, which would wait for every node that is down, there is nothing.
+    with pytest.raises(amqp.exceptions.NotFound):
+        declare(site.backend.broker_url, "celery_delayed_0", passive=True)
+
+
+def test_a_worker_that_says_another_type_stops_with_one_line(site: Site, tmp_path: Path) -> None:
+    env = {**site.backend.env, "NOTIFIER_TASK_QUEUE_TYPE": "classic"}
+    worker = processes.notifier("worker", env=env, log=tmp_path / "other.log").start()
+    assert worker.wait() == 1
+    said = [line for line in worker.tail().splitlines() if "CRITICAL" in line]
+    assert len(said) == 1
+    assert "NOTIFIER_TASK_QUEUE_TYPE: " in said[0]
+    assert "Traceback" not in worker.tail()
+
+
+def declare(url: str, queue: str, *, passive: bool = False) -> None:
+    """Declare a durable classic queue; `passive` only asks for it."""
+    where = parse_url(url)
+    host = f"{where['hostname']}:{where['port']}"
+    with amqp.Connection(
+        host, userid=where["userid"], password=where["password"], virtual_host=where["virtual_host"]
+    ) as connection:
+        connection.channel().queue_declare(queue, passive=passive, durable=True, auto_delete=False)
