@@ -170,7 +170,7 @@ def celery_config(settings: Settings) -> dict[str, object]:
         "broker_connection_timeout": options.connect_timeout,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # Everyone who declares the queue, the ringer too, must say the same, or RabbitMQ refuses (docs/adr/0021).
+        # Everyone who declares the queue must say the same, the ringer too, or RabbitMQ refuses.
         "task_default_queue_type": settings.task_queue_type,
         "task_create_missing_queue_type": settings.task_queue_type,
     }

@@ -35,7 +35,7 @@ def test_tasks_go_through_a_quorum_queue(site: Site) -> None:
     arguments = {"user_id": "ada", "data": data}
     elsewhere.send_task("notifier.send_notification", kwargs=arguments, queue="notifier")
     site.arrived("ada", 2)
-    with pytest.raises(amqp.exceptions.PreconditionFailed, match="x-queue-type.* 'quorum'"):
+    with pytest.raises(amqp.exceptions.PreconditionFailed, match=r"x-queue-type.* 'quorum'"):
         declare(site.backend.broker_url, "notifier")
     # Of Celery's own delayed delivery, which would wait for every node that is down, there is nothing.
     with pytest.raises(amqp.exceptions.NotFound):
