@@ -11,16 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.harness import processes
+from tests.harness.pages import blocks
 from tests.harness.processes import REPO
 from tests.harness.site import Site, new_user
 
 pytestmark = pytest.mark.acceptance
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """The code blocks of a page in one language."""
-    text = (REPO / page).read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 def for_user(user: str, text: str) -> str:
