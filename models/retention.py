@@ -3,14 +3,14 @@
 A user's log is kept from some seq on, so what goes is always its beginning, up to `inboxes.purged_seq`.
 One transaction adds the deliveries to the history that `report_daily` reads, marks those that are still
 unread as read by a watermark (so that the log says why the count falls: docs/adr/0011), and deletes them,
-each notification with its last delivery. What is known of sockets goes last.
+each notification with its last delivery. What is known of sockets, and refused messages, go last.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.engine import Database
-from models.store import purge, sockets
+from models.store import purge, refused, sockets
 
 USERS = 500  # looked at in one step
 SOCKETS_KEPT = timedelta(days=30)  # what is known of sockets, when nothing else is purged
@@ -45,6 +45,7 @@ def step(database: Database, *, before: datetime, after: str, now: datetime, row
     else:
         done = purge.Purged(0, 0, None)
     left = database.run(lambda c: purge.leftovers(c, before, rows))
+    database.run(lambda c: refused.purge(c, before))
     more = database.run(lambda c: sockets.purge(c, before, rows)) == rows
     return Step(done.entries, done.notifications + left, (users[-1] if users else after) if more else None)
 

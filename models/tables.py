@@ -227,6 +227,20 @@ restores = sa.Table(
     sa.PrimaryKeyConstraint("base"),
 )
 
+#: What came from the broker and was refused, for an operator to look at; the newest only (`store.refused`).
+refused_messages = sa.Table(
+    "refused_messages",
+    metadata,
+    sa.Column("id", UuidText, primary_key=True),
+    sa.Column("refused_at", UtcDateTime, nullable=False),
+    sa.Column("reason", sa.String(200), nullable=False),
+    sa.Column("task", sa.String(200), nullable=True),
+    sa.Column("content_type", sa.String(200), nullable=True),
+    sa.Column("headers", sa.Text, nullable=False),  # JSON, or the beginning of it
+    sa.Column("bytes", sa.BigInteger, nullable=False),  # of the whole body
+    sa.Column("body", sa.LargeBinary, nullable=False),  # its beginning
+)
+
 #: What is left of purged deliveries: how many took so many milliseconds from accepted to delivered.
 report_history = sa.Table(
     "report_history",

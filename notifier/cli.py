@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from notifier import cli_access, cli_reports, cli_restore, cli_story
+from notifier import cli_access, cli_refused, cli_reports, cli_restore, cli_story
 from notifier.errors import InvalidInput, NotifierError, SettingError
 from notifier.settings import Settings
 
@@ -229,6 +229,7 @@ for _command in (
     cli_reports.grant_reporting,
     cli_story.explain,
     cli_access.revoke,
+    cli_refused.refused,
     cli_restore.restored,
 ):
     main.add_command(_command)

@@ -3,32 +3,15 @@
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import click
 
+from notifier.cli_database import open_database
 from notifier.errors import InvalidInput
-from notifier.settings import Settings
-
-if TYPE_CHECKING:
-    from models.engine import Database
 
 AGES = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
 DAY = click.DateTime(formats=["%Y-%m-%d"])
-
-
-@contextmanager
-def _database() -> "Iterator[Database]":
-    from models.engine import Database, make_engine
-
-    database = Database(make_engine(Settings.load().database_url))
-    try:
-        yield database
-    finally:
-        database.dispose()
 
 
 @click.command()
@@ -46,7 +29,7 @@ def report(name: str, since: datetime | None, until: datetime | None, form: str)
     first, last = _day(since), _day(until)
     if first and last and last < first:
         raise InvalidInput(problems=[{"loc": ["until"], "msg": "is before since"}])
-    with _database() as database, database.read() as connection:
+    with open_database() as database, database.read() as connection:
         columns, rows = reports.read(connection, name, first, last)
         plain = reports.plain if form == "json" else reports.values
         try:
@@ -71,7 +54,7 @@ def purge(age: str) -> None:
     entries = notifications = 0
     after: str | None = ""
     told = time.monotonic()
-    with _database() as database:
+    with open_database() as database:
         while after is not None:
             began = time.monotonic()
             done = retention.step(database, before=before, after=after, now=now())
@@ -98,6 +81,6 @@ def grant_reporting(role: str) -> None:
     """Let the database role ROLE read the reporting views, and nothing else; make it if need be."""
     from models.store import access
 
-    with _database() as database:
+    with open_database() as database:
         made = database.run(lambda connection: access.grant_reporting(connection, role))
     click.echo(f"{role} may read the reports" + (" (made, without a login of its own)" if made else ""))

@@ -27,7 +27,8 @@ notification_read: Final = _signals.signal("notification-read")
 
 #: The broker could not be reached, or was lost. Sent with part: `publish`, `ring` or `subscribe`.
 broker_failed: Final = _signals.signal("broker-failed")
-#: A message of the broker broke a rule and was refused. Sent with what: `event` or `task`.
+#: A message of the broker broke a rule and was refused. Sent with what: `event` or `task`; a task's with
+#: reason, headers, content_type and body (bytes) too.
 message_refused: Final = _signals.signal("message-refused")
 
 

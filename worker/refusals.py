@@ -70,7 +70,7 @@ class WaryConsumer(Consumer):  # type: ignore[misc]
             except lost:
                 raise
             except Exception as exc:  # noqa: BLE001  whatever somebody put there
-                why = f"{type(exc).__name__}: {exc}"[:200]
+                why = f"Celery: {type(exc).__name__}"  # its text may show the message
             log.error("message refused: reason=%s type=%s bytes=%d",
                       why, message.content_type, len(message.body or b""))  # fmt: skip
             _refused(self, message, why)

@@ -1,8 +1,9 @@
-"""What anybody at the broker could put there: it is refused and counted, runs nothing, and stops nothing."""
+"""What anybody at the broker could put there: refused, counted, parked; it runs and stops nothing."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import pickle
 import struct
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from kombu import Exchange, Producer
 
 from notifier.broker.topology import EXCHANGE, TASK_QUEUE, connect, routing_key
 from notifier.settings import Settings
-from tests.harness import backends
+from tests.harness import backends, processes
 from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.scrape import scrape
 from tests.harness.site import Site, new_user
@@ -124,6 +125,13 @@ def refused(site: Site) -> float:
     return scrape(url)["notifier_refused_total what=task"]
 
 
+def parked(site: Site) -> list[dict[str, Any]]:
+    """What the command lists."""
+    done = processes.run("notifier", "refused", "list", env=site.backend.env)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def still_works(site: Site) -> None:
     """An alert goes all the way."""
     user = new_user("after")
@@ -136,14 +144,41 @@ def still_works(site: Site) -> None:
 def test_a_hostile_task_is_refused_and_stops_nothing(site: Site, wrong: str, tmp_path: Path) -> None:
     bomb = tmp_path / "exploded"
     message, how = hostile(bomb)[wrong]
-    before, rows = refused(site), site.rows("notifications")
+    before, rows, kept = refused(site), site.rows("notifications"), site.rows("refused_messages")
     with producer(site) as out:
         out.publish(message, routing_key=TASK_QUEUE, **{"serializer": "json", **how})
     until(lambda: refused(site) == before + 1, 15, f"{wrong!r} is refused and counted")
+    until(lambda: site.rows("refused_messages") == kept + 1, 15, f"{wrong!r} is parked")
     assert not bomb.exists()
     assert site.rows("notifications") == rows
     still_works(site)
     assert all(process.alive for process in site.processes)
+
+
+def test_what_was_refused_is_listed_shown_and_dropped_by_an_operator(site: Site) -> None:
+    before = refused(site)
+    said = {"user_id": "u", "data": {"title": "\x1b[31m", "secret": "of theirs"}}
+    with producer(site) as out:
+        out.publish(body(said), routing_key=TASK_QUEUE, serializer="json", headers=v2(origin="shop@web-1"))
+        out.publish(
+            b"\xff", routing_key=TASK_QUEUE, content_type="application/x-yaml", headers=v2("os.system")
+        )
+    until(lambda: refused(site) == before + 2, 15, "both are refused")
+    until(lambda: len(parked(site)) >= 2, 15, "both are parked")
+    wrong, odd = parked(site)[-2:]
+    assert (wrong["task"], odd["task"], odd["content_type"]) == (SEND, "os.system", "application/x-yaml")
+    assert "data.message: Field required" in wrong["reason"]
+    assert (odd["reason"], odd["bytes"]) == ("not JSON by its type", 1)
+    shown = processes.run("notifier", "refused", "show", wrong["id"], env=site.backend.env)
+    assert "\x1b" not in shown.stdout
+    assert json.loads(json.loads(shown.stdout)["body"])[1] == said
+    assert "shop@web-1" in json.loads(shown.stdout)["headers"]
+    shown = processes.run("notifier", "refused", "show", odd["id"], env=site.backend.env)
+    assert json.loads(shown.stdout)["base64"] == "/w=="
+    dropped = processes.run("notifier", "refused", "drop", odd["id"], env=site.backend.env)
+    assert (dropped.returncode, dropped.stdout.strip()) == (0, odd["id"])
+    assert odd["id"] not in {one["id"] for one in parked(site)}
+    assert all("of theirs" not in process.log.read_text() for process in site.processes)
 
 
 class Undecodable(amqp.Message):
