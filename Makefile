@@ -56,6 +56,9 @@ chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, balance the
 cases: $(VENV)/.dev ## Schemathesis over the served OpenAPI document, on both backends (SEED=1 CASES=100)
 	SEED=$(or $(SEED),1) CASES=$(or $(CASES),100) $(BIN)/python -m pytest -s tests/acceptance/test_openapi_cases.py
 
+fuzz: $(VENV)/.dev ## hostile sockets by the thousand, on both backends (SEED=1 SESSIONS=10000)
+	SEED=$(or $(SEED),1) SESSIONS=$(or $(SESSIONS),10000) $(BIN)/python -m pytest -s tests/acceptance/test_socket_fuzz.py
+
 bench: $(VENV)/.dev ## measure, beside the peers (all, or SCENARIO=burst; ROUNDS=3 SEED=1), and write the report
 	$(BIN)/python -m bench $(SCENARIO) --rounds $(or $(ROUNDS),3) --seed $(or $(SEED),1)
 	$(BIN)/python -m bench.report
@@ -73,4 +76,4 @@ lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test cases bench chaos lint lock clean
+.PHONY: help setup run test cases fuzz bench chaos lint lock clean

@@ -121,8 +121,8 @@ class Session:
 
     # ------------------------------------------------------------------ the client's side
 
-    def receive(self, frame: str | bytes, now: float) -> list[Effect]:
-        """A frame came from the client."""
+    def receive(self, frame: str | bytes | None, now: float) -> list[Effect]:
+        """A frame came from the client; None: one that ends no message. It counts all the same."""
         if self.phase is Phase.CLOSED:
             return []
         if now >= self.expires_at:
@@ -130,7 +130,7 @@ class Session:
         try:
             if not self._bucket.take(now):
                 raise TooMany(f"more than {self.frames_per_second:g} frames a second")
-            return self._perform(frames.parse(frame), now)
+            return [] if frame is None else self._perform(frames.parse(frame), now)
         except Unavailable as exc:
             return self.close(exc.close_code, f"{exc.retry_after:.1f}")  # seconds after which to return
         except NotifierError as exc:

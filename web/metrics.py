@@ -12,7 +12,10 @@ from models.store import status
 from notifier.errors import DatabaseUnavailable
 from notifier.metrics import DATABASE_ERRORS, DISPATCH_TO_DELIVERED, REGISTRY, UNPUBLISHED, collector, listen
 
-__all__ = ["DATABASE_ERRORS", "DISPATCH_TO_DELIVERED", "UNPUBLISHED", "exposition", "listen"]
+#: What we close with, and what is defined for all (https://www.iana.org/assignments/websocket).
+KNOWN_CODES = frozenset({*range(1000, 1016), 4400, 4401, 4403, 4408, 4410, 4429})
+
+__all__ = ["DATABASE_ERRORS", "DISPATCH_TO_DELIVERED", "UNPUBLISHED", "close_code", "exposition", "listen"]
 
 SOCKETS = Gauge(
     "notifier_sockets",
@@ -35,6 +38,11 @@ OVERFLOWS = Counter(
     "notifier_buffer_overflows", "Socket buffers dropped because they were full", registry=REGISTRY
 )
 DELIVERED = Counter("notifier_delivered", "Deliveries acked for the first time", registry=REGISTRY)
+
+
+def close_code(code: int) -> str:
+    """Return the label of a close code: peers may make up thousands of them, which would be kept for ever."""
+    return str(code) if code in KNOWN_CODES else "other"
 
 
 class Backlog(Collector):

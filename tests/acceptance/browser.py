@@ -248,11 +248,6 @@ def visit(chrome: Browser, shop_site: Site) -> Iterator[Visit]:
     assert trouble == []
 
 
-def crowding() -> float:
-    """How many want each core now, 1 at least: milliseconds are promised on a machine with one to spare."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
-
-
 def axe_source() -> str:
     """axe-core, from the development tools of tests/client."""
     path = Path(__file__).parents[1] / "client" / "node_modules" / "axe-core" / "axe.min.js"

@@ -11,8 +11,9 @@ from sqlalchemy.engine import Connection
 from models.engine import Database, make_engine
 from models.store.accept import Offer, accept_all
 from notifier.draft import draft
-from tests.acceptance.browser import CLIENT, ROOT, Visit, chrome, crowding, shop_site, visit
+from tests.acceptance.browser import CLIENT, ROOT, Visit, chrome, shop_site, visit
 from tests.harness.site import Site
+from tests.harness.waiting import crowding
 
 __all__ = ["chrome", "shop_site", "visit"]
 pytestmark = pytest.mark.browser

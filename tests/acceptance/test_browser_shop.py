@@ -8,8 +8,9 @@ import time
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.acceptance.browser import chrome, crowding, shop_site
+from tests.acceptance.browser import chrome, shop_site
 from tests.harness.site import Site
+from tests.harness.waiting import crowding
 
 __all__ = ["chrome", "shop_site"]
 pytestmark = pytest.mark.browser

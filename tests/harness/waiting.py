@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import time
@@ -29,6 +30,11 @@ def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
         if time.monotonic() >= deadline:
             raise DeadlineError(f"{what}: not within {seconds:g} s")
         time.sleep(POLL_SECONDS)
+
+
+def crowding() -> float:
+    """How many want each core now, 1 at least: milliseconds are promised on a machine with one to spare."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def free_port() -> int:

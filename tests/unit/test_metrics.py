@@ -274,6 +274,12 @@ def test_a_web_process_shows_what_waits(app: Flask) -> None:
     assert now["notifier_waiting_age_seconds"] > 0
 
 
+def test_close_codes_that_peers_make_up_share_a_label() -> None:
+    codes = [*range(1000, 1016), 4400, 4401, 4403, 4408, 4410, 4429]
+    assert [close_code(code) for code in codes] == [str(code) for code in codes]
+    assert {close_code(code) for code in range(3000, 4400)} == {"other"}
+
+
 def test_without_a_database_it_says_so_and_guesses_nothing(grown: Value, tmp_path: Path) -> None:
     away = settings(
         var_dir=tmp_path,

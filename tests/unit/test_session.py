@@ -521,6 +521,12 @@ def test_too_many_frames_close_with_4429() -> None:
     assert answers == [["pong"]] * 19 + [["close 4429"]]
 
 
+def test_frames_that_end_no_message_count_as_well() -> None:
+    session = Session(verify, BEGIN, frames_per_second=10)
+    answers = [said(session.receive(None, BEGIN)) for _ in range(22)]
+    assert answers == [[]] * 20 + [["close 4429"], []]
+
+
 def test_the_promised_rate_is_never_too_many() -> None:
     socket = Socket(Session(verify, BEGIN, frames_per_second=10))
     socket.says("hello", token=f"{USER} until {BEGIN + 1_000}")

@@ -81,8 +81,12 @@ def from_our_page() -> None:
     Browsers say with every POST where it comes from (Fetch, section 3.1); a cookie that is SameSite=Strict
     says the same a second time.
     """
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin", "")
-    if site not in (None, "same-origin") or urlsplit(origin).netloc.lower() != request.host.lower():
+    site = request.headers.get("Sec-Fetch-Site")
+    try:
+        origin = urlsplit(request.headers.get("Origin", "")).netloc
+    except ValueError:  # no address, like http://[
+        origin = ""
+    if site not in (None, "same-origin") or origin.lower() != request.host.lower():
         raise Forbidden("only a page of this site may do that")
 
 

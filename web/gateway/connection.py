@@ -238,7 +238,7 @@ class Connection:
             self._gateway.acks.closed(self.id, Closed(session.user_id, session.device, self.id, session.sent))
         self._gateway.presence.ended(self.id, self._code, session.sent)
         metrics.SOCKETS.dec()
-        metrics.CLOSED.labels(str(self._code)).inc()
+        metrics.CLOSED.labels(metrics.close_code(self._code)).inc()
         emit(
             client_disconnected,
             self,

@@ -6,11 +6,16 @@ from urllib.parse import urlsplit
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from flask_sock import Sock
+from simple_websocket import ConnectionError as HandshakeFailed
 from simple_websocket import Server
+from wsproto.events import RejectConnection
+from wsproto.utilities import ProtocolError, RemoteProtocolError
 
 from notifier.errors import Forbidden, Unavailable
+from web import problems
 from web.gateway.connection import Connection
-from web.gateway.wire import SERVER_OPTIONS, WholeSocket, Wire
+from web.gateway.whole_socket import WholeSocket
+from web.gateway.wire import SERVER_OPTIONS, Wire
 from web.runtime import current
 
 PATH = "/ws"
@@ -23,7 +28,20 @@ def register(app: Flask) -> None:
     app.before_request(_before)
     sock = Sock()
     sock.route(PATH)(serve)
+    # `serve` lets nothing out: what arrives here has happened in the handshake.
+    for fault in (ProtocolError, HandshakeFailed, UnicodeDecodeError, OSError):
+        sock.bp.register_error_handler(fault, _no_handshake)
     sock.init_app(app)
+
+
+def _no_handshake(fault: Exception) -> ResponseReturnValue:
+    """Answer a request for an upgrade that is none, and a peer that left meanwhile (it hears nothing)."""
+    hint = fault.event_hint if isinstance(fault, RemoteProtocolError) else None
+    status = hint.status_code if isinstance(hint, RejectConnection) else 400
+    answer = problems.answer(status, "No WebSocket", "This is no upgrade as RFC 6455 has it.")
+    if status == 426:
+        answer.headers.update({"Upgrade": "websocket", "Sec-WebSocket-Version": "13"})
+    return answer
 
 
 def _before() -> ResponseReturnValue | None:
@@ -61,7 +79,10 @@ def origin_allowed(origin: str | None, host_url: str, allowed: tuple[str, ...]) 
         return True
     if allowed:
         return origin.rstrip("/").lower() in allowed
-    return urlsplit(origin).netloc.lower() == urlsplit(host_url).netloc.lower() != ""
+    try:
+        return urlsplit(origin).netloc.lower() == urlsplit(host_url).netloc.lower() != ""
+    except ValueError:  # no address, like http://[
+        return False
 
 
 def serve(ws: Server) -> None:

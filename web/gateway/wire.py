@@ -1,9 +1,10 @@
 """One WebSocket on gevent.
 
 Flask-Sock 0.7 / simple-websocket 1.1 as they come lose bytes (`send` calls `socket.send` once), mix
-frames of concurrent senders, read without bound in a second greenlet, and accept deflate. All of it
-is cured here, at the root: the socket in the WSGI environ is wrapped before Flask-Sock sees it, and
-the handler's own greenlet reads, when the event loop says that there is something to read.
+frames of concurrent senders, read without bound in a second greenlet, count neither pings nor the
+pieces of a message, and accept deflate. All of it is cured here, at the root: the socket in the WSGI
+environ is wrapped before Flask-Sock sees it, and the handler's own greenlet reads, when the event loop
+says that there is something to read. Flask-Sock's part is the handshake.
 """
 
 import contextlib
@@ -14,17 +15,19 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
-from gevent.lock import RLock
 from simple_websocket import Server
-from wsproto.events import CloseConnection, Ping, TextMessage
+from wsproto.connection import ConnectionState
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from notifier.errors import TooSlow
+from notifier.errors import FrameTooBig, TooSlow
 from notifier.frames import MAX_FRAME, SUBPROTOCOL
+from web.gateway.whole_socket import WholeSocket
 
-RECEIVE = 16 * 1024  # bytes read at once
+# Bytes read at once. They may be 680 empty frames, which take 5 ms: nobody else is served meanwhile.
+RECEIVE = 4 * 1024
 CLOSE_WAIT = 2.0  # seconds a peer has to answer our close frame
-ABNORMAL, TOO_BIG = 1006, 1009  # close codes
+ABNORMAL = 1006  # the close code of those who send none
 SENT_AT_ONCE = 64 * 1024  # bytes of frames joined into one send
 
 
@@ -38,63 +41,6 @@ class Gone(Exception):
     def __init__(self, reason: str, code: int = ABNORMAL) -> None:
         super().__init__(reason)
         self.code = code
-
-
-class WholeSocket:
-    """A socket whose `send` sends everything: under a lock, and not for ever.
-
-    Args:
-        sock: gevent's socket.
-        timeout: seconds without progress (not one byte taken) after which `send` raises TooSlow.
-    """
-
-    def __init__(self, sock: socket.socket, timeout: float) -> None:
-        self._sock = sock
-        self._lock = RLock()
-        self._rest: memoryview[int] | None = None  # what a stuck frame still lacks
-        self.timeout = timeout
-        sock.settimeout(timeout)
-
-    def send(self, data: bytes) -> int:
-        """Send all of `data`; return its length. Raises TooSlow and OSError."""
-        with self._lock:
-            if self._rest is not None:
-                raise TooSlow("an earlier frame is stuck")
-            self._push(memoryview(data))
-        return len(data)
-
-    sendall = send
-
-    def recv_now(self, size: int) -> bytes | None:
-        """Return what has come, b"" at the end of the stream; None when nothing has. Never waits."""
-        self._sock.settimeout(0.0)
-        try:
-            return self._sock.recv(size)
-        except BlockingIOError:
-            return None
-        finally:
-            self._sock.settimeout(self.timeout)
-
-    def _push(self, view: "memoryview[int]") -> None:
-        try:
-            while view:
-                view = view[self._sock.send(view) :]
-        except TimeoutError:
-            self._rest = view
-            raise TooSlow(f"the reader took nothing for {self.timeout:g} s") from None
-
-    def finish(self, last: bytes) -> bool:
-        """Complete a stuck frame and append `last`, if the reader comes back in time; whether it did."""
-        with self._lock:
-            rest, self._rest = self._rest, None
-            try:
-                self._push(memoryview(bytes(rest or b"") + last))
-            except (TooSlow, OSError):
-                return False
-        return True
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
 
 
 class NoThread:
@@ -112,7 +58,6 @@ class NoThread:
 #: What Flask-Sock passes to simple-websocket.
 SERVER_OPTIONS = {
     "subprotocols": [SUBPROTOCOL],
-    "max_message_size": MAX_FRAME,  # characters; the session counts bytes
     "thread_class": NoThread,
     "event_class": Event,
 }
@@ -136,6 +81,7 @@ class Wire:
         self._readable = False
         self._watcher: Any = gevent.get_hub().loop.io(ws.sock.fileno(), 1)
         self._watcher.start(self._on_readable)
+        self._message = bytearray()  # the pieces of one that is not whole yet
         self._ping_interval = ping_interval
         self._heard_at = time.monotonic()
         self._pinged = False
@@ -157,7 +103,7 @@ class Wire:
         Pings a silent peer; raises Gone when it stays silent, or has closed behind its last frame.
         """
         if not self._ws.connected:
-            raise Gone("the peer closed", int(self._ws.close_reason))
+            raise Gone("closed", int(self._ws.close_reason))
         if not self._readable:
             left = self._heard_at + self._ping_interval * (2 if self._pinged else 1) - time.monotonic()
             if left <= 0:
@@ -174,18 +120,20 @@ class Wire:
 
     # ---------------------------------------------------------------- frames
 
-    def read(self) -> list[str | bytes]:
-        """Return the frames that have come, without waiting. Raises Gone when the peer is gone."""
+    def read(self) -> list[str | bytes | None]:
+        """Return the frames that have come, without waiting. Raises Gone when the peer is gone.
+
+        None stands for a frame that ends no message: a ping, a pong, a piece.
+        """
         if not self._readable:
             return []
-        self._receive()
-        frames: list[str | bytes] = self._ws.input_buffer
-        self._ws.input_buffer = []
+        frames = self._receive()
         if not frames and not self._ws.connected:
-            raise Gone("the peer closed", int(self._ws.close_reason))
+            raise Gone("closed", int(self._ws.close_reason))
         return frames
 
-    def _receive(self) -> None:
+    def _receive(self) -> list[str | bytes | None]:
+        frames: list[str | bytes | None] = []
         try:
             data = self._sock.recv_now(RECEIVE)
         except OSError as exc:
@@ -196,15 +144,51 @@ class Wire:
             self._heard_at, self._pinged = time.monotonic(), False
             try:
                 self._ws.ws.receive_data(data)
-                self._ws.connected = self._ws._handle_events()  # noqa: SLF001  its reader thread's step
+                frames = self._events()
             except (LocalProtocolError, RemoteProtocolError, TooSlow, OSError) as exc:
                 raise self._gone(str(exc)) from exc
-            if not self._ws.connected and self._ws.incoming_message_len > MAX_FRAME:
-                self._drain()  # simple-websocket has sent the close frame; let it arrive
-                raise Gone("frame too big", TOO_BIG)
         self._readable = False
         if self._ws.connected:
             self._watcher.start(self._on_readable)
+        return frames
+
+    def _events(self) -> list[str | bytes | None]:
+        """Answer pings and a close; return the frames."""
+        frames: list[str | bytes | None] = []
+        answers: list[bytes] = []
+        for event in self._ws.ws.events():
+            if isinstance(event, TextMessage | BytesMessage):
+                if (end := self._piece(event)) is not None:
+                    frames.append(end)
+                elif len(self._message) > MAX_FRAME:
+                    event = CloseConnection(FrameTooBig.close_code, FrameTooBig.title)  # noqa: PLW2901
+                elif event.frame_finished:
+                    frames.append(None)
+            else:
+                frames.append(None)
+            if isinstance(event, Ping):
+                answers.append(self._ws.ws.send(event.response()))
+            elif isinstance(event, CloseConnection):
+                # The peer's own, or what wsproto makes of a frame that breaks RFC 6455.
+                self._ws.close_reason = event.code
+                self._ws.connected = False
+                answers.append(self._ws.ws.send(event.response()))
+                break
+        if answers:
+            self._sock.send(b"".join(answers))
+        if self._ws.ws.state is ConnectionState.LOCAL_CLOSING:
+            self._drain()  # we closed: let it arrive
+        return frames
+
+    def _piece(self, event: TextMessage | BytesMessage) -> str | bytes | None:
+        """Return the message that this piece ends; None: it goes on."""
+        if event.message_finished and not self._message:
+            return event.data if isinstance(event, TextMessage) else bytes(event.data)
+        self._message += event.data.encode() if isinstance(event, TextMessage) else event.data
+        if not event.message_finished:
+            return None
+        whole, self._message = bytes(self._message), bytearray()
+        return whole.decode() if isinstance(event, TextMessage) else whole
 
     def send(self, frames: Iterable[bytes]) -> None:
         """Send text frames (UTF-8), as few socket calls as possible. Raises TooSlow and Gone."""
@@ -212,7 +196,7 @@ class Wire:
         size = 0
         for frame in frames:
             if not self._ws.connected:
-                raise Gone("the peer closed", int(self._ws.close_reason))
+                raise Gone("closed", int(self._ws.close_reason))
             data = self._ws.ws.send(TextMessage(data=frame.decode()))
             chunk.append(data)
             size += len(data)

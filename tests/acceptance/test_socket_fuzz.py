@@ -1,0 +1,171 @@
+"""Hostile sockets by the thousand: the server neither fails nor grows, and a neighbour notices nothing.
+
+Every session is made from SEED and its number (`tests/harness/hostile`); a failure names both. `make fuzz` is
+the long run; here the sessions are few and the same every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.harness import backends, processes
+from tests.harness.client import LedgerClient
+from tests.harness.hostile.client import play
+from tests.harness.hostile.session import SCENARIOS, drawn
+from tests.harness.site import Site
+from tests.harness.waiting import crowding, until
+
+LONG = int(os.environ.get("SESSIONS", "0"))
+SESSIONS = LONG or 500
+WARM_UP = max(300, LONG // 5)  # sessions after which what is made once has been made
+SEED = os.environ.get("SEED", "1")
+AT_ONCE = 24
+USERS = 16
+SESSION_SECONDS = 15.0
+ALERTS_EVERY = 0.05  # seconds
+LATE = 2.0  # seconds; an alert to the neighbour that takes longer was held up
+# A leak of one object of 500 bytes for each of 10,000 sessions would be 5 MB.
+GROWTH = 5 * 2**20
+
+
+@pytest.fixture(scope="module", params=backends.KINDS)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A web process and a worker of their own: their log and their memory are looked at."""
+    folder = tmp_path_factory.mktemp(f"fuzz-{request.param}")
+    rabbit = request.getfixturevalue("rabbit_server") if request.param == "production" else None
+    with backends.open_backend(request.param, folder / "var", rabbit) as backend:
+        backend.env["NOTIFIER_HELLO_TIMEOUT"] = "2"
+        done = processes.run("notifier", "migrate", env=backend.env)
+        assert done.returncode == 0, done.stderr
+        with closing(Site(backend, folder)) as site:
+            site.start("web").wait_ready(backend.base_url)
+            site.start("worker").wait_logged("ready.")
+            yield site
+
+
+class Neighbour:
+    """A good client, and alerts to it all the while."""
+
+    def __init__(self, site: Site) -> None:
+        self.late: list[float] = []  # seconds from the POST to the frame
+        self._site = site
+        self._began: dict[str, float] = {}
+        self._sent: list[str] = []
+        self._enough = asyncio.Event()
+        self._client = LedgerClient(
+            site.backend.ws_url, "neighbour", site.backend.token("neighbour"), heard=self._heard
+        )
+
+    def _heard(self, _client: LedgerClient, frame: Mapping[str, Any], at: float) -> None:
+        if frame["op"] == "event":
+            self.late.append(at - self._began[frame["data"]["title"]])
+
+    async def live(self) -> None:
+        """Listen, and be sent alerts, until `leave`."""
+        self._tasks = [asyncio.create_task(self._client.run()), asyncio.create_task(self._send())]
+        await self._client.wait_live()
+
+    async def _send(self) -> None:
+        while not self._enough.is_set():
+            title = f"number {len(self._sent)}"
+            self._began[title] = time.time()
+            self._sent.append(await asyncio.to_thread(self._site.send, "neighbour", title))
+            await asyncio.sleep(ALERTS_EVERY)
+
+    async def leave(self) -> None:
+        """Balance the books: every alert came, once, in order, on one connection."""
+        self._enough.set()
+        await self._tasks[1]
+        await self._client.wait_seq(len(self._sent), 20)
+        await self._client.stop()
+        await self._tasks[0]
+        self._client.ledger.account(self._sent)
+        self._client.ledger.in_order(self._sent)
+        assert self._client.ledger.connections == 1, self._client.closes
+
+
+async def fuzz(site: Site, numbers: Iterable[int]) -> Counter[str]:
+    """Play the sessions with these numbers; return how often each scenario was. Raises AssertionError."""
+    tokens = [site.backend.token(f"fuzz-{number}") for number in range(USERS)]
+    free = asyncio.Semaphore(AT_ONCE)
+    played: Counter[str] = Counter()
+    faults: list[str] = []
+
+    async def one(number: int) -> None:
+        name, session = drawn(f"{SEED}/{number}", tokens[number % USERS])
+        async with free:
+            try:
+                fault = session.judge(await play(site.backend.port, session, SESSION_SECONDS * crowding()))
+            except (TimeoutError, OSError) as error:
+                fault = repr(error)
+        played[name] += 1
+        if fault:
+            faults.append(f"SEED={SEED} session {number}, {name}: {fault}; {session}"[:1_000])
+
+    async with asyncio.TaskGroup() as group:
+        for number in numbers:
+            group.create_task(one(number))
+    assert not faults, f"{len(faults)} of {played.total()}\n" + "\n".join(faults[:10])
+    return played
+
+
+class Footprint:
+    """What the gunicorn worker holds, when nobody hostile is connected."""
+
+    def __init__(self, process: psutil.Process) -> None:
+        with process.oneshot():
+            self.rss, self.handles, self.threads = (
+                process.memory_info().rss, process.num_fds(), process.num_threads(),
+            )  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.rss / 2**20:.1f} MB, {self.handles} file handles, {self.threads} threads"
+
+
+@pytest.mark.timeout(3600 if LONG else 120)
+def test_nobody_notices_thousands_of_hostile_sessions(site: Site) -> None:
+    web = site.processes[0]
+    (worker,) = web.children()
+    feet: list[Footprint] = []
+
+    def rest(handles: float = float("inf")) -> None:
+        until(lambda: Footprint(worker).handles <= handles, 20, f"no more than {handles} file handles")
+        feet.append(Footprint(worker))
+
+    async def story() -> tuple[Neighbour, Counter[str]]:
+        neighbour = Neighbour(site)
+        await neighbour.live()
+        await fuzz(site, range(WARM_UP))
+        await asyncio.to_thread(rest)
+        played = await fuzz(site, range(WARM_UP, WARM_UP + SESSIONS))
+        await asyncio.to_thread(rest, feet[0].handles + 2)  # a connection to the database may have come
+        await neighbour.leave()
+        return neighbour, played
+
+    began = time.monotonic()
+    neighbour, played = asyncio.run(story())
+    before, after = feet
+    late = sorted(neighbour.late)
+    print(
+        f"{site.backend.kind}, seed {SEED}: {WARM_UP} + {played.total()} sessions in "
+        f"{time.monotonic() - began:.0f} s; neighbour: {len(late)} alerts, p50 "
+        f"{late[len(late) // 2] * 1000:.0f} ms, at most {late[-1] * 1000:.0f} ms; {before} -> {after}"
+    )
+    assert played.keys() == SCENARIOS.keys()
+    assert late[-1] < LATE * crowding()
+    assert web.alive
+    assert web.children() == [worker]
+    assert after.rss - before.rss < GROWTH
+    assert after.threads <= before.threads
+    log = web.log.read_text()
+    assert "Traceback" not in log
+    assert " ERROR " not in log
