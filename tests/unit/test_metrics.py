@@ -28,6 +28,7 @@ from tests.harness.waiting import until
 from tests.harness.world import World, settings
 from tests.unit.broker_by_hand import Room
 from web import create_app
+from web.metrics import close_code
 from web.runtime import EXTENSION
 from worker.dispatcher import Dispatcher
 from worker.metrics import Metrics
