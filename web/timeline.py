@@ -1,4 +1,4 @@
-"""One notification's story, for backends (docs/http-api.md)."""
+"""One notification's story, for backends (docs/api.md)."""
 
 from flask import Blueprint, Response
 

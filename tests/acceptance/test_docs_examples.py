@@ -6,14 +6,17 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.harness import processes
+from tests.harness.examples import examples
 from tests.harness.pages import blocks
 from tests.harness.processes import REPO
 from tests.harness.site import Site, new_user
+from tests.harness.waiting import until
 
 pytestmark = pytest.mark.acceptance
 
@@ -33,17 +36,32 @@ def environment(site: Site, user: str) -> dict[str, str]:
     )
 
 
-def test_the_curl_examples_of_the_http_api_work(site: Site) -> None:
+def test_every_call_of_the_http_api_answers_as_its_page_says(site: Site, tmp_path: Path) -> None:
     user = new_user("docs")
-    setting_up, *examples = blocks("docs/http-api.md", "sh")
+    (setting_up,) = (block for block in blocks("docs/api.md", "sh") if "curl" not in block)
     assert set(re.findall(r"^(\w+)=", setting_up, re.MULTILINE)) == {"NOTIFIER", "KEY", "TOKEN"}
-    # In one shell, as somebody who reads on from the top.
-    done = subprocess.run(
-        ["/bin/sh", "-eux", "-c", for_user(user, "\n".join(examples))], env=environment(site, user), cwd=REPO,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    site.arrived(user, 3)
+    on_page = examples("docs/api.md")
+    assert len(on_page) == len(blocks("docs/api.md", "sh")) - 1, "an example has no answer below it"
+    env, wrong = environment(site, user), []
+    with site.socket(user, after=0, device="phone"):
+        until(lambda: site.rows(f"sockets WHERE user_id = '{user}'") == 1, 10, "the socket is written down")
+        # As somebody who reads on from the top, and takes time to.
+        for example in on_page:
+            here = replace(example, commands=for_user(user, example.commands))
+            said, env = here.run(env, tmp_path)
+            wrong += [f"{' '.join(example.call)}: {misfit}" for misfit in example.misfits(said)]
+            until(lambda: site.rows("notifications WHERE state = 'accepted'") == 0, 10, "all is dispatched")
+    assert wrong == []
+
+
+def test_every_call_of_the_http_api_has_an_example(site: Site) -> None:
+    shown = {example.call for example in examples("docs/api.md")}
+    calls = {
+        (method, path)
+        for path, methods in site.api.get("/openapi.json").json["paths"].items()
+        for method in methods
+    }
+    assert {(method, path.replace("$ID", "{id}")) for method, path in shown} == calls
 
 
 def test_the_python_api_page_runs_from_top_to_bottom(site: Site, tmp_path: Path) -> None:
