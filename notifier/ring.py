@@ -102,6 +102,7 @@ class Ringer:
                 single, self._single = self._single, None
                 bulk, self._bulk = self._bulk, []
                 self._busy = True
+            kept = producer is not None
             try:
                 producer = producer or self._connect()
                 last = time.monotonic()
@@ -112,7 +113,7 @@ class Ringer:
                     bulk.pop()
             except Exception as exc:  # noqa: BLE001  kombu's transports raise errors of their own
                 emit(broker_failed, self, part="ring")
-                if not self._broker_down:
+                if not kept and not self._broker_down:
                     log.warning(
                         "ring failed, the sweep will find it: notification=%s error=%r",
                         single or bulk[-1],
@@ -123,9 +124,10 @@ class Ringer:
                 with self._changed:
                     self._single = self._single or single
                     self._bulk = [*bulk, *self._bulk][:MAX_BULK]
-                    self._broker_down, self._busy = True, False
+                    self._broker_down, self._busy = not kept, False
                     self._changed.notify_all()
-                time.sleep(RETRY)
+                if not kept:  # else at once: the broker was restarted, or another of the list lives
+                    time.sleep(RETRY)
             else:
                 if self._broker_down:
                     log.warning("the broker is back: ringing again")

@@ -107,6 +107,11 @@ def connection_options(settings: Settings) -> BrokerOptions:
     return BrokerOptions(tuple(url for url in urls if url), folder)
 
 
+def brokers(settings: Settings) -> int:
+    """Return how many brokers the list names; a folder is one."""
+    return max(1, len(connection_options(settings).urls))
+
+
 def socket_settings() -> dict[int, int]:
     """Return the TCP options that make a vanished broker noticed, as far as the system has them."""
     names = {getattr(socket, name, None): value for name, value in _KEEPALIVE.items()}
@@ -185,8 +190,7 @@ def connect_once(connection: Connection, settings: Settings) -> None:
 
     Raises what kombu's transport raises when none does.
     """
-    brokers = max(1, len(connection_options(settings).urls))
-    connection.ensure_connection(max_retries=max(1, brokers - 1), interval_start=0)
+    connection.ensure_connection(max_retries=max(1, brokers(settings) - 1), interval_start=0)
 
 
 def connect(settings: Settings) -> Connection:
