@@ -19,8 +19,8 @@ from models.engine import Database, make_engine
 from notifier import multiprocess, preflight
 from notifier.broker.frames import frame_handler
 from notifier.broker.publisher import Publisher
-from notifier.broker.topology import TASK_QUEUE, configure_celery
-from notifier.errors import NotifierError, SettingError
+from notifier.broker.topology import TASK_QUEUE, brokers, configure_celery
+from notifier.errors import BrokerUnavailable, NotifierError, SettingError
 from notifier.logs import configure
 from notifier.ring import CHUNK, SEND, rung_now
 from notifier.send import Sender
@@ -129,20 +129,24 @@ class Runtime:
     def ring(self, id: str, *, bulk: bool = False) -> None:
         """Enqueue the next chunk; a single notification is drained by the task that stored it."""
         if bulk:
-            self._app.send_task(
-                CHUNK,
-                kwargs={"id": id},
-                queue=TASK_QUEUE,
-                ignore_result=True,
-                retry=False,
-                headers=rung_now(),
-            )
+            self._enqueue(CHUNK, kwargs={"id": id}, headers=rung_now())
 
     def ring_purge(self, after: str) -> None:
         """Enqueue the next step of a purge, a moment later: alerts go first."""
-        self._app.send_task(
-            PURGE, kwargs={"after": after}, queue=TASK_QUEUE, countdown=PURGE_PAUSE, retry=False
-        )
+        self._enqueue(PURGE, kwargs={"after": after}, countdown=PURGE_PAUSE)
+
+    def _enqueue(self, name: str, **options: Any) -> None:
+        """Enqueue a task; when a kept connection is stale (its node died), once more with a new one.
+
+        Raises BrokerUnavailable.
+        """
+        again = {"max_retries": brokers(self._settings), "interval_start": 0, "interval_step": 0}
+        try:
+            self._app.send_task(
+                name, queue=TASK_QUEUE, ignore_result=True, retry=True, retry_policy=again, **options
+            )
+        except kombu.exceptions.OperationalError as exc:
+            raise BrokerUnavailable(f"the broker does not answer ({exc})") from exc
 
     @property
     def dispatcher(self) -> Dispatcher:

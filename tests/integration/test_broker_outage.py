@@ -19,6 +19,7 @@ from tests.harness.rabbitmq import PLACES, PrivateRabbit
 from tests.harness.services import find_binary
 from tests.harness.waiting import free_port, until
 from tests.integration.broker_listener import SECONDS, Listener, listening, message, publishing
+from worker.app import Runtime, make_app
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +162,20 @@ def test_everyone_gets_to_the_last_broker_of_the_list(rabbit: PrivateRabbit) -> 
         listener.subscribe("ada")
         publisher.publish([message("ada")])
         assert listener.hears(1) == [("ada", 1)]
+
+
+def test_a_worker_rings_over_a_new_connection_when_the_old_one_died(rabbit: PrivateRabbit) -> None:
+    settings = _settings(rabbit.url)
+    runtime = Runtime(settings, make_app(settings))
+    runtime.ring("one", bulk=True)
+    rabbit.kill()
+    with pytest.raises(BrokerUnavailable):
+        runtime.ring("lost", bulk=True)
+    rabbit.start()
+    runtime.ring("two", bulk=True)
+    rabbit.kill()
+    rabbit.start()
+    runtime.ring("three", bulk=True)
 
 
 def test_wrong_credentials_are_an_unavailable_broker_and_do_not_show(rabbit: PrivateRabbit) -> None:
