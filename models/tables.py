@@ -254,3 +254,36 @@ report_history = sa.Table(
     sa.Column("reads", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("day", "event", "type", "delivered", "ms"),
 )
+
+#: The days whose sums are kept; `version` counts how often they were made.
+report_days = sa.Table(
+    "report_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+)
+
+#: What `report_daily` says of a day, unless the day has a mark.
+report_sums = sa.Table(
+    "report_sums",
+    metadata,
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("type", sa.String(64), nullable=False),  # empty: none
+    sa.Column("sent", sa.BigInteger, nullable=False),
+    sa.Column("delivered", sa.BigInteger, nullable=False),
+    sa.Column("read", sa.BigInteger, nullable=False),
+    sa.Column("p50_ms", sa.BigInteger, nullable=True),
+    sa.Column("p95_ms", sa.BigInteger, nullable=True),
+    sa.PrimaryKeyConstraint("day", "event", "type"),
+)
+
+#: A mark for each change of a day that is over; triggers write them (migration 0006).
+report_marks = sa.Table(
+    "report_marks",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("day", sa.Date, nullable=False),
+    sqlite_autoincrement=True,
+)
+sa.Index("ix_report_marks_day", report_marks.c.day)

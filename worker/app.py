@@ -26,6 +26,7 @@ from notifier.ring import CHUNK, SEND, rung_now
 from notifier.send import Sender
 from notifier.settings import Settings
 from worker import refusals
+from worker.closing import DayCloser
 from worker.dispatcher import Dispatcher
 from worker.measures import Measures
 from worker.parking import Parking
@@ -113,6 +114,7 @@ class Runtime:
         self._pid = 0
         self.measures = Measures()
         self.tidy = Tidier()
+        self.close_days = DayCloser()
         self.parking = Parking(lambda: self.sender.database)
 
     def _ready(self) -> None:

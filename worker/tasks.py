@@ -87,6 +87,7 @@ def sweep() -> None:
         found = runtime.dispatcher.drain()
         stalled = runtime.dispatcher.stalled()
         runtime.tidy(runtime.sender.database)
+        runtime.close_days(runtime.sender.database)
     except DatabaseUnavailable as exc:
         log.warning("sweep put off: error=%s", exc)
         return
