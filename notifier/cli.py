@@ -24,6 +24,15 @@ class Commands(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as exc:
+            said, where = (
+                " ".join(exc.format_message().split()),
+                exc.ctx.command_path if exc.ctx else "notifier",
+            )
+            click.echo(f"{where}: {said} (see {where} --help)", err=True)
+            ctx.exit(2)
         except SettingError as exc:
             click.echo(str(exc), err=True)
             ctx.exit(2)
@@ -89,8 +98,11 @@ def migrate() -> None:
 def _migrate() -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
     from sqlalchemy.exc import OperationalError
 
+    from models import schema
+    from models.engine import Database, make_engine
     from notifier.errors import DatabaseUnavailable
 
     config = Config()
@@ -100,6 +112,11 @@ def _migrate() -> None:
         command.upgrade(config, "head")
     except OperationalError as exc:
         raise DatabaseUnavailable(f"cannot migrate: {str(exc.orig).splitlines()[0]}") from None
+    except CommandError:
+        # As after a way back to this version: what a later one has added stays.
+        if schema.compare(Database(make_engine(Settings.load().database_url))) != schema.AHEAD:
+            raise
+        click.echo("a later version has migrated the database: nothing is done", err=True)
 
 
 @main.command()

@@ -27,11 +27,15 @@ SERVICES = ("postgres", "rabbitmq")
 
 
 class Stack:
-    """Two web processes, two workers (one with a pool of two), beat; production has its own servers."""
+    """Two web processes, two workers (one with a pool of two), beat; production has its own servers.
 
-    def __init__(self, kind: str, folder: Path, sabotage: str = "") -> None:
+    `tree` is the checkout whose code they run.
+    """
+
+    def __init__(self, kind: str, folder: Path, sabotage: str = "", tree: Path = REPO) -> None:
         self.kind = kind
         self.folder = folder
+        self.tree = tree
         self.services: dict[str, PrivateService] = {}
         self.processes: dict[str, Process] = {}
         self.steps = folder / "steps"
@@ -39,7 +43,7 @@ class Stack:
         self._extra = {
             **PACE,
             "NOTIFIER_EVENTS": "tests.chaos.steps",
-            "PYTHONPATH": str(REPO),
+            "PYTHONPATH": str(tree),
             steps.FOLDER: str(self.steps),
             **({steps.SABOTAGE: sabotage} if sabotage else {}),
         }
@@ -49,8 +53,7 @@ class Stack:
         """Start everything and wait until both web processes are ready."""
         first = self._production() if self.kind == "production" else backends.embedded(self.folder / "var")
         self.backends = [self._with_extra(backend) for backend in (first, first.on_port(free_port()))]
-        done = processes.run("notifier", "migrate", env=self.env)
-        assert done.returncode == 0, done.stderr
+        self.migrate(self.tree)
         for number, backend in enumerate(self.backends, 1):
             self._add(f"web {number}", backend.env, "web")
         self._add("worker 1", self.env, "worker")
@@ -66,6 +69,12 @@ class Stack:
             process.start()
         for number, backend in enumerate(self.backends, 1):
             self.processes[f"web {number}"].wait_ready(backend.base_url, 60)
+
+    def migrate(self, tree: Path) -> None:
+        """`notifier migrate` of a checkout."""
+        env = {**self.env, "PYTHONPATH": str(tree)}
+        done = processes.run("notifier", "migrate", env=env, cwd=tree)
+        assert done.returncode == 0, done.stderr
 
     def _production(self) -> Backend:
         postgres, rabbit = PrivatePostgres(), PrivateRabbit()
@@ -84,7 +93,7 @@ class Stack:
 
     def _add(self, name: str, env: Mapping[str, str], *arguments: str) -> None:
         log = self.folder / f"{name.replace(' ', '-')}.log"
-        process = processes.notifier(*arguments, env=env, log=log)
+        process = processes.notifier(*arguments, env=env, log=log, cwd=self.tree)
         process.name = name
         self.processes[name] = process
 
@@ -126,6 +135,17 @@ class Stack:
         """Ask a process to stop, as a deployment does, and start it again."""
         self.processes[part].terminate(40, signal.SIGTERM)
         self.processes[part].start()
+
+    def change_version(self, part: str, tree: Path) -> None:
+        """Ask a process to stop, unless it has, and start it from another checkout; a web is waited for."""
+        process = self.processes[part]
+        if process.alive:
+            process.terminate(40, signal.SIGTERM)
+        process.cwd, process.env["PYTHONPATH"] = tree, str(tree)
+        process.start()
+        for number, backend in enumerate(self.backends, 1):
+            if part == f"web {number}":
+                process.wait_ready(backend.base_url, 60)
 
     def start_again(self, part: str) -> None:
         """Start a killed part; a service is waited for, a process is not."""

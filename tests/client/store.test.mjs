@@ -233,3 +233,17 @@ test("entries that did not change keep their identity, so a list can skip them",
   assert.equal(store.items.find(({ id }) => id === b), before.find(({ id }) => id === b));
   assert.notEqual(store.items.find(({ id }) => id === a), before.find(({ id }) => id === a));
 });
+
+test("what a newer server says more is passed over, and what comes next is understood", () => {
+  const store = new Store();
+  const more = { colour: "red", nested: { deep: [1] } };
+  const frame = (op, fields) => store.apply({ op, ...fields, ...more });
+  const entry = { room: "user:ada", from: "system", timestamp: 1, data: { title: "Hello" } };
+  assert.equal(frame("welcome", { user_id: "ada", seq: 4, unread: 0, badges: {}, ping_interval: 25 }), "applied");
+  assert.equal(frame("weather", { seq: 9 }), "ignored");
+  assert.equal(frame("live", { seq: 4 }), "window");
+  assert.equal(frame("event", { ...entry, seq: 5, event: "inbox.pinned", data: { ids: ["a"] }, unread: 0 }), "applied");
+  assert.equal(frame("event", { ...entry, seq: 6, event: "alert", id: "a", unread: 1 }), "applied");
+  assert.deepEqual({ seq: store.seq, unread: store.unread }, { seq: 6, unread: 1 });
+  assert.deepEqual(shown(store), [["a", "unread"]]);
+});
