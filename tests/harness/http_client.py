@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import select
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Mapping
@@ -33,12 +34,16 @@ class Response:
 
 
 class Http:
-    """Requests to one origin. Thread-safe: every thread has its own connection."""
+    """Requests to one origin. Thread-safe: every thread has its own connection.
 
-    def __init__(self, base_url: str, timeout: float = 15) -> None:
+    `tls` verifies an https origin; without it none is spoken to.
+    """
+
+    def __init__(self, base_url: str, timeout: float = 15, tls: ssl.SSLContext | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self._where = urllib.parse.urlsplit(self.base_url)
         self._timeout = timeout
+        self._tls = tls
         self._local = threading.local()
         self._all: list[http.client.HTTPConnection] = []
 
@@ -70,9 +75,11 @@ class Http:
             if connection.sock is not None and not _readable(connection.sock.fileno()):
                 return connection
             self.close_mine()
-        connection = http.client.HTTPConnection(
-            self._where.hostname or "", self._where.port, timeout=self._timeout
-        )
+        host, port = self._where.hostname or "", self._where.port
+        if self._tls is None:
+            connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
+        else:
+            connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._tls)
         self._local.connection = connection
         self._all.append(connection)
         return connection

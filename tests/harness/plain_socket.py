@@ -24,13 +24,15 @@ class Socket:
         origin: str | None = None,
         deflate: bool = False,
         headers: dict[str, str] | None = None,
+        **more: Any,
     ) -> None:
-        """Connect. Raises websockets' InvalidStatus when the upgrade is refused."""
+        """Connect; `more` as websockets and socket.create_connection take it. Raises websockets' InvalidStatus
+        when the upgrade is refused."""
         self._context = connect(
             url, subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             origin=Origin(origin) if origin is not None else None, max_size=None, ping_interval=None,
             compression="deflate" if deflate else None, additional_headers=headers, open_timeout=SECONDS,
-            close_timeout=2, proxy=None,
+            close_timeout=2, proxy=None, **more,
         )  # fmt: skip
         self.raw: ClientConnection = self._context.__enter__()
 

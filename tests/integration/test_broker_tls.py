@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +15,7 @@ import pytest
 from notifier.broker import Message
 from notifier.errors import BrokerUnavailable
 from notifier.settings import Settings
-from tests.harness.services import missing
+from tests.harness.certificate import self_signed
 from tests.integration.broker_listener import listening, message, publishing
 
 
@@ -26,17 +24,10 @@ class Terminator:
 
     def __init__(self, url: str, folder: Path, names: str) -> None:
         self.target = (urlsplit(url).hostname, urlsplit(url).port)
-        self.certificate = folder / "cert.pem"
-        openssl = shutil.which("openssl")
-        if openssl is None:
-            raise missing("openssl is not installed")
-        subprocess.run(
-            [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
-             "-addext", f"subjectAltName={names}", "-keyout", folder / "key.pem", "-out", self.certificate],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        made = self_signed(folder, names)
+        self.certificate = made.path
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(self.certificate, folder / "key.pem")
+        self._context.load_cert_chain(made.path, made.key)
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self._sockets: list[socket.socket] = []
