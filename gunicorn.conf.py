@@ -3,10 +3,13 @@
 gevent, because a thread for each of thousands of sockets does not fit (docs/adr/0003).
 """
 
+import errno
 import subprocess
 import sys
+import time
 
 from gunicorn import glogging
+from gunicorn.workers.ggevent import GeventWorker
 
 from notifier import handles, multiprocess
 from notifier.errors import SettingError
@@ -22,11 +25,11 @@ except SettingError as exc:
 
 wsgi_app = "web:create_app()"
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "gevent"
 workers = _settings.web_processes
 worker_connections = _settings.worker_connections
 loglevel = _settings.log_level.lower()
 backlog = 2048
+# Seconds between two requests of a connection; gunicorn gives a request's head as long to come.
 keepalive = 5
 # A worker that has not answered the master for so long is stuck.
 timeout = 60
@@ -50,6 +53,44 @@ class Logger(glogging.Logger):
 
 
 logger_class = Logger
+
+
+class InTime:
+    """A request body that has to come within `request_timeout`, or the request is answered with 408."""
+
+    def __init__(self, reader):  # type: ignore[no-untyped-def]
+        self._reader = reader
+        self._until = time.monotonic() + _settings.request_timeout
+
+    def read(self, size):  # type: ignore[no-untyped-def]
+        """Read as gunicorn's own does. Raises RequestTimeout."""
+        import gevent
+        from werkzeug.exceptions import RequestTimeout
+
+        late = RequestTimeout("The request's body did not come in time.")
+        try:
+            with gevent.Timeout(max(0.001, self._until - time.monotonic()), late):
+                return self._reader.read(size)
+        except TimeoutError:  # the socket's own, just before
+            raise late from None
+
+
+class Worker(GeventWorker):
+    """Bounds what a slow client could hold for ever: the reading of a body, the taking of an answer."""
+
+    def handle_request(self, listener_name, req, sock, addr):  # type: ignore[no-untyped-def]
+        """Serve a request; a WebSocket sets timeouts of its own."""
+        req.body.reader = InTime(req.body.reader)
+        sock.settimeout(_settings.request_timeout)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:  # which gunicorn would write into the log, with its trace
+            raise ConnectionResetError(errno.ECONNRESET, "the answer was not taken in time") from None
+        finally:
+            sock.settimeout(None)
+
+
+worker_class = Worker
 
 
 def on_starting(server):  # type: ignore[no-untyped-def]

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     hello_timeout: Seconds = 5.0
     ping_interval: Seconds = 25.0
     slow_timeout: Seconds = 30.0
+    request_timeout: Seconds = 30.0
     heads_interval: Seconds = 30.0
     linger: Seconds = 10.0
     ack_interval: Seconds = 0.25

@@ -16,7 +16,7 @@ blueprint = Blueprint("access", __name__, url_prefix="/api")
 
 @blueprint.post("/revocations")
 @backend("admin")
-@describe({200: Revoked}, errors=(400, 401, 403, 413, 422, 429, 503), request=RevokeBody)
+@describe({200: Revoked}, errors=(400, 401, 403, 408, 413, 422, 429, 503), request=RevokeBody)
 def revoke() -> Response:
     """Revoke every token that was issued to a user before now, and close the sockets that use one."""
     user_id, at = check_user_id(read(RevokeBody).user_id), now()

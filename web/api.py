@@ -15,7 +15,7 @@ from web.schemas import IDEMPOTENCY_KEY, Accepted, BadgeAccepted, BadgeBody, Not
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 
-_BODY_ERRORS = (400, 401, 403, 413, 422, 429, 503)
+_BODY_ERRORS = (400, 401, 403, 408, 413, 422, 429, 503)
 _KEY = {"Idempotency-Key": IDEMPOTENCY_KEY}
 
 

@@ -13,7 +13,7 @@ from web.schemas import IdsBody, InboxPage, PageQuery, ReadBody, State
 
 blueprint = Blueprint("inbox", __name__, url_prefix="/api/inbox")
 
-_ERRORS = (400, 401, 403, 413, 422, 503)
+_ERRORS = (400, 401, 403, 408, 413, 422, 503)
 
 
 @blueprint.get("")
