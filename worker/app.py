@@ -79,6 +79,8 @@ def make_app(settings: Settings) -> Celery:
         worker_enable_remote_control=not settings.file_broker,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # While a node of a cluster goes down, the others refuse for a moment what it held (404).
+        broker_channel_error_retry=True,
         # Nothing to remember between starts: the sweep is due whenever beat starts.
         beat_scheduler="worker.beat:QuietScheduler",
         beat_max_loop_interval=settings.sweep_interval,

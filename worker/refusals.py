@@ -46,15 +46,12 @@ class WaryConsumer(Consumer):  # type: ignore[misc]
 
         default_steps = tuple(step for step in Consumer.Blueprint.default_steps if DELAYED not in step)
 
-    def start(self) -> None:
-        """Consume until told to stop; a queue of the other type is a wrong setting, said in one line."""
-        try:
-            super().start()
-        except self.channel_errors as exc:
-            if TYPE_DIFFERS not in str(exc):
-                raise
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Connect again, but for a queue of the other type: a wrong setting, said in one line."""
+        if TYPE_DIFFERS in str(exc):
             log.critical("NOTIFIER_TASK_QUEUE_TYPE: the queue at RabbitMQ is of the other type: %s", exc)
-            raise WorkerShutdown(1) from None
+            raise WorkerShutdown(1)
+        super().on_connection_error_after_connected(exc)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Return what is called with each message."""
