@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 
 from tests.chaos.stack import Stack
-from tests.harness.client import LedgerClient
+from tests.harness.client import Heard, LedgerClient
 from tests.harness.proxy import Proxy
 
 CUT = "phone"
@@ -20,7 +20,9 @@ CUT_EVERY, CUT_GAP = 6.0, 0.5
 class Crowd:
     """Clients that live through a run. Each connects to either web process, as a balancer would send it."""
 
-    def __init__(self, stack: Stack, users: list[str], rng: random.Random) -> None:
+    def __init__(
+        self, stack: Stack, users: list[str], rng: random.Random, heard: Heard | None = None
+    ) -> None:
         self.users = users
         self.clients: list[LedgerClient] = []
         self._proxies: list[Proxy] = []
@@ -42,6 +44,7 @@ class Crowd:
                         after=0,
                         rng=random.Random(rng.random()),
                         ack_every=7,
+                        heard=heard,
                     )
                 )
 

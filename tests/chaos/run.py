@@ -7,6 +7,8 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -18,7 +20,7 @@ from tests.chaos.producer import TABLE
 from tests.chaos.stack import Stack
 from tests.harness import processes
 from tests.harness.backend_api import BackendApi, UserApi
-from tests.harness.client import LedgerClient
+from tests.harness.client import Heard, LedgerClient
 from tests.harness.ledger import Breach
 from tests.harness.processes import Process
 
@@ -58,8 +60,23 @@ async def one_run(
     """
     outcome = Outcome(fault_name, seed)
     rng = random.Random(seed)
+    async with under_load(stack, outcome, rng, patience) as (crowd, load):
+        await fault(stack, rng)
+        outcome.recovery = await recovered(crowd, load, outcome, patience)
+    return outcome
+
+
+@asynccontextmanager
+async def under_load(
+    stack: Stack, outcome: Outcome, rng: random.Random, patience: float, heard: Heard | None = None
+) -> AsyncIterator[tuple[Crowd, Load]]:
+    """Clients connected and traffic flowing until the end of the block; then the books are balanced.
+
+    Whatever is wrong, in the block too, is a breach in `outcome`. `heard` is told of every client's frames.
+    """
+    seed = outcome.seed
     users = [f"run-{seed}-user-{number}" for number in range(USERS)]
-    crowd = Crowd(stack, users, random.Random(rng.random()))
+    crowd = Crowd(stack, users, random.Random(rng.random()), heard)
     load = Load(stack, crowd, random.Random(rng.random()))
     producer = _producer(stack, f"run-{seed}", users)
     try:
@@ -67,8 +84,7 @@ async def one_run(
         crowd.start_cutting()
         load.start()
         await asyncio.sleep(rng.uniform(1, 2.5))
-        await fault(stack, rng)
-        await _recovered(crowd, load, outcome, patience)
+        yield crowd, load
         await asyncio.sleep(rng.uniform(0.5, 1.5))
         await load.stop()
         await asyncio.to_thread(producer.terminate)
@@ -86,12 +102,12 @@ async def one_run(
             await asyncio.to_thread(stack.start_again, part)
     outcome.repeated = load.repeated
     outcome.cuts = sum(client.ledger.connections - 1 for client in crowd.clients)
-    return outcome
 
 
 def _producer(stack: Stack, run: str, users: list[str]) -> Process:
     command = [sys.executable, "-m", "tests.chaos.producer", run, *users]
-    process = Process("producer", command, env=stack.env, log=stack.folder / f"producer-{run}.log")
+    log = stack.folder / f"producer-{run}.log"
+    process = Process("producer", command, env=stack.env, log=log, cwd=stack.tree)
     return process.start().wait_logged("ready", 30)
 
 
@@ -110,17 +126,20 @@ def _has_all(client: LedgerClient, wanted: dict[str, set[str]]) -> bool:
     return client.ledger.live and wanted.get(client.user_id, set()) <= client.ledger.received.keys()
 
 
-async def _recovered(crowd: Crowd, load: Load, outcome: Outcome, patience: float) -> None:
-    """Wait until every client has had everything that was accepted up to the fault's end."""
+async def recovered(crowd: Crowd, load: Load, outcome: Outcome, patience: float) -> float:
+    """Wait until every client has had everything that was accepted up to now; return how long that took.
+
+    Those that have not within `patience` seconds are breaches.
+    """
     begun = time.monotonic()
     wanted = load.snapshot()
     late = set(crowd.clients)
     while late and time.monotonic() - begun < patience:
         late = {c for c in late if c.failure is None and not wanted[c.user_id] <= c.ledger.received.keys()}
         await asyncio.sleep(0.01)
-    outcome.recovery = time.monotonic() - begun
     for client in late:
         outcome.breach("never recovered", f"{client.user_id} {client.device}, closes {client.closes[-3:]}")
+    return time.monotonic() - begun
 
 
 async def _settled(crowd: Crowd, load: Load, patience: float) -> None:

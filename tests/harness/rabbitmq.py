@@ -14,6 +14,7 @@ from pathlib import Path
 import amqp
 import psutil
 
+from tests.harness import process_tree
 from tests.harness.services import PrivateService, find_binary, missing
 from tests.harness.waiting import accepts, free_port, until
 
@@ -24,32 +25,65 @@ EPMD_PLACES = ("/usr/lib/erlang/erts-*/bin",)
 _PREFIX = "live-test-"
 
 
+class NameDaemon:
+    """An epmd of our own: it tells nodes where other nodes are. A cluster's nodes share one."""
+
+    def __init__(self) -> None:
+        program = find_binary("epmd", *EPMD_PLACES)
+        if program is None:
+            raise missing("Erlang's epmd is not installed")
+        self._program = program
+        self.port = free_port()
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it unless it runs."""
+        if self._popen is not None and self._popen.poll() is None:
+            return
+        self._popen = subprocess.Popen(
+            [str(self._program), "-port", str(self.port), "-address", "127.0.0.1"],
+            env={process_tree.MARKER: process_tree.RUN_ID}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        until(lambda: accepts(self.port), 10, "epmd accepts")
+
+    def stop(self) -> None:
+        """Kill it, whether or not it runs."""
+        if self._popen is not None:
+            self._popen.kill()
+            self._popen.wait(5)
+
+
 class PrivateRabbit(PrivateService):
-    """A node of its own: name, ports, cookie, data, and its own name daemon (epmd), so that it neither
-    sees nor disturbs another node of the machine."""
+    """A node of its own: name, ports, cookie, data, and its own name daemon, so that it neither sees nor
+    disturbs another node of the machine. Nodes of a cluster are given one daemon and one cookie."""
 
     name = "rabbitmq"
     start_seconds = 90.0
 
-    def __init__(self) -> None:
+    def __init__(self, names: NameDaemon | None = None, cookie: str | None = None) -> None:
         server = find_binary("rabbitmq-server", *PLACES)
-        epmd = find_binary("epmd", *EPMD_PLACES)
-        if server is None or epmd is None:
+        if server is None:
             raise missing("RabbitMQ's server program is not installed")
         super().__init__()
-        self._server, self._epmd = server, epmd
-        self._dist_port, self._epmd_port = free_port(), free_port()
-        self._names: subprocess.Popen[bytes] | None = None
+        self._server = server
+        self._dist_port = free_port()
+        self._names = names or NameDaemon()
         self.node = f"live-{uuid.uuid4().hex[:8]}@localhost"
-        cookie = self.folder / ".erlang.cookie"
-        cookie.write_text(secrets.token_hex(16))
-        cookie.chmod(0o400)
+        secret = self.folder / ".erlang.cookie"
+        secret.write_text(cookie or secrets.token_hex(16))
+        secret.chmod(0o400)
         (self.folder / "enabled_plugins").write_text("[].\n")
         (self.folder / "env.conf").write_text("")
-        (self.folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}\nvm_memory_high_watermark.absolute = 2GB\n"
-            "disk_free_limit.absolute = 50MB\nheartbeat = 10\n"
-        )
+        self.configure(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}", "vm_memory_high_watermark.absolute = 2GB",
+            "disk_free_limit.absolute = 50MB", "heartbeat = 10",
+        )  # fmt: skip
+
+    def configure(self, *lines: str) -> None:
+        """Add lines to its configuration; before it starts."""
+        with (self.folder / "rabbitmq.conf").open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
 
     @property
     def url(self) -> str:
@@ -63,7 +97,7 @@ class PrivateRabbit(PrivateService):
         folder = self.folder
         return {
             "HOME": str(folder),
-            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_PORT": str(self._names.port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_DIST_PORT": str(self._dist_port),
@@ -79,13 +113,7 @@ class PrivateRabbit(PrivateService):
         }
 
     def launch(self) -> None:
-        if self._names is None or self._names.poll() is not None:
-            self._names = subprocess.Popen(
-                [str(self._epmd), "-port", str(self._epmd_port), "-address", "127.0.0.1"],
-                env=self.full_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-            until(lambda: accepts(self._epmd_port), 10, "epmd accepts")
+        self._names.start()
         super().launch()
 
     def answers(self) -> bool:
@@ -99,9 +127,7 @@ class PrivateRabbit(PrivateService):
 
     def remove(self) -> None:
         self.kill()
-        if self._names is not None:
-            self._names.kill()
-            self._names.wait(5)
+        self._names.stop()
         super().remove()
 
 
