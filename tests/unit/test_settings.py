@@ -138,6 +138,7 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("HELLO_TIMEOUT", "0"),
         ("PING_INTERVAL", "-1"),
         ("SLOW_TIMEOUT", "nan"),
+        ("REQUEST_TIMEOUT", "0"),
         ("HEADS_INTERVAL", "inf"),
         ("LINGER", "x"),
         ("ACK_INTERVAL", "0"),
