@@ -53,6 +53,9 @@ tests/client/node_modules/.package-lock.json: tests/client/package-lock.json
 chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, balance the books (SEED=1 RUNS=42)
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 
+cluster: $(VENV)/.dev ## scaled out: kill each RabbitMQ node and each gateway in turn, balance the books (SEED=1 ROUNDS=1)
+	$(BIN)/python -m tests.cluster --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),1)
+
 cases: $(VENV)/.dev ## Schemathesis over the served OpenAPI document, on both backends (SEED=1 CASES=100)
 	SEED=$(or $(SEED),1) CASES=$(or $(CASES),100) $(BIN)/python -m pytest -s tests/acceptance/test_openapi_cases.py
 
@@ -76,4 +79,4 @@ lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test cases fuzz bench chaos lint lock clean
+.PHONY: help setup run test cases fuzz bench chaos cluster lint lock clean
