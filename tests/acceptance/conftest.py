@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.outage import Outage
+from tests.chaos.stack import Stack
 from tests.harness import backends
 from tests.harness.site import Site, new_user, running_site
+from tests.harness.waiting import until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,3 +44,23 @@ def user() -> str:
 def other() -> str:
     """Another user nobody else has."""
     return new_user("other")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Two web processes, two workers, beat, PostgreSQL and RabbitMQ, all of the tests' own."""
+    started = Stack("production", tmp_path_factory.mktemp("outage") / "stack")
+    try:
+        started.start()
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def outage(stack: Stack) -> Iterator[Outage]:
+    """A healthy system; whatever the test takes away is back at its end."""
+    outage = Outage(stack)
+    until(outage.well, 30, "all is well")
+    yield outage
+    outage.end()

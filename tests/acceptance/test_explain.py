@@ -162,17 +162,6 @@ def test_a_killed_gateway_leaves_a_socket_not_known_to_be_closed(parts: Site) ->
     assert steps(told)["delivered"] is None
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    """PostgreSQL and RabbitMQ of the test's own."""
-    started = Stack("production", tmp_path / "stack")
-    try:
-        started.start()
-        yield started
-    finally:
-        started.stop()
-
-
 @pytest.mark.timeout(180)
 def test_what_the_broker_held_up_is_said_to_have_waited_for_it(stack: Stack, tmp_path: Path) -> None:
     site, user = Site(stack.backends[0], tmp_path), new_user("held")

@@ -3,69 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.stack import Stack
+from tests.chaos.outage import Outage
 from tests.harness.backend_api import ALERT, BackendApi
-from tests.harness.http_client import Response
 from tests.harness.plain_socket import Socket
-from tests.harness.site import new_user
 from tests.harness.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
-
-
-class Outage:
-    """The whole system on servers of its own, as one test sees it."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.backend = stack.backends[0]
-        self.api = BackendApi(self.backend.base_url, self.backend.api_key)
-        self.user = new_user("outage")
-
-    def socket(self) -> Socket:
-        socket = Socket(self.backend.ws_url)
-        socket.enter(self.backend.token(self.user), 0)
-        return socket
-
-    def timed(self) -> tuple[Response, float]:
-        """Send one alert; the answer and the seconds it took."""
-        begun = time.monotonic()
-        answer = self.api.send(self.user)
-        return answer, time.monotonic() - begun
-
-    def ready(self, status: int, named: str = "") -> None:
-        """Wait until /readyz says so, and names what is away."""
-        until(lambda: self.api.get("/readyz").status == status, 30, f"/readyz is {status}")
-        assert named in self.api.get("/readyz").text.lower()
-
-    def all_arrive(self, socket: Socket, ids: list[str]) -> None:
-        assert [socket.expect("event", seconds=40)["id"] for _ in ids] == ids
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two web processes, two workers, beat, PostgreSQL and RabbitMQ, all of the tests' own."""
-    started = Stack("production", tmp_path_factory.mktemp("outage") / "stack")
-    try:
-        started.start()
-        yield started
-    finally:
-        started.stop()
-
-
-@pytest.fixture
-def outage(stack: Stack) -> Iterator[Outage]:
-    """A healthy system; whatever the test takes away is back at its end."""
-    outage = Outage(stack)
-    outage.ready(200)
-    yield outage
-    for service in stack.services.values():
-        service.thaw() if service.alive else service.start()
-    outage.api.close()
 
 
 def test_while_the_broker_is_dead_posts_are_accepted_at_their_usual_speed(outage: Outage) -> None:

@@ -12,4 +12,5 @@ load      who sends, reads and badges
 producer  a process that sends inside its own transactions
 run       one run: load, fault, recovery, verdict
 report    the table
+outage    a stack as a single test sees it, from which it takes one part away
 """
