@@ -8,6 +8,7 @@ at the broker stop all workers, is cut down to what looks and does not touch.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,7 @@ MAX_BODY = 16 * 1024 * 1024  # bytes; 10,000 user ids of 128 characters and 256 
 MAX_ID = 255  # characters
 OURS = "notifier."
 DELAYED = ":DelayedDelivery"
+REFUSED_PAUSE = 0.5  # seconds until a worker tries again what the broker refused it
 TYPE_DIFFERS = "inequivalent arg 'x-queue-type'"
 
 #: `celery inspect …`, without what shows the configuration.
@@ -51,6 +53,8 @@ class WaryConsumer(Consumer):  # type: ignore[misc]
         if TYPE_DIFFERS in str(exc):
             log.critical("NOTIFIER_TASK_QUEUE_TYPE: the queue at RabbitMQ is of the other type: %s", exc)
             raise WorkerShutdown(1)
+        if isinstance(exc, self.channel_errors):
+            time.sleep(REFUSED_PAUSE)
         super().on_connection_error_after_connected(exc)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:

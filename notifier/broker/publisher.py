@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from notifier.broker.amqp_publish import AmqpPublishLink
+from notifier.broker.amqp_publish import AmqpPublishLink, BrokerRefused
 from notifier.broker.file_publish import FilePublishLink
 from notifier.broker.message import Message
 from notifier.broker.topology import connection_options
@@ -75,7 +75,8 @@ class Publisher:
 
         Raises:
             BrokerUnavailable: within about `timeout` seconds, and at once in the second after a
-                failure; its cause is what went wrong.
+                failure; its cause is what went wrong. Without such a second when the broker answers,
+                and refuses some of the messages.
         """
         if not messages:
             return
@@ -87,6 +88,10 @@ class Publisher:
         try:
             self._fail_fast()  # those who waited learn from who went before
             self._send(messages, deadline)
+        except BrokerRefused as exc:
+            # A queue's node died under it; its gateway comes back and looks into SQL. The others go on.
+            emit(broker_failed, self, part="publish")
+            raise BrokerUnavailable(str(exc)) from exc
         except LinkError as exc:
             self._closed_until, self._last_failure = self._clock() + FAIL_FAST, exc
             emit(broker_failed, self, part="publish")
@@ -108,19 +113,25 @@ class Publisher:
         link, self._link = self._link, None
         if link is not None:
             try:
-                link.send(messages, deadline)
+                self._send_over(link, messages, deadline)
+            except BrokerRefused:
+                raise
             except LinkError:
                 # A kept connection may be stale (the broker restarted): once more, with a new one.
                 # What arrives twice, the gateways drop by its seq.
-                link.drop()
                 if time.monotonic() >= deadline:
                     raise
             else:
-                self._link = link
                 return
-        link = self._open(deadline)
+        self._send_over(self._open(deadline), messages, deadline)
+
+    def _send_over(self, link: PublishLink, messages: Sequence[Message], deadline: float) -> None:
+        """Send, and keep the link if the broker answers, be it with a refusal."""
         try:
             link.send(messages, deadline)
+        except BrokerRefused:
+            self._link = link
+            raise
         except BaseException:
             link.drop()
             raise

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from notifier.broker import Message, Publisher
+from notifier.broker.amqp_publish import BrokerRefused
 from notifier.errors import BrokerUnavailable
 from notifier.settings import Settings
 
@@ -73,6 +74,18 @@ def test_one_connection_serves_many_publishes(broker: Broker) -> None:
     assert broker.ends == ["close"]
     publisher.publish(ONE)
     assert broker.opened == 2
+
+
+def test_a_refusal_costs_only_those_whom_it_concerns(broker: Broker) -> None:
+    """As of a gateway's queues on a node that has just died: the connection is good, the next burst goes."""
+    publisher = broker.publisher()
+    for opened in (1, 1):  # the first time over a new connection, then over the kept one
+        broker.failures = [BrokerRefused("the broker refused 1 messages")]
+        with pytest.raises(BrokerUnavailable, match="refused"):
+            publisher.publish(ONE)
+        publisher.publish(ONE)
+        assert (broker.opened, broker.ends) == (opened, [])
+    assert broker.sent == ONE * 2
 
 
 def test_a_stale_connection_is_replaced_within_the_call(broker: Broker) -> None:
