@@ -39,6 +39,10 @@ class PrivatePostgres(PrivateService):
             raise missing("PostgreSQL refuses to run as root and there is no user 'postgres'")
         self._bin = server.parent
         self._data = self.folder / "data"
+        self.fill()
+
+    def fill(self) -> None:
+        """Make its data."""
         self.run_tool(
             str(self._bin / "initdb"), "-D", str(self._data), "-U", "live", "-A", "trust", "-E", "UTF8",
             "--no-sync", "--locale=C.UTF-8",
@@ -84,6 +88,23 @@ class PrivatePostgres(PrivateService):
         """Create an empty database; returns its URL."""
         execute(self.admin_url, f'CREATE DATABASE "{name}"')
         return self.url(name)
+
+
+class PrivateReplica(PrivatePostgres):
+    """A hot standby of a private server that runs: it follows, and can be read only."""
+
+    name = "replica"
+
+    def __init__(self, primary: PrivatePostgres) -> None:
+        self._primary = primary
+        super().__init__()
+
+    def fill(self) -> None:
+        self.run_tool(
+            str(self._bin / "pg_basebackup"), "-h", "127.0.0.1", "-p", str(self._primary.port), "-U", "live",
+            "-D", str(self._data), "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast",
+            "--no-sync",
+        )  # fmt: skip
 
 
 def shared_url() -> str:

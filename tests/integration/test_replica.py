@@ -1,0 +1,38 @@
+"""Reports and the audit from a PostgreSQL replica, which can only be read (docs/operations.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.harness import processes
+from tests.harness.past import write_past
+from tests.harness.postgres import PrivatePostgres, PrivateReplica, execute
+from tests.harness.waiting import until
+
+COMMANDS = (
+    *(("notifier", "report", name, "--format", "json") for name in ("daily", "notifications", "devices")),
+    ("notifier", "verify"),
+)
+
+
+def test_reports_and_the_audit_need_only_to_read(tmp_path: Path) -> None:
+    with PrivatePostgres() as primary:
+        url = primary.create_database("live")
+        write_past(url)
+        with PrivateReplica(primary) as replica:
+            assert execute(replica.admin_url, "SELECT pg_is_in_recovery()") == [(True,)]
+            execute(url, "UPDATE notifications SET error = 'later' WHERE error IS NOT NULL")
+            until(
+                lambda: execute(replica.url("live"), "SELECT 1 FROM notifications WHERE error = 'later'"),
+                20,
+                "the replica follows",
+            )
+            for words in COMMANDS:
+                there, here = (
+                    processes.run(
+                        *words, env={"NOTIFIER_DATABASE_URL": at, "NOTIFIER_VAR_DIR": str(tmp_path / "var")}
+                    )
+                    for at in (replica.url("live"), url)
+                )
+                assert (there.returncode, there.stdout) == (0, here.stdout), there.stderr
+                assert there.stdout.strip()
