@@ -22,7 +22,7 @@ class PrivateCaddy(PrivateService):
 
     def configure(self, sites: str) -> None:
         """Write its configuration; `sites` are its site blocks, which listen on `port`."""
-        options = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n"
+        options = "{\n\tadmin off\n\tauto_https off\n}\n"
         (self.folder / "Caddyfile").write_text(options + sites)
 
     def command(self) -> list[str]:

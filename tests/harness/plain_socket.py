@@ -26,8 +26,10 @@ class Socket:
         headers: dict[str, str] | None = None,
         **more: Any,
     ) -> None:
-        """Connect; `more` as websockets and socket.create_connection take it. Raises websockets' InvalidStatus
-        when the upgrade is refused."""
+        """Connect; `more` as websockets and socket.create_connection take it.
+
+        Raises websockets' InvalidStatus when the upgrade is refused.
+        """
         self._context = connect(
             url, subprotocols=[Subprotocol(name) for name in subprotocols] or None,
             origin=Origin(origin) if origin is not None else None, max_size=None, ping_interval=None,
