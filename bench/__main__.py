@@ -12,6 +12,7 @@ from bench import (
     latency,
     purge,
     python_api,
+    queues,
     slow,
     sql,
     storm,
@@ -23,7 +24,7 @@ from bench.scenario import Scenario
 SCENARIOS: dict[str, Scenario] = {
     module.SCENARIO.name: module.SCENARIO
     for module in (
-        latency, burst, python_api, broadcast, idle, through, storm, sql, growth, purge, slow, jitter,
+        latency, burst, python_api, broadcast, idle, through, queues, storm, sql, growth, purge, slow, jitter,
         avalanche,
     )
 }  # fmt: skip

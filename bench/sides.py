@@ -16,6 +16,7 @@ FLASK, NODE = "flask-socketio", "node"
 PIPELINES = (OURS, FLASK, NODE)
 NCHAN, SOCKETIO, PYTHON_SOCKETIO = "nchan", "socketio", "python-socketio"
 WEBSOCKETS, FLASK_SOCK = "websockets", "flask-sock"
+EACH_QUEUE, ONE_QUEUE = "queue-each", "one-queue"  # two ways of ours to subscribe
 
 TITLES = {
     OURS: "Live Notifications",
@@ -27,6 +28,8 @@ TITLES = {
     PYTHON_SOCKETIO: "python-socketio",
     WEBSOCKETS: "websockets (floor)",
     FLASK_SOCK: "Flask-Sock, plain",
+    EACH_QUEUE: "a queue for each user",
+    ONE_QUEUE: "one queue, a binding for each",
 }
 
 OWN = {OURS: "production", EMBEDDED: "embedded"}

@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=0, ge=0, le=36_500)
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65_535)
     task_queue_type: Literal["classic", "quorum"] = "classic"
+    event_queues: Literal["user", "gateway"] = "user"
 
     @classmethod
     def load(cls, **given: Any) -> Self:

@@ -9,8 +9,9 @@ who are behind it (RabbitMQ 3.10, 2 cores: 220 subscriptions/s with one channel,
 
 import selectors
 import time
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import amqp
 
@@ -54,7 +55,7 @@ class AmqpSubscribeLink:
     @classmethod
     def open(
         cls, dialer: wire.Dialer, options: BrokerOptions, gateway_id: str, receiver: Receiver, waker: Waker
-    ) -> "AmqpSubscribeLink":
+    ) -> Self:
         """Connect to the first broker that answers."""
         deadline = time.monotonic() + options.connect_timeout * len(options.urls)
         connection = dialer.dial(deadline, heartbeat=options.heartbeat, frame_handler=frame_handler(MAX_BODY))
@@ -81,8 +82,7 @@ class AmqpSubscribeLink:
         self._unconfirmed += len(requests)
         transport = self._connection.transport
         transport.cork()
-        lanes = sorted(self._lanes, key=lambda lane: lane.unanswered)
-        for lane, share in zip(lanes, _deal(requests, len(lanes)), strict=False):
+        for lane, share in self._shares(requests):
             for request in share:
                 self._consume(lane, request)
             lane.barrier(partial(self._confirm, share))
@@ -122,6 +122,11 @@ class AmqpSubscribeLink:
         self._selector.close()
         wire.close(self._connection)
 
+    def _shares(self, requests: list[Request]) -> Iterator[tuple[wire.Channel, list[Request]]]:
+        """Deal the requests out, to those channels first that have least to do."""
+        lanes = sorted(self._lanes, key=lambda lane: lane.unanswered)
+        return zip(lanes, _deal(requests, len(lanes)), strict=False)
+
     def _consume(self, lane: wire.Channel, request: Request) -> None:
         user_id, number = request
         # A new name each time: the broker may still hold the queue of a connection that died, or be
@@ -156,9 +161,12 @@ class AmqpSubscribeLink:
     def _on_message(self, message: Any) -> None:
         user_id = self._users.get(message.delivery_info["consumer_tag"])
         if user_id is not None:  # None: unsubscribed a moment ago
-            headers = message.properties.get("application_headers")
-            seq = headers.get("seq") if isinstance(headers, dict) else None
-            self._receiver.accept(user_id, seq, message.body)
+            self._receive(user_id, message)
+
+    def _receive(self, user_id: str, message: Any) -> None:
+        headers = message.properties.get("application_headers")
+        seq = headers.get("seq") if isinstance(headers, dict) else None
+        self._receiver.accept(user_id, seq, message.body)
 
     def _on_cancel(self, tag: str) -> None:
         if tag in self._users:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import amqp
 
 from notifier.broker import wire
+from notifier.broker.amqp_one_queue import AmqpOneQueueLink
 from notifier.broker.amqp_subscribe import AmqpSubscribeLink
 from notifier.broker.file_subscribe import FileSubscribeLink
 from notifier.broker.message import Message
@@ -230,7 +231,8 @@ def _opener(settings: Settings, gateway_id: str, waker: Waker) -> Opener:
     if options.is_file:
         return lambda receiver: FileSubscribeLink(options, gateway_id, receiver, waker)
     dialer = wire.Dialer(options, f"notifier gateway {gateway_id}")
-    return lambda receiver: AmqpSubscribeLink.open(dialer, options, gateway_id, receiver, waker)
+    link = AmqpOneQueueLink if settings.event_queues == "gateway" else AmqpSubscribeLink
+    return lambda receiver: link.open(dialer, options, gateway_id, receiver, waker)
 
 
 def _utf8(body: object) -> bytes | None:

@@ -66,6 +66,11 @@ def queue_name(user_id: str, gateway_id: str) -> str:
     return f"user.{routing_key(user_id)}.{gateway_id}"
 
 
+def gateway_queue(gateway_id: str) -> str:
+    """Return a new name for the queue that carries all users' events to one gateway's connection."""
+    return f"gateway.{gateway_id}.{secrets.token_hex(4)}"
+
+
 @dataclass(frozen=True, slots=True)
 class BrokerOptions:
     """Where the broker is, and how to reach it.

@@ -129,6 +129,10 @@ class Channel(pyamqp.Channel):
         self._barriers.append(passed)
         self.send_method(amqp.spec.Basic.Qos, "lBb", (0, 0, False))
 
+    def unbind(self, queue: str, exchange: str, key: str) -> None:
+        """Take a binding away, without waiting for the answer (the method knows no `nowait`)."""
+        self.send_method(amqp.spec.Queue.Unbind, "BsssF", (0, queue, exchange, key, {}))
+
     @property
     def unanswered(self) -> int:
         """How many barriers the broker has not answered."""
@@ -138,6 +142,7 @@ class Channel(pyamqp.Channel):
         super()._setup_listeners()
         self._barriers: deque[Callable[[], None]] = deque()
         self._callbacks[amqp.spec.Basic.QosOk] = self._on_answer
+        self._callbacks[amqp.spec.Queue.UnbindOk] = lambda: None
 
     def _on_answer(self) -> None:
         passed = self._barriers.popleft()

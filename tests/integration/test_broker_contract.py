@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,11 +53,12 @@ def vhost(rabbit_server: SharedRabbit) -> str:
     return rabbit_server.fresh_url()
 
 
-@pytest.fixture(params=["file", "rabbitmq"])
+@pytest.fixture(params=["file", "rabbitmq", "rabbitmq, one queue"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """A broker that nobody else uses."""
-    url = request.getfixturevalue("vhost") if request.param == "rabbitmq" else ""
-    return Settings(_env_file=None, broker_url=url, var_dir=tmp_path / "var")
+    url = "" if request.param == "file" else request.getfixturevalue("vhost")
+    queues: Any = "gateway" if request.param.endswith("one queue") else "user"
+    return Settings(_env_file=None, broker_url=url, var_dir=tmp_path / "var", event_queues=queues)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from celery import Celery
@@ -29,8 +30,8 @@ def rabbit() -> Iterator[PrivateRabbit]:
         yield rabbit
 
 
-def _settings(url: str) -> Settings:
-    return Settings(_env_file=None, broker_url=url, var_dir=Path("unused"))
+def _settings(url: str, event_queues: Literal["user", "gateway"] = "user") -> Settings:
+    return Settings(_env_file=None, broker_url=url, var_dir=Path("unused"), event_queues=event_queues)
 
 
 @dataclass
@@ -40,9 +41,9 @@ class Room:
     publisher: Publisher
 
 
-@pytest.fixture
-def room(rabbit: PrivateRabbit) -> Iterator[Room]:
-    settings = _settings(rabbit.url)
+@pytest.fixture(params=["user", "gateway"])
+def room(request: pytest.FixtureRequest, rabbit: PrivateRabbit) -> Iterator[Room]:
+    settings = _settings(rabbit.url, request.param)
     with listening(settings) as listener, publishing(settings, timeout=2.0) as publisher:
         listener.subscribe("ada", "bob")
         publisher.publish([message("ada", 1)])

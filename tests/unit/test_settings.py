@@ -163,6 +163,7 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("RETENTION_DAYS", "90d"),
         ("WORKER_METRICS_PORT", "0"),
         ("TASK_QUEUE_TYPE", "mirrored"),
+        ("EVENT_QUEUES", "none"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
