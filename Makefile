@@ -15,7 +15,7 @@ endif
 
 help: ## list the targets
 	@sed -n -E 's/^([a-z-]+):.*## (.*)$$/\1|\2/p' Makefile | while IFS='|' read -r name does; do \
-		printf '  make %-7s %s\n' "$$name" "$$does"; done
+		printf '  make %-8s %s\n' "$$name" "$$does"; done
 
 $(VENV)/.place:
 	@command -v "$(PYTHON)" >/dev/null || { echo "no '$(PYTHON)' here: install Python 3.11 or newer" >&2; exit 1; }
@@ -75,8 +75,22 @@ lint: $(VENV)/.dev ## ruff, mypy --strict and the doors between the rooms
 lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
 	uv pip compile --quiet pyproject.toml --extra build --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/run.txt
 	uv pip compile --quiet pyproject.toml --extra build --extra dev --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile --quiet requirements/audit.in --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/audit.txt
+
+licences: $(VENV)/.dev ## write docs/licences.md: under which licence is what we use
+	@$(BIN)/python requirements/licences.py
+
+# The auditor has an environment of its own; --strict: what cannot be looked up is no success.
+$(VENV)/.audit: requirements/audit.txt | $(VENV)/.place
+	@$(PYTHON) -m venv --without-pip $(VENV)/audit
+	@$(PIP) --python $(VENV)/audit/bin/python $(LOCKED) -r requirements/audit.txt
+	@touch $@
+
+audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks (asks pypi.org)
+	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements/run.txt \
+		|| { echo "not clean, or not audited: 'not found on PyPI' and connection errors mean that pypi.org could not tell" >&2; exit 1; }
 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test cases fuzz bench chaos cluster lint lock clean
+.PHONY: help setup run test cases fuzz bench chaos cluster lint lock licences audit clean

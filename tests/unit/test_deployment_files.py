@@ -208,7 +208,7 @@ def test_the_image_gets_every_package_and_every_file_it_copies_exists() -> None:
 # ------------------------------------------------------------------ the lock files
 
 
-@pytest.mark.parametrize("name", ["run", "dev"])
+@pytest.mark.parametrize("name", ["run", "dev", "audit"])
 def test_every_locked_requirement_has_a_hash_and_no_index_is_named(name: str) -> None:
     text = (REPO / "requirements" / f"{name}.txt").read_text()
     for block in re.split(r"\n(?=\S)", text.replace("\\\n", " ")):
