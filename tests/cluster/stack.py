@@ -44,7 +44,12 @@ class ClusterStack(Stack):
         for number in range(GATEWAYS):
             gateway = one.on_port(free_port())
             self.gateways[f"web {number + 1}"] = gateway
-            env = {**gateway.env, "NOTIFIER_BROKER_URL": cluster.urls(number)}
+            queues = "gateway" if number == GATEWAYS - 1 else "user"  # both kinds, side by side
+            env = {
+                **gateway.env,
+                "NOTIFIER_BROKER_URL": cluster.urls(number),
+                "NOTIFIER_EVENT_QUEUES": queues,
+            }
             self._add(f"web {number + 1}", env, "web")
         for number in range(WORKERS):
             env = {**self.env, "NOTIFIER_BROKER_URL": cluster.urls(number)}
