@@ -15,28 +15,34 @@ class Subscription:
         confirmed: whether the broker has confirmed it, on the connection there is now.
     """
 
-    __slots__ = ("_settled", "confirmed", "user_id")
+    __slots__ = ("_pending", "confirmed", "user_id")
 
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
         self.confirmed = False
-        self._settled = threading.Event()
+        # Gone once it is settled: an event weighs over a kilobyte, and nearly all are settled.
+        self._pending: threading.Event | None = threading.Event()
 
     def wait(self, timeout: float) -> bool:
         """Return True once the broker has confirmed; False after `timeout` seconds, or at once when
         there is no connection (the subscription is made later, when there is one)."""
-        self._settled.wait(timeout)
+        pending = self._pending
+        if pending is not None:
+            pending.wait(timeout)
         return self.confirmed
 
     def begin(self) -> None:
         """From now on, `wait` waits."""
         self.confirmed = False
-        self._settled.clear()
+        if self._pending is None:
+            self._pending = threading.Event()
 
     def settle(self, confirmed: bool) -> None:
         """Let those who wait go on."""
         self.confirmed = confirmed
-        self._settled.set()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.set()
 
 
 @dataclass(slots=True)

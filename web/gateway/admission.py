@@ -5,8 +5,7 @@ Asked before the upgrade, so that a refusal is a 429 and costs little.
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from notifier import metrics
 from notifier.errors import OverLimit
@@ -53,26 +52,49 @@ class Admission:
             metrics.REFUSED["socket_address"].inc()
             raise OverLimit(f"an address has at most {self._per_address} sockets here", RETRY_AFTER)
 
-    @contextmanager
-    def visit(self, address: str | None, verify: Verify) -> Iterator[Verify]:
-        """Count a socket while it is open; yields a `verify` that notices when it says who it is."""
-        place, known = network(address), False
+    def visit(self, address: str | None, verify: Verify) -> "Visit":
+        """Return what counts a socket while it is open."""
+        return Visit(self, network(address), verify)
+
+    def enter(self, place: str) -> None:
+        """Count a socket of which nobody knows yet who it is."""
         self._addresses[place] += 1
         self._unauthenticated += 1
 
-        def verified(token: str) -> Principal:
-            nonlocal known
-            principal = verify(token)
-            if not known:
-                known = True
-                self._unauthenticated -= 1
-            return principal
+    def known(self) -> None:
+        """A socket has said who it is, or has left without."""
+        self._unauthenticated -= 1
 
-        try:
-            yield verified
-        finally:
-            self._addresses[place] -= 1
-            if not self._addresses[place]:
-                del self._addresses[place]
-            if not known:
-                self._unauthenticated -= 1
+    def leave(self, place: str) -> None:
+        """Count a socket no more."""
+        self._addresses[place] -= 1
+        if not self._addresses[place]:
+            del self._addresses[place]
+
+
+class Visit:
+    """One socket's time here: a context that yields a `verify` which notices when it says who it is."""
+
+    __slots__ = ("_admission", "_known", "_place", "_verify")  # there are thousands
+
+    def __init__(self, admission: Admission, place: str, verify: Verify) -> None:
+        self._admission, self._place, self._verify = admission, place, verify
+        self._known = False
+
+    def __enter__(self) -> Verify:
+        self._admission.enter(self._place)
+        return self._verified
+
+    def __exit__(self, *_: object) -> None:
+        self._admission.leave(self._place)
+        self._notice()
+
+    def _verified(self, token: str) -> Principal:
+        principal = self._verify(token)
+        self._notice()
+        return principal
+
+    def _notice(self) -> None:
+        if not self._known:
+            self._known = True
+            self._admission.known()
