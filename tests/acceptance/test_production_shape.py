@@ -3,6 +3,7 @@ RabbitMQ: migrate, web, worker and beat, each with no more than the environment 
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,3 +148,71 @@ def test_web_does_not_start_without_its_secrets(production: Backend) -> None:
         done = processes.run(*from_compose()["web"], env=env)
         assert done.returncode != 0
         assert done.stderr.strip().splitlines()[-1].startswith(f"{name}:")
+
+
+# As the image does: nothing can be written but one folder, and there are no rights but a plain user's.
+CONFINED = """
+mount --make-rprivate /
+mount -t tmpfs -o mode=1777 tmpfs "$TMPDIR"
+for place in $(cut -d" " -f2 /proc/self/mounts); do
+    case "$place" in
+        "$TMPDIR" | /dev* | /proc* | /sys*) ;;
+        *) mount -o remount,bind,ro "$place" ;;
+    esac
+done
+exec setpriv --reuid="$AS" --regid="$AS" --clear-groups --no-new-privs --inh-caps=-all --ambient-caps=-all \\
+    --bounding-set=-all -- "$@"
+"""
+STARTS_ITSELF = "import os, sys; os.execv(sys.executable, [sys.executable, '-c', ''])"
+
+
+def confined(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["unshare", "--mount", "sh", "-euc", CONFINED, "sh", *words], cwd=REPO, env=processes.clean_env(env),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def cage(tmp_path: Path) -> dict[str, str]:
+    """The variables of a confined process. The image's user, if it may run this Python; else root's, without
+    its rights."""
+    if os.geteuid() != 0:
+        pytest.skip("to mount a file system read-only, the tests have to run as root")
+    folder = tmp_path / "writable"
+    folder.mkdir()
+    for user in ("10001", "0"):
+        env = {"TMPDIR": str(folder), "NOTIFIER_VAR_DIR": str(folder / "notifier"), "AS": user}
+        done = confined(str(processes.BIN / "python"), "-c", STARTS_ITSELF, env=env)
+        if done.returncode == 0:
+            return env
+    pytest.skip(f"this machine lets nobody make a read-only file system: {done.stderr.strip()}")
+
+
+def test_the_cage_is_one(cage: dict[str, str], tmp_path: Path) -> None:
+    for place in (tmp_path / "x", REPO / "x", Path("/tmp/x"), Path.home() / "x"):
+        done = confined("touch", str(place), env=cage)
+        assert "Read-only file system" in done.stderr or "Permission denied" in done.stderr
+    assert confined("touch", f"{cage['TMPDIR']}/x", env=cage).returncode == 0
+    assert "CapEff:\t0000000000000000" in confined("cat", "/proc/self/status", env=cage).stdout
+
+
+def test_every_part_runs_as_a_plain_user_on_a_read_only_file_system(site: Site, cage: dict[str, str]) -> None:
+    parts = from_compose()
+    migrated = confined(*parts["migrate"], env=environment("migrate", site.backend) | cage)
+    assert migrated.returncode == 0, migrated.stderr
+    for part in LONG_RUNNING:
+        words = ["unshare", "--mount", "sh", "-euc", CONFINED, "sh", *parts[part]]
+        env = environment(part, site.backend) | cage | {"NOTIFIER_WEB_PROCESSES": "2"}
+        site.processes.append(Process(part, words, env=env, log=site.logs / f"{part}.log").start())
+    site.processes[0].wait_ready(site.backend.base_url)
+    user = new_user("cage")
+    with site.socket(user) as socket:
+        socket.expect("event", 30, id=site.send(user), seq=1)
+    for process in site.processes:
+        assert "Read-only" not in process.log.read_text(), process.tail()
+        written = Path(f"/proc/{process.pid}/root{cage['TMPDIR']}")
+        assert {one.name for one in written.iterdir()} <= {"notifier"}, process.name
+    site.api.close()  # or web waits some seconds for its next call
+    for process in reversed(site.processes):
+        assert process.terminate() == 0, f"{process.name}:\n{process.tail()}"

@@ -110,6 +110,17 @@ def test_the_file_handle_limit_is_raised_where_each_user_costs_one(services: dic
         assert services[name]["ulimits"]["nofile"]["soft"] >= 65_536
 
 
+def test_our_parts_have_no_rights_and_can_write_to_one_folder_in_memory(services: dict[str, Any]) -> None:
+    for name in OURS:
+        service = services[name]
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["tmpfs"] == ["/tmp"], name
+        assert Path(service["environment"]["NOTIFIER_VAR_DIR"]).parent == Path("/tmp"), name
+        assert not {"volumes", "privileged", "cap_add", "user"} & set(service), name
+
+
 def test_the_data_is_kept_in_named_volumes(compose: dict[str, Any]) -> None:
     for name in ("postgres", "rabbitmq"):
         (mount,) = compose["services"][name]["volumes"]
