@@ -62,6 +62,9 @@ cases: $(VENV)/.dev ## Schemathesis over the served OpenAPI document, on both ba
 fuzz: $(VENV)/.dev ## hostile sockets by the thousand, on both backends (SEED=1 SESSIONS=10000)
 	SEED=$(or $(SEED),1) SESSIONS=$(or $(SESSIONS),10000) $(BIN)/python -m pytest -s tests/acceptance/test_socket_fuzz.py
 
+flood: $(VENV)/.dev ## silent sockets, slow-lorises, a greedy key and user beside 200 good clients (BACKEND=production)
+	$(BIN)/python -m tests.flood --backend $(or $(BACKEND),production)
+
 bench: $(VENV)/.dev ## measure, beside the peers (all, or SCENARIO=burst; ROUNDS=3 SEED=1), and write the report
 	$(BIN)/python -m bench $(SCENARIO) --rounds $(or $(ROUNDS),3) --seed $(or $(SEED),1)
 	$(BIN)/python -m bench.report
@@ -93,4 +96,4 @@ audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test cases fuzz bench chaos cluster lint lock licences audit clean
+.PHONY: help setup run test cases fuzz flood bench chaos cluster lint lock licences audit clean

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+from gevent.server import StreamServer
 from gunicorn import glogging
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -55,6 +56,10 @@ class Logger(glogging.Logger):
 logger_class = Logger
 
 
+#: A handshake takes about 1 ms, and nobody else is served meanwhile.
+ACCEPT_AT_ONCE = 8
+
+
 class InTime:
     """A request body that has to come within `request_timeout`, or the request is answered with 408."""
 
@@ -76,11 +81,20 @@ class InTime:
 
 
 class Worker(GeventWorker):
-    """Bounds what a slow client could hold for ever: the reading of a body, the taking of an answer."""
+    """Bounds what a slow client could hold for ever: the reading of a body, the taking of an answer.
+
+    And lets a crowd of new connections not hold up those that are there.
+    """
+
+    def run(self):  # type: ignore[no-untyped-def]
+        """Serve, and look around between a few new connections, where gevent would take a hundred first."""
+        StreamServer.max_accept = ACCEPT_AT_ONCE
+        super().run()
 
     def handle_request(self, listener_name, req, sock, addr):  # type: ignore[no-untyped-def]
         """Serve a request; a WebSocket sets timeouts of its own."""
-        req.body.reader = InTime(req.body.reader)
+        reader = req.body.reader
+        req.body.reader = InTime(reader)
         sock.settimeout(_settings.request_timeout)
         try:
             super().handle_request(listener_name, req, sock, addr)
@@ -88,6 +102,7 @@ class Worker(GeventWorker):
             raise ConnectionResetError(errno.ECONNRESET, "the answer was not taken in time") from None
         finally:
             sock.settimeout(None)
+            req.body.reader = reader  # what is left of it has the time of a head to come
 
 
 worker_class = Worker

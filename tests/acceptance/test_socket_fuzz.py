@@ -10,17 +10,16 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from typing import Any
 
 import psutil
 import pytest
 
 from tests.harness import backends, processes
-from tests.harness.client import LedgerClient
 from tests.harness.hostile.client import play
 from tests.harness.hostile.session import SCENARIOS, drawn
+from tests.harness.neighbours import Neighbours
 from tests.harness.site import Site
 from tests.harness.waiting import crowding, until
 
@@ -50,47 +49,6 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             site.start("web").wait_ready(backend.base_url)
             site.start("worker").wait_logged("ready.")
             yield site
-
-
-class Neighbour:
-    """A good client, and alerts to it all the while."""
-
-    def __init__(self, site: Site) -> None:
-        self.late: list[float] = []  # seconds from the POST to the frame
-        self._site = site
-        self._began: dict[str, float] = {}
-        self._sent: list[str] = []
-        self._enough = asyncio.Event()
-        self._client = LedgerClient(
-            site.backend.ws_url, "neighbour", site.backend.token("neighbour"), heard=self._heard
-        )
-
-    def _heard(self, _client: LedgerClient, frame: Mapping[str, Any], at: float) -> None:
-        if frame["op"] == "event":
-            self.late.append(at - self._began[frame["data"]["title"]])
-
-    async def live(self) -> None:
-        """Listen, and be sent alerts, until `leave`."""
-        self._tasks = [asyncio.create_task(self._client.run()), asyncio.create_task(self._send())]
-        await self._client.wait_live()
-
-    async def _send(self) -> None:
-        while not self._enough.is_set():
-            title = f"number {len(self._sent)}"
-            self._began[title] = time.time()
-            self._sent.append(await asyncio.to_thread(self._site.send, "neighbour", title))
-            await asyncio.sleep(ALERTS_EVERY)
-
-    async def leave(self) -> None:
-        """Balance the books: every alert came, once, in order, on one connection."""
-        self._enough.set()
-        await self._tasks[1]
-        await self._client.wait_seq(len(self._sent), 20)
-        await self._client.stop()
-        await self._tasks[0]
-        self._client.ledger.account(self._sent)
-        self._client.ledger.in_order(self._sent)
-        assert self._client.ledger.connections == 1, self._client.closes
 
 
 async def fuzz(site: Site, numbers: Iterable[int]) -> Counter[str]:
@@ -141,20 +99,19 @@ def test_nobody_notices_thousands_of_hostile_sessions(site: Site) -> None:
         until(lambda: Footprint(worker).handles <= handles, 20, f"no more than {handles} file handles")
         feet.append(Footprint(worker))
 
-    async def story() -> tuple[Neighbour, Counter[str]]:
-        neighbour = Neighbour(site)
-        await neighbour.live()
+    async def story() -> tuple[list[float], Counter[str]]:
+        neighbours = Neighbours(site, ["neighbour"], ALERTS_EVERY)
+        await neighbours.enter()
         await fuzz(site, range(WARM_UP))
         await asyncio.to_thread(rest)
         played = await fuzz(site, range(WARM_UP, WARM_UP + SESSIONS))
         await asyncio.to_thread(rest, feet[0].handles + 2)  # a connection to the database may have come
-        await neighbour.leave()
-        return neighbour, played
+        await neighbours.leave()
+        return neighbours.taken(), played
 
     began = time.monotonic()
-    neighbour, played = asyncio.run(story())
+    late, played = asyncio.run(story())
     before, after = feet
-    late = sorted(neighbour.late)
     print(
         f"{site.backend.kind}, seed {SEED}: {WARM_UP} + {played.total()} sessions in "
         f"{time.monotonic() - began:.0f} s; neighbour: {len(late)} alerts, p50 "

@@ -46,8 +46,9 @@ class Backend:
 
     @property
     def api_key(self) -> str:
-        """A key of a backend caller; embedded: made at the first start."""
-        return self.env.get("NOTIFIER_API_KEYS") or (self.var_dir / "api-key").read_text().strip()
+        """A key of a backend caller, the first that is set; embedded: made at the first start."""
+        keys = self.env.get("NOTIFIER_API_KEYS") or (self.var_dir / "api-key").read_text().strip()
+        return keys.split(",")[0].rpartition(":")[2]
 
     def token(self, user_id: str, ttl: float = HOUR) -> str:
         """A user's token."""
