@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         empty(self.database)
         # Long ago: what is younger than an hour is in no sum, and changes without a mark.
-        self.begin = (now() - timedelta(days=60)).replace(hour=3, minute=4, second=5, microsecond=0)
+        self.begin = (now() - timedelta(days=27)).replace(hour=3, minute=4, second=5, microsecond=0)
         self.world = World(self.database, self.begin)
         self.gone: list[Copy] = []  # purged, as they stood
 
