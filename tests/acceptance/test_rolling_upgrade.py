@@ -25,6 +25,7 @@ from tests.harness import backends, processes
 from tests.harness.backends import Backend
 from tests.harness.client import LedgerClient
 from tests.harness.processes import REPO
+from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.services import missing
 from tests.harness.site import Site, new_user
 
@@ -95,14 +96,17 @@ async def upgrade_and_back(old: Path, stack: Stack, _rng: random.Random) -> None
 
 
 @pytest.mark.timeout(300)
-def test_versions_change_under_load_and_nothing_is_lost(old_version: Path, tmp_path: Path) -> None:
-    stack = Stack("production", tmp_path / "stack", tree=old_version)
-    try:
-        stack.start()
-        fault = partial(upgrade_and_back, old_version)
-        outcome = asyncio.run(one_run(stack, "rolling upgrade", fault, 1))
-    finally:
-        stack.stop()
+def test_versions_change_under_load_and_nothing_is_lost(
+    old_version: Path, tmp_path: Path, rabbit_server: SharedRabbit
+) -> None:
+    with backends.open_backend("production", tmp_path / "var", rabbit_server) as backend:
+        stack = Stack("production", tmp_path / "stack", tree=old_version, backend=backend)
+        try:
+            stack.start()
+            fault = partial(upgrade_and_back, old_version)
+            outcome = asyncio.run(one_run(stack, "rolling upgrade", fault, 1))
+        finally:
+            stack.stop()
     assert outcome.notes == []
     assert outcome.accepted
 

@@ -29,13 +29,21 @@ SERVICES = ("postgres", "rabbitmq")
 class Stack:
     """Two web processes, two workers (one with a pool of two), beat; production has its own servers.
 
-    `tree` is the checkout whose code they run.
+    `tree` is the checkout whose code they run; `backend` is used instead of servers of its own.
     """
 
-    def __init__(self, kind: str, folder: Path, sabotage: str = "", tree: Path = REPO) -> None:
+    def __init__(
+        self,
+        kind: str,
+        folder: Path,
+        sabotage: str = "",
+        tree: Path = REPO,
+        backend: Backend | None = None,
+    ) -> None:
         self.kind = kind
         self.folder = folder
         self.tree = tree
+        self._given = backend
         self.services: dict[str, PrivateService] = {}
         self.processes: dict[str, Process] = {}
         self.steps = folder / "steps"
@@ -51,7 +59,7 @@ class Stack:
 
     def start(self) -> None:
         """Start everything and wait until both web processes are ready."""
-        first = self._production() if self.kind == "production" else backends.embedded(self.folder / "var")
+        first = self._given or self._first()
         self.backends = [self._with_extra(backend) for backend in (first, first.on_port(free_port()))]
         self.migrate(self.tree)
         for number, backend in enumerate(self.backends, 1):
@@ -76,7 +84,9 @@ class Stack:
         done = processes.run("notifier", "migrate", env=env, cwd=tree)
         assert done.returncode == 0, done.stderr
 
-    def _production(self) -> Backend:
+    def _first(self) -> Backend:
+        if self.kind == "embedded":
+            return backends.embedded(self.folder / "var")
         postgres, rabbit = PrivatePostgres(), PrivateRabbit()
         self.services = {"postgres": postgres, "rabbitmq": rabbit}
         for service in self.services.values():
