@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
+from models.engine import Database, make_engine
 from tests.chaos.crowd import Crowd
 from tests.chaos.faults import Fault
 from tests.chaos.load import Load
@@ -23,6 +24,7 @@ from tests.harness.backend_api import BackendApi, UserApi
 from tests.harness.client import Heard, LedgerClient
 from tests.harness.ledger import Breach
 from tests.harness.processes import Process
+from tests.harness.raw_counts import differences
 
 USERS = 8
 PATIENCE_SECONDS = 60.0
@@ -164,6 +166,7 @@ def _balance(stack: Stack, crowd: Crowd, load: Load, outcome: Outcome) -> None:
     for client in crowd.clients:
         _balance_client(stack, client, load, outcome)
     _balance_delivered(stack, load, outcome)
+    _balance_reports(stack, outcome)
     done = processes.run("notifier", "verify", env=stack.env)
     if done.returncode != 0:
         outcome.breach("audit", f"verify: {done.stdout}{done.stderr}"[:2000])
@@ -207,3 +210,12 @@ def _balance_delivered(stack: Stack, load: Load, outcome: Outcome) -> None:
                     outcome.breach("delivered", f"{identity}: {found['delivered']} of {recipients}")
                     break
                 time.sleep(0.05)
+
+
+def _balance_reports(stack: Stack, outcome: Outcome) -> None:
+    """Every reporting view says what a plain count over the raw rows says."""
+    database = Database(make_engine(stack.backends[0].database_url))
+    with database.read() as connection:
+        for difference in differences(connection):
+            outcome.breach("report", difference)
+    database.dispose()
