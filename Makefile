@@ -90,9 +90,9 @@ $(VENV)/.audit: requirements/audit.txt | $(VENV)/.place
 	@$(PIP) --python $(VENV)/audit/bin/python $(LOCKED) -r requirements/audit.txt
 	@touch $@
 
-audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks (asks pypi.org)
+audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks (asks the package index)
 	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements/run.txt \
-		|| { echo "not clean, or not audited: 'not found on PyPI' and connection errors mean that pypi.org could not tell" >&2; exit 1; }
+		|| { echo "not clean, or not audited: 'not found on PyPI' and connection errors mean that the package index could not tell" >&2; exit 1; }
 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
