@@ -4,6 +4,7 @@ gevent, because a thread for each of thousands of sockets does not fit (docs/adr
 """
 
 import errno
+import gc
 import subprocess
 import sys
 import time
@@ -134,6 +135,9 @@ def child_exit(_server, worker):  # type: ignore[no-untyped-def]
 
 def post_worker_init(worker):  # type: ignore[no-untyped-def]
     """Start the gateway, and stop it when the worker is told to stop."""
+    # What is here now stays: a collection need not look through it, while all sockets wait.
+    gc.collect()
+    gc.freeze()
     import gevent
 
     from web.runtime import EXTENSION
