@@ -15,7 +15,7 @@ from models.store import purge, refused, sockets
 USERS = 500  # looked at in one step
 SOCKETS_KEPT = timedelta(days=30)  # what is known of sockets, when nothing else is purged
 SOCKETS = 500  # deleted by one transaction at most
-ROWS = 50  # entries deleted by one transaction at most, so that nobody waits for it long
+ROWS = 15  # entries deleted by one transaction at most, so that nobody waits for it long
 
 
 @dataclass(frozen=True, slots=True)
