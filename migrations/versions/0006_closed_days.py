@@ -2,7 +2,7 @@
 
 `report_daily` reads the sums of a day that has no mark, and counts all others from the rows, as before.
 Triggers leave the marks, so that no writer can forget to, an older version beside this one included.
-docs/adr/0025 tells why nothing can be missed.
+docs/adr/0024 tells why nothing can be missed.
 """
 
 import sqlalchemy as sa

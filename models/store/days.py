@@ -3,7 +3,7 @@
 A day wants its sums when it has none, or when a mark says that it changed since; until then `report_daily`
 counts it from the rows. Triggers leave the marks (migration 0006), for changes of what is an hour old or
 older; a day is summed when all of it is twice that age. So what a trigger lets pass is in no sum
-(docs/adr/0025).
+(docs/adr/0024).
 """
 
 from collections.abc import Sequence

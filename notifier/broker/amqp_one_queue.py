@@ -1,7 +1,7 @@
 """Subscribing over AMQP with one queue for the gateway, and a binding for each of its users.
 
 For many users on one broker: a binding is made in a fraction of the time that a queue takes, and costs the
-broker a fraction of the memory and no file handles (docs/benchmarks.md; docs/adr/0026).
+broker a fraction of the memory and no file handles (docs/benchmarks.md; docs/adr/0025).
 """
 
 import zlib
