@@ -147,6 +147,19 @@ def test_leaving_and_returning_at_once_loses_nothing(listener: Listener, publish
     assert listener.subscriber.stats.connections == 1
 
 
+def test_a_crowd_that_leaves_and_returns_at_once_is_heard(listener: Listener, publisher: Publisher) -> None:
+    """Whoever returns while the broker is still busy with the leaving keeps the new subscription."""
+    crowd = [f"user {number}" for number in range(1_000)]
+    listener.subscribe(*crowd)
+    for user in crowd:
+        listener.subscriber.unsubscribe(user)
+    while listener.subscriber._changed:  # until the broker is asked to let the last one go, and no longer
+        time.sleep(0)
+    listener.subscribe(*crowd[-100:])
+    publisher.publish([message(user, 1) for user in crowd[-100:]])
+    assert sorted(listener.hears(100)) == sorted((user, 1) for user in crowd[-100:])
+
+
 def test_subscribing_twice_is_one_subscription(listener: Listener, publisher: Publisher) -> None:
     first = listener.subscriber.subscribe("ada")
     assert listener.subscriber.subscribe("ada") is first
