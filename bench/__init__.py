@@ -3,8 +3,8 @@
 `make bench` runs it all, which takes the better part of an hour; `make bench SCENARIO=burst ROUNDS=1` one
 scenario once. Nothing else should run on the machine meanwhile.
 
-Scenarios: latency, burst, python_api, broadcast, idle, through, storm (with peers); queues, sql, growth, purge,
-slow, jitter, avalanche (our side alone). Each module asks one question; `python -m bench burst --pilot` looks
+Scenarios: latency, burst, python_api, broadcast, idle, through, storm (with peers); queues, sql, growth,
+purge, slow, jitter, avalanche (our side alone). Each module asks one question; `python -m bench burst --pilot` looks
 whether it runs, `--size count=500` changes a size.
 
 run, scenario, samples, machine   rounds, medians, and the file with everything that was measured
