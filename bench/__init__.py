@@ -4,8 +4,8 @@
 scenario once. Nothing else should run on the machine meanwhile.
 
 Scenarios: latency, burst, python_api, broadcast, idle, through, storm (with peers); queues, sql, growth,
-purge, slow, jitter, avalanche (our side alone). Each module asks one question; `python -m bench burst --pilot` looks
-whether it runs, `--size count=500` changes a size.
+purge, slow, jitter, avalanche (our side alone). Each module asks one question;
+`python -m bench burst --pilot` looks whether it runs, `--size count=500` changes a size.
 
 run, scenario, samples, machine   rounds, medians, and the file with everything that was measured
 load, target                      the load generator, in a process of its own
