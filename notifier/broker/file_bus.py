@@ -56,8 +56,7 @@ class FileBus:
 
     def put(self, gateway: str, message: Message, key: str) -> None:
         """Put a message into a gateway's inbox; nothing happens if the gateway is gone."""
-        # The monotonic clock is the machine's, one for all processes, and never steps back.
-        name = f"{time.monotonic_ns():020d}-{next(_counter):09d}-{os.getpid()}.{key}.{message.seq}{SUFFIX}"
+        name = f"{_stamp()}-{next(_counter):09d}-{os.getpid()}.{key}.{message.seq}{SUFFIX}"
         inbox = self.gateways / gateway / "inbox"
         hidden = inbox / f".{name}"
         try:
@@ -156,14 +155,30 @@ class Inbox:
         self._bus.unbind(self._gateway, routing_key(user_id))
 
     def parcels(self) -> list[Parcel]:
-        """Return the messages that are here, oldest first."""
+        """Return the messages that are here, oldest first.
+
+        Those that come while the folder is read stay for the next look: a listing may show the later
+        of two and not the earlier one (POSIX leaves it open, readdir).
+        """
+        began = _stamp()
         names = sorted(name for name in _names(self._folder) if not name.startswith("."))
-        return [_parcel(self._folder / name) for name in names]
+        return [_parcel(self._folder / name) for name in names if not _since(began, name)]
 
     def close(self) -> None:
         """Remove the bindings and the folder."""
         self._bus.remove(self._gateway)
         self._lock.close()
+
+
+def _stamp() -> str:
+    """Return the present, as a name begins: the machine's clock, one for all processes, never steps back."""
+    return f"{time.monotonic_ns():020d}"
+
+
+def _since(began: str, name: str) -> bool:
+    """Whether a message was made after `began`; what is no message's name is of no time."""
+    stamp = name[: len(began)]
+    return stamp >= began and stamp.isdigit()
 
 
 def _names(folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from notifier.broker import Message, Publisher, clean_dead_gateways, routing_key
+from notifier.broker import Message, Publisher, clean_dead_gateways, file_bus, routing_key
 from notifier.broker.file_bus import STALE_NEWBORN, FileBus, Inbox
 from notifier.broker.topology import connection_options
 from notifier.settings import Settings
@@ -89,6 +89,27 @@ def test_what_is_still_written_is_not_listed(bus: FileBus) -> None:
     inbox = Inbox(bus, "gw")
     (bus.gateways / "gw" / "inbox" / ".half.msg").write_bytes(b"")
     assert inbox.parcels() == []
+    inbox.close()
+
+
+def test_a_listing_that_shows_the_later_of_two_only_swaps_nothing(
+    bus: FileBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """readdir may miss what is renamed while it reads, and show what comes after it."""
+    inbox, names = Inbox(bus, "gw"), file_bus._names
+
+    def racing(folder: Path) -> list[str]:
+        seen = names(folder)
+        put(bus, "gw", "ada", 2)
+        before = set(names(folder))
+        put(bus, "gw", "ada", 3)
+        return [*seen, *(set(names(folder)) - before)]
+
+    put(bus, "gw", "ada", 1)
+    with monkeypatch.context() as during:
+        during.setattr(file_bus, "_names", racing)
+        assert [parcel.seq for parcel in inbox.parcels()] == ["1"]
+    assert [parcel.seq for parcel in inbox.parcels()] == ["1", "2", "3"]
     inbox.close()
 
 
