@@ -1,64 +1,116 @@
-"""What our two databases spell differently: INSERT … ON CONFLICT, and a table of given rows."""
+"""What our two databases spell differently: INSERT … ON CONFLICT, and rows handed to a statement.
+
+Statements on an alert's way are built once for each dialect, not anew for each execution: to build one, and
+to find out that it is the one of before, costs SQLAlchemy as much as to run it (docs/benchmarks.md).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, CursorResult
 
-MANY = 20  # rows
+POSTGRESQL = "postgresql"
+
+AnyResult = CursorResult[*tuple[Any, ...]]
 
 
 def insert(connection: Connection, table: sa.Table) -> Any:
     """Return the dialect's INSERT, which has `on_conflict_do_update` and `on_conflict_do_nothing`."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return _insert(connection.dialect.name, table)
 
 
-def insertion(
-    connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]
-) -> tuple[Any, Sequence[Mapping[str, Any]] | None]:
-    """Return an INSERT of `rows`, all with the same columns, and the parameters to execute it with.
+def _insert(dialect: str, table: sa.Table) -> Any:
+    return postgresql.insert(table) if dialect == POSTGRESQL else sqlite.insert(table)
 
-    Many rows on PostgreSQL are one array for each column: a parameter for each value costs more than the
-    rest of the statement. SQLite's driver runs it row by row, as fast.
+
+class Rows:
+    """Rows that are handed to a statement as a table.
+
+    As many parameters as columns, however many rows: so one statement serves all lengths, and the server
+    plans it once. Values are written as the columns' types write them, times included.
+
+    Args:
+        name: what the statement calls the table; its parameters begin with it.
+        columns: the columns' SQL types.
     """
-    if connection.dialect.name != "postgresql" or len(rows) < MANY:
-        return insert(connection, table), rows
-    columns = {name: table.c[name].type for name in rows[0]}
-    source = sa.select(given(connection, "rows", columns, rows))
-    return postgresql.insert(table).from_select(list(columns), source), None
 
+    def __init__(self, name: str, **columns: Any) -> None:
+        self._name = name
+        self._types = {column: sa.types.to_instance(type_) for column, type_ in columns.items()}
+        self.table = cache(self._table)
+        self._writers = cache(self._make_writers)
 
-def given(
-    connection: Connection, name: str, columns: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-) -> sa.FromClause:
-    """Return `rows` as a table `name` with these columns (name: SQL type).
-
-    As many parameters as columns, however many rows: so one statement serves all lengths. Values are
-    written as the columns' types write them, times included.
-    """
-    if connection.dialect.name == "postgresql":
-        arrays = [
-            sa.cast(
-                sa.literal([row[column] for row in rows], postgresql.ARRAY(type_)), postgresql.ARRAY(type_)
-            )
-            for column, type_ in columns.items()
+    def _table(self, dialect: str) -> sa.FromClause:
+        """Return the table, for a statement in this dialect ("postgresql" or "sqlite")."""
+        if dialect == POSTGRESQL:
+            arrays = [
+                sa.bindparam(f"{self._name}_{column}", type_=postgresql.ARRAY(type_, dimensions=1))
+                for column, type_ in self._types.items()
+            ]
+            wanted = [sa.column(column, type_) for column, type_ in self._types.items()]
+            unnested = sa.func.unnest(*[sa.cast(array, array.type) for array in arrays])
+            return unnested.table_valued(*wanted, name=self._name).render_derived()
+        each = sa.func.json_each(sa.bindparam(self._name, type_=sa.Text())).table_valued("value")
+        values = [
+            sa.type_coerce(sa.func.json_extract(each.c.value, f"$.{column}"), type_).label(column)
+            for column, type_ in self._types.items()
         ]
-        wanted = [sa.column(column, type_) for column, type_ in columns.items()]
-        return sa.func.unnest(*arrays).table_valued(*wanted, name=name).render_derived()
-    write = {column: _writer(connection, type_) for column, type_ in columns.items()}
-    text = orjson.dumps([{column: write[column](row[column]) for column in columns} for row in rows]).decode()
-    each = sa.func.json_each(text).table_valued("value")
-    values = [
-        sa.type_coerce(sa.func.json_extract(each.c.value, f"$.{column}"), type_).label(column)
-        for column, type_ in columns.items()
-    ]
-    return sa.select(*values).subquery(name)
+        return sa.select(*values).subquery(self._name)
+
+    def parameters(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the parameters with which the statement is given these rows."""
+        if connection.dialect.name == POSTGRESQL:
+            return {f"{self._name}_{column}": [row[column] for row in rows] for column in self._types}
+        write = self._writers(connection.dialect)
+        text = orjson.dumps([{column: write[column](row[column]) for column in write} for row in rows])
+        return {self._name: text.decode()}
+
+    def _make_writers(self, dialect: sa.Dialect) -> dict[str, Callable[[Any], Any]]:
+        """Return what turns each column's values into what SQLite keeps for its type."""
+        return {
+            column: type_.dialect_impl(dialect).bind_processor(dialect) or (lambda value: value)
+            for column, type_ in self._types.items()
+        }
 
 
-def _writer(connection: Connection, type_: Any) -> Callable[[Any], Any]:
-    """Return what turns a value into what SQLite keeps for this type."""
-    kind = sa.types.to_instance(type_).dialect_impl(connection.dialect)
-    return kind.bind_processor(connection.dialect) or (lambda value: value)
+class Insertion:
+    """An INSERT of any number of rows, built once.
+
+    On PostgreSQL several rows are one array for each column: a parameter for each value costs more than
+    the rest of the statement, and one row alone costs less as it is. SQLite's driver runs it row by row.
+
+    Args:
+        table: where to.
+        columns: what each row has, all the same.
+        finish: adds what follows, like `on_conflict_do_nothing()` or `returning(…)`.
+    """
+
+    def __init__(
+        self,
+        table: sa.Table,
+        columns: Sequence[str],
+        finish: Callable[[Any], Any] = lambda insert: insert,
+    ) -> None:
+        self._table = table
+        self._columns = list(columns)
+        self._rows = Rows("rows", **{column: table.c[column].type for column in columns})
+        self._finish = finish
+        self._plain = cache(lambda dialect: self._finish(_insert(dialect, table)))
+        self._arrays = cache(self._build)
+
+    def _build(self, dialect: str) -> Any:
+        source = sa.select(self._rows.table(dialect))
+        return self._finish(_insert(dialect, self._table).from_select(self._columns, source))
+
+    def execute(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> AnyResult:
+        """Insert these rows, one or more, in their order."""
+        dialect = connection.dialect.name
+        if len(rows) == 1:
+            return connection.execute(self._plain(dialect), rows[0])
+        if dialect == POSTGRESQL:
+            return connection.execute(self._arrays(dialect), self._rows.parameters(connection, rows))
+        return connection.execute(self._plain(dialect), rows)

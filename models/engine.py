@@ -1,4 +1,4 @@
-"""The engine, and the two kinds of transaction the store runs in.
+"""The engine, and the kinds of transaction the store runs in.
 
 `Database.write` is a short writing transaction; `Database.read` sees one consistent moment.
 On SQLite a write is `BEGIN IMMEDIATE`: the lock is taken at the start, so that it cannot fail
@@ -143,7 +143,7 @@ def _take_lock(cursor: Any) -> None:
 
 
 class Database:
-    """An engine with its two kinds of transaction.
+    """An engine with its kinds of transaction.
 
     Every method raises DatabaseUnavailable when the database cannot be reached or is locked.
 
@@ -160,8 +160,10 @@ class Database:
         self.engine = engine
         self._limit = limit
         options: dict[str, Any] = {"snapshot": True}
+        self._immediate: Engine | None = None
         if engine.dialect.name == "postgresql":
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            self._immediate = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = engine.execution_options(**options)
 
     @contextmanager
@@ -176,11 +178,32 @@ class Database:
         with unavailable(), self._limit(), self._snapshots.connect() as connection:
             yield connection
 
+    @contextmanager
+    def at_once(self) -> Iterator[Connection]:
+        """For work whose every statement may be durable by itself: without the trips of BEGIN and COMMIT.
+
+        SQLite has no such trips, so there it is a writing transaction.
+        """
+        if self._immediate is None:
+            with self.write() as connection:
+                yield connection
+            return
+        with unavailable(), self._limit(), self._immediate.connect() as connection:
+            yield connection
+
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a writing transaction, again when it lost a deadlock; return its result."""
+        return self._again(self.write, work)
+
+    def run_at_once(self, work: Callable[[Connection], T]) -> T:
+        """The same without one transaction around it: see `at_once`."""
+        return self._again(self.at_once, work)
+
+    @staticmethod
+    def _again(begin: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], T]) -> T:
         for attempt in range(RETRIES):
             try:
-                with self.write() as connection:
+                with begin() as connection:
                     return work(connection)
             except DBAPIError as exc:
                 if attempt == RETRIES - 1 or getattr(exc.orig, "sqlstate", None) not in RETRIED_STATES:

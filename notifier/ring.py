@@ -2,7 +2,8 @@
 
 One long-lived thread (a greenlet in a gevent process) rings for everybody: the caller never waits
 for the broker, and the producer's connection stays warm. A ring that comes alone goes out at once;
-when there are many, those within PAUSE of the last one share the next: each drains all that waits.
+when there are many, those soon after the last one share the next: each drains all that waits. The more
+shared the last one, the longer the pause: a batch costs a worker hardly more than a single alert.
 """
 
 import atexit
@@ -26,6 +27,9 @@ SEND = "notifier.send_notification"
 CHUNK = "notifier.dispatch_chunk"
 RUNG_AT = "rung_at"  # message header: when it was sent, in milliseconds since 1970 UTC
 PAUSE = 0.005  # seconds between two rings, at least
+PAUSE_EACH = 0.003  # seconds for each notification that shared the last ring
+PAUSE_MAX = 0.02  # seconds
+TRANSIENT = 1  # delivery mode: a broker that restarts forgets it, and the sweep rings again
 RETRY = 1.0  # seconds between attempts while the broker is away
 MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
 EXIT_FLUSH = 2.0  # seconds
@@ -34,6 +38,11 @@ EXIT_FLUSH = 2.0  # seconds
 def rung_now() -> dict[str, int]:
     """Return the header that says when a ring was sent; older workers pass over it."""
     return {RUNG_AT: time.time_ns() // 1_000_000}
+
+
+def pause_after(shared: int) -> float:
+    """Return the seconds to wait after a ring that stands for `shared` notifications."""
+    return max(PAUSE, min(PAUSE_MAX, PAUSE_EACH * shared))
 
 
 class Ringer:
@@ -48,6 +57,7 @@ class Ringer:
         self._pid = os.getpid()
         self._changed = threading.Condition()
         self._single: str | None = None
+        self._shared = 0  # how many it stands for
         self._bulk: list[str] = []
         self._busy = False
         self._early = False  # connect before the first ring
@@ -61,6 +71,7 @@ class Ringer:
         with self._changed:
             if not bulk:
                 self._single = id  # one ring drains everything that waits
+                self._shared += 1
             elif len(self._bulk) < MAX_BULK:
                 self._bulk.append(id)
             self._start()
@@ -89,7 +100,7 @@ class Ringer:
         return True
 
     def _run(self) -> None:
-        producer, last = None, float("-inf")
+        producer, next_at = None, float("-inf")
         if self._early:
             with contextlib.suppress(Exception):  # it is said when there is something to ring for
                 producer = self._connect()
@@ -97,15 +108,16 @@ class Ringer:
             with self._changed:
                 while not (self._single or self._bulk):
                     self._changed.wait()
-            time.sleep(max(0.0, last + PAUSE - time.monotonic()))
+            time.sleep(max(0.0, next_at - time.monotonic()))
             with self._changed:
                 single, self._single = self._single, None
+                shared, self._shared = self._shared, 0
                 bulk, self._bulk = self._bulk, []
                 self._busy = True
             kept = producer is not None
             try:
                 producer = producer or self._connect()
-                last = time.monotonic()
+                next_at = time.monotonic() + pause_after(shared)
                 if single:
                     self._send(producer, SEND, single)
                 while bulk:
@@ -148,8 +160,9 @@ class Ringer:
         # What `send_task` does, without its router and its result object, which nobody asks.
         message = app.amqp.create_task_message(str(uuid7()), name, (), {"id": id}, ignore_result=True)
         app.amqp.send_task_message(
-            kombu_producer, name, message, queue=TASK_QUEUE, retry=False, headers=rung_now()
-        )
+            kombu_producer, name, message, queue=TASK_QUEUE, retry=False, headers=rung_now(),
+            delivery_mode=TRANSIENT,
+        )  # fmt: skip
 
     @staticmethod
     def _close(producer: Any) -> None:

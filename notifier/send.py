@@ -84,8 +84,8 @@ class Sender:
         return accepted
 
     def _store(self, offers: Sequence[Offer]) -> Sequence[Accepted | Exception]:
-        """Store what concurrent callers offer, in one transaction."""
-        return self.database.run(lambda connection: accept_all(connection, offers, now=now()))
+        """Store what concurrent callers offer, in one statement: it is a transaction by itself."""
+        return self.database.run_at_once(lambda connection: accept_all(connection, offers, now=now()))
 
     def _durable(self, accepted: Accepted) -> None:
         self.ringer.ring(accepted.id, bulk=accepted.bulk)

@@ -14,9 +14,18 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import insert
+from models.dialect import Insertion
 from models.tables import notifications
 from notifier.errors import IdempotencyMismatch
+
+_STORE = Insertion(
+    notifications,
+    (
+        "id", "event", "inbox", "data", "audience", "recipients", "bulk", "sender", "idempotency_key",
+        "request_hash", "accepted_at",
+    ),
+    lambda statement: statement.on_conflict_do_nothing().returning(notifications.c.id),
+)  # fmt: skip
 
 BULK_OVER = 100  # recipients; larger audiences are dispatched in chunks, in a lane of their own
 
@@ -110,8 +119,8 @@ def accept_all(
 
 def _insert(connection: Connection, offers: Sequence[Offer], now: datetime) -> set[str]:
     """Insert what is not known yet; return the ids of that."""
-    found = connection.scalars(
-        insert(connection, notifications).on_conflict_do_nothing().returning(notifications.c.id),
+    found = _STORE.execute(
+        connection,
         [
             {
                 "id": offer.id,
@@ -129,7 +138,7 @@ def _insert(connection: Connection, offers: Sequence[Offer], now: datetime) -> s
             for offer in offers
         ],
     )
-    return set(found)
+    return set(found.scalars())
 
 
 def _known(connection: Connection, offer: Offer) -> Accepted | IdempotencyMismatch:

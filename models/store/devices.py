@@ -10,12 +10,13 @@ socket closes; while it is NULL (open, or its gateway died) the device's own wor
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import given, insert
+from models.dialect import Insertion, Rows
 from models.tables import deliveries, devices
 from models.types import AnyRow, UtcDateTime
 
@@ -116,29 +117,57 @@ def joined(connection: Connection, joins: Sequence[Joined], *, now: datetime) ->
                 "last_seen_at": now,
             }
         )
-    statement = insert(connection, devices)
-    latest = {name: statement.excluded[name] for name in rows[0] if name not in _FIRST}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=[v.user_id, v.device], set_=latest), rows
-    )
+    _START.execute(connection, rows)
     delivered = deliver(connection, acks, now=now)
     return delivered + joined(connection, later, now=now) if later else delivered
 
 
 _FIRST = ("user_id", "device", "first_seen_at")  # what stays as the first socket wrote it
+_LATEST = ("acked_seq", "window_from", "log_from", "sent_seq", "socket", "user_agent", "last_seen_at")
+_START = Insertion(
+    devices,
+    (*_FIRST, *_LATEST),
+    lambda statement: statement.on_conflict_do_update(
+        index_elements=[v.user_id, v.device], set_={name: statement.excluded[name] for name in _LATEST}
+    ),
+)
+_WANTED = Rows("wanted", user_id=sa.Text, device=sa.Text)
 
 
-def _lock(connection: Connection, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], AnyRow]:
-    """Return the rows of these devices (user id, device), locked in their order."""
-    rows = [{"user_id": user_id, "device": device} for user_id, device in sorted(places)]
-    wanted = given(connection, "wanted", {"user_id": sa.Text, "device": sa.Text}, rows)
-    found = connection.execute(
+@cache
+def _locked(dialect: str) -> sa.Select[Any]:
+    wanted = _WANTED.table(dialect)
+    return (
         sa.select(devices)
         .join(wanted, sa.and_(v.user_id == wanted.c.user_id, v.device == wanted.c.device))
         .order_by(v.user_id, v.device)
         .with_for_update(of=devices)
     )
+
+
+def _lock(connection: Connection, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], AnyRow]:
+    """Return the rows of these devices (user id, device), locked in their order."""
+    rows = [{"user_id": user_id, "device": device} for user_id, device in sorted(places)]
+    found = connection.execute(_locked(connection.dialect.name), _WANTED.parameters(connection, rows))
     return {(row.user_id, row.device): row for row in found}
+
+
+_OF_DEVICE = sa.and_(v.user_id == sa.bindparam("of_user"), v.device == sa.bindparam("of_device"))
+_THROUGH = sa.bindparam("through", type_=sa.BigInteger())
+_ADVANCE = (
+    sa.update(devices)
+    .where(_OF_DEVICE)
+    .values(
+        acked_seq=sa.case((v.acked_seq < _THROUGH, _THROUGH), else_=v.acked_seq),
+        sent_seq=sa.case((v.sent_seq < _THROUGH, _THROUGH), else_=v.sent_seq),
+        last_seen_at=sa.bindparam("present"),
+    )
+)
+_LEAVE = (
+    sa.update(devices)
+    .where(_OF_DEVICE, v.socket == sa.bindparam("of_socket"))
+    .values(sent_seq=sa.bindparam("sent"), last_seen_at=sa.bindparam("present"))
+)
 
 
 def flush(
@@ -153,30 +182,20 @@ def flush(
         if ack.device is not None:
             where = ack.user_id, ack.device
             advanced[where] = max(advanced.get(where, 0), ack.through)
-    bind = sa.bindparam
-    of_device = sa.and_(v.user_id == bind("of_user"), v.device == bind("of_device"))
     if advanced:
         connection.execute(
-            sa.update(devices)
-            .where(of_device)
-            .values(
-                acked_seq=sa.case((v.acked_seq < bind("through"), bind("through")), else_=v.acked_seq),
-                sent_seq=sa.case((v.sent_seq < bind("through"), bind("through")), else_=v.sent_seq),
-                last_seen_at=now,
-            ),
-            [{"of_user": u, "of_device": e, "through": s} for (u, e), s in sorted(advanced.items())],
+            _ADVANCE,
+            [
+                {"of_user": user_id, "of_device": device, "through": through, "present": now}
+                for (user_id, device), through in sorted(advanced.items())
+            ],
         )
     gone: list[dict[str, Any]] = [
-        {"of_user": c.user_id, "of_device": c.device, "of_socket": c.socket, "sent": c.sent}
+        {"of_user": c.user_id, "of_device": c.device, "of_socket": c.socket, "sent": c.sent, "present": now}
         for c in sorted(closed, key=lambda c: (c.user_id, c.device))
     ]
     if gone:
-        connection.execute(
-            sa.update(devices)
-            .where(of_device, v.socket == bind("of_socket"))
-            .values(sent_seq=bind("sent"), last_seen_at=now),
-            gone,
-        )
+        connection.execute(_LEAVE, gone)
     return deliver(connection, acks, now=now)
 
 
@@ -222,16 +241,22 @@ def _deliver_entries(
     connection: Connection, entries: Sequence[tuple[str, int, bool, str | None, datetime]]
 ) -> Iterable[Delivered]:
     """One statement for the few newest entries of many users: what a flush mostly is."""
-    columns = {
-        "user_id": sa.Text(),
-        "seq": sa.BigInteger(),
-        "in_log": sa.Boolean(),
-        "socket": sa.Text(),
-        "at": UtcDateTime(),
-    }
-    rows = [dict(zip(columns, entry, strict=True)) for entry in entries]
-    acked = given(connection, "acked", columns, rows)
-    changed = connection.execute(
+    rows = [dict(zip(_ACKED_COLUMNS, entry, strict=True)) for entry in entries]
+    return _delivered(
+        connection.execute(_deliver(connection.dialect.name), _ACKED.parameters(connection, rows))
+    )
+
+
+_ACKED_COLUMNS = {
+    "user_id": sa.Text, "seq": sa.BigInteger, "in_log": sa.Boolean, "socket": sa.Text, "at": UtcDateTime,
+}  # fmt: skip
+_ACKED = Rows("acked", **_ACKED_COLUMNS)
+
+
+@cache
+def _deliver(dialect: str) -> sa.Update:
+    acked = _ACKED.table(dialect)
+    return (
         sa.update(deliveries)
         .where(
             d.user_id == acked.c.user_id,
@@ -242,7 +267,6 @@ def _deliver_entries(
         .values(delivered_at=acked.c.at, acked_by=acked.c.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
     )
-    return _delivered(changed)
 
 
 def _delivered(rows: Iterable[Any]) -> list[Delivered]:

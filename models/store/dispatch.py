@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import given, insert, insertion
+from models.dialect import Insertion, Rows
 from models.store.log import origin
 from models.tables import ACCEPTED, DEAD, DISPATCHED, badges, deliveries, inboxes, notifications
 from models.types import AnyRow, UtcDateTime, UuidText, milliseconds
@@ -56,24 +57,83 @@ class Dispatched:
     more: bool = False
 
 
-def _due(now: datetime) -> sa.ColumnElement[bool]:
-    return sa.and_(n.state == ACCEPTED, sa.or_(n.next_attempt_at.is_(None), n.next_attempt_at <= now))
+# In the statement's text: a plan for whatever state could not use the index of those that wait.
+_WAITS = n.state == sa.literal_column(f"'{ACCEPTED}'")
+_IS_DUE = sa.and_(_WAITS, sa.or_(n.next_attempt_at.is_(None), n.next_attempt_at <= sa.bindparam("present")))
+_LIMIT = sa.bindparam("at_most", type_=sa.Integer())
+_SINGLE = n.bulk.is_(False)
+
+_NUMBERS = sa.select(n.number).where(_SINGLE, _IS_DUE).order_by(n.number).limit(_LIMIT)
+_TAKE = sa.select(*_DUE).where(_SINGLE, _IS_DUE).order_by(n.number).limit(_LIMIT).with_for_update()
+_TAKE_BEFORE = (
+    sa.select(*_DUE)
+    .where(_SINGLE, _IS_DUE, sa.or_(n.recipients == 1, n.number < sa.bindparam("barrier")))
+    .order_by(n.number)
+    .limit(_LIMIT)
+    .with_for_update()
+)
+_TAKE_NUMBER = sa.select(*_DUE).where(n.number == sa.bindparam("its_number"), _WAITS).with_for_update()
+_TAKE_ID = sa.select(*_DUE).where(n.id == sa.bindparam("its_id"), _WAITS).with_for_update()
+_BULK = sa.select(n.id).where(n.bulk.is_(True), _IS_DUE).order_by(n.number).limit(_LIMIT)
+_FIRST_BULK = sa.select(sa.func.min(n.number)).where(n.bulk.is_(True), _IS_DUE)
+
+_ADVANCE = Insertion(
+    inboxes,
+    ("user_id", "seq", "unread"),
+    lambda statement: statement.on_conflict_do_update(
+        index_elements=[inboxes.c.user_id],
+        set_={
+            "seq": inboxes.c.seq + statement.excluded.seq,
+            "unread": inboxes.c.unread + statement.excluded.unread,
+        },
+    ).returning(inboxes.c.user_id, inboxes.c.seq, inboxes.c.unread),
+)
+_DELIVER = Insertion(deliveries, ("user_id", "seq", "notification_id", "inbox", "unread", "persisted_at"))
+_SET_BADGES = Insertion(
+    badges,
+    ("user_id", "type", "count", "seq"),
+    lambda statement: statement.on_conflict_do_update(
+        index_elements=[badges.c.user_id, badges.c.type],
+        set_={"count": statement.excluded.count, "seq": statement.excluded.seq},
+    ),
+)
+_FINISHED = Rows("finished", number=sa.BigInteger)
+_MARKS = Rows("mark", id=UuidText, at=UtcDateTime)
+#: When the ring was sent: of a bulk one, the first ring.
+_RUNG = sa.func.coalesce(n.rung_at, sa.bindparam("rung", type_=UtcDateTime), type_=UtcDateTime)
+
+
+@cache
+def _finish(dialect: str) -> sa.Update:
+    done = _FINISHED.table(dialect)
+    return (
+        sa.update(notifications)
+        .where(n.number == done.c.number)
+        .values(
+            state=DISPATCHED,
+            reached=n.recipients,
+            rung_at=_RUNG,
+            dispatched_at=sa.bindparam("present", type_=UtcDateTime),
+            error=None,
+            next_attempt_at=None,
+        )
+    )
+
+
+@cache
+def _mark(dialect: str) -> sa.Update:
+    mark = _MARKS.table(dialect)
+    return sa.update(notifications).where(n.id == mark.c.id).values(published_at=mark.c.at)
 
 
 def due_numbers(connection: Connection, *, limit: int, now: datetime) -> list[int]:
     """Return the numbers of waiting single notifications, oldest first, without locking them."""
-    found = connection.scalars(
-        sa.select(n.number).where(n.bulk.is_(False), _due(now)).order_by(n.number).limit(limit)
-    )
-    return list(found)
+    return list(connection.scalars(_NUMBERS, {"present": now, "at_most": limit}))
 
 
 def due_bulk(connection: Connection, *, limit: int, now: datetime) -> list[str]:
     """Return the ids of waiting bulk notifications, oldest first."""
-    found = connection.scalars(
-        sa.select(n.id).where(n.bulk.is_(True), _due(now)).order_by(n.number).limit(limit)
-    )
-    return list(found)
+    return list(connection.scalars(_BULK, {"present": now, "at_most": limit}))
 
 
 def dispatch_batch(
@@ -84,12 +144,13 @@ def dispatch_batch(
     `rung_at`: when the ring was sent that asked for it; None: nobody rang.
     Those to several users wait for bulk ones accepted before them: two sends to many keep their order.
     """
-    rows = _take(connection, limit, now)
+    asked = {"present": now, "at_most": limit}
+    rows = connection.execute(_TAKE, asked).all()
     if any(row.recipients > 1 for row in rows):
         # Asked after the rows were seen, so that whatever was accepted before any of them is seen too.
-        barrier = connection.scalar(sa.select(sa.func.min(n.number)).where(n.bulk.is_(True), _due(now)))
+        barrier = connection.scalar(_FIRST_BULK, {"present": now})
         if barrier is not None and any(row.recipients > 1 and row.number > barrier for row in rows):
-            rows = _take(connection, limit, now, sa.or_(n.recipients == 1, n.number < barrier))
+            rows = connection.execute(_TAKE_BEFORE, {**asked, "barrier": barrier}).all()
     batch: list[tuple[AnyRow, Sequence[str]]] = []
     size = 0
     for row in rows:
@@ -101,20 +162,11 @@ def dispatch_batch(
     return replace(done, more=len(rows) == limit or len(batch) < len(rows))
 
 
-def _take(
-    connection: Connection, limit: int, now: datetime, only: sa.ColumnElement[bool] | None = None
-) -> Sequence[AnyRow]:
-    query = sa.select(*_DUE).where(n.bulk.is_(False), _due(now)).order_by(n.number).limit(limit)
-    return connection.execute((query if only is None else query.where(only)).with_for_update()).all()
-
-
 def dispatch_one(
     connection: Connection, number: int, *, now: datetime, rung_at: datetime | None = None
 ) -> Dispatched:
     """Dispatch one waiting single notification; nothing when it is no longer waiting."""
-    rows = connection.execute(
-        sa.select(*_DUE).where(n.number == number, n.state == ACCEPTED).with_for_update()
-    ).all()
+    rows = connection.execute(_TAKE_NUMBER, {"its_number": number}).all()
     return _dispatch(connection, [(row, row.audience) for row in rows], now, rung_at)
 
 
@@ -125,9 +177,7 @@ def dispatch_chunk(
 
     To keep the order of two bulk ones, only the oldest that is due may be given.
     """
-    row = connection.execute(
-        sa.select(*_DUE).where(n.id == id, n.state == ACCEPTED).with_for_update()
-    ).first()
+    row = connection.execute(_TAKE_ID, {"its_id": id}).first()
     if row is None:
         return Dispatched()
     return _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now, rung_at)
@@ -168,37 +218,23 @@ def _dispatch(
             if row.event == "badge":
                 kind, count = row.data["type"], row.data["count"]
                 set_badges[user, kind] = {"user_id": user, "type": kind, "count": count, "seq": seq}
-    connection.execute(*insertion(connection, deliveries, rows))
+    _DELIVER.execute(connection, rows)
     if set_badges:
-        statement = insert(connection, badges)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[badges.c.user_id, badges.c.type],
-                set_={"count": statement.excluded.count, "seq": statement.excluded.seq},
-            ),
-            list(set_badges.values()),
-        )
-    rung = sa.func.coalesce(n.rung_at, rung_at, type_=UtcDateTime)  # a bulk one's first
+        _SET_BADGES.execute(connection, list(set_badges.values()))
     finished = {row.number for row, users in work if row.reached + len(users) == row.recipients}
     if finished:
+        numbers = [{"number": number} for number in sorted(finished)]
         connection.execute(
-            sa.update(notifications)
-            .where(n.number.in_(finished))
-            .values(
-                state=DISPATCHED,
-                reached=n.recipients,
-                rung_at=rung,
-                dispatched_at=now,
-                error=None,
-                next_attempt_at=None,
-            )
+            _finish(connection.dialect.name),
+            {**_FINISHED.parameters(connection, numbers), "rung": rung_at, "present": now},
         )
     for row, users in work:
         if row.reached + len(users) < row.recipients:
             connection.execute(
                 sa.update(notifications)
                 .where(n.number == row.number)
-                .values(reached=row.reached + len(users), rung_at=rung, attempts=0, next_attempt_at=None)
+                .values(reached=row.reached + len(users), rung_at=_RUNG, attempts=0, next_attempt_at=None),
+                {"rung": rung_at},
             )
     return Dispatched(
         ids=[row.id for row, _ in work],
@@ -217,17 +253,7 @@ def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]
             taken[user] += 1
             unread[user] += row.inbox
     rows = [{"user_id": user, "seq": taken[user], "unread": unread[user]} for user in sorted(taken)]
-    statement, parameters = insertion(connection, inboxes, rows)
-    heads = connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[inboxes.c.user_id],
-            set_={
-                "seq": inboxes.c.seq + statement.excluded.seq,
-                "unread": inboxes.c.unread + statement.excluded.unread,
-            },
-        ).returning(inboxes.c.user_id, inboxes.c.seq, inboxes.c.unread),
-        parameters,
-    )
+    heads = _ADVANCE.execute(connection, rows)
     before = {user: [seq - taken[user], count - unread[user]] for user, seq, count in heads}
     new = [user for user, (seq, _) in before.items() if seq == 0]
     if new and (base := origin(connection)):
@@ -246,8 +272,7 @@ def published(connection: Connection, moments: Mapping[str, datetime]) -> None:
         # Nobody was promised it: no need to wait for the disk.
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
     rows = [{"id": id, "at": at} for id, at in sorted(moments.items())]
-    mark = given(connection, "mark", {"id": UuidText(), "at": UtcDateTime()}, rows)
-    connection.execute(sa.update(notifications).where(n.id == mark.c.id).values(published_at=mark.c.at))
+    connection.execute(_mark(connection.dialect.name), _MARKS.parameters(connection, rows))
 
 
 def postpone(

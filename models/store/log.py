@@ -5,13 +5,14 @@ A user's log is two index scans, of `deliveries` and of `changes`, merged by seq
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from heapq import merge
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import given
+from models.dialect import Rows
 from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks, restores
 from models.types import AnyRow, milliseconds
 from notifier.log import MAX_BEHIND, WINDOW, Entry, Item, Snapshot, Status, reset_reason
@@ -79,15 +80,43 @@ def snapshots(
     return found
 
 
+_ORIGIN = sa.select(sa.func.max(restores.c.base))
+
+
 def origin(connection: Connection) -> int:
     """Return the seq after which a new log begins: 0, or where all were moved to (see `store.restores`)."""
-    return connection.scalar(sa.select(sa.func.max(restores.c.base))) or 0
+    return connection.scalar(_ORIGIN) or 0
 
 
 def inbox_rows(connection: Connection, user_ids: Iterable[str]) -> dict[str, AnyRow]:
     """Return the inbox rows of those to whom something was sent."""
-    rows = connection.execute(sa.select(inboxes).where(i.user_id.in_(sorted(user_ids))))
+    rows = connection.execute(_inboxes_of(connection.dialect.name), _named(connection, user_ids))
     return {row.user_id: row for row in rows}
+
+
+_USERS = Rows("users", user_id=sa.Text)
+
+
+@cache
+def _inboxes_of(dialect: str) -> sa.Select[Any]:
+    return sa.select(inboxes).where(i.user_id.in_(sa.select(_USERS.table(dialect).c.user_id)))
+
+
+@cache
+def _heads_of(dialect: str) -> sa.Select[Any]:
+    return sa.select(i.user_id, i.seq).where(i.user_id.in_(sa.select(_USERS.table(dialect).c.user_id)))
+
+
+@cache
+def _badges_of(dialect: str) -> sa.Select[Any]:
+    b = badges.c
+    return sa.select(b.user_id, b.type, b.count).where(
+        b.user_id.in_(sa.select(_USERS.table(dialect).c.user_id))
+    )
+
+
+def _named(connection: Connection, user_ids: Iterable[str]) -> dict[str, Any]:
+    return _USERS.parameters(connection, [{"user_id": user_id} for user_id in sorted(user_ids)])
 
 
 def logs_of(
@@ -114,50 +143,70 @@ def logs_of(
 
 def _entries_at(connection: Connection, places: set[tuple[str, int]]) -> dict[tuple[str, int], Entry]:
     """Return the entries at these places (user id, seq): what is no delivery is a change."""
-    at = _table_of(connection, places)
-    arrived = connection.execute(
-        sa.select(d.user_id, *_ARRIVED)
-        .join_from(at, deliveries, sa.and_(d.user_id == at.c.user_id, d.seq == at.c.seq))
-        .join(notifications, d.notification_id == n.id)
-    )
+    dialect = connection.dialect.name
+    arrived = connection.execute(_arrived_at(dialect), _parameters(connection, places))
     found = {(user_id, row[0]): _arrived(*row) for user_id, *row in arrived}
     if rest := places - found.keys():
-        at = _table_of(connection, rest)
-        changed = connection.execute(
-            sa.select(changes.c.user_id, *_CHANGED).join_from(
-                at, changes, sa.and_(changes.c.user_id == at.c.user_id, changes.c.seq == at.c.seq)
-            )
-        )
+        changed = connection.execute(_changed_at(dialect), _parameters(connection, rest))
         found |= {(user_id, row[0]): change_entry(*row) for user_id, *row in changed}
     return found
 
 
-def _table_of(connection: Connection, places: Iterable[tuple[str, int]]) -> sa.FromClause:
+_PLACES = Rows("places", user_id=sa.Text, seq=sa.BigInteger)
+
+
+@cache
+def _arrived_at(dialect: str) -> sa.Select[Any]:
+    at = _PLACES.table(dialect)
+    return (
+        sa.select(d.user_id, *_ARRIVED)
+        .join_from(at, deliveries, sa.and_(d.user_id == at.c.user_id, d.seq == at.c.seq))
+        .join(notifications, d.notification_id == n.id)
+    )
+
+
+@cache
+def _changed_at(dialect: str) -> sa.Select[Any]:
+    at = _PLACES.table(dialect)
+    same = sa.and_(changes.c.user_id == at.c.user_id, changes.c.seq == at.c.seq)
+    return sa.select(changes.c.user_id, *_CHANGED).join_from(at, changes, same)
+
+
+def _parameters(connection: Connection, places: Iterable[tuple[str, int]]) -> dict[str, Any]:
     rows = [{"user_id": user_id, "seq": seq} for user_id, seq in sorted(places)]
-    return given(connection, "places", {"user_id": sa.Text, "seq": sa.BigInteger}, rows)
+    return _PLACES.parameters(connection, rows)
+
+
+_INBOX = sa.select(inboxes).where(i.user_id == sa.bindparam("of_user"))
+_LOCKED_INBOX = _INBOX.with_for_update()
 
 
 def inbox_row(connection: Connection, user_id: str, *, lock: bool = False) -> AnyRow | None:
     """Return a user's inbox row; None before anything was sent to them."""
-    query = sa.select(inboxes).where(i.user_id == user_id)
-    return connection.execute(query.with_for_update() if lock else query).first()
+    return connection.execute(_LOCKED_INBOX if lock else _INBOX, {"of_user": user_id}).first()
+
+
+_AT_MOST = sa.bindparam("at_most", type_=sa.Integer())
+_ARRIVED_AFTER = (
+    sa.select(*_ARRIVED)
+    .join_from(deliveries, notifications, d.notification_id == n.id)
+    .where(d.user_id == sa.bindparam("of_user"), d.seq > sa.bindparam("after"))
+    .order_by(d.seq)
+    .limit(_AT_MOST)
+)
+_CHANGED_AFTER = (
+    sa.select(*_CHANGED)
+    .where(changes.c.user_id == sa.bindparam("of_user"), changes.c.seq > sa.bindparam("after"))
+    .order_by(changes.c.seq)
+    .limit(_AT_MOST)
+)
 
 
 def entries(connection: Connection, user_id: str, after: int, limit: int = MAX_BEHIND) -> list[Entry]:
     """Return the log's entries after `after`, in order, `limit` at most."""
-    arrived = connection.execute(
-        sa.select(*_ARRIVED)
-        .join_from(deliveries, notifications, d.notification_id == n.id)
-        .where(d.user_id == user_id, d.seq > after)
-        .order_by(d.seq)
-        .limit(limit)
-    )
-    changed = connection.execute(
-        sa.select(*_CHANGED)
-        .where(changes.c.user_id == user_id, changes.c.seq > after)
-        .order_by(changes.c.seq)
-        .limit(limit)
-    )
+    span = {"of_user": user_id, "after": after, "at_most": limit}
+    arrived = connection.execute(_ARRIVED_AFTER, span)
+    changed = connection.execute(_CHANGED_AFTER, span)
     both = merge(
         (_arrived(*row) for row in arrived),
         (change_entry(*row) for row in changed),
@@ -179,7 +228,7 @@ def change_entry(seq: int, event: str, data: dict[str, Any], unread: int, at: An
 
 def heads(connection: Connection, user_ids: Sequence[str]) -> dict[str, int]:
     """Return the seq of each user's newest entry, of those who have one."""
-    found = connection.execute(sa.select(i.user_id, i.seq).where(i.user_id.in_(user_ids)))
+    found = connection.execute(_heads_of(connection.dialect.name), _named(connection, user_ids))
     return {user_id: seq for user_id, seq in found}
 
 
@@ -243,9 +292,8 @@ def badge_counts(connection: Connection, user_id: str) -> dict[str, int]:
 
 def badges_of(connection: Connection, user_ids: Iterable[str]) -> dict[str, dict[str, int]]:
     """Return the present counts of some users' badges; of those who ever had one."""
-    b = badges.c
     found: dict[str, dict[str, int]] = {}
-    query = sa.select(b.user_id, b.type, b.count).where(b.user_id.in_(sorted(user_ids)))
-    for user_id, kind, count in connection.execute(query):
+    rows = connection.execute(_badges_of(connection.dialect.name), _named(connection, user_ids))
+    for user_id, kind, count in rows:
         found.setdefault(user_id, {})[kind] = count
     return found

@@ -7,12 +7,13 @@ sockets without an end: they count as open only while their gateway is heard of.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import given, insert, insertion
+from models.dialect import Insertion, Rows, insert
 from models.tables import gateways, sockets
 from models.types import AnyRow, UtcDateTime
 from notifier.story import LOST_AFTER
@@ -53,17 +54,25 @@ def write(connection: Connection, opened: Sequence[Opened], ended: Sequence[Ende
     """Store which sockets opened and which closed since the last time; told twice changes nothing."""
     if opened:
         rows = [{name: getattr(one, name) for name in _OPENED} for one in opened]
-        statement, values = insertion(connection, sockets, rows)
-        connection.execute(statement.on_conflict_do_nothing(), values)
+        _OPEN.execute(connection, rows)
     if ended:
-        columns = {"id": sa.Text(), "closed_at": UtcDateTime(), "code": sa.Integer(), "sent": sa.BigInteger()}
-        rows = [{name: getattr(one, name) for name in columns} for one in ended]
-        end = given(connection, "ends", columns, rows)
-        connection.execute(
-            sa.update(sockets)
-            .where(s.id == end.c.id)
-            .values(closed_at=end.c.closed_at, code=end.c.code, sent_seq=end.c.sent)
-        )
+        rows = [{name: getattr(one, name) for name in _ENDED} for one in ended]
+        connection.execute(_end(connection.dialect.name), _ENDS.parameters(connection, rows))
+
+
+_OPEN = Insertion(sockets, _OPENED, lambda statement: statement.on_conflict_do_nothing())
+_ENDED = {"id": sa.Text, "closed_at": UtcDateTime, "code": sa.Integer, "sent": sa.BigInteger}
+_ENDS = Rows("ends", **_ENDED)
+
+
+@cache
+def _end(dialect: str) -> sa.Update:
+    end = _ENDS.table(dialect)
+    return (
+        sa.update(sockets)
+        .where(s.id == end.c.id)
+        .values(closed_at=end.c.closed_at, code=end.c.code, sent_seq=end.c.sent)
+    )
 
 
 def seen(connection: Connection, gateway: str, *, now: datetime, stopped: bool = False) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from notifier import ring
-from notifier.ring import CHUNK, MAX_BULK, SEND, Ringer
+from notifier.ring import CHUNK, MAX_BULK, SEND, Ringer, pause_after
 from tests.harness.waiting import until
 from tests.harness.world import settings
 
@@ -228,6 +228,12 @@ def test_a_fork_in_the_middle_of_a_ring_leaves_the_child_no_lock_that_is_held(be
             bell.ring("child")
             os._exit(0 if bell.flush(SOON) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_the_more_share_a_ring_the_longer_the_next_one_waits() -> None:
+    pauses = [pause_after(shared) for shared in range(1_000)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[1], pauses[-1]) == (ring.PAUSE, ring.PAUSE, ring.PAUSE_MAX)
 
 
 def test_a_lone_ring_goes_at_once_and_many_share_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
