@@ -140,8 +140,12 @@ def test_every_view_equals_a_count_over_the_raw_rows(database: Database) -> None
 
 
 def test_a_generated_shop_is_accounted_for_and_reported(database: Database) -> None:
-    """What `bench.million` makes, smaller: broadcasts, late acks, reads and marks of two months."""
-    fill(database, Shop(4_000, days=60, users=1_200, seed=5))
+    """What `bench.million` makes, smaller: broadcasts, late acks, reads and marks of two months.
+
+    With NOTIFIER_DELIVERIES=1000000 not smaller; that takes minutes, and some gigabytes of memory.
+    """
+    size = int(os.environ.get("NOTIFIER_DELIVERIES", "4000"))
+    fill(database, Shop(size, days=60, users=max(1_200, size // 50), seed=5))
     assert World(database).misfits() == []
     with database.read() as connection:
         assert list(differences(connection)) == []
