@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import dataclasses
+import os
 import platform
 import tempfile
 from collections.abc import Sequence
@@ -45,7 +46,9 @@ def main() -> None:
     """Flood, verify, print."""
     parser = argparse.ArgumentParser(prog="python -m tests.flood", description=__doc__)
     parser.add_argument("--backend", choices=backends.KINDS, default="production")
-    parser.add_argument("--processes", type=int, default=1, help="web processes")
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count(), help="web processes; as many as cores unless given"
+    )
     for field in dataclasses.fields(Size):
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(getattr(FULL, field.name)))
     given = vars(parser.parse_args())
