@@ -57,8 +57,8 @@ class Logger(glogging.Logger):
 logger_class = Logger
 
 
-#: Collections of the oldest generation look through every object of every socket while all of them wait: 150 ms
-#: with 3,000 sockets. What a socket leaves behind is freed without them, so they may be rare.
+#: Collections of the oldest generation look through every object of every socket while all of them wait:
+#: 150 ms with 3,000 sockets. What a socket leaves behind is freed without them, so they may be rare.
 COLLECT = (700, 10, 200)
 #: A handshake takes about 1 ms, and nobody else is served meanwhile.
 ACCEPT_AT_ONCE = 8

@@ -4,6 +4,7 @@ Signed by ourselves (HS256), or by an identity provider whose public keys are kn
 is right is said by the key, never by the token alone (RFC 8725, section 3.1).
 """
 
+import base64
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,12 @@ from notifier.settings import Settings
 
 ALGORITHM = "HS256"
 DEFAULT_TTL = 3_600  # seconds
+
+
+def _prepared(secret: str) -> PyJWK:
+    """Return a secret as a key (RFC 7518, section 6.4)."""
+    octets = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
+    return PyJWK.from_dict({"kty": "oct", "k": octets, "alg": ALGORITHM})
 
 
 def _never(_user_id: str) -> float:
@@ -50,7 +57,9 @@ class Tokens:
         audience: Sequence[str] = (),
         revoked_at: Callable[[str], float] = _never,
     ) -> None:
-        self._secrets = (secret, *old_secrets)
+        self._secret = secret
+        # Prepared once: PyJWT would look at each secret anew, for every token, whether it is a PEM.
+        self._own = [_prepared(known) for known in (secret, *old_secrets)]
         self.jwks = jwks
         self._leeway = leeway
         self._issuer = issuer
@@ -83,7 +92,7 @@ class Tokens:
             claims["iss"] = self._issuer
         if self._audience:
             claims["aud"] = self._audience[0]
-        return jwt.encode(claims, self._secrets[0], algorithm=ALGORITHM)
+        return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
 
     def verify(self, token: str) -> Principal:
         """Return who `token` speaks for, since when and until when (seconds since 1970).
@@ -102,12 +111,14 @@ class Tokens:
         return principal
 
     def _claims(self, token: str) -> dict[str, Any]:
-        for key, algorithm in self._candidates(jwt.get_unverified_header(token)):
+        # Without an identity provider there is nothing to choose: the header need not be read twice.
+        keys = self._own if self.jwks is None else self._candidates(jwt.get_unverified_header(token))
+        for key in keys:
             try:
                 return jwt.decode(
                     token,
                     key,
-                    algorithms=[algorithm],
+                    algorithms=[key.algorithm_name],
                     options={"require": ["sub", "exp"], "verify_iat": False},
                     leeway=self._leeway,
                     issuer=self._issuer,
@@ -117,15 +128,14 @@ class Tokens:
                 continue  # the next key
         raise jwt.InvalidSignatureError
 
-    def _candidates(self, header: dict[str, Any]) -> Iterator[tuple[str | PyJWK, str]]:
-        """Yield the keys that may have signed it, each with the one algorithm it is for."""
+    def _candidates(self, header: dict[str, Any]) -> Iterator[PyJWK]:
+        """Yield the keys that may have signed it; each is for one algorithm."""
         if header.get("alg") == ALGORITHM:
-            for secret in self._secrets:
-                yield secret, ALGORITHM
+            yield from self._own
         elif self.jwks is not None:
             for key in self.jwks.find(header.get("kid")):
                 if key.algorithm_name == header.get("alg"):
-                    yield key, key.algorithm_name
+                    yield key
 
     def _principal(self, claims: dict[str, Any]) -> Principal:
         issued_at = float(claims.get("iat", 0))  # one that does not say is older than any revocation

@@ -32,6 +32,11 @@ FETCH_RETRY_MAX = 5.0
 class Connection:
     """A socket: a session, a wire, and the gateway's services."""
 
+    __slots__ = (
+        "__weakref__", "_closing", "_code", "_gateway", "_in_room", "_retry", "_retry_at", "_user_agent",
+        "_welcomed", "_wire", "id", "session",
+    )  # fmt: skip
+
     def __init__(self, gateway: "Gateway", wire: Wire, user_agent: str | None) -> None:
         settings = gateway.settings
         self.id = str(uuid.uuid4())

@@ -90,6 +90,8 @@ def serve(ws: Server) -> None:
     gateway = current().gateway
     gateway.start()
     agent = request.headers.get("User-Agent")
+    for name in [name for name in request.environ if name.startswith("HTTP_")]:
+        del request.environ[name]  # the handshake is over, and this is kept as long as the socket
     wire = Wire(ws, gateway.settings.ping_interval)
     connection = Connection(gateway, wire, agent[:256] if agent else None)
     gateway.connections.add(connection)

@@ -16,6 +16,8 @@ class WholeSocket:
         timeout: seconds without progress (not one byte taken) after which `send` raises TooSlow.
     """
 
+    __slots__ = ("_lock", "_rest", "_sock", "timeout")
+
     def __init__(self, sock: socket.socket, timeout: float) -> None:
         self._sock = sock
         self._lock = RLock()

@@ -72,6 +72,11 @@ class Wire:
             as dead when it did not answer.
     """
 
+    __slots__ = (
+        "_event", "_heard_at", "_message", "_ping_interval", "_pinged", "_readable", "_sock", "_watcher",
+        "_ws",
+    )  # fmt: skip
+
     def __init__(self, ws: Server, ping_interval: float) -> None:
         self._ws = ws
         # The handshake is over: what speaks HTTP is not kept beside what speaks WebSocket.
@@ -81,7 +86,7 @@ class Wire:
         self._readable = False
         self._watcher: Any = gevent.get_hub().loop.io(ws.sock.fileno(), 1)
         self._watcher.start(self._on_readable)
-        self._message = bytearray()  # the pieces of one that is not whole yet
+        self._message: bytearray | None = None  # the pieces of one that is not whole yet
         self._ping_interval = ping_interval
         self._heard_at = time.monotonic()
         self._pinged = False
@@ -160,7 +165,7 @@ class Wire:
             if isinstance(event, TextMessage | BytesMessage):
                 if (end := self._piece(event)) is not None:
                     frames.append(end)
-                elif len(self._message) > MAX_FRAME:
+                elif self._message and len(self._message) > MAX_FRAME:
                     event = CloseConnection(FrameTooBig.close_code, FrameTooBig.title)  # noqa: PLW2901
                 elif event.frame_finished:
                     frames.append(None)
@@ -184,10 +189,12 @@ class Wire:
         """Return the message that this piece ends; None: it goes on."""
         if event.message_finished and not self._message:
             return event.data if isinstance(event, TextMessage) else bytes(event.data)
+        if self._message is None:
+            self._message = bytearray()
         self._message += event.data.encode() if isinstance(event, TextMessage) else event.data
         if not event.message_finished:
             return None
-        whole, self._message = bytes(self._message), bytearray()
+        whole, self._message = bytes(self._message), None
         return whole.decode() if isinstance(event, TextMessage) else whole
 
     def send(self, frames: Iterable[bytes]) -> None:
