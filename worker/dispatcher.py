@@ -3,12 +3,16 @@
 Publishing comes after the commit, always: a frame that is on its way is in SQL already, so whoever
 sees a gap finds it there. What is not published (a crash right after the commit, a dead broker)
 the gateways notice by the next event's seq, or when they compare heads.
+
+A chunk of a broadcast is published while the next one is written: half of its time is Python making
+frames for the broker, the other half is waiting for the database. Nothing else overtakes it.
 """
 
 import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -65,6 +69,8 @@ class Dispatcher:
         self._jitter = jitter
         self._measures = measures or Measures()
         self._published = PublishedMarks(database)
+        self._beside: ThreadPoolExecutor | None = None  # one thread, made when there is a broadcast
+        self._going: tuple[Future[None], Dispatched] | None = None  # what it publishes now
 
     def drain(self, rung_at: datetime | None = None) -> int:
         """Dispatch every single notification that waits; return how many were taken on.
@@ -104,11 +110,25 @@ class Dispatcher:
             self._guarded(number, work)
         return len(numbers), len(numbers) == limit  # each is dispatched, postponed or dead now
 
-    def chunk(self, rung_at: datetime | None = None) -> bool:
+    def chunks(self, seconds: float, rung_at: datetime | None = None) -> bool:
+        """Dispatch chunks for so long, and one at least; whether more wait. All of them are published then.
+
+        `rung_at` as for `drain`. Raises DatabaseUnavailable.
+        """
+        until = time.monotonic() + seconds
+        try:
+            while self._chunk(rung_at):
+                if time.monotonic() >= until:
+                    return True
+        finally:
+            self._settle()
+        return False
+
+    def _chunk(self, rung_at: datetime | None) -> bool:
         """Dispatch the next chunk of the oldest bulk notification that is due; whether more wait.
 
         Before it goes what was accepted earlier for several users, and after its last chunk what had
-        to wait for it. `rung_at` as for `drain`. Raises DatabaseUnavailable.
+        to wait for it.
         """
         self.drain(rung_at)
         oldest = self._waiting_bulk()
@@ -121,7 +141,7 @@ class Dispatcher:
             now=self._clock(),
             rung_at=rung_at,
         )
-        done = self._guarded(oldest, work)
+        done = self._guarded(oldest, work, beside=True)
         if done is None or not done.more:
             self.drain(rung_at)
         return self._waiting_bulk() is not None
@@ -134,10 +154,12 @@ class Dispatcher:
         with self._database.read() as connection:
             return next(iter(dispatch.due_bulk(connection, limit=1, now=self._clock())), None)
 
-    def _guarded(self, key: int | str, work: Callable[[Connection], Dispatched]) -> Dispatched | None:
+    def _guarded(
+        self, key: int | str, work: Callable[[Connection], Dispatched], *, beside: bool = False
+    ) -> Dispatched | None:
         """Run `work`; when it fails, keep the error with its row and let it wait."""
         try:
-            return self._transaction(work)
+            return self._transaction(work, beside=beside)
         except Unavailable:
             raise
         except Exception as exc:  # noqa: BLE001  whatever it is, it is this row's
@@ -162,15 +184,33 @@ class Dispatcher:
         level = logging.ERROR if state == DEAD else logging.WARNING
         log.log(level, "dispatch failed: notification=%s state=%s error=%s", id, state, error)
 
-    def _transaction(self, work: Callable[[Connection], Dispatched]) -> Dispatched:
+    def _transaction(self, work: Callable[[Connection], Dispatched], *, beside: bool = False) -> Dispatched:
+        """Commit `work`, then publish it: before this returns, or `beside` what follows."""
         done = self._database.run(work)
+        if not done.ids:
+            return done  # nothing waited, so nobody has to wait for what is published beside
         committed = self._clock()
         _trace("dispatched", done)
-        self._publish(done)
         self._measures.dispatched(done, committed.timestamp())
+        self._settle()
+        if beside:
+            self._beside = self._beside or ThreadPoolExecutor(1, thread_name_prefix="notifier-publisher")
+            self._going = self._beside.submit(self._publish, done), done
+        else:
+            self._publish(done)
+            self._tell(done)
+        return done
+
+    def _settle(self) -> None:
+        """Wait until what is published beside is out: what was committed later comes later."""
+        if self._going is not None:
+            (publishing, done), self._going = self._going, None
+            publishing.result()
+            self._tell(done)
+
+    def _tell(self, done: Dispatched) -> None:
         for id in done.finished:
             emit(notification_dispatched, self, id=id)
-        return done
 
     def _publish(self, done: Dispatched) -> None:
         if not done.entries:

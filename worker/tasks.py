@@ -6,7 +6,6 @@ never tried again.
 
 import json
 import logging
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -68,11 +67,8 @@ def dispatch_chunk(self: Task, id: str) -> None:
     `id` is the one that was rung for; those accepted before it go first. Each chunk is a transaction
     of its own, and single alerts go out between two of them.
     """
-    until = time.monotonic() + CHUNKS_FOR
     try:
-        more = True
-        while more and time.monotonic() < until:
-            more = runtime.dispatcher.chunk(_rung_at(self))
+        more = runtime.dispatcher.chunks(CHUNKS_FOR, _rung_at(self))
     except DatabaseUnavailable as exc:
         log.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
         return

@@ -7,6 +7,7 @@ basic.nack. A message without a queue is acked too, and dropped: right here, sin
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import amqp
 
@@ -16,6 +17,7 @@ from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, rou
 
 WINDOW = 2_000  # messages on their way without a confirm, at most
 TRANSIENT = 1  # delivery mode: not written to the broker's disk
+SEQS = 4_096  # heads of messages that are kept, 40 bytes each
 
 
 class BrokerBlocked(OSError):
@@ -24,6 +26,28 @@ class BrokerBlocked(OSError):
 
 class BrokerRefused(OSError):
     """The broker answered basic.nack: it could not take a message."""
+
+
+class Event(amqp.Message):  # type: ignore[misc]
+    """An event's message: what stands before its body is encoded once for each seq.
+
+    It was a third of publishing, and most of a broadcast's recipients are near the same few seqs.
+    """
+
+    def _serialize_properties(self) -> bytes:
+        return _head(self.properties["seq"])
+
+
+@lru_cache(SEQS)
+def _head(seq: int) -> bytes:
+    plain = amqp.Message(
+        b"",
+        content_type="application/json",
+        delivery_mode=TRANSIENT,
+        application_headers={"seq": seq},
+    )
+    head: bytes = plain._serialize_properties()  # noqa: SLF001
+    return head
 
 
 class Confirms:
@@ -126,12 +150,7 @@ class AmqpPublishLink:
         wire.forget(self._connection)
 
     def _publish(self, message: Message) -> None:
-        content = amqp.Message(
-            message.body,
-            content_type="application/json",
-            delivery_mode=TRANSIENT,
-            application_headers={"seq": message.seq},
-        )
+        content = Event(message.body, seq=message.seq)
         # Not channel.basic_publish: it polls the socket before every message, and spins on half a frame.
         self._channel.send_method(
             amqp.spec.Basic.Publish,

@@ -25,7 +25,7 @@ def publish_before_commit() -> None:
     """Events go out before the transaction is committed."""
     if module := _worker():
 
-        def transaction(self: Any, work: Callable[[Any], Any]) -> Any:
+        def transaction(self: Any, work: Callable[[Any], Any], **_: Any) -> Any:
             def early(connection: Any) -> Any:
                 done = work(connection)
                 self._publish(done)

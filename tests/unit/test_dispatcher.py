@@ -19,6 +19,7 @@ from models.tables import metadata
 from notifier.broker.message import Message
 from notifier.errors import BrokerUnavailable, DatabaseUnavailable
 from notifier.signals import notification_dispatched
+from tests.harness.waiting import until
 from tests.harness.world import World, settings
 from worker.dispatcher import Dispatcher
 
@@ -328,11 +329,50 @@ def test_a_bulk_notification_goes_out_chunk_by_chunk(database: Database) -> None
     worker = working(database, chunk_size=100)
     id = worker.world.send(*(f"u{n:03}" for n in range(250)))
     assert worker.dispatcher.drain() == 0, "the single lane leaves it alone"
-    assert [worker.dispatcher.chunk() for _ in range(3)] == [True, True, False]
-    assert worker.dispatcher.chunk() is False
+    assert [worker.dispatcher.chunks(0) for _ in range(3)] == [True, True, False]
+    assert worker.dispatcher.chunks(0) is False
     assert [m.user_id for m in worker.publisher.messages] == [f"u{n:03}" for n in range(250)]
     assert worker.row(id).state == "dispatched"
     assert worker.world.misfits() == []
+
+
+def test_a_chunk_is_published_while_the_next_one_is_written(database: Database) -> None:
+    worker = working(database, chunk_size=100)
+    publish, waits = worker.publisher.publish, [100, 200]
+
+    def slow(messages: Sequence[Message]) -> None:
+        if waits:
+            written = waits.pop(0)
+            until(lambda: rows(database) > written, 10, "the next chunk is written meanwhile")
+        publish(messages)
+
+    worker.publisher.publish = slow  # type: ignore[method-assign]
+    worker.world.send(*(f"u{n:03}" for n in range(250)))
+    assert worker.dispatcher.chunks(30) is False
+    assert [m.user_id for m in worker.publisher.messages] == [f"u{n:03}" for n in range(250)]
+    assert worker.publisher.bursts == 3
+
+
+def test_whatever_ends_the_chunks_their_last_one_is_published_first(database: Database) -> None:
+    worker = working(database, chunk_size=100)
+    worker.world.send(*(f"u{n:03}" for n in range(250)))
+    run, left = database.run, ["drain", "chunk", "drain"]
+
+    def away(work: Any) -> Any:
+        if not left:
+            raise DatabaseUnavailable("on purpose")
+        left.pop()
+        return run(work)
+
+    database.run = away  # type: ignore[method-assign]
+    with pytest.raises(DatabaseUnavailable):
+        worker.dispatcher.chunks(30)
+    assert len(worker.publisher.messages) == 100
+
+
+def rows(database: Database) -> int:
+    with database.read() as connection:
+        return connection.scalar(sa.text("SELECT count(*) FROM deliveries")) or 0
 
 
 def test_it_is_signalled_when_its_last_chunk_is_out(database: Database) -> None:
@@ -344,10 +384,10 @@ def test_it_is_signalled_when_its_last_chunk_is_out(database: Database) -> None:
         heard.append(id)
 
     with notification_dispatched.connected_to(receive):
-        worker.dispatcher.chunk()
+        worker.dispatcher.chunks(0)
         assert heard == []
-        worker.dispatcher.chunk()
-        worker.dispatcher.chunk()
+        worker.dispatcher.chunks(0)
+        worker.dispatcher.chunks(0)
     assert heard == [id]
 
 
@@ -362,7 +402,7 @@ def test_bulk_notifications_go_out_one_after_the_other_and_those_to_some_between
         worker.world.send(*reversed(everybody), title="bulk again"),
         worker.world.send("u000", "u249", title="some last"),
     ]
-    while worker.dispatcher.chunk():
+    while worker.dispatcher.chunks(0):
         assert worker.dispatcher.stalled()
     assert not worker.dispatcher.stalled()
     for user in ("u000", "u249"):
@@ -374,7 +414,7 @@ def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker) -> No
     id = worker.world.send(*(f"u{n:03}" for n in range(150)))
     worker.world.sql("UPDATE notifications SET audience = '{}' WHERE id = :id", id=id)
     for attempt in (1, 2, 3):
-        assert worker.dispatcher.chunk() is False, "nobody rings for more of it before its time"
+        assert worker.dispatcher.chunks(0) is False, "nobody rings for more of it before its time"
         assert worker.row(id).attempts == attempt
         worker.world.tick(100)
     assert worker.row(id).state == "dead"
@@ -382,7 +422,7 @@ def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker) -> No
 
 
 def test_a_ring_for_what_is_not_there_is_nothing(worker: Worker) -> None:
-    assert worker.dispatcher.chunk() is False
+    assert worker.dispatcher.chunks(0) is False
 
 
 def test_the_present_is_in_utc(worker: Worker) -> None:
