@@ -77,3 +77,19 @@ def test_every_connection_that_goes_back_is_stamped(database: Database) -> None:
     event.listen(database.engine, "checkin", lambda _c, record: stamps.append(record.info["notifier.used"]))
     backend(database)
     assert len(stamps) == 1
+
+
+def test_work_at_once_is_durable_statement_by_statement(database: Database) -> None:
+    """What accepting a call relies on: no BEGIN and COMMIT around it; other work has them as before."""
+
+    def fail(connection: sa.Connection) -> None:
+        connection.execute(sa.text("INSERT INTO kept VALUES (1)"))
+        raise ZeroDivisionError
+
+    with database.write() as connection:
+        connection.execute(sa.text("CREATE TABLE kept (n integer)"))
+    for run in (database.run_at_once, database.run):
+        with pytest.raises(ZeroDivisionError):
+            run(fail)
+    with database.read() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM kept")) == 1

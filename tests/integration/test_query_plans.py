@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Connection
 
 from models.engine import Database, make_engine
@@ -237,6 +238,19 @@ def test_what_is_due_is_found_among_what_waits(filled: Database) -> None:
         lambda c: dispatch.due_bulk(c, limit=100, now=LATER),
     ):
         assert_indexed(filled, work, "ix_notifications_waiting")
+
+
+def test_a_batch_is_taken_by_its_index_when_one_plan_serves_all_parameters(filled: Database) -> None:
+    """The server keeps such a plan of a prepared statement: the index's condition must be in its text."""
+    if filled.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite plans the text")
+    text = str(dispatch._TAKE.compile(dialect=asyncpg.dialect()))  # type: ignore[no-untyped-call]
+    with filled.engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        connection.exec_driver_sql(f"PREPARE take AS {text}")
+        rows = connection.exec_driver_sql("EXPLAIN EXECUTE take(now(), 100)").scalars()
+        assert "ix_notifications_waiting" in "".join(rows)
+        connection.exec_driver_sql("DEALLOCATE take")
 
 
 def test_a_batch_is_taken_in_its_order_without_a_sort(filled: Database) -> None:
