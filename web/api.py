@@ -1,8 +1,8 @@
 """The backends' API: send a notification, ask after one, set a badge (the contract, section 5)."""
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, g, request
 
-from models.store import status
+from models.store import accept, status
 from models.types import milliseconds
 from notifier.draft import check_id, draft
 from notifier.errors import InvalidInput, NotFound
@@ -27,11 +27,7 @@ def send() -> Response:
     body = read(SendBody)
     what = draft(**{name: getattr(body, name) for name in SendBody.model_fields})
     accepted = current().sender.send(what, sender=g.key.name, key=_key())
-    response = write({"id": accepted.id, "status": "accepted", "recipients": accepted.recipients}, 202)
-    response.headers["Location"] = url_for("api.show", id=accepted.id)
-    if accepted.replayed:
-        response.headers["Idempotency-Replayed"] = "true"
-    return response
+    return _accepted(accepted, {"recipients": accepted.recipients})
 
 
 @blueprint.get("/notifications/<id>")
@@ -69,8 +65,13 @@ def badge() -> Response:
     body = read(BadgeBody)
     what = draft(user_id=body.user_id, event="badge", data={"type": body.type, "count": body.count})
     accepted = current().sender.send(what, sender=g.key.name, key=_key())
-    response = write({"id": accepted.id, "status": "accepted"}, 202)
-    response.headers["Location"] = url_for("api.show", id=accepted.id)
+    return _accepted(accepted, {})
+
+
+def _accepted(accepted: accept.Accepted, more: dict[str, int]) -> Response:
+    response = write({"id": accepted.id, "status": "accepted", **more}, 202)
+    # What `url_for("api.show", …)` returns, for a tenth of its time.
+    response.headers["Location"] = f"{request.script_root}{blueprint.url_prefix}/notifications/{accepted.id}"
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"
     return response

@@ -3,11 +3,28 @@
 A page of ours says its own Content-Security-Policy; what is no page gets one that allows nothing.
 """
 
+from collections.abc import Sequence
+
 from flask import Flask, Response, request
 
 NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 CLIENT = "/client/"
 API = "/api/"
+
+Headers = Sequence[tuple[str, str]]
+
+_ALL: Headers = (
+    ("Content-Security-Policy", NOTHING),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),  # for browsers that do not know frame-ancestors
+    ("Referrer-Policy", "no-referrer"),
+)
+_OURS: Headers = (*_ALL, ("Cross-Origin-Resource-Policy", "same-origin"))
+#: What a user was told is for that user.
+_API: Headers = (*_OURS, ("Cache-Control", "no-store"))
+#: Pages of other origins load the client's files (docs/client.md); CORS says which may.
+_CLIENT: Headers = (*_ALL, ("Cross-Origin-Resource-Policy", "cross-origin"))
+_PAGE: Headers = (("Cross-Origin-Opener-Policy", "same-origin"),)
 
 
 def register(app: Flask) -> None:
@@ -16,18 +33,10 @@ def register(app: Flask) -> None:
 
 
 def _protect(response: Response) -> Response:
-    headers = response.headers
-    headers.setdefault("Content-Security-Policy", NOTHING)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")  # for browsers that do not know frame-ancestors
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    # Pages of other origins load the client's files (docs/client.md); CORS says which may.
-    headers.setdefault(
-        "Cross-Origin-Resource-Policy",
-        "cross-origin" if request.path.startswith(CLIENT) else "same-origin",
-    )
+    path = request.path
+    wanted = _API if path.startswith(API) else _CLIENT if path.startswith(CLIENT) else _OURS
     if response.mimetype == "text/html":
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    if request.path.startswith(API):
-        headers.setdefault("Cache-Control", "no-store")  # what a user was told is for that user
+        wanted = (*wanted, *_PAGE)
+    said = {name.lower() for name, _ in response.headers}
+    response.headers.extend([(name, value) for name, value in wanted if name.lower() not in said])
     return response

@@ -237,8 +237,10 @@ def unread_items(
 ) -> list[Item]:
     """Return unread items, newest first: those after the watermark, and those kept unread below it."""
     base = _items(user_id, before).where(d.read_at.is_(None)).limit(limit)
-    fresh = connection.execute(base.where(d.inbox, d.seq > read_through))
     kept = connection.execute(base.where(d.kept_unread, d.seq <= read_through))
+    if before is not None and before <= read_through + 1:
+        return list(_read(kept))
+    fresh = connection.execute(base.where(d.inbox, d.seq > read_through))
     newest = merge(_read(fresh), _read(kept), key=lambda item: -item.seq)
     return [item for item, _ in zip(newest, range(limit), strict=False)]
 

@@ -82,3 +82,20 @@ def test_an_unexpected_error_has_them_too(app: Flask, client: FlaskClient) -> No
     assert answer.status_code == 500
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/notifications", {"user_id": "u", "data": {"title": "t", "message": "m", "type": "info"}}),
+        ("/api/badges", {"user_id": "u", "type": "tasks", "count": 1}),
+    ],
+)
+@pytest.mark.parametrize("root", ["", "/under"])
+def test_an_acceptance_says_where_to_ask_after_it(
+    client: FlaskClient, path: str, body: dict[str, object], root: str
+) -> None:
+    asked = {"base_url": f"http://localhost{root}", "headers": {"Authorization": "Bearer a-key"}}
+    answer = client.post(path, json=body, **asked)  # type: ignore[arg-type]
+    assert answer.location == f"{root}/api/notifications/{answer.json['id']}"
+    assert client.get(answer.location.removeprefix(root), **asked).json["id"] == answer.json["id"]  # type: ignore[arg-type]

@@ -208,13 +208,21 @@ def test_the_window_is_read_from_the_unread_alone(filled: Database) -> None:
 
 
 def test_an_unread_page_is_read_from_the_unread_alone(filled: Database) -> None:
-    for before in (None, LONG - 100, 4_900):
+    for before in (None, LONG - 100):
         assert_indexed(
             filled,
             lambda c, b=before: log.page(c, BUSY, Status.UNREAD, 50, b),
             "ix_deliveries_unread",
             "ix_deliveries_kept_unread",
         )
+
+
+def test_an_unread_page_below_the_watermark_asks_for_what_was_kept_unread_alone(filled: Database) -> None:
+    def work(connection: Connection) -> object:
+        return log.page(connection, BUSY, Status.UNREAD, 50, 4_900)
+
+    assert_indexed(filled, work, "ix_deliveries_kept_unread")
+    assert len(plans(filled, work)) == 2  # the inbox's row, and the page
 
 
 @pytest.mark.parametrize("status", [Status.ALL, Status.READ])
