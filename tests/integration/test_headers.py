@@ -96,6 +96,6 @@ def test_an_acceptance_says_where_to_ask_after_it(
     client: FlaskClient, path: str, body: dict[str, object], root: str
 ) -> None:
     asked = {"base_url": f"http://localhost{root}", "headers": {"Authorization": "Bearer a-key"}}
-    answer = client.post(path, json=body, **asked)  # type: ignore[arg-type]
+    answer = client.post(path, json=body, **asked)
     assert answer.location == f"{root}/api/notifications/{answer.json['id']}"
-    assert client.get(answer.location.removeprefix(root), **asked).json["id"] == answer.json["id"]  # type: ignore[arg-type]
+    assert client.get(answer.location.removeprefix(root), **asked).json["id"] == answer.json["id"]
