@@ -18,7 +18,7 @@ from functools import partial
 from typing import Protocol
 
 from models.engine import Connection, Database
-from models.store import dispatch
+from models.store import dispatch, failures
 from models.store.dispatch import Dispatched
 from models.tables import DEAD
 from models.types import now as utc_now
@@ -171,11 +171,11 @@ class Dispatcher:
         error = f"{type(exc).__name__}: {exc}"
 
         def store(connection: Connection) -> tuple[str, str]:
-            id, attempts = dispatch.failing(connection, key)
+            id, attempts = failures.failing(connection, key)
             # Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
             longest = min(settings.retry_max, settings.retry_base * 2.0**attempts)
             delay = timedelta(seconds=longest * (0.5 + self._jitter() / 2))
-            return id, dispatch.postpone(
+            return id, failures.postpone(
                 connection, key, error, now=self._clock(), delay=delay, max_attempts=settings.max_attempts
             )
 

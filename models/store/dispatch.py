@@ -9,7 +9,7 @@ batches can deadlock.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -18,11 +18,10 @@ from sqlalchemy.engine import Connection
 
 from models.dialect import Insertion, Rows
 from models.store.log import origin
-from models.tables import ACCEPTED, DEAD, DISPATCHED, badges, deliveries, inboxes, notifications
+from models.tables import ACCEPTED, DISPATCHED, badges, deliveries, inboxes, notifications
 from models.types import AnyRow, UtcDateTime, UuidText, milliseconds
 from notifier.log import Entry
 
-ERROR_LENGTH = 2_000  # characters kept of a row's error
 MAX_BATCH = 1_000  # deliveries written by one transaction
 
 n = notifications.c
@@ -273,36 +272,3 @@ def published(connection: Connection, moments: Mapping[str, datetime]) -> None:
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
     rows = [{"id": id, "at": at} for id, at in sorted(moments.items())]
     connection.execute(_mark(connection.dialect.name), _MARKS.parameters(connection, rows))
-
-
-def postpone(
-    connection: Connection, key: int | str, error: str, *, now: datetime, delay: timedelta, max_attempts: int
-) -> str:
-    """Keep a failed row's error, and try it again after `delay`, or give it up; return its state.
-
-    `key` is the number of a single notification or the id of a bulk one.
-    """
-    which = n.number == key if isinstance(key, int) else n.id == key
-    row = connection.execute(sa.select(n.number, n.attempts, n.state).where(which).with_for_update()).first()
-    if row is None or row.state != ACCEPTED:
-        return row.state if row else DEAD
-    attempts = row.attempts + 1
-    state = DEAD if attempts >= max_attempts else ACCEPTED
-    connection.execute(
-        sa.update(notifications)
-        .where(n.number == row.number)
-        .values(
-            attempts=attempts,
-            state=state,
-            error=error[:ERROR_LENGTH],
-            next_attempt_at=now + delay if state == ACCEPTED else None,
-        )
-    )
-    return state
-
-
-def failing(connection: Connection, key: int | str) -> tuple[str, int]:
-    """Return a row's id, and how often it has failed so far; `key` as in `postpone`."""
-    which = n.number == key if isinstance(key, int) else n.id == key
-    row = connection.execute(sa.select(n.id, n.attempts).where(which)).first()
-    return (row.id, row.attempts) if row else (str(key), 0)

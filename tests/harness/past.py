@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, time, timedelta
 
 from models.engine import Database, make_engine
-from models.store import devices, dispatch
+from models.store import devices, dispatch, failures
 from models.store.devices import Ack
 from tests.harness.world import World, alert, migrate
 
@@ -55,6 +55,6 @@ def _dead(world: World) -> str:
     id = world.send("user-1")
     number, moment = world.notification(id).number, world.now
     world.database.run(
-        lambda c: dispatch.postpone(c, number, ERROR, now=moment, delay=timedelta(0), max_attempts=1)
+        lambda c: failures.postpone(c, number, ERROR, now=moment, delay=timedelta(0), max_attempts=1)
     )
     return id

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from models.closing import close_days
 from models.engine import Database
-from models.store import days, devices, dispatch, reports
+from models.store import days, devices, failures, reports
 from models.store.devices import Ack
 from models.tables import report_days, report_marks, report_sums
 from tests.harness.waiting import until
@@ -186,7 +186,7 @@ def test_a_dead_one_that_reached_somebody_just_now_keeps_its_day_open(world: Wor
     world.chunk(id, 50)
     number = world.notification(id).number
     world.database.run(
-        lambda c: dispatch.postpone(c, number, "no", now=world.now, delay=timedelta(0), max_attempts=1)
+        lambda c: failures.postpone(c, number, "no", now=world.now, delay=timedelta(0), max_attempts=1)
     )
     close(world)
     assert LONG_AGO not in summed(world)

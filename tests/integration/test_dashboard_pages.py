@@ -17,7 +17,7 @@ from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse
 
 from models.engine import Database
-from models.store import dispatch
+from models.store import failures
 from notifier import send
 from notifier.tokens import Tokens
 from tests.harness.world import World, real_time_world, settings
@@ -67,7 +67,7 @@ def die(world: World, user: str = "u1", error: str = "ValueError: no") -> str:
     id = world.send(user)
     number = world.notification(id).number
     world.database.run(
-        lambda c: dispatch.postpone(c, number, error, now=world.now, delay=timedelta(0), max_attempts=1)
+        lambda c: failures.postpone(c, number, error, now=world.now, delay=timedelta(0), max_attempts=1)
     )
     return id
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from models import engine
 from models.engine import Database, make_engine
-from models.store import dispatch, status
+from models.store import dispatch, failures, status
 from models.tables import badges, deliveries, inboxes
 from tests.harness.world import World, alert
 
@@ -178,7 +178,7 @@ def test_a_send_to_some_waits_for_a_bulk_one_accepted_before_it(world: World) ->
 def test_a_bulk_one_that_waits_for_its_next_attempt_holds_up_nobody(world: World) -> None:
     bulk = world.send(*(f"u{n:03}" for n in range(150)))
     world.database.run(
-        lambda c: dispatch.postpone(
+        lambda c: failures.postpone(
             c, bulk, "broken", now=world.now, delay=timedelta(seconds=60), max_attempts=3
         )
     )
@@ -210,7 +210,7 @@ def test_a_row_waits_for_its_next_attempt(world: World) -> None:
     number = world.notification(id).number
     wait = timedelta(seconds=60)
     state = world.database.run(
-        lambda c: dispatch.postpone(c, number, "broken", now=world.now, delay=wait, max_attempts=3)
+        lambda c: failures.postpone(c, number, "broken", now=world.now, delay=wait, max_attempts=3)
     )
     assert state == "accepted"
     assert world.dispatch() == []
@@ -223,7 +223,7 @@ def test_what_is_dispatched_cannot_be_postponed(world: World) -> None:
     number = world.notification(id).number
     world.dispatch()
     state = world.database.run(
-        lambda c: dispatch.postpone(c, number, "late", now=world.now, delay=timedelta(0), max_attempts=1)
+        lambda c: failures.postpone(c, number, "late", now=world.now, delay=timedelta(0), max_attempts=1)
     )
     assert state == "dispatched"
     assert (world.notification(id).state, world.notification(id).attempts) == ("dispatched", 0)
@@ -234,7 +234,7 @@ def test_a_dead_one_waits_again_after_a_replay_and_is_gone_after_a_drop(world: W
     for id in ids:
         number = world.notification(id).number
         world.database.run(
-            lambda c, n=number: dispatch.postpone(
+            lambda c, n=number: failures.postpone(
                 c, n, "broken", now=world.now, delay=timedelta(0), max_attempts=1
             )
         )

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from models.engine import Database
-from models.store import devices, dispatch
+from models.store import devices, failures
 from models.store.devices import Ack
 from models.tables import devices as devices_table
 from tests.harness.world import World
@@ -59,7 +59,7 @@ def shop(database: Database) -> None:
     number = world.notification(world.send("user-7")).number
     moment = world.tick()
     world.database.run(
-        lambda c: dispatch.postpone(c, number, "broken", now=moment, delay=timedelta(0), max_attempts=1)
+        lambda c: failures.postpone(c, number, "broken", now=moment, delay=timedelta(0), max_attempts=1)
     )
 
 

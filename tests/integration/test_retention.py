@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from models import retention
-from models.store import devices, dispatch, purge, reports, sockets, status
+from models.store import devices, failures, purge, reports, sockets, status
 from models.store.devices import Ack
 from models.store.sockets import Opened
 from models.tables import badges, deliveries, notifications, read_marks, report_history
@@ -147,7 +147,7 @@ def test_the_dead_are_kept(world: World) -> None:
     number = world.notification(id).number
     moment = world.tick()
     world.database.run(
-        lambda c: dispatch.postpone(c, number, "broken", now=moment, delay=timedelta(0), max_attempts=1)
+        lambda c: failures.postpone(c, number, "broken", now=moment, delay=timedelta(0), max_attempts=1)
     )
     later(world)()
     assert world.notification(id).state == "dead"

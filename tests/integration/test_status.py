@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from models.store import devices, dispatch, status
+from models.store import devices, failures, status
 from models.store.devices import Ack
 from models.store.status import Backlog
 from tests.harness.world import World, alert
@@ -35,7 +35,7 @@ def kill(world: World, id: str) -> None:
     number = world.notification(id).number
     moment = world.tick()
     world.database.run(
-        lambda c: dispatch.postpone(c, number, "broken", now=moment, delay=timedelta(0), max_attempts=1)
+        lambda c: failures.postpone(c, number, "broken", now=moment, delay=timedelta(0), max_attempts=1)
     )
 
 
@@ -113,7 +113,7 @@ def test_a_dead_bulk_one_that_reached_some_can_be_replayed_but_not_dropped(world
     world.chunk(id, 100)
     moment = world.tick()
     world.database.run(
-        lambda c: dispatch.postpone(c, id, "broken", now=moment, delay=timedelta(0), max_attempts=1)
+        lambda c: failures.postpone(c, id, "broken", now=moment, delay=timedelta(0), max_attempts=1)
     )
     assert not world.database.run(lambda c: status.drop(c, id))
     assert world.database.run(lambda c: status.replay(c, id))

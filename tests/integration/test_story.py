@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from models.store import devices, dispatch, sockets, story
+from models.store import devices, dispatch, failures, sockets, story
 from models.store.devices import Ack
 from models.store.sockets import Ended, Opened
 from models.tables import gateways
@@ -202,7 +202,7 @@ def test_one_that_fails_and_one_that_is_dead(site: Site) -> None:
 
     def fail(attempts: int) -> None:
         site.world.database.run(
-            lambda c: dispatch.postpone(
+            lambda c: failures.postpone(
                 c, number, "ValueError: no such type", now=site.world.now,
                 delay=timedelta(seconds=30), max_attempts=attempts,
             )
