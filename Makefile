@@ -45,7 +45,8 @@ run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded de
 
 test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration
-	@$(BIN)/python -m pytest tests/acceptance
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests/acceptance
+	@$(BIN)/python -m pytest -m alone tests/acceptance
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos tests/cluster
 
 # The browser tests' tools; without npm those tests are skipped, and say so.

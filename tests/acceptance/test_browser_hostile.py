@@ -87,6 +87,7 @@ def accept_many(connection: Connection, user: str, start: int, count: int) -> No
     accept_all(connection, offers, now=datetime.now(UTC))
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_ten_thousand_live_alerts_leave_the_page_responsive(visit: Visit, shop_site: Site, user: str) -> None:
     tab = visit(user).open()

@@ -48,6 +48,7 @@ NOTE_WHEN_SHOWN = """() => {
 }"""
 
 
+@pytest.mark.alone
 def test_ship_and_the_alert_is_on_screen_in_two_tabs_within_a_second(
     chrome: Browser, shop_site: Site
 ) -> None:

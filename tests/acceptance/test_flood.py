@@ -53,6 +53,7 @@ MET = {
 }  # fmt: skip
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(180)
 def test_good_clients_hardly_notice_a_flood(site: Site) -> None:
     result = asyncio.run(flood(site, SMALL, MET))

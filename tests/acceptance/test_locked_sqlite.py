@@ -35,6 +35,7 @@ def locked(var: Path) -> Iterator[None]:
         shell.execute("ROLLBACK")
 
 
+@pytest.mark.alone
 def test_a_locked_database_is_a_503_that_stalls_nobody_else(site: Site) -> None:
     user = new_user("locked")
     with (

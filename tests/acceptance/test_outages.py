@@ -11,7 +11,7 @@ from tests.harness.backend_api import ALERT, BackendApi
 from tests.harness.plain_socket import Socket
 from tests.harness.waiting import until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.alone]
 
 
 def test_while_the_broker_is_dead_posts_are_accepted_at_their_usual_speed(outage: Outage) -> None:

@@ -89,6 +89,7 @@ class Footprint:
         return f"{self.rss / 2**20:.1f} MB, {self.handles} file handles, {self.threads} threads"
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(3600 if LONG else 120)
 def test_nobody_notices_thousands_of_hostile_sessions(site: Site) -> None:
     web = site.processes[0]
