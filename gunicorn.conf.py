@@ -31,6 +31,8 @@ workers = _settings.web_processes
 worker_connections = _settings.worker_connections
 loglevel = _settings.log_level.lower()
 backlog = 2048
+# Nobody's word of scheme or path is taken here: NOTIFIER_PROXY_HOPS says whose is, and `web.app` takes it.
+forwarded_allow_ips = ""
 # Seconds between two requests of a connection; gunicorn gives a request's head as long to come.
 keepalive = 5
 # A worker that has not answered the master for so long is stuck.

@@ -142,8 +142,9 @@ class Dispatcher:
             rung_at=rung_at,
         )
         done = self._guarded(oldest, work, beside=True)
-        if done is None or not done.more:
-            self.drain(rung_at)
+        if done is not None and done.more:
+            return True
+        self.drain(rung_at)
         return self._waiting_bulk() is not None
 
     def stalled(self) -> bool:

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.acceptance.browser import axe_source, chrome
 from tests.harness import backends
+from tests.harness.http_client import Http
 from tests.harness.past import ERROR, write_past
 from tests.harness.site import Site, running_site
 from tests.harness.waiting import until
@@ -324,3 +325,13 @@ def test_without_scripts_the_numbers_are_there(chrome: Browser, past_site: Site)
     operator.page.get_by_role("button", name="Sign in").click()
     assert operator.page.locator("section[aria-labelledby='over-time'] tbody tr").count() == 7
     operator.context.close()
+
+
+def test_nobody_says_that_a_request_came_over_https_where_no_proxy_is_expected(past_site: Site) -> None:
+    base = past_site.backend.base_url
+    forged = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on"}
+    form = {**forged, "Origin": base, "Content-Type": "application/x-www-form-urlencoded"}
+    with closing(Http(base)) as http:
+        answer = http.request("POST", "/reports/sign-in", f"key={KEY}".encode(), form)
+    assert answer.status == 303
+    assert "secure" not in answer.headers["set-cookie"].lower()
