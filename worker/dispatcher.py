@@ -130,30 +130,31 @@ class Dispatcher:
         Before it goes what was accepted earlier for several users, and after its last chunk what had
         to wait for it.
         """
-        self.drain(rung_at)
-        oldest = self._waiting_bulk()
-        if oldest is None:
+        waiting = self._waiting()
+        if waiting.singles:
+            self.drain(rung_at)
+        if waiting.bulk is None:
             return False
         work = partial(
             dispatch.dispatch_chunk,
-            id=oldest,
+            id=waiting.bulk,
             size=self._settings.chunk_size,
             now=self._clock(),
             rung_at=rung_at,
         )
-        done = self._guarded(oldest, work, beside=True)
+        done = self._guarded(waiting.bulk, work, beside=True)
         if done is not None and done.more:
             return True
         self.drain(rung_at)
-        return self._waiting_bulk() is not None
+        return self.stalled()
 
     def stalled(self) -> bool:
         """Whether bulk notifications wait. Raises DatabaseUnavailable."""
-        return self._waiting_bulk() is not None
+        return self._waiting().bulk is not None
 
-    def _waiting_bulk(self) -> str | None:
+    def _waiting(self) -> dispatch.Waiting:
         with self._database.read() as connection:
-            return next(iter(dispatch.due_bulk(connection, limit=1, now=self._clock())), None)
+            return dispatch.waiting(connection, now=self._clock())
 
     def _guarded(
         self, key: int | str, work: Callable[[Connection], Dispatched], *, beside: bool = False

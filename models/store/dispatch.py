@@ -56,6 +56,19 @@ class Dispatched:
     more: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is due.
+
+    Attributes:
+        singles: whether notifications that are not bulk are.
+        bulk: the id of the oldest bulk one; None: none is.
+    """
+
+    singles: bool
+    bulk: str | None
+
+
 # In the statement's text: a plan for whatever state could not use the index of those that wait.
 _WAITS = n.state == sa.literal_column(f"'{ACCEPTED}'")
 _IS_DUE = sa.and_(_WAITS, sa.or_(n.next_attempt_at.is_(None), n.next_attempt_at <= sa.bindparam("present")))
@@ -73,7 +86,10 @@ _TAKE_BEFORE = (
 )
 _TAKE_NUMBER = sa.select(*_DUE).where(n.number == sa.bindparam("its_number"), _WAITS).with_for_update()
 _TAKE_ID = sa.select(*_DUE).where(n.id == sa.bindparam("its_id"), _WAITS).with_for_update()
-_BULK = sa.select(n.id).where(n.bulk.is_(True), _IS_DUE).order_by(n.number).limit(_LIMIT)
+_WAITING = sa.select(
+    sa.exists().where(_SINGLE, _IS_DUE),
+    sa.select(n.id).where(n.bulk.is_(True), _IS_DUE).order_by(n.number).limit(1).scalar_subquery(),
+)
 _FIRST_BULK = sa.select(sa.func.min(n.number)).where(n.bulk.is_(True), _IS_DUE)
 
 _ADVANCE = Insertion(
@@ -130,9 +146,10 @@ def due_numbers(connection: Connection, *, limit: int, now: datetime) -> list[in
     return list(connection.scalars(_NUMBERS, {"present": now, "at_most": limit}))
 
 
-def due_bulk(connection: Connection, *, limit: int, now: datetime) -> list[str]:
-    """Return the ids of waiting bulk notifications, oldest first."""
-    return list(connection.scalars(_BULK, {"present": now, "at_most": limit}))
+def waiting(connection: Connection, *, now: datetime) -> Waiting:
+    """Return what is due, as of one moment: where the bulk one is seen, all accepted before it are."""
+    singles, bulk = connection.execute(_WAITING, {"present": now}).one()
+    return Waiting(bool(singles), bulk)
 
 
 def dispatch_batch(

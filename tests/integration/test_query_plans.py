@@ -243,7 +243,7 @@ def test_heads_are_looked_up(filled: Database) -> None:
 def test_what_is_due_is_found_among_what_waits(filled: Database) -> None:
     for work in (
         lambda c: dispatch.due_numbers(c, limit=100, now=LATER),
-        lambda c: dispatch.due_bulk(c, limit=100, now=LATER),
+        lambda c: dispatch.waiting(c, now=LATER),
     ):
         assert_indexed(filled, work, "ix_notifications_waiting")
 

@@ -356,7 +356,7 @@ def test_a_chunk_is_published_while_the_next_one_is_written(database: Database) 
 def test_whatever_ends_the_chunks_their_last_one_is_published_first(database: Database) -> None:
     worker = working(database, chunk_size=100)
     worker.world.send(*(f"u{n:03}" for n in range(250)))
-    run, left = database.run, ["drain", "chunk", "drain"]
+    run, left = database.run, ["chunk"]
 
     def away(work: Any) -> Any:
         if not left:
@@ -408,6 +408,28 @@ def test_bulk_notifications_go_out_one_after_the_other_and_those_to_some_between
     for user in ("u000", "u249"):
         assert [entry.id for entry in worker.world.log(user)] == sent
     assert worker.world.misfits() == []
+
+
+def test_what_was_accepted_before_a_bulk_one_goes_first_though_both_come_in_the_middle(
+    database: Database,
+) -> None:
+    worker = working(database)
+    worker.world.send("somebody")
+    drain, sent = worker.dispatcher.drain, []
+
+    def drained(rung_at: datetime | None = None) -> int:
+        taken = drain(rung_at)
+        if not sent:
+            sent.append(worker.world.send("u000", "u149", title="some"))
+            sent.append(worker.world.send(*(f"u{n:03}" for n in range(150)), title="bulk"))
+        return taken
+
+    worker.dispatcher.drain = drained  # type: ignore[method-assign]
+    for _ in range(3):
+        worker.dispatcher.chunks(0)
+    assert not worker.dispatcher.stalled()
+    for user in ("u000", "u149"):
+        assert [entry.id for entry in worker.world.log(user)] == sent
 
 
 def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker) -> None:
