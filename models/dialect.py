@@ -30,11 +30,12 @@ def _insert(dialect: str, table: sa.Table) -> Any:
 class Rows:
     """Rows that are handed to a statement as a table.
 
-    As many parameters as columns, however many rows: so one statement serves all lengths, and the server
-    plans it once. Values are written as the columns' types write them, times included.
+    They are one parameter, a JSON document, however many they are: so one statement serves all lengths, the
+    server plans it once, and one call of a fast library writes it. Values are written as the columns' types
+    write them, times included.
 
     Args:
-        name: what the statement calls the table; its parameters begin with it.
+        name: what the statement calls the table, and its parameter.
         columns: the columns' SQL types.
     """
 
@@ -46,15 +47,12 @@ class Rows:
 
     def _table(self, dialect: str) -> sa.FromClause:
         """Return the table, for a statement in this dialect ("postgresql" or "sqlite")."""
+        document = sa.bindparam(self._name, type_=sa.Text())
         if dialect == POSTGRESQL:
-            arrays = [
-                sa.bindparam(f"{self._name}_{column}", type_=postgresql.ARRAY(type_, dimensions=1))
-                for column, type_ in self._types.items()
-            ]
+            records = sa.func.json_to_recordset(sa.cast(document, postgresql.JSON()))
             wanted = [sa.column(column, type_) for column, type_ in self._types.items()]
-            unnested = sa.func.unnest(*[sa.cast(array, array.type) for array in arrays])
-            return unnested.table_valued(*wanted, name=self._name).render_derived()
-        each = sa.func.json_each(sa.bindparam(self._name, type_=sa.Text())).table_valued("value")
+            return records.table_valued(*wanted, name=self._name).render_derived(with_types=True)
+        each = sa.func.json_each(document).table_valued("value")
         values = [
             sa.type_coerce(sa.func.json_extract(each.c.value, f"$.{column}"), type_).label(column)
             for column, type_ in self._types.items()
@@ -62,26 +60,30 @@ class Rows:
         return sa.select(*values).subquery(self._name)
 
     def parameters(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the parameters with which the statement is given these rows."""
-        if connection.dialect.name == POSTGRESQL:
-            return {f"{self._name}_{column}": [row[column] for row in rows] for column in self._types}
+        """Return the parameter with which the statement is given these rows."""
         write = self._writers(connection.dialect)
-        text = orjson.dumps([{column: write[column](row[column]) for column in write} for row in rows])
-        return {self._name: text.decode()}
+        if write:
+            rows = [{**row, **{column: of(row[column]) for column, of in write.items()}} for row in rows]
+        return {self._name: orjson.dumps(rows).decode()}
 
     def _make_writers(self, dialect: sa.Dialect) -> dict[str, Callable[[Any], Any]]:
-        """Return what turns each column's values into what SQLite keeps for its type."""
-        return {
-            column: type_.dialect_impl(dialect).bind_processor(dialect) or (lambda value: value)
-            for column, type_ in self._types.items()
-        }
+        """Return what turns the values of some columns into what the dialect keeps for their types."""
+        # What JSON has of its own: truth values, and on PostgreSQL documents within the document.
+        native = (sa.Boolean, sa.JSON) if dialect.name == POSTGRESQL else sa.Boolean
+        written = {}
+        for column, type_ in self._types.items():
+            own = type_.dialect_impl(dialect)
+            write = own.bind_processor(dialect)
+            if write and not isinstance(own, native):
+                written[column] = write
+        return written
 
 
 class Insertion:
     """An INSERT of any number of rows, built once.
 
-    On PostgreSQL several rows are one array for each column: a parameter for each value costs more than
-    the rest of the statement, and one row alone costs less as it is. SQLite's driver runs it row by row.
+    On PostgreSQL several rows are one document: a parameter for each value costs more than the rest of the
+    statement, and one row alone costs less as it is. SQLite's driver runs it row by row.
 
     Args:
         table: where to.
@@ -100,7 +102,7 @@ class Insertion:
         self._rows = Rows("rows", **{column: table.c[column].type for column in columns})
         self._finish = finish
         self._plain = cache(lambda dialect: self._finish(_insert(dialect, table)))
-        self._arrays = cache(self._build)
+        self._many = cache(self._build)
 
     def _build(self, dialect: str) -> Any:
         source = sa.select(self._rows.table(dialect))
@@ -112,5 +114,5 @@ class Insertion:
         if len(rows) == 1:
             return connection.execute(self._plain(dialect), rows[0])
         if dialect == POSTGRESQL:
-            return connection.execute(self._arrays(dialect), self._rows.parameters(connection, rows))
+            return connection.execute(self._many(dialect), self._rows.parameters(connection, rows))
         return connection.execute(self._plain(dialect), rows)

@@ -126,6 +126,24 @@ def test_a_group_is_accepted_in_its_order_and_each_call_gets_its_own_answer(worl
     assert world.count(notifications) == 5
 
 
+@pytest.mark.parametrize(
+    "text", ['"', "\\", "\\n", "{a,b}", "NULL", "null", "\n\t", "日本 😀", "'; --", "\u200b", "\u2028"]
+)
+def test_a_group_keeps_every_character_and_what_is_missing(world: World, text: str) -> None:
+    title = alert(f"1{text}2")
+    offers = [
+        Offer(ID, False, "alert", True, title | {"n": [None, 1.5, 2**53, True]}, [text, "u2"], text, None),
+        Offer(OTHER, False, "alert", False, title, ["u1"], "system", f"key {text}"),
+    ]
+    world.database.run(lambda connection: accept_all(connection, offers, now=world.tick()))
+    for offer_ in offers:
+        row = world.notification(offer_.id)
+        assert (row.data, row.audience, row.sender) == (offer_.data, offer_.audience, offer_.sender)
+        assert (row.idempotency_key, row.inbox, row.accepted_at) == (offer_.key, offer_.inbox, world.now)
+    world.dispatch()
+    assert [entry.data for entry in world.log(text)] == [offers[0].data]
+
+
 def test_no_key_means_no_tie(world: World) -> None:
     assert world.accept("u1").id != world.accept("u1").id
     assert world.count(notifications) == 2
