@@ -61,22 +61,19 @@ class Rows:
 
     def parameters(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the parameter with which the statement is given these rows."""
-        write = self._writers(connection.dialect)
-        if write:
-            rows = [{**row, **{column: of(row[column]) for column, of in write.items()}} for row in rows]
-        return {self._name: orjson.dumps(rows).decode()}
+        writers = self._writers(connection.dialect).items()
+        plain = [{name: write(row[name]) if write else row[name] for name, write in writers} for row in rows]
+        return {self._name: orjson.dumps(plain).decode()}
 
-    def _make_writers(self, dialect: sa.Dialect) -> dict[str, Callable[[Any], Any]]:
-        """Return what turns the values of some columns into what the dialect keeps for their types."""
-        # What JSON has of its own: truth values, and on PostgreSQL documents within the document.
-        native = (sa.Boolean, sa.JSON) if dialect.name == POSTGRESQL else sa.Boolean
-        written = {}
-        for column, type_ in self._types.items():
-            own = type_.dialect_impl(dialect)
-            write = own.bind_processor(dialect)
-            if write and not isinstance(own, native):
-                written[column] = write
-        return written
+    def _make_writers(self, dialect: sa.Dialect) -> dict[str, Callable[[Any], Any] | None]:
+        """Return what writes each column's values as the dialect keeps its type; None: as JSON does."""
+        # Truth values, and on PostgreSQL documents within the document.
+        native = (sa.Boolean, sa.JSON) if dialect.name == POSTGRESQL else (sa.Boolean,)
+        own = {column: type_.dialect_impl(dialect) for column, type_ in self._types.items()}
+        return {
+            column: None if isinstance(type_, native) else type_.bind_processor(dialect)
+            for column, type_ in own.items()
+        }
 
 
 class Insertion:
