@@ -1,4 +1,7 @@
 /** The HTTP calls of one user: older pages and changes of state. */
+import { within } from "./facility.js";
+
+const ANSWER_WITHIN = 30_000;
 
 /** The server said no, or nothing: `status` is 0 when there was no answer at all. */
 export class RequestError extends Error {
@@ -36,7 +39,8 @@ export class Api {
     try {
       const token = await this.#token.get(fresh);
       const headers = { Authorization: `Bearer ${token}`, ...(init.body && { "Content-Type": "application/json" }) };
-      answer = await this.#env.fetch(new URL(`api/${path}`, this.#base), { ...init, headers, credentials: "same-origin" });
+      const asked = this.#env.fetch(new URL(`api/${path}`, this.#base), { ...init, headers, credentials: "same-origin" });
+      answer = await within(ANSWER_WITHIN, asked, this.#env);
     } catch (error) {
       throw new RequestError(0, String(error?.message ?? error));
     }

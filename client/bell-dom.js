@@ -1,4 +1,5 @@
 /** Makes elements without parsing any text: the one way in which the bell writes to the page. */
+import { have } from "./facility.js";
 
 /** `h("button", { part: "close", onclick }, "text", child)`: functions are listeners, `null` and `false` leave out. */
 export function h(tag, props = {}, ...children) {
@@ -20,6 +21,9 @@ export function set(element, props) {
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/** Shows or hides an element on top of the page; without popovers it is placed by its style alone. */
+export const popover = (element, open) => have(() => element.togglePopover(open));
 
 const SVG = "http://www.w3.org/2000/svg";
 const PATHS = {

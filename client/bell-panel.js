@@ -1,6 +1,6 @@
 /** The panel: heading, settings, a note about the connection, the list, and what stands below it. */
-import { possible, want, wanted } from "./bell-alerts.js";
-import { h, icon, say, set } from "./bell-dom.js";
+import { blocked, possible, want, wanted } from "./bell-alerts.js";
+import { h, icon, popover, say, set } from "./bell-dom.js";
 import { List } from "./bell-list.js";
 
 /** Rows in the page at first; more as the user scrolls. A burst of thousands then costs what a hundred cost. */
@@ -45,7 +45,7 @@ export class Panel {
 
   show() {
     this.element.hidden = false;
-    this.element.showPopover?.();
+    popover(this.element, true);
     this.#failed = false;
     this.#bell.draw();
     this.element.focus({ preventScroll: true });
@@ -54,7 +54,7 @@ export class Panel {
 
   hide() {
     this.#watch.disconnect();
-    if (this.element.matches(":popover-open")) this.element.hidePopover();
+    popover(this.element, false);
     this.element.hidden = true;
     this.#rows = ROWS;
   }
@@ -155,7 +155,7 @@ export class Panel {
     options.replaceChildren(...["sound", "desktop"].filter((name) => possible[name]()).map((name) => {
       const box = h("input", { type: "checkbox", role: "switch", onchange: async () => {
         box.checked = await want(name, box.checked);
-        if (name === "desktop" && Notification.permission === "denied") this.note("blocked");
+        if (name === "desktop" && blocked()) this.note("blocked");
       } });
       box.checked = wanted(name);
       return h("label", {}, box, words.say(name));

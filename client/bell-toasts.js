@@ -1,5 +1,5 @@
 /** What has just arrived: a stack of three toasts at most, and the live regions that speak it. */
-import { h, icon, say } from "./bell-dom.js";
+import { h, icon, popover, say } from "./bell-dom.js";
 import { content, link } from "./bell-list.js";
 
 const MOST = 3;
@@ -72,7 +72,7 @@ export class Toasts {
     toast.stays = STAYS[type];
     this.element.append(toast);
     while (this.element.children.length > MOST) this.#drop(this.element.firstElementChild);
-    this.element.togglePopover?.(true);
+    popover(this.element, true);
     this.#rest();
   }
 
@@ -89,6 +89,6 @@ export class Toasts {
     toast.remove();
     if (this.element.children.length) return;
     this.#held = false; // the pointer leaves what is gone without saying so
-    this.element.togglePopover?.(false);
+    popover(this.element, false);
   }
 }

@@ -1,4 +1,5 @@
 /** What the bell says. English is built in; bell-words-de.js and bell-words-ar.js show how to add more. */
+import { have } from "./facility.js";
 
 const dictionaries = {
   en: {
@@ -50,10 +51,10 @@ export class Words {
   #full;
 
   constructor(lang, own = {}) {
-    const wanted = lang || globalThis.navigator?.language || "en";
+    const wanted = lang || have(() => navigator.language) || "en";
     const known = [wanted, wanted.split("-")[0]].find((tag) => dictionaries[tag]) ?? "en";
     // Numbers and times follow the words, or a sentence would be in two languages.
-    this.lang = known === wanted.split("-")[0] ? wanted : known;
+    this.lang = (known === wanted.split("-")[0] && have(() => Intl.getCanonicalLocales(wanted)[0])) || known;
     this.#own = { ...dictionaries.en, ...dictionaries[known], ...own };
     this.#plural = new Intl.PluralRules(this.lang);
     this.#number = new Intl.NumberFormat(this.lang);

@@ -1,11 +1,12 @@
 /** What the client needs of the browser, in one place; tests hand in their own. Nothing is touched at import. */
+import { have } from "./facility.js";
 
 export const browser = () => {
-  const { WebSocket, BroadcastChannel, navigator, document, location } = globalThis;
+  const { WebSocket, document, location } = globalThis;
   return {
     WebSocket,
-    BroadcastChannel,
-    locks: navigator?.locks,
+    BroadcastChannel: have(() => globalThis.BroadcastChannel),
+    locks: have(() => navigator.locks),
     page: document && globalThis,
     document,
     here: location?.href,
@@ -21,12 +22,8 @@ export const browser = () => {
 /** This browser's own id, the same for all its tabs and visits; a new one each time where nothing can be kept. */
 function device() {
   const key = "notifier.device";
-  const made = crypto.randomUUID?.() ?? `${Math.random()}`; // randomUUID is for secure contexts only
-  try {
-    return (localStorage[key] ??= made);
-  } catch {
-    return made;
-  }
+  const made = have(() => crypto.randomUUID()) ?? `${Math.random()}`; // randomUUID is for secure contexts only
+  return have(() => (localStorage[key] ??= made)) ?? made;
 }
 
 /** `/`, `/ws`, `https://host/base` or `wss://host/ws`: all name the notifier whose socket is at `ws` below its base. */

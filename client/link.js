@@ -75,7 +75,12 @@ export class Link {
     }
     if (timers !== this.#timers) return; // stopped, or started anew, in the meantime
     if (!token) return this.#end("unauthorized");
-    const socket = (this.#socket = new this.#env.WebSocket(this.#owner.url, ["notifier.v1"]));
+    let socket;
+    try {
+      socket = this.#socket = new this.#env.WebSocket(this.#owner.url, ["notifier.v1"]);
+    } catch {
+      return this.#lost();
+    }
     const after = this.#owner.after();
     socket.onopen = () => this.#send({ op: "hello", token, after, device: this.#owner.device });
     socket.onmessage = ({ data }) => this.#receive(data);

@@ -42,7 +42,7 @@ export class NotifierClient extends EventTarget {
     this.#env = env;
     this.#socket = socket;
     this.#share = share && Tabs.possible(env);
-    this.#token = new Token(token, env.now);
+    this.#token = new Token(token, env.now, env);
     this.#api = new Api(base, this.#token, env);
     this.store = new Store({ after, keep });
     this.#changes = new Changes({

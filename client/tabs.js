@@ -4,22 +4,34 @@
  * A BroadcastChannel carries what the leader hears. Both belong to one user of one server, so two
  * users in two tabs never hear each other.
  *
+ * Three roles: `leader` holds the lock and the socket, `follower` hears the leader, `alone` has a socket
+ * of its own because it has neither the lock nor a leader that speaks. A lock or channel that throws,
+ * rejects or hangs leads to `alone`; both are tried again after pauses that grow.
+ *
  * owner: { lead(), follow(), probe(), hear(message), greeting() -> message }
  */
+import { pause } from "./facility.js";
 
+const GREETED_WITHIN = 3_000; // a leader answers in milliseconds; without one this tab starts alone
 const ASK_EVERY = 5_000;
 const ANSWER_WITHIN = 4_000;
+const STABLE = 60_000; // a lock that was held this long works
 
 export class Tabs {
   #name;
   #owner;
   #env;
   #channel = null;
-  #leading = false;
+  #role = "follower";
+  #joined = false;
   #release = null; // ends the lock when leading
   #leave = null; // takes back the request when waiting
-  #timer = null;
+  #timers = {};
   #asked = 0;
+  #heard = -Infinity; // when the leader last said something
+  #led = 0; // since when this tab leads
+  #failures = 0; // of the lock or the channel, since they last worked
+  #silence = 0; // how often nobody answered, since the leader was last heard
 
   constructor(name, owner, env) {
     this.#name = name;
@@ -29,96 +41,160 @@ export class Tabs {
 
   static possible(env) { return Boolean(env.locks && env.BroadcastChannel); }
 
-  get leading() { return this.#leading; }
+  /** True when this tab holds a socket. */
+  get leading() { return this.#role !== "follower"; }
 
   join() {
-    if (this.#channel) return;
-    this.#channel = new this.#env.BroadcastChannel(this.#name);
-    this.#channel.onmessage = ({ data }) => this.#hear(data);
-    this.#queue();
-    this.#channel.postMessage({ ask: "greeting" });
-    this.#watch();
+    if (this.#joined) return;
+    this.#joined = true;
+    this.#enter();
   }
 
   /** Closes, freezes, goes away: the lock goes to the next in line at once. */
   part() {
-    if (!this.#channel) return;
-    this.#env.clearTimeout(this.#timer);
-    this.#step(false);
-    this.#leave?.abort();
-    this.#channel.close();
-    this.#channel = this.#leave = null;
+    if (!this.#joined) return;
+    this.#joined = false;
+    this.#exit();
+    this.#become("follower");
   }
 
   /** From the leader to all others. */
-  post(message) { if (this.#leading) this.#channel?.postMessage(message); }
+  post(message) { if (this.#role === "leader") this.#say(message); }
 
   /** From a follower: the leader shall say where it stands. */
-  ask(what = "greeting") { if (!this.#leading) this.#channel?.postMessage({ ask: what }); }
+  ask(what = "greeting") { if (this.#role !== "leader") this.#say({ ask: what }); }
 
-  #queue(options = {}) {
+  // -- the channel and the lock --------------------------------------------------------------------
+
+  #enter() {
+    try {
+      this.#channel = new this.#env.BroadcastChannel(this.#name);
+      this.#channel.onmessage = ({ data }) => this.#hear(Object(data));
+    } catch {
+      return this.#withdraw();
+    }
+    this.#queue();
+    this.#expect("greeting", GREETED_WITHIN, () => {});
+  }
+
+  #exit() {
+    for (const name of Object.keys(this.#timers)) this.#after(name);
+    this.#leave?.abort();
+    this.#release?.();
+    try {
+      if (this.#channel) this.#channel.onmessage = null;
+      this.#channel?.close();
+    } catch { /* it carries nothing more */ }
+    this.#channel = this.#leave = this.#release = null;
+  }
+
+  /** The channel does not work: nobody can follow this tab, nor it anybody. */
+  #withdraw() {
+    this.#exit();
+    this.#become("alone");
+    this.#after("again", pause(this.#failures++, this.#env.random), () => this.#enter());
+  }
+
+  #say(message) {
+    try {
+      this.#channel?.postMessage(message);
+    } catch {
+      this.#withdraw();
+    }
+  }
+
+  async #queue(options = {}) {
     const leave = (this.#leave = new AbortController());
     // `steal` and `signal` exclude each other by the Web Locks specification.
     const how = options.steal ? options : { signal: leave.signal };
-    this.#env.locks
-      .request(this.#name, how, () => {
-        if (leave.signal.aborted || !this.#channel) return undefined;
+    try {
+      await this.#env.locks.request(this.#name, how, () => {
+        if (leave.signal.aborted) return undefined;
         return new Promise((release) => {
           this.#release = release;
-          this.#step(true);
+          this.#led = this.#env.now();
+          this.#become("leader");
         });
-      })
-      .catch(() => {
-        // Stolen while leading (this tab had fallen silent), or taken back. Who is still here queues again.
-        if (this.#leave !== leave || leave.signal.aborted) return;
-        this.#step(false);
-        this.#queue();
-        this.#watch();
       });
+    } catch { /* stolen while leading (this tab had fallen silent), taken back, or refused */ }
+    if (!leave.signal.aborted) this.#lockLost();
   }
 
-  #step(leading) {
-    if (leading === this.#leading) return;
-    this.#leading = leading;
-    if (leading) {
-      this.#env.clearTimeout(this.#timer);
-      this.#owner.lead();
-    } else {
-      this.#release?.();
-      this.#release = null;
-      this.#owner.follow();
-    }
+  #lockLost() {
+    this.#release = null;
+    const now = this.#env.now();
+    if (this.#role === "leader" && now - this.#led >= STABLE) this.#failures = 0;
+    // Stolen from, it keeps its socket until it hears the tab that leads now.
+    if (this.#role === "leader" || now - this.#heard > ASK_EVERY + 2 * ANSWER_WITHIN) this.#become("alone");
+    this.#after("again", pause(this.#failures++, this.#env.random), () => this.#queue());
+    this.#expect("greeting", GREETED_WITHIN, () => {});
   }
+
+  #become(role) {
+    if (role === this.#role) return;
+    const held = this.leading;
+    this.#role = role;
+    if (role === "leader") for (const name of ["watch", "again"]) this.#after(name);
+    if (this.leading && !held) this.#owner.lead();
+    else if (held && !this.leading) this.#owner.follow();
+    else if (role === "leader") this.#say(this.#owner.greeting());
+  }
+
+  // -- what the tabs say to each other -------------------------------------------------------------
 
   #hear(message) {
     if (!message.ask) {
-      this.#asked = 0; // whatever the leader says, it is awake
+      // Whatever the leader says, it is awake.
+      this.#heard = this.#env.now();
+      this.#asked = this.#silence = 0;
+      if (this.#role === "alone") {
+        this.#become("follower");
+        this.ask();
+      }
       this.#owner.hear(message);
-    } else if (this.#leading) {
+    } else if (this.#role === "leader") {
       // Timers of a tab in the background may sleep for a minute, messages wake it: so the question
       // of a follower is also the leader's chance to look after its own link.
       if (message.ask === "probe") this.#owner.probe();
-      this.#channel.postMessage(message.ask === "here" ? { here: true } : this.#owner.greeting());
+      this.#say(message.ask === "here" ? { here: true } : this.#owner.greeting());
     }
   }
 
+  /**
+   * Ask the leader. Without an answer this tab is alone; `otherwise` says what else follows. Then the
+   * leader is asked from time to time, ever more seldom where neither asking nor stealing has helped.
+   */
+  #expect(what, patience, otherwise) {
+    if (this.#role === "leader") return;
+    const asked = (this.#asked = this.#env.now());
+    this.ask(what);
+    if (!this.#channel) return;
+    this.#after("watch", patience, () => {
+      const late = this.#env.now() - asked > 2 * patience; // this tab slept itself: ask again
+      if (this.#asked === asked && !late) {
+        this.#become("alone");
+        otherwise();
+      }
+      if (this.#channel && this.#role !== "leader") {
+        this.#after("watch", ASK_EVERY * 2 ** Math.min(this.#silence, 6), () => this.#look());
+      }
+    });
+  }
+
   /** A leader that froze or hangs holds its lock for ever: when it does not answer, the lock is stolen. */
-  #watch() {
-    this.#env.clearTimeout(this.#timer);
-    this.#timer = this.#env.setTimeout(() => {
-      if (this.#leading || !this.#channel) return;
-      const asked = (this.#asked = this.#env.now());
-      this.ask("here");
-      const patience = ANSWER_WITHIN * (1 + this.#env.random() / 2); // so that not all steal at once
-      this.#timer = this.#env.setTimeout(() => {
-        if (this.#leading || !this.#channel) return;
-        const late = this.#env.now() - asked > 2 * ANSWER_WITHIN; // this tab slept itself: ask again
-        if (this.#asked === asked && !late) {
-          this.#leave.abort();
-          this.#queue({ steal: true });
-        }
-        this.#watch();
-      }, patience);
-    }, ASK_EVERY);
+  #look() {
+    const patience = ANSWER_WITHIN * (1 + this.#env.random() / 2); // so that not all steal at once
+    this.#expect("here", patience, () => {
+      if (this.#timers.again) return; // the lock has just failed: its pause holds for stealing too
+      this.#silence += 1;
+      this.#leave?.abort();
+      this.#queue({ steal: true });
+    });
+  }
+
+  /** One timer of each name; without an action the name's timer is only stopped. */
+  #after(name, delay, action) {
+    this.#env.clearTimeout(this.#timers[name]);
+    this.#timers[name] = action && this.#env.setTimeout(() => { this.#timers[name] = undefined; action(); }, delay);
   }
 }

@@ -1,4 +1,5 @@
 /** Keeps one user token at hand: asks for it, shares the answer, knows when it ends. */
+import { within } from "./facility.js";
 
 /** The claims of a JWT, unchecked (checking is the server's part); {} when it is none. */
 export function claims(token) {
@@ -12,16 +13,19 @@ export function claims(token) {
 }
 
 const SOON = 1000;
+const ANSWER_WITHIN = 20_000; // a source that hangs is asked again
 
 export class Token {
   #source;
   #now;
+  #env;
   #held = null; // a promise, so that callers who come together share one request
   #until = Infinity; // when what is held is too old to be handed out
 
-  constructor(source, now) {
+  constructor(source, now, env = globalThis) {
     this.#source = source;
     this.#now = now;
+    this.#env = env;
   }
 
   /** A string cannot be renewed: when it ends, the session ends. */
@@ -31,7 +35,7 @@ export class Token {
   get(fresh = false) {
     if (fresh || !this.#held || this.#now() >= this.#until) {
       this.#until = Infinity;
-      const asked = (this.#held = (async () => (this.renewable ? this.#source() : this.#source))());
+      const asked = (this.#held = within(ANSWER_WITHIN, this.#ask(), this.#env));
       asked.then(
         (value) => { if (this.#held === asked) this.#until = this.#now() + (this.renewIn(value) ?? Infinity); },
         () => { if (this.#held === asked) this.#held = null; },
@@ -39,6 +43,8 @@ export class Token {
     }
     return this.#held;
   }
+
+  async #ask() { return this.renewable ? this.#source() : this.#source; }
 
   /**
    * Milliseconds until a fresh one should be asked for: when a fifth of its life is left, a minute
