@@ -8,6 +8,9 @@ COPY requirements/run.txt requirements/run.txt
 RUN /opt/venv/bin/python -m pip install --require-hashes --only-binary :all: -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE alembic.ini gunicorn.conf.py ./
 COPY notifier notifier
+COPY monitoring monitoring
+COPY usecases usecases
+COPY cli cli
 COPY models models
 COPY worker worker
 COPY web web

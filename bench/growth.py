@@ -17,11 +17,11 @@ from bench.run import alone
 from bench.scenario import Metric, Scenario, Values, at_most
 from bench.sides import OURS
 from bench.sql import filled, heads
-from models.engine import Database
 from models.store import dispatch, log
-from models.types import now
-from notifier.draft import Draft, draft
-from notifier.log import Status
+from notifier.core.draft import Draft, draft
+from notifier.core.log import Status
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now
 from notifier.send import Sender
 
 BATCH = 50  # alerts accepted before each dispatch
@@ -72,9 +72,9 @@ def _timed(work: Callable[[], Any]) -> float:
 
 
 class Silent:
-    """A ringer that rings nobody: dispatching is done here."""
+    """A waker that rings nobody: dispatching is done here."""
 
-    def ring(self, id: str, *, bulk: bool = False) -> None:
+    def wake(self, id: str, *, bulk: bool = False) -> None:
         """Nothing."""
 
 

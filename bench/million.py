@@ -22,8 +22,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.engine import Database, make_engine
 from models.tables import badges, changes, deliveries, devices, inboxes, notifications, read_marks
+from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import migrate
 
 UNTIL = datetime(2026, 11, 20, tzinfo=UTC)
@@ -35,7 +35,7 @@ Row = tuple[Any, ...]
 
 COLUMNS: dict[sa.Table, Sequence[str]] = {
     notifications: (
-        "id", "event", "data", "inbox", "sender", "audience", "recipients", "bulk", "reached",
+        "id", "event", "data", "inbox", "sender", "recipient", "recipients", "bulk", "position", "reached",
         "request_hash", "state", "accepted_at", "dispatched_at",
     ),
     deliveries: (
@@ -105,7 +105,7 @@ class Shop:
         many = len(to) > 100
         yield notifications, (
             id, "badge" if badge else "alert", json.dumps(data), not badge, "system",
-            json.dumps([user.id for user in to]), len(to), many, len(to), "0" * 64, "dispatched", at, stored,
+            None if many else to[0].id, len(to), many, len(to), len(to), "0" * 64, "dispatched", at, stored,
         )  # fmt: skip
         for user in to:
             if badge:

@@ -91,7 +91,7 @@ def target_of(name: str, site: Site) -> Target:
         gateway=(site.processes[0].pid,),
         broker=_own_broker(backend),
         database_url=backend.database_url.replace("postgresql+psycopg://", "postgresql://"),
-        persisted="SELECT count(*) FROM deliveries",
+        persisted="SELECT count(*) FROM notifier_deliveries",
         sender=Command([python, "-m", "bench.send"], backend.env, cwd),
         publisher=Command([python, "-m", "bench.publish", "ours"], backend.env, cwd),
     )

@@ -17,8 +17,8 @@ from bench.load.http import Poster
 from bench.target import Target, user
 from notifier.broker.message import Message
 from notifier.broker.publisher import Publisher
-from notifier.frames import event
-from notifier.log import Entry
+from notifier.core.frames import event
+from notifier.core.log import Entry
 from notifier.settings import Settings
 
 MESSAGE = "Your order is on its way."

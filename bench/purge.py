@@ -19,7 +19,7 @@ from bench.ours import running, target_of
 from bench.run import alone
 from bench.scenario import NOTHING, Metric, Scenario, Values, at_most
 from bench.sides import OURS
-from models.engine import Database, make_engine
+from notifier.outbox.engine import Database, make_engine
 from tests.harness.backends import Backend
 from tests.harness.processes import REPO, clean_env
 
@@ -32,7 +32,7 @@ def purging(backend: Backend) -> Iterator[None]:
     """`notifier purge` runs, and goes on to the end of the block."""
     with tempfile.TemporaryFile() as said:
         purge = subprocess.Popen(
-            [sys.executable, "-m", "notifier", "purge", "--older-than", OLDER_THAN],
+            [sys.executable, "-m", "cli", "purge", "--older-than", OLDER_THAN],
             cwd=REPO, env=clean_env(backend.env), stdout=said, stderr=said,
         )  # fmt: skip
         try:

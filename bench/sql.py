@@ -19,10 +19,10 @@ from bench.run import alone
 from bench.samples import milliseconds
 from bench.scenario import Metric, Scenario, Values, at_most
 from bench.sides import OURS
-from models.engine import Database, make_engine
 from models.store import log
 from models.tables import inboxes
-from notifier.log import Status
+from notifier.core.log import Status
+from notifier.outbox.engine import Database, make_engine
 from tests.harness import postgres
 from tests.harness.world import migrate
 

@@ -17,8 +17,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 from werkzeug.exceptions import HTTPException
 
-from models.engine import make_engine
 from notifier import Alert, InvalidInput, send_notification
+from notifier.outbox.engine import make_engine
 from notifier.settings import Settings
 
 

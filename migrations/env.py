@@ -6,10 +6,10 @@ from typing import Any
 from alembic import context
 from sqlalchemy.engine import Connection
 
-from models.engine import make_engine
 from models.schema import VERSION_TABLE
 from models.tables import metadata
-from notifier.errors import SettingError
+from notifier.core.errors import SettingError
+from notifier.outbox.engine import make_engine
 from notifier.settings import Settings
 
 LOCK = 5_318_008_0721  # any number of ours: two migrations at once wait for each other (PostgreSQL)

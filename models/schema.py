@@ -5,7 +5,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
-from models.engine import Database
+from notifier.outbox.engine import Database
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 #: An application may keep its own tables, and its own alembic, in the same database.

@@ -1,83 +1,43 @@
-"""The tables. What each is for, and which index serves which query, stands beside it.
+"""The service's tables. What each is for, and which index serves which query, is said beside it.
 
 A user's log is the union of `deliveries` and `changes`, ordered by seq: from 1, without a hole.
 """
 
 import sqlalchemy as sa
 
-from models.types import Json, Number, UtcDateTime, UuidText
+from notifier.outbox.tables import ACCEPTED, DEAD, DISPATCHED, UserId, metadata, notifications
+from notifier.outbox.types import Json, Number, UtcDateTime, UuidText
 
-metadata = sa.MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-ACCEPTED, DISPATCHED, DEAD = "accepted", "dispatched", "dead"
-UserId = sa.String(128)
-
-#: What happened, once: a row per call, so a broadcast's payload is stored once.
-notifications = sa.Table(
+__all__ = [
+    "ACCEPTED",
+    "DEAD",
+    "DISPATCHED",
+    "badges",
+    "changes",
+    "deliveries",
+    "devices",
+    "gateways",
+    "inboxes",
+    "metadata",
     "notifications",
-    metadata,
-    # The order of acceptance. A database number, not the id: clocks differ.
-    sa.Column("number", Number, primary_key=True, autoincrement=True),
-    sa.Column("id", UuidText, nullable=False, unique=True),
-    sa.Column("event", sa.String(64), nullable=False),
-    sa.Column("data", Json, nullable=False),
-    sa.Column("inbox", sa.Boolean, nullable=False),
-    sa.Column("sender", sa.String(128), nullable=False),
-    sa.Column("audience", Json, nullable=False),
-    sa.Column("recipients", sa.Integer, nullable=False),
-    # A large audience is dispatched in chunks; `reached` recipients have been.
-    sa.Column("bulk", sa.Boolean, nullable=False),
-    sa.Column("reached", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("idempotency_key", sa.String(255), nullable=True, unique=True),
-    sa.Column("request_hash", sa.String(64), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False, server_default=ACCEPTED),
-    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("next_attempt_at", UtcDateTime, nullable=True),
-    sa.Column("error", sa.Text, nullable=True),
-    sa.Column("accepted_at", UtcDateTime, nullable=False),
-    sa.Column("dispatched_at", UtcDateTime, nullable=True),
-    # Of its deliveries, those that are no longer kept: how many, and how they stood.
-    sa.Column("purged", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("purged_delivered", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("purged_read", sa.Integer, nullable=False, server_default="0"),
-    # When the ring was sent whose task took it on (NULL: the sweep did), and when the broker had it all.
-    sa.Column("rung_at", UtcDateTime, nullable=True),
-    sa.Column("published_at", UtcDateTime, nullable=True),
-    sa.CheckConstraint("state IN ('accepted', 'dispatched', 'dead')", name="state"),
-    sa.CheckConstraint("reached >= 0 AND reached <= recipients", name="reached"),
-    sqlite_autoincrement=True,
-)
-# What waits, in the order of acceptance; and what is dead.
-sa.Index(
-    "ix_notifications_waiting",
-    notifications.c.bulk,
-    notifications.c.number,
-    postgresql_where=sa.text("state = 'accepted'"),
-    sqlite_where=sa.text("state = 'accepted'"),
-)
-sa.Index(
-    "ix_notifications_dead",
-    notifications.c.number,
-    postgresql_where=sa.text("state = 'dead'"),
-    sqlite_where=sa.text("state = 'dead'"),
-)
-sa.Index("ix_notifications_accepted_at", notifications.c.accepted_at)
+    "read_marks",
+    "refused_messages",
+    "report_days",
+    "report_history",
+    "report_marks",
+    "report_sums",
+    "restores",
+    "revocations",
+    "sockets",
+]
 
 #: One recipient's copy: at once the state of the entry and the log's "it arrived".
 deliveries = sa.Table(
-    "deliveries",
+    "notifier_deliveries",
     metadata,
     sa.Column("user_id", UserId, nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
-    sa.Column("notification_id", UuidText, sa.ForeignKey("notifications.id"), nullable=False),
+    sa.Column("notification_id", UuidText, sa.ForeignKey("notifier_notifications.id"), nullable=False),
     sa.Column("inbox", sa.Boolean, nullable=False),
     sa.Column("unread", sa.Integer, nullable=False),  # the count right after it
     sa.Column("persisted_at", UtcDateTime, nullable=False),
@@ -98,7 +58,7 @@ for _name, _postgresql, _sqlite in (
     ("archived", "archived_at IS NOT NULL", "archived_at IS NOT NULL"),
 ):
     sa.Index(
-        f"ix_deliveries_{_name}",
+        f"notifier_deliveries_{_name}_idx",
         deliveries.c.user_id,
         deliveries.c.seq,
         postgresql_where=sa.text(_postgresql),
@@ -107,7 +67,7 @@ for _name, _postgresql, _sqlite in (
 
 #: The log's other entries: read, unread, archived.
 changes = sa.Table(
-    "changes",
+    "notifier_changes",
     metadata,
     sa.Column("user_id", UserId, nullable=False),
     sa.Column("seq", sa.BigInteger, nullable=False),
@@ -120,7 +80,7 @@ changes = sa.Table(
 
 #: The head of each user's log, and the exact count. Its row's lock makes commit order seq order.
 inboxes = sa.Table(
-    "inboxes",
+    "notifier_inboxes",
     metadata,
     sa.Column("user_id", UserId, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False, server_default="0"),
@@ -135,7 +95,7 @@ inboxes = sa.Table(
 
 #: When each watermark was set: an entry was read at the first mark that covers it.
 read_marks = sa.Table(
-    "read_marks",
+    "notifier_read_marks",
     metadata,
     sa.Column("user_id", UserId, nullable=False),
     sa.Column("through", sa.BigInteger, nullable=False),
@@ -145,7 +105,7 @@ read_marks = sa.Table(
 
 #: The present value of each badge.
 badges = sa.Table(
-    "badges",
+    "notifier_badges",
     metadata,
     sa.Column("user_id", UserId, nullable=False),
     sa.Column("type", sa.String(64), nullable=False),
@@ -156,7 +116,7 @@ badges = sa.Table(
 
 #: Each device: what it acked, and what its latest socket was sent (see `store.devices`).
 devices = sa.Table(
-    "devices",
+    "notifier_devices",
     metadata,
     sa.Column("user_id", UserId, nullable=False),
     sa.Column("device", sa.String(64), nullable=False),
@@ -173,7 +133,7 @@ devices = sa.Table(
 
 #: Each life of a gateway process. One that was not heard of for some seconds and did not stop has crashed.
 gateways = sa.Table(
-    "gateways",
+    "notifier_gateways",
     metadata,
     sa.Column("id", sa.String(16), primary_key=True),
     sa.Column("started_at", UtcDateTime, nullable=False),
@@ -184,7 +144,7 @@ gateways = sa.Table(
 #: Each socket that said hello, and what it was sent: the window's unread entries from `window_from` to
 #: `head`, or the log after `after` up to `head`; then the log up to `sent_seq`, known when it closed.
 sockets = sa.Table(
-    "sockets",
+    "notifier_sockets",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("user_id", UserId, nullable=False),
@@ -199,10 +159,10 @@ sockets = sa.Table(
     sa.Column("sent_seq", sa.BigInteger, nullable=True),
 )
 # Whose sockets were open at some time; what is old; and what may be open now.
-sa.Index("ix_sockets_user_id_opened_at", sockets.c.user_id, sockets.c.opened_at)
-sa.Index("ix_sockets_opened_at", sockets.c.opened_at)
+sa.Index("notifier_sockets_user_id_opened_at_idx", sockets.c.user_id, sockets.c.opened_at)
+sa.Index("notifier_sockets_opened_at_idx", sockets.c.opened_at)
 sa.Index(
-    "ix_sockets_open",
+    "notifier_sockets_open_idx",
     sockets.c.gateway,
     postgresql_where=sa.text("closed_at IS NULL"),
     sqlite_where=sa.text("closed_at IS NULL"),
@@ -210,17 +170,17 @@ sa.Index(
 
 #: Whose tokens are revoked: those issued before that moment. A row for each user it ever happened to.
 revocations = sa.Table(
-    "revocations",
+    "notifier_revocations",
     metadata,
     sa.Column("user_id", UserId, primary_key=True),
     sa.Column("revoked_at", UtcDateTime, nullable=False),
 )
 # What is new since a gateway last looked.
-sa.Index("ix_revocations_revoked_at", revocations.c.revoked_at)
+sa.Index("notifier_revocations_revoked_at_idx", revocations.c.revoked_at)
 
 #: Each restore of an older backup: from `base` on, logs count on, and those begin that begin after it.
 restores = sa.Table(
-    "restores",
+    "notifier_restores",
     metadata,
     sa.Column("base", sa.BigInteger, autoincrement=False, nullable=False),
     sa.Column("restored_at", UtcDateTime, nullable=False),
@@ -229,7 +189,7 @@ restores = sa.Table(
 
 #: What came from the broker and was refused, for an operator to look at; the newest only (`store.refused`).
 refused_messages = sa.Table(
-    "refused_messages",
+    "notifier_refused_messages",
     metadata,
     sa.Column("id", UuidText, primary_key=True),
     sa.Column("refused_at", UtcDateTime, nullable=False),
@@ -243,7 +203,7 @@ refused_messages = sa.Table(
 
 #: What is left of purged deliveries: how many took so many milliseconds from accepted to delivered.
 report_history = sa.Table(
-    "report_history",
+    "notifier_report_history",
     metadata,
     sa.Column("day", sa.Date, nullable=False),  # UTC, of acceptance
     sa.Column("event", sa.String(64), nullable=False),
@@ -257,15 +217,15 @@ report_history = sa.Table(
 
 #: The days whose sums are kept; `version` counts how often they were made.
 report_days = sa.Table(
-    "report_days",
+    "notifier_report_days",
     metadata,
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("version", sa.Integer, nullable=False),
 )
 
-#: What `report_daily` says of a day, unless the day has a mark.
+#: What `notifier_report_daily` says of a day, unless the day has a mark.
 report_sums = sa.Table(
-    "report_sums",
+    "notifier_report_sums",
     metadata,
     sa.Column("day", sa.Date, nullable=False),
     sa.Column("event", sa.String(64), nullable=False),
@@ -280,10 +240,10 @@ report_sums = sa.Table(
 
 #: A mark for each change of a day that is over; triggers write them (migration 0006).
 report_marks = sa.Table(
-    "report_marks",
+    "notifier_report_marks",
     metadata,
     sa.Column("id", Number, primary_key=True, autoincrement=True),
     sa.Column("day", sa.Date, nullable=False),
     sqlite_autoincrement=True,
 )
-sa.Index("ix_report_marks_day", report_marks.c.day)
+sa.Index("notifier_report_marks_day_idx", report_marks.c.day)

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from notifier.errors import InvalidInput, NotifierError
-    from notifier.events import Action, Alert, Badge, define_event
+    from notifier.core.errors import InvalidInput, NotifierError
+    from notifier.core.events import Action, Alert, Badge, define_event
     from notifier.send import send_notification, update_badge
     from notifier.signals import (
         client_connected,
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "Action": "events",
-    "Alert": "events",
-    "Badge": "events",
-    "define_event": "events",
-    "InvalidInput": "errors",
-    "NotifierError": "errors",
+    "Action": "core.events",
+    "Alert": "core.events",
+    "Badge": "core.events",
+    "define_event": "core.events",
+    "InvalidInput": "core.errors",
+    "NotifierError": "core.errors",
     "send_notification": "send",
     "update_badge": "send",
     "client_connected": "signals",

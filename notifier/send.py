@@ -10,17 +10,17 @@ from pydantic import BaseModel
 from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
-from models.engine import Database, make_engine, unavailable
-from models.store.accept import Accepted, Offer, accept, accept_all
-from models.types import now
-from notifier.draft import Draft, check_key, draft
-from notifier.errors import Unavailable
-from notifier.events import event_of
-from notifier.group import Group
-from notifier.keys import SYSTEM
-from notifier.ring import Ringer
+from notifier.core.draft import Draft, check_key, draft
+from notifier.core.errors import Unavailable
+from notifier.core.events import event_of
+from notifier.core.group import Group
+from notifier.core.keys import SYSTEM
+from notifier.outbox.accept import Accepted, Offer, accept, accept_all
+from notifier.outbox.engine import Database, make_engine, unavailable
+from notifier.outbox.types import now
 from notifier.settings import Settings
 from notifier.signals import emit, notification_accepted
+from notifier.wake import Waker
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ ACCEPTED_AT_ONCE = 100  # calls that share a transaction, at most
 PENDING = "notifier.pending"  # key in Session.info
 
 
-class Rings(Protocol):
-    """What a sender needs of a ringer."""
+class Wakes(Protocol):
+    """What a sender needs of a waker."""
 
-    def ring(self, id: str, *, bulk: bool = False) -> None:
+    def wake(self, id: str, *, bulk: bool = False) -> None:
         """Ask for a notification to be dispatched."""
 
 
@@ -40,18 +40,18 @@ class Sender:
 
     Args:
         database: where they are stored.
-        ringer: who rings the workers.
+        waker: who rings the workers.
     """
 
-    def __init__(self, database: Database, ringer: Rings) -> None:
+    def __init__(self, database: Database, waker: Wakes) -> None:
         self.database = database
-        self.ringer = ringer
+        self.waker = waker
         self._group: Group[Offer, Accepted] = Group(self._store, most=ACCEPTED_AT_ONCE, hopeless=Unavailable)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Sender":
-        """Return a sender with an engine and a ringer of its own; connects to nothing yet."""
-        return cls(Database(make_engine(settings.database_url)), Ringer(settings))
+        """Return a sender with an engine and a waker of its own; connects to nothing yet."""
+        return cls(Database(make_engine(settings.database_url)), Waker(settings))
 
     def send(
         self,
@@ -80,7 +80,7 @@ class Sender:
         joined = session() if isinstance(session, scoped_session) else session
         with unavailable():
             accepted = accept(joined.connection(), offer, now=now())
-        self._ring_after_commit(joined, accepted)
+        self._wake_after_commit(joined, accepted)
         return accepted
 
     def _store(self, offers: Sequence[Offer]) -> Sequence[Accepted | Exception]:
@@ -88,11 +88,11 @@ class Sender:
         return self.database.run_at_once(lambda connection: accept_all(connection, offers, now=now()))
 
     def _durable(self, accepted: Accepted) -> None:
-        self.ringer.ring(accepted.id, bulk=accepted.bulk)
+        self.waker.wake(accepted.id, bulk=accepted.bulk)
         log.debug("accepted: notification=%s recipients=%d", accepted.id, accepted.recipients)
         emit(notification_accepted, self, id=accepted.id, recipients=accepted.recipients)
 
-    def _ring_after_commit(self, session: Session, accepted: Accepted) -> None:
+    def _wake_after_commit(self, session: Session, accepted: Accepted) -> None:
         if PENDING not in session.info:
             session.info[PENDING] = {}
             sa_event.listen(session, "after_commit", self._committed)

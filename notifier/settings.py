@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from notifier.errors import SettingError
-from notifier.keys import KeyRing
+from notifier.core.errors import SettingError
+from notifier.core.keys import KeyRing
 
 PREFIX = "NOTIFIER_"
 FILE_BROKER = "filesystem://"
@@ -200,7 +200,7 @@ class Settings(BaseSettings):
         return self._kept("secret", "SECRET")
 
     def backend_keys(self) -> tuple[str, ...]:
-        """The entries for the API keys (`notifier.keys`); embedded: one is made on first use, mode 0600.
+        """The entries for the API keys (`notifier.core.keys`); embedded: one is made on first use, mode 0600.
 
         Raises SettingError when there is none and the database is not SQLite.
         """

@@ -8,15 +8,14 @@ import base64
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 from jwt import PyJWK
 
-from notifier.errors import InvalidInput, Unauthenticated
-from notifier.events import check_user_id
-from notifier.jwks import Jwks
-from notifier.session import Principal
+from notifier.core.errors import InvalidInput, Unauthenticated
+from notifier.core.events import check_user_id
+from notifier.core.session import Principal
 from notifier.settings import Settings
 
 ALGORITHM = "HS256"
@@ -27,6 +26,13 @@ def _prepared(secret: str) -> PyJWK:
     """Return a secret as a key (RFC 7518, section 6.4)."""
     octets = base64.urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
     return PyJWK.from_dict({"kty": "oct", "k": octets, "alg": ALGORITHM})
+
+
+class PublicKeys(Protocol):
+    """The public keys of an identity provider."""
+
+    def find(self, kid: str | None) -> list[PyJWK]:
+        """Return the keys that may have signed a token: those of that id; without an id, all."""
 
 
 def _never(_user_id: str) -> float:
@@ -51,7 +57,7 @@ class Tokens:
         secret: str,
         *,
         old_secrets: Sequence[str] = (),
-        jwks: Jwks | None = None,
+        jwks: PublicKeys | None = None,
         leeway: float = 0.0,
         issuer: str | None = None,
         audience: Sequence[str] = (),
@@ -67,15 +73,18 @@ class Tokens:
         self._revoked_at = revoked_at
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, revoked_at: Callable[[str], float] = _never) -> "Tokens":
+    def from_settings(
+        cls,
+        settings: Settings,
+        *,
+        jwks: PublicKeys | None = None,
+        revoked_at: Callable[[str], float] = _never,
+    ) -> "Tokens":
         """Return what the settings say. Raises SettingError."""
-        jwks = settings.jwks and Jwks.open(
-            settings.jwks, interval=settings.jwks_interval, cooldown=settings.jwks_cooldown
-        )
         return cls(
             settings.signing_secret(),
             old_secrets=[old.get_secret_value() for old in settings.old_secrets],
-            jwks=jwks or None,
+            jwks=jwks,
             leeway=settings.token_leeway,
             issuer=settings.token_issuer,
             audience=settings.token_audience,

@@ -1,8 +1,19 @@
 """The Flask side: the HTTP API, the inbox, the WebSocket gateway. Never imports `worker`.
 
-`create_app` is the composition root: `flask --app web …`, gunicorn's `web:create_app()`.
+The composition root is `web.app.create_app`: `flask --app web …` and gunicorn call it. It is imported
+when it is asked for, so that gunicorn's master can import `web.server` before gevent has patched anything.
 """
 
-from web.app import create_app
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from web.app import create_app
 
 __all__ = ["create_app"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "create_app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module("web.app").create_app

@@ -2,10 +2,11 @@
 
 from flask import Blueprint, Response, g, request
 
-from models.store import accept, status
-from models.types import milliseconds
-from notifier.draft import check_id, draft
-from notifier.errors import InvalidInput, NotFound
+from models.store import status
+from notifier.core.draft import check_id, draft
+from notifier.core.errors import InvalidInput, NotFound
+from notifier.outbox import accept
+from notifier.outbox.types import milliseconds
 from web.auth import backend
 from web.body import read, write
 from web.describe import describe

@@ -12,20 +12,33 @@ from flask import Flask, send_from_directory
 from flask.typing import ResponseReturnValue
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from models.engine import Database, make_engine, unavailable
 from notifier import send
 from notifier.broker.publisher import Publisher
-from notifier.errors import DatabaseUnavailable
-from notifier.keys import KeyRing
-from notifier.ring import Ringer
+from notifier.core.errors import DatabaseUnavailable
+from notifier.core.keys import KeyRing
+from notifier.outbox.engine import Database, make_engine, unavailable
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
-from web import access, api, cors, dashboard, headers, health, inbox, metrics, problems, reports, timeline
+from notifier.wake import Waker
+from web import (
+    api,
+    cors,
+    dashboard,
+    headers,
+    health,
+    inbox,
+    metrics,
+    problems,
+    reports,
+    revocations,
+    timeline,
+)
 from web.gateway import Gateway, endpoint
-from web.gateway.revocations import Revocations
+from web.gateway.revocation_list import Revocations
+from web.jwks import Jwks
 from web.limits import PostLimit
-from web.runtime import EXTENSION, Runtime
+from web.runtime import EXTENSION, WebRuntime
 
 MAX_BODY = 1024 * 1024  # bytes
 CLIENT = Path(__file__).resolve().parent.parent / "client"
@@ -48,28 +61,28 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     database = Database(make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_limited)
     publisher = Publisher(settings)
-    revocations = Revocations(database, settings.revocation_interval)
-    tokens = Tokens.from_settings(settings, revoked_at=revocations.at)
-    ringer = Ringer(settings)
-    sender = Sender(database, ringer)
-    send.use(sender)  # the application's own routes use the same engine and the same ringer
+    revocation_list = Revocations(database, settings.revocation_interval)
+    tokens = Tokens.from_settings(settings, jwks=Jwks.from_settings(settings), revoked_at=revocation_list.at)
+    waker = Waker(settings)
+    sender = Sender(database, waker)
+    send.use(sender)  # the application's own routes use the same engine and the same waker
     for module in settings.events:
         import_module(module)
-    app.extensions[EXTENSION] = Runtime(
+    app.extensions[EXTENSION] = WebRuntime(
         settings=settings,
         database=database,
         sender=sender,
-        ringer=ringer,
+        waker=waker,
         publisher=publisher,
         tokens=tokens,
         keys=KeyRing(settings.backend_keys()),
-        gateway=Gateway(settings, database, publisher, tokens, revocations),
+        gateway=Gateway(settings, database, publisher, tokens, revocation_list),
         posts=PostLimit(settings.posts_per_minute),
     )
     problems.register(app)
     cors.register(app)
     headers.register(app)
-    for room in (api, timeline, inbox, reports, access, health):
+    for room in (api, timeline, inbox, reports, revocations, health):
         app.register_blueprint(room.blueprint)
     if settings.api_keys:
         app.register_blueprint(dashboard.blueprint)

@@ -6,9 +6,9 @@ from typing import ParamSpec, TypeVar
 
 from flask import g, request
 
-from notifier.errors import Forbidden, Unauthenticated
-from notifier.keys import SCOPES, Scope
-from web.runtime import Runtime, current
+from notifier.core.errors import Forbidden, Unauthenticated
+from notifier.core.keys import SCOPES, Scope
+from web.runtime import WebRuntime, current
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,7 +21,7 @@ def _bearer() -> str:
     return credentials.strip()
 
 
-def _is_token(runtime: Runtime, credentials: str) -> bool:
+def _is_token(runtime: WebRuntime, credentials: str) -> bool:
     try:
         runtime.tokens.verify(credentials)
     except Unauthenticated:

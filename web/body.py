@@ -6,8 +6,8 @@ import orjson
 from flask import Response, request
 from pydantic import BaseModel, ValidationError
 
-from notifier.errors import InvalidInput, NotJson
-from notifier.events import problems_of
+from notifier.core.errors import InvalidInput, NotJson
+from notifier.core.events import problems_of
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -3,12 +3,12 @@
 from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from notifier.errors import NotifierError
+from notifier.core.errors import NotifierError
 from web import metrics, openapi
 from web.body import write
 from web.describe import describe, public
 from web.problems import answer
-from web.runtime import Runtime, current
+from web.runtime import WebRuntime, current
 from web.schemas import Health
 
 blueprint = Blueprint("health", __name__)
@@ -37,7 +37,7 @@ def ready() -> Response:
     return response
 
 
-def _database(runtime: Runtime) -> str:
+def _database(runtime: WebRuntime) -> str:
     try:
         runtime.database.check()
     except NotifierError:
@@ -45,7 +45,7 @@ def _database(runtime: Runtime) -> str:
     return "ok"
 
 
-def _broker(runtime: Runtime) -> str:
+def _broker(runtime: WebRuntime) -> str:
     return "ok" if runtime.broker_answers() else "unreachable"
 
 

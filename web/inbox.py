@@ -3,8 +3,8 @@
 from flask import Blueprint, Response, g
 
 from models.store import log
-from notifier import frames
-from notifier.log import ARCHIVED, READ, UNREAD
+from notifier.core import frames
+from notifier.core.log import ARCHIVED, READ, UNREAD
 from web.auth import user
 from web.body import query, read, write
 from web.describe import describe

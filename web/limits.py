@@ -12,9 +12,9 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from notifier import metrics
-from notifier.errors import OverLimit
-from notifier.keys import ApiKey
+from monitoring import metrics
+from notifier.core.errors import OverLimit
+from notifier.core.keys import ApiKey
 
 WINDOW = 60  # seconds
 POLICY = "key"

@@ -7,10 +7,17 @@ from prometheus_client import Counter, Gauge, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from models.engine import Database
 from models.store import status
-from notifier.errors import DatabaseUnavailable
-from notifier.metrics import DATABASE_ERRORS, DISPATCH_TO_DELIVERED, REGISTRY, UNPUBLISHED, collector, listen
+from monitoring.metrics import (
+    DATABASE_ERRORS,
+    DISPATCH_TO_DELIVERED,
+    REGISTRY,
+    UNPUBLISHED,
+    collector,
+    listen,
+)
+from notifier.core.errors import DatabaseUnavailable
+from notifier.outbox.engine import Database
 
 #: What we close with, and what is defined for all (https://www.iana.org/assignments/websocket).
 KNOWN_CODES = frozenset({*range(1000, 1016), 4400, 4401, 4403, 4408, 4410, 4429})

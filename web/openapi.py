@@ -8,7 +8,7 @@ from flask import Flask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from notifier.events import event_types
+from notifier.core.events import event_types
 from web.describe import Answer, Description
 from web.problems import MEDIA_TYPE
 from web.schemas import DEFAULT_EVENT, ProblemBody, SendBody

@@ -8,7 +8,7 @@ import orjson
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from notifier.errors import InvalidInput, NotifierError, OverLimit, Problem, Unavailable
+from notifier.core.errors import InvalidInput, NotifierError, OverLimit, Problem, Unavailable
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"

@@ -11,8 +11,8 @@ from flask import Blueprint, Response, request
 from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationError
 
 from models.store import reports
-from models.store.reports import Cursor, Page
-from notifier.errors import InvalidInput
+from models.store.reports import Cursor, ReportPage
+from notifier.core.errors import InvalidInput
 from web.auth import backend
 from web.body import query, write
 from web.describe import describe
@@ -64,7 +64,7 @@ def devices() -> Response:
     return _answer(page)
 
 
-def _answer(page: Page) -> Response:
+def _answer(page: ReportPage) -> Response:
     """A page as JSON; RFC 8288 tells where the next one is."""
     response = write([reports.plain(row) for row in page.rows])
     if page.next is not None:

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from flask import current_app
 
-from models.engine import Database
 from notifier.broker.publisher import Publisher
 from notifier.broker.topology import answers
-from notifier.keys import KeyRing
-from notifier.ring import Ringer
+from notifier.core.keys import KeyRing
+from notifier.outbox.engine import Database
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
+from notifier.wake import Waker
 from web.gateway import Gateway
 from web.limits import PostLimit
 
@@ -19,13 +19,13 @@ EXTENSION = "notifier"
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class WebRuntime:
     """The parts of a web process; `current()` finds them from a view."""
 
     settings: Settings
     database: Database
     sender: Sender
-    ringer: Ringer
+    waker: Waker
     publisher: Publisher
     tokens: Tokens
     keys: KeyRing
@@ -37,7 +37,7 @@ class Runtime:
         return self.gateway.connected or answers(self.settings)
 
 
-def current() -> Runtime:
+def current() -> WebRuntime:
     """Return the parts of the application that serves this request."""
-    runtime: Runtime = current_app.extensions[EXTENSION]
+    runtime: WebRuntime = current_app.extensions[EXTENSION]
     return runtime

@@ -14,10 +14,10 @@ from pydantic import (
     model_validator,
 )
 
-from notifier.draft import MAX_KEY
-from notifier.events import MAX_RECIPIENTS, MAX_USER_ID, Whole
-from notifier.frames import Ids, Seq
-from notifier.log import Status
+from notifier.core.draft import MAX_KEY
+from notifier.core.events import MAX_RECIPIENTS, MAX_USER_ID, Whole
+from notifier.core.frames import Ids, Seq
+from notifier.core.log import Status
 
 DEFAULT_EVENT = "alert"
 MAX_PAGE = 200
@@ -63,7 +63,7 @@ class _Closed(BaseModel):
 class SendBody(_Closed):
     """A notification to send: exactly one of `user_id` and `user_ids`; `data` as the event's schema says.
 
-    The fields are checked by `notifier.draft`, which the Python API and the tasks share.
+    The fields are checked by `notifier.core.draft`, which the Python API and the tasks share.
     """
 
     model_config = ConfigDict(json_schema_extra=_one_of("user_id", "user_ids"))

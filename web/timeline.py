@@ -2,12 +2,12 @@
 
 from flask import Blueprint, Response
 
-from models.store import story as store
-from models.types import now
-from notifier import story as words
-from notifier.draft import check_id
-from notifier.errors import InvalidInput, NotFound
-from notifier.why import summary
+from models.store import timeline as store
+from notifier.core import timeline as words
+from notifier.core.diagnosis import summary
+from notifier.core.draft import check_id
+from notifier.core.errors import InvalidInput, NotFound
+from notifier.outbox.types import now
 from web.auth import backend
 from web.body import query, write
 from web.describe import describe

@@ -15,22 +15,23 @@ import kombu
 from celery import Celery
 from celery.signals import celeryd_init, setup_logging, worker_ready
 
-from models.engine import Database, make_engine
-from notifier import multiprocess, preflight
-from notifier.broker.frames import frame_handler
+from monitoring import multiprocess
+from monitoring.logs import configure
+from notifier.broker.amqp_frames import frame_handler
 from notifier.broker.publisher import Publisher
 from notifier.broker.topology import TASK_QUEUE, brokers, configure_celery
-from notifier.errors import BrokerUnavailable, NotifierError, SettingError
-from notifier.logs import configure
-from notifier.ring import CHUNK, SEND, rung_now
+from notifier.core.errors import BrokerUnavailable, NotifierError, SettingError
+from notifier.outbox.engine import Database, make_engine
 from notifier.send import Sender
 from notifier.settings import Settings
-from worker import refusals
-from worker.closing import DayCloser
+from notifier.wake import CHUNK, SEND, woken_now
+from usecases import preflight
+from worker import rejections
+from worker.cleanup import Cleanup
+from worker.daily_rollup import DailyRollup
 from worker.dispatcher import Dispatcher
 from worker.measures import Measures
-from worker.parking import Parking
-from worker.tidy import Tidier
+from worker.rejected_messages import RejectedMessages
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_pool="solo",
-        worker_consumer="worker.refusals:WaryConsumer",
+        worker_consumer="worker.rejections:GuardedConsumer",
         worker_prefetch_multiplier=4,
         worker_send_task_events=False,
         worker_hijack_root_logger=True,
@@ -101,13 +102,13 @@ def make_app(settings: Settings) -> Celery:
         }
     if not settings.file_broker:
         # No properties that cannot be decoded, and no body of any size, may break the connection.
-        app.conf.broker_transport_options["frame_handler"] = frame_handler(refusals.MAX_BODY)
+        app.conf.broker_transport_options["frame_handler"] = frame_handler(rejections.MAX_BODY)
     for module in settings.events:
         import_module(module)
     return app
 
 
-class Runtime:
+class WorkerRuntime:
     """What the tasks of one process share; made anew after a fork."""
 
     def __init__(self, settings: Settings, app: Celery) -> None:
@@ -115,9 +116,9 @@ class Runtime:
         self._app = app
         self._pid = 0
         self.measures = Measures()
-        self.tidy = Tidier()
-        self.close_days = DayCloser()
-        self.parking = Parking(lambda: self.sender.database)
+        self.cleanup = Cleanup()
+        self.roll_up_days = DailyRollup()
+        self.rejected_messages = RejectedMessages(lambda: self.sender.database)
 
     def _ready(self) -> None:
         if self._pid != os.getpid():
@@ -130,12 +131,12 @@ class Runtime:
             self._sender = Sender(database, self)
             self._pid = os.getpid()
 
-    def ring(self, id: str, *, bulk: bool = False) -> None:
+    def wake(self, id: str, *, bulk: bool = False) -> None:
         """Enqueue the next chunk; a single notification is drained by the task that stored it."""
         if bulk:
-            self._enqueue(CHUNK, kwargs={"id": id}, headers=rung_now())
+            self._enqueue(CHUNK, kwargs={"id": id}, headers=woken_now())
 
-    def ring_purge(self, after: str) -> None:
+    def wake_purge(self, after: str) -> None:
         """Enqueue the next step of a purge, a moment later: alerts go first."""
         self._enqueue(PURGE, kwargs={"after": after}, countdown=PURGE_PAUSE)
 
@@ -183,8 +184,8 @@ def _not_worth_a_line(**_: object) -> None:
 @celeryd_init.connect
 def _refuse(**_: object) -> None:
     """Only in a worker: `celery inspect` needs the commands that it does not obey."""
-    refusals.listen()
-    runtime.parking.listen()
+    rejections.listen()
+    runtime.rejected_messages.listen()
 
 
 @celeryd_init.connect
@@ -233,4 +234,4 @@ def _dispatch_what_waits(**_: object) -> None:
 
 
 app = make_app(settings)
-runtime = Runtime(settings, app)
+runtime = WorkerRuntime(settings, app)

@@ -17,14 +17,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from models.engine import Connection, Database
 from models.store import dispatch, failures
 from models.store.dispatch import Dispatched
 from models.tables import DEAD
-from models.types import now as utc_now
-from notifier import frames
 from notifier.broker.message import Message
-from notifier.errors import BrokerUnavailable, Unavailable
+from notifier.core import frames
+from notifier.core.errors import BrokerUnavailable, Unavailable
+from notifier.outbox.engine import Connection, Database
+from notifier.outbox.types import now as utc_now
 from notifier.settings import Settings
 from notifier.signals import emit, notification_dispatched
 from worker.measures import Measures
@@ -72,19 +72,19 @@ class Dispatcher:
         self._beside: ThreadPoolExecutor | None = None  # one thread, made when there is a broadcast
         self._going: tuple[Future[None], Dispatched] | None = None  # what it publishes now
 
-    def drain(self, rung_at: datetime | None = None) -> int:
+    def drain(self, woken_at: datetime | None = None) -> int:
         """Dispatch every single notification that waits; return how many were taken on.
 
-        `rung_at`: when the ring was sent that asks for it; None: nobody rang. Raises DatabaseUnavailable;
+        `woken_at`: when the ring was sent that asks for it; None: nobody rang. Raises DatabaseUnavailable;
         whatever was committed before has been published.
         """
         total, more = 0, True
         while more:
-            taken, more = self._batch(rung_at)
+            taken, more = self._batch(woken_at)
             total += taken
         return total
 
-    def _batch(self, rung_at: datetime | None) -> tuple[int, bool]:
+    def _batch(self, woken_at: datetime | None) -> tuple[int, bool]:
         """Take on one batch; return its size, and whether something was left waiting behind it.
 
         What is accepted while it runs has a ring of its own.
@@ -92,39 +92,39 @@ class Dispatcher:
         limit = self._settings.batch_size
         try:
             done = self._transaction(
-                partial(dispatch.dispatch_batch, limit=limit, now=self._clock(), rung_at=rung_at)
+                partial(dispatch.dispatch_batch, limit=limit, now=self._clock(), woken_at=woken_at)
             )
         except Unavailable:
             raise
         except Exception:
             # One bad row must not hold up its neighbours: each gets a transaction of its own.
             log.exception("a batch failed, trying its rows one by one")
-            return self._one_by_one(limit, rung_at)
+            return self._one_by_one(limit, woken_at)
         return len(done.ids), done.more
 
-    def _one_by_one(self, limit: int, rung_at: datetime | None) -> tuple[int, bool]:
+    def _one_by_one(self, limit: int, woken_at: datetime | None) -> tuple[int, bool]:
         with self._database.read() as connection:
             numbers = dispatch.due_numbers(connection, limit=limit, now=self._clock())
         for number in numbers:
-            work = partial(dispatch.dispatch_one, number=number, now=self._clock(), rung_at=rung_at)
+            work = partial(dispatch.dispatch_one, number=number, now=self._clock(), woken_at=woken_at)
             self._guarded(number, work)
         return len(numbers), len(numbers) == limit  # each is dispatched, postponed or dead now
 
-    def chunks(self, seconds: float, rung_at: datetime | None = None) -> bool:
+    def chunks(self, seconds: float, woken_at: datetime | None = None) -> bool:
         """Dispatch chunks for so long, and one at least; whether more wait. All of them are published then.
 
-        `rung_at` as for `drain`. Raises DatabaseUnavailable.
+        `woken_at` as for `drain`. Raises DatabaseUnavailable.
         """
         until = time.monotonic() + seconds
         try:
-            while self._chunk(rung_at):
+            while self._chunk(woken_at):
                 if time.monotonic() >= until:
                     return True
         finally:
             self._settle()
         return False
 
-    def _chunk(self, rung_at: datetime | None) -> bool:
+    def _chunk(self, woken_at: datetime | None) -> bool:
         """Dispatch the next chunk of the oldest bulk notification that is due; whether more wait.
 
         Before it goes what was accepted earlier for several users, and after its last chunk what had
@@ -132,7 +132,7 @@ class Dispatcher:
         """
         waiting = self._waiting()
         if waiting.singles:
-            self.drain(rung_at)
+            self.drain(woken_at)
         if waiting.bulk is None:
             return False
         work = partial(
@@ -140,12 +140,12 @@ class Dispatcher:
             id=waiting.bulk,
             size=self._settings.chunk_size,
             now=self._clock(),
-            rung_at=rung_at,
+            woken_at=woken_at,
         )
         done = self._guarded(waiting.bulk, work, beside=True)
         if done is not None and done.more:
             return True
-        self.drain(rung_at)
+        self.drain(woken_at)
         return self.stalled()
 
     def stalled(self) -> bool:

@@ -10,10 +10,8 @@ from contextlib import contextmanager
 
 from prometheus_client import Counter, start_http_server
 
-from models.engine import unavailable
 from models.store.dispatch import Dispatched
-from notifier.errors import DatabaseUnavailable
-from notifier.metrics import (
+from monitoring.metrics import (
     ACCEPT_TO_DISPATCH,
     DATABASE_ERRORS,
     DISPATCH_TO_PUBLISH,
@@ -22,6 +20,8 @@ from notifier.metrics import (
     collector,
     listen,
 )
+from notifier.core.errors import DatabaseUnavailable
+from notifier.outbox.engine import unavailable
 from worker.measures import Measures
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-from models.engine import Connection, Database
 from models.store import dispatch
-from notifier.errors import Unavailable
+from notifier.core.errors import Unavailable
+from notifier.outbox.engine import Connection, Database
 
 log = logging.getLogger(__name__)
 

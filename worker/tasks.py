@@ -11,12 +11,12 @@ from typing import Any
 
 from celery import Task
 
-from models import retention
-from models.types import now
-from notifier.draft import Draft, draft
-from notifier.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
-from notifier.ring import CHUNK, RUNG_AT, SEND
+from notifier.core.draft import Draft, draft
+from notifier.core.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
+from notifier.outbox.types import now
 from notifier.signals import emit, message_refused
+from notifier.wake import CHUNK, SEND, WOKEN_AT
+from usecases import retention
 from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def send_notification(
     `event` and `id`. With `id` alone it is our own doorbell.
     """
     if data is None and user_id is None and user_ids is None:
-        _drain(id, _rung_at(self))
+        _drain(id, _woken_at(self))
         return
     _accept(self, {"user_id": user_id, "user_ids": user_ids, "data": data, "event": event, "id": id}, unknown)
 
@@ -68,12 +68,12 @@ def dispatch_chunk(self: Task, id: str) -> None:
     of its own, and single alerts go out between two of them.
     """
     try:
-        more = runtime.dispatcher.chunks(CHUNKS_FOR, _rung_at(self))
+        more = runtime.dispatcher.chunks(CHUNKS_FOR, _woken_at(self))
     except DatabaseUnavailable as exc:
         log.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
         return
     if more:
-        _ring(str(id))
+        _wake(str(id))
 
 
 @app.task(name=SWEEP)
@@ -82,15 +82,15 @@ def sweep() -> None:
     try:
         found = runtime.dispatcher.drain()
         stalled = runtime.dispatcher.stalled()
-        runtime.tidy(runtime.sender.database)
-        runtime.close_days(runtime.sender.database)
+        runtime.cleanup(runtime.sender.database)
+        runtime.roll_up_days(runtime.sender.database)
     except DatabaseUnavailable as exc:
         log.warning("sweep put off: error=%s", exc)
         return
     if found:
         log.info("the sweep dispatched what no ring had reached: notifications=%d", found)
     if stalled:
-        _ring("sweep")
+        _wake("sweep")
 
 
 @app.task(name=PURGE)
@@ -117,7 +117,7 @@ def purge(after: str = "") -> None:
     if done.after is None:
         return
     try:
-        runtime.ring_purge(done.after)
+        runtime.wake_purge(done.after)
     except (BrokerUnavailable, OSError, ConnectionError) as exc:
         log.warning("purge put off until beat rings again: error=%s", exc)
 
@@ -158,24 +158,24 @@ def _refuse(task: Task, error: InvalidInput) -> None:
     )
 
 
-def _rung_at(task: Task) -> datetime | None:
+def _woken_at(task: Task) -> datetime | None:
     """When the ring was sent that this task is; None: it does not say, or nonsense."""
-    milliseconds = task.request.get(RUNG_AT)
+    milliseconds = task.request.get(WOKEN_AT)
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 
 
-def _drain(id: Any, rung_at: datetime | None) -> None:
+def _drain(id: Any, woken_at: datetime | None) -> None:
     try:
-        runtime.dispatcher.drain(rung_at)
+        runtime.dispatcher.drain(woken_at)
     except DatabaseUnavailable as exc:
         log.warning("dispatch put off, the sweep will ring again: notification=%s error=%s", id, exc)
 
 
-def _ring(id: str) -> None:
+def _wake(id: str) -> None:
     try:
-        runtime.ring(id, bulk=True)
+        runtime.wake(id, bulk=True)
     except (BrokerUnavailable, OSError, ConnectionError) as exc:
         log.warning("ring failed, the sweep will ring again: notification=%s error=%s", id, exc)

@@ -1,2 +1,2 @@
 """The store: every SQL statement that matters, written once. Each function takes a connection
-that is inside a transaction (see `models.engine.Database`)."""
+that is inside a transaction (see `notifier.outbox.engine.Database`)."""

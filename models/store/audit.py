@@ -10,40 +10,45 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.tables import metadata
+from models.tables import changes, deliveries, inboxes
 
 BATCH = 1_000  # rows fetched at once
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class Violation:
     """A row that does not fit."""
 
     check: str
     row: str
 
 
-#: name of the check -> SQL that yields the misfits, as one text column
+#: name of the check -> SQL that yields the violations, as one text column
 CHECKS: dict[str, str] = {
     "a notification is accepted, dispatched or dead, and its count of recipients is its audience's": """
         SELECT 'notification ' || id || ': state ' || state || ', reached ' || reached
-               || ' of ' || recipients
-        FROM notifications
+               || ' of ' || recipients || ', at ' || position
+        FROM notifier_notifications
         WHERE (state = 'dispatched') <> (reached = recipients AND dispatched_at IS NOT NULL)
-           OR recipients <> {array_length}
+           OR position < reached
+           OR CASE WHEN state = 'dispatched' THEN audience IS NOT NULL
+                   WHEN recipient IS NOT NULL THEN recipients <> 1 OR audience IS NOT NULL
+                   WHEN {is_list} THEN recipients <> {list_length}
+                   ELSE true END
     """,
     "it has as many deliveries as recipients it reached": """
         SELECT 'notification ' || n.id || ': reached ' || n.reached || ', deliveries ' || count(d.user_id)
                || ', purged ' || n.purged
-        FROM notifications n LEFT JOIN deliveries d ON d.notification_id = n.id
+        FROM notifier_notifications n LEFT JOIN notifier_deliveries d ON d.notification_id = n.id
         GROUP BY n.id, n.reached, n.purged HAVING count(d.user_id) + n.purged <> n.reached
     """,
     "a log has every seq once, from what is kept to its head": """
         SELECT 'inbox ' || i.user_id || ': head ' || i.seq || ', purged to ' || i.purged_seq
                || ', entries ' || count(l.seq) || ', from ' || coalesce(min(l.seq), 0)
                || ' to ' || coalesce(max(l.seq), 0)
-        FROM inboxes i LEFT JOIN
-             (SELECT user_id, seq FROM deliveries UNION ALL SELECT user_id, seq FROM changes) l
+        FROM notifier_inboxes i LEFT JOIN
+             (SELECT user_id, seq FROM notifier_deliveries
+              UNION ALL SELECT user_id, seq FROM notifier_changes) l
              ON l.user_id = i.user_id AND l.seq > i.purged_seq
         GROUP BY i.user_id, i.seq, i.purged_seq
         HAVING count(l.seq) <> i.seq - i.purged_seq OR count(DISTINCT l.seq) <> i.seq - i.purged_seq
@@ -51,21 +56,22 @@ CHECKS: dict[str, str] = {
     """,
     "every entry belongs to an inbox": """
         SELECT 'entry ' || l.user_id || ' ' || l.seq
-        FROM (SELECT user_id, seq FROM deliveries UNION ALL SELECT user_id, seq FROM changes) l
-        LEFT JOIN inboxes i ON i.user_id = l.user_id WHERE i.user_id IS NULL
+        FROM (SELECT user_id, seq FROM notifier_deliveries
+              UNION ALL SELECT user_id, seq FROM notifier_changes) l
+        LEFT JOIN notifier_inboxes i ON i.user_id = l.user_id WHERE i.user_id IS NULL
     """,
     "an inbox's unread count is the count of its unread entries": """
         SELECT 'inbox ' || i.user_id || ': unread ' || i.unread || ', counted ' || count(d.seq)
-        FROM inboxes i LEFT JOIN deliveries d
+        FROM notifier_inboxes i LEFT JOIN notifier_deliveries d
              ON d.user_id = i.user_id AND d.inbox AND d.read_at IS NULL
              AND (d.kept_unread OR d.seq > i.read_through)
         GROUP BY i.user_id, i.unread HAVING count(d.seq) <> i.unread
     """,
     "its newest entry says the same": """
         SELECT 'inbox ' || i.user_id || ': unread ' || i.unread || ', its newest entry says ' || l.unread
-        FROM inboxes i JOIN
-             (SELECT user_id, seq, unread FROM deliveries
-              UNION ALL SELECT user_id, seq, unread FROM changes) l
+        FROM notifier_inboxes i JOIN
+             (SELECT user_id, seq, unread FROM notifier_deliveries
+              UNION ALL SELECT user_id, seq, unread FROM notifier_changes) l
              ON l.user_id = i.user_id AND l.seq = i.seq
         WHERE l.unread <> i.unread
     """,
@@ -79,39 +85,40 @@ CHECKS: dict[str, str] = {
                             CASE WHEN seq = 1 THEN 0 END) AS before
             FROM (SELECT user_id, seq, unread, CASE WHEN inbox THEN 1 ELSE 0 END AS low,
                          CASE WHEN inbox THEN 1 ELSE 0 END AS high
-                  FROM deliveries
+                  FROM notifier_deliveries
                   UNION ALL
                   SELECT user_id, seq, unread,
                          CASE event WHEN 'inbox.unread' THEN {ids} ELSE coalesce(-{ids}, -2147483647) END,
                          CASE event WHEN 'inbox.unread' THEN {ids}
                                     WHEN 'inbox.archived' THEN 0 ELSE coalesce(-{ids}, -1) END
-                  FROM changes) both_kinds
+                  FROM notifier_changes) both_kinds
         ) chain
         WHERE before IS NOT NULL AND (unread < before + low OR unread > before + high)
     """,
     "a badge shows what its newest event set": """
         SELECT 'badge ' || b.user_id || ' ' || b.type || ': ' || b.count || ' by seq ' || b.seq
-        FROM badges b LEFT JOIN deliveries d ON d.user_id = b.user_id AND d.seq = b.seq
-        LEFT JOIN notifications n ON n.id = d.notification_id
-        LEFT JOIN inboxes i ON i.user_id = b.user_id
+        FROM notifier_badges b LEFT JOIN notifier_deliveries d ON d.user_id = b.user_id AND d.seq = b.seq
+        LEFT JOIN notifier_notifications n ON n.id = d.notification_id
+        LEFT JOIN notifier_inboxes i ON i.user_id = b.user_id
         WHERE (n.id IS NULL AND b.seq > coalesce(i.purged_seq, 0))
            OR n.event <> 'badge' OR {badge_type} <> b.type OR {badge_count} <> b.count
     """,
     "no badge event is newer than its badge": """
         SELECT 'badge ' || d.user_id || ' ' || {badge_type} || ': seq ' || coalesce(b.seq, 0)
                || ', newer is ' || d.seq
-        FROM notifications n JOIN deliveries d ON d.notification_id = n.id
-        LEFT JOIN badges b ON b.user_id = d.user_id AND b.type = {badge_type}
+        FROM notifier_notifications n JOIN notifier_deliveries d ON d.notification_id = n.id
+        LEFT JOIN notifier_badges b ON b.user_id = d.user_id AND b.type = {badge_type}
         WHERE n.event = 'badge' AND (b.seq IS NULL OR b.seq < d.seq)
     """,
 }
 
 
-def misfits(connection: Connection) -> Iterator[Misfit]:
+def violations(connection: Connection) -> Iterator[Violation]:
     """Yield every row that does not fit, check by check."""
     postgres = connection.dialect.name == "postgresql"
     words = {
-        "array_length": "jsonb_array_length(audience)" if postgres else "json_array_length(audience)",
+        "is_list": "jsonb_typeof(audience) = 'array'" if postgres else "json_type(audience) = 'array'",
+        "list_length": "jsonb_array_length(audience)" if postgres else "json_array_length(audience)",
         "ids": "jsonb_array_length(data -> 'ids')" if postgres else "json_array_length(data, '$.ids')",
         "badge_type": "(n.data ->> 'type')" if postgres else "json_extract(n.data, '$.type')",
         "badge_count": "(n.data ->> 'count')::bigint" if postgres else "json_extract(n.data, '$.count')",
@@ -119,19 +126,20 @@ def misfits(connection: Connection) -> Iterator[Misfit]:
     for check, sql in CHECKS.items():
         found = connection.execution_options(yield_per=BATCH).execute(sa.text(sql.format(**words)))
         for (row,) in found:
-            yield Misfit(check, row)
+            yield Violation(check, row)
 
 
 def totals(connection: Connection) -> dict[str, int]:
     """Return the counts of the audit's summary."""
     states = connection.execute(
-        sa.text("SELECT state, count(*), sum(recipients), sum(reached) FROM notifications GROUP BY state")
+        sa.text(
+            "SELECT state, count(*), sum(recipients), sum(reached) FROM notifier_notifications GROUP BY state"
+        )
     ).all()
     by_state = {state: count for state, count, _, _ in states}
     counted = {
-        table.name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
-        for table in metadata.sorted_tables
-        if table.name in ("deliveries", "changes", "inboxes")
+        name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+        for name, table in (("deliveries", deliveries), ("changes", changes), ("inboxes", inboxes))
     }
     return {
         "accepted": sum(by_state.values()),

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.tables import ACCEPTED, gateways, notifications, sockets
-from models.types import AnyRow, UtcDateTime, UuidText
-from notifier.story import LOST_AFTER
+from notifier.core.timeline import LOST_AFTER
+from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
 NEWEST = 20_000  # deliveries looked at for latencies
 ROWS = 20  # of a list
@@ -24,7 +24,7 @@ STAGES = ("accepted_to_persisted", "persisted_to_delivered", "delivered_to_read"
 n, s, g = notifications.c, sockets.c, gateways.c
 
 _view = sa.table(
-    "report_deliveries",
+    "notifier_report_deliveries",
     sa.column("notification_id", UuidText),
     sa.column("user_id", sa.String),
     sa.column("event", sa.String),
@@ -39,7 +39,7 @@ v = _view.c
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeRange:
     """The times [begin, end) that are looked at; `whole` False: the days held more than that."""
 
     begin: datetime
@@ -47,7 +47,7 @@ class Span:
     whole: bool
 
 
-def span(connection: Connection, since: date, until: date, *, newest: int = NEWEST) -> Span:
+def span(connection: Connection, since: date, until: date, *, newest: int = NEWEST) -> TimeRange:
     """Return the end of the days that holds the newest `newest` deliveries (those at once stay together)."""
     begin = datetime.combine(since, time(), UTC)
     end = datetime.combine(until, time(), UTC) + timedelta(days=1)
@@ -65,12 +65,12 @@ def span(connection: Connection, since: date, until: date, *, newest: int = NEWE
     )
     beyond = connection.scalar(sa.select(sa.func.max(counted.c.total)))
     if beyond is None or beyond <= newest:
-        return Span(begin, end, whole=True)
+        return TimeRange(begin, end, whole=True)
     newest_of_all = connection.scalar(sa.select(sa.func.max(counted.c.accepted_at)))
-    return Span(last or newest_of_all or begin, end, whole=False)
+    return TimeRange(last or newest_of_all or begin, end, whole=False)
 
 
-def latencies(connection: Connection, where: Span) -> Sequence[AnyRow]:
+def latencies(connection: Connection, where: TimeRange) -> Sequence[AnyRow]:
     """Return (stage, day, count, p50_ms, p95_ms, p99_ms) by nearest rank; day NULL: of all days.
 
     A stage that nothing has gone through has no row.
@@ -110,7 +110,7 @@ def latencies(connection: Connection, where: Span) -> Sequence[AnyRow]:
     return _plainly(connection).execute(query).all()
 
 
-def slowest(connection: Connection, where: Span, limit: int = ROWS) -> Sequence[AnyRow]:
+def slowest(connection: Connection, where: TimeRange, limit: int = ROWS) -> Sequence[AnyRow]:
     """Return the deliveries that took longest from accepted to delivered, the slowest first."""
     ms = v.accepted_to_delivered_ms
     query = (
@@ -125,7 +125,7 @@ def slowest(connection: Connection, where: Span, limit: int = ROWS) -> Sequence[
     return _plainly(connection).execute(query).all()
 
 
-def undelivered(connection: Connection, where: Span, limit: int = ROWS) -> Sequence[AnyRow]:
+def undelivered(connection: Connection, where: TimeRange, limit: int = ROWS) -> Sequence[AnyRow]:
     """Return the deliveries that nobody has got yet, the oldest first."""
     query = (
         sa.select(v.notification_id, v.user_id, v.event, v.type, v.accepted_at, v.persisted_at)
@@ -159,7 +159,7 @@ def connected(connection: Connection, now: datetime, limit: int = ROWS) -> Seque
     ).all()
 
 
-def _within(where: Span) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+def _within(where: TimeRange) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     return v.accepted_at >= where.begin, v.accepted_at < where.end
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import Insertion, Rows
 from models.tables import deliveries, devices
-from models.types import AnyRow, UtcDateTime
+from notifier.outbox.dialect import Insertion, Rows
+from notifier.outbox.types import AnyRow, UtcDateTime
 
 FEW = 64  # entries of one ack that are named one by one; more are a range
 AT_ONCE = 5_000  # entries in one statement

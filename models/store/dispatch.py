@@ -16,11 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import Insertion, Rows
 from models.store.log import origin
 from models.tables import ACCEPTED, DISPATCHED, badges, deliveries, inboxes, notifications
-from models.types import AnyRow, UtcDateTime, UuidText, milliseconds
-from notifier.log import Entry
+from notifier.core.log import Entry
+from notifier.outbox.dialect import Insertion, Rows
+from notifier.outbox.types import AnyRow, UtcDateTime, UuidText, milliseconds
 
 MAX_BATCH = 1_000  # deliveries written by one transaction
 
@@ -32,8 +32,10 @@ _DUE = (
     n.data,
     n.inbox,
     n.sender,
+    n.recipient,
     n.audience,
     n.recipients,
+    n.position,
     n.reached,
     n.accepted_at,
 )
@@ -115,7 +117,7 @@ _SET_BADGES = Insertion(
 _FINISHED = Rows("finished", number=sa.BigInteger)
 _MARKS = Rows("mark", id=UuidText, at=UtcDateTime)
 #: When the ring was sent: of a bulk one, the first ring.
-_RUNG = sa.func.coalesce(n.rung_at, sa.bindparam("rung", type_=UtcDateTime), type_=UtcDateTime)
+_WOKEN = sa.func.coalesce(n.woken_at, sa.bindparam("woken", type_=UtcDateTime), type_=UtcDateTime)
 
 
 @cache
@@ -126,8 +128,10 @@ def _finish(dialect: str) -> sa.Update:
         .where(n.number == done.c.number)
         .values(
             state=DISPATCHED,
+            audience=None,  # its deliveries say who got it
+            position=n.recipients,
             reached=n.recipients,
-            rung_at=_RUNG,
+            woken_at=_WOKEN,
             dispatched_at=sa.bindparam("present", type_=UtcDateTime),
             error=None,
             next_attempt_at=None,
@@ -153,11 +157,11 @@ def waiting(connection: Connection, *, now: datetime) -> Waiting:
 
 
 def dispatch_batch(
-    connection: Connection, *, limit: int, now: datetime, rung_at: datetime | None = None
+    connection: Connection, *, limit: int, now: datetime, woken_at: datetime | None = None
 ) -> Dispatched:
     """Dispatch up to `limit` waiting notifications that are not bulk, in the order of acceptance.
 
-    `rung_at`: when the ring was sent that asked for it; None: nobody rang.
+    `woken_at`: when the ring was sent that asked for it; None: nobody rang.
     Those to several users wait for bulk ones accepted before them: two sends to many keep their order.
     """
     asked = {"present": now, "at_most": limit}
@@ -173,21 +177,21 @@ def dispatch_batch(
         size += row.recipients
         if batch and size > MAX_BATCH:
             break  # the rest stays first in line
-        batch.append((row, row.audience))
-    done = _dispatch(connection, batch, now, rung_at)
+        batch.append((row, _audience(row)))
+    done = _dispatch(connection, batch, now, woken_at)
     return replace(done, more=len(rows) == limit or len(batch) < len(rows))
 
 
 def dispatch_one(
-    connection: Connection, number: int, *, now: datetime, rung_at: datetime | None = None
+    connection: Connection, number: int, *, now: datetime, woken_at: datetime | None = None
 ) -> Dispatched:
     """Dispatch one waiting single notification; nothing when it is no longer waiting."""
     rows = connection.execute(_TAKE_NUMBER, {"its_number": number}).all()
-    return _dispatch(connection, [(row, row.audience) for row in rows], now, rung_at)
+    return _dispatch(connection, [(row, _audience(row)) for row in rows], now, woken_at)
 
 
 def dispatch_chunk(
-    connection: Connection, id: str, *, size: int, now: datetime, rung_at: datetime | None = None
+    connection: Connection, id: str, *, size: int, now: datetime, woken_at: datetime | None = None
 ) -> Dispatched:
     """Dispatch the next `size` recipients of a bulk notification; nothing when it no longer waits.
 
@@ -196,14 +200,14 @@ def dispatch_chunk(
     row = connection.execute(_TAKE_ID, {"its_id": id}).first()
     if row is None:
         return Dispatched()
-    return _dispatch(connection, [(row, row.audience[row.reached : row.reached + size])], now, rung_at)
+    return _dispatch(connection, [(row, _audience(row)[row.position : row.position + size])], now, woken_at)
 
 
 def _dispatch(
     connection: Connection,
     work: Sequence[tuple[AnyRow, Sequence[str]]],
     now: datetime,
-    rung_at: datetime | None,
+    woken_at: datetime | None,
 ) -> Dispatched:
     if not work:
         return Dispatched()
@@ -237,20 +241,27 @@ def _dispatch(
     _DELIVER.execute(connection, rows)
     if set_badges:
         _SET_BADGES.execute(connection, list(set_badges.values()))
-    finished = {row.number for row, users in work if row.reached + len(users) == row.recipients}
+    finished = {row.number for row, users in work if row.position + len(users) == row.recipients}
     if finished:
         numbers = [{"number": number} for number in sorted(finished)]
         connection.execute(
             _finish(connection.dialect.name),
-            {**_FINISHED.parameters(connection, numbers), "rung": rung_at, "present": now},
+            {**_FINISHED.parameters(connection, numbers), "woken": woken_at, "present": now},
         )
     for row, users in work:
-        if row.reached + len(users) < row.recipients:
+        position = row.position + len(users)
+        if position < row.recipients:
             connection.execute(
                 sa.update(notifications)
                 .where(n.number == row.number)
-                .values(reached=row.reached + len(users), rung_at=_RUNG, attempts=0, next_attempt_at=None),
-                {"rung": rung_at},
+                .values(
+                    position=position,
+                    reached=row.reached + len(users),
+                    woken_at=_WOKEN,
+                    attempts=0,
+                    next_attempt_at=None,
+                ),
+                {"woken": woken_at},
             )
     return Dispatched(
         ids=[row.id for row, _ in work],
@@ -258,6 +269,12 @@ def _dispatch(
         entries=entries,
         more=len(finished) < len(work),
     )
+
+
+def _audience(row: AnyRow) -> Sequence[str]:
+    """Return the recipients of a waiting notification's row."""
+    audience: Sequence[str] = row.audience if row.recipient is None else [row.recipient]
+    return audience
 
 
 def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]]) -> dict[str, list[int]]:

@@ -1,7 +1,7 @@
 """Changes of state: read, unread, archived. Each takes the next seq of the user's log, under the
 inbox row's lock, and says so with one entry, however many notifications it moves.
 
-The moves themselves are data: `notifier.log.MOVES`.
+The moves themselves are data: `notifier.core.log.MOVES`.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 
 from models.store.log import READ_AT, change_entry, inbox_row, origin
 from models.tables import changes, deliveries, inboxes, read_marks
-from models.types import AnyRow
-from notifier.log import MOVES, READ, UNREAD, Entry, Status
+from notifier.core.log import MOVES, READ, UNREAD, Entry, Status
+from notifier.outbox.types import AnyRow
 
 d, i = deliveries.c, inboxes.c
 

@@ -12,10 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import Rows
 from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks, restores
-from models.types import AnyRow, milliseconds
-from notifier.log import MAX_BEHIND, WINDOW, Entry, Item, Snapshot, Status, reset_reason
+from notifier.core.log import MAX_BEHIND, WINDOW, Entry, Item, Snapshot, Status, reset_reason
+from notifier.outbox.dialect import Rows
+from notifier.outbox.types import AnyRow, milliseconds
 
 d, n, i = deliveries.c, notifications.c, inboxes.c
 

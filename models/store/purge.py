@@ -12,17 +12,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import insert
 from models.store import inbox
 from models.tables import DISPATCHED, changes, deliveries, inboxes, notifications, read_marks, report_history
-from models.types import AnyRow, UtcDateTime, UuidText
+from notifier.outbox.dialect import insert
+from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
 d, c, i, n, h = deliveries.c, changes.c, inboxes.c, notifications.c, report_history.c
 
 LOCKED = 20  # inboxes locked by one transaction at most
 
 _view = sa.table(
-    "report_deliveries",
+    "notifier_report_deliveries",
     sa.column("user_id", sa.String),
     sa.column("seq", sa.BigInteger),
     sa.column("notification_id", UuidText),

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.types import AnyRow, UtcDateTime, UuidText, milliseconds
+from notifier.outbox.types import AnyRow, UtcDateTime, UuidText, milliseconds
 
 PAGE = 1_000  # rows of a page unless told otherwise
 
@@ -24,10 +24,19 @@ def _view(name: str, *columns: str, **typed: Any) -> sa.TableClause:
 
 
 report_daily = _view(
-    "report_daily", "day", "event", "type", "sent", "delivered", "read", "p50_ms", "p95_ms", day=sa.Date
+    "notifier_report_daily",
+    "day",
+    "event",
+    "type",
+    "sent",
+    "delivered",
+    "read",
+    "p50_ms",
+    "p95_ms",
+    day=sa.Date,
 )
 report_notifications = _view(
-    "report_notifications",
+    "notifier_report_notifications",
     "notification_id",
     "event",
     "type",
@@ -44,7 +53,7 @@ report_notifications = _view(
     dispatched_at=UtcDateTime,
 )
 report_devices = _view(
-    "report_devices",
+    "notifier_report_devices",
     "user_id",
     "device",
     "acked_seq",
@@ -58,7 +67,7 @@ report_devices = _view(
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ReportPage:
     """Some rows of a report, and where the next page begins; None: nowhere."""
 
     rows: Sequence[AnyRow]
@@ -66,7 +75,7 @@ class Page:
 
 
 def daily(connection: Connection, since: date | None = None, until: date | None = None) -> Sequence[AnyRow]:
-    """Return `report_daily`, oldest day first."""
+    """Return `notifier_report_daily`, oldest day first."""
     v = report_daily.c
     query = sa.select(report_daily).order_by(v.day, _bytes(connection, v.event), _bytes(connection, v.type))
     if since is not None:
@@ -86,8 +95,11 @@ def notifications(
     *,
     limit: int = PAGE,
     after: Cursor | None = None,
-) -> Page:
-    """Return a page of `report_notifications`, newest first; `after` is (accepted_at, notification_id)."""
+) -> ReportPage:
+    """Return a page of `notifier_report_notifications`, newest first.
+
+    `after`: the (accepted_at, notification_id) of the last row of the page before.
+    """
     v = report_notifications.c
     query = (
         sa.select(report_notifications)
@@ -108,8 +120,11 @@ def devices(
     *,
     limit: int = PAGE,
     after: Cursor | None = None,
-) -> Page:
-    """Return a page of `report_devices`, ordered by user and device; `after` is (user_id, device)."""
+) -> ReportPage:
+    """Return a page of `notifier_report_devices`, ordered by user and device.
+
+    `after`: the (user_id, device) of the last row of the page before.
+    """
     v = report_devices.c
     query = (
         sa.select(report_devices)
@@ -136,7 +151,7 @@ def read(
     return view.c.keys(), every(lambda after: pages(connection, since, until, after=after))
 
 
-def every(read: Callable[[Cursor | None], Page]) -> Iterator[AnyRow]:
+def every(read: Callable[[Cursor | None], ReportPage]) -> Iterator[AnyRow]:
     """Yield the rows of all pages; `read` returns the page after a cursor."""
     page = read(None)
     yield from page.rows
@@ -176,6 +191,6 @@ def _between(
         yield moment < datetime.combine(until, time(), UTC) + timedelta(days=1)
 
 
-def _page(rows: Sequence[AnyRow], limit: int, *key: str) -> Page:
+def _page(rows: Sequence[AnyRow], limit: int, *key: str) -> ReportPage:
     more, rows = len(rows) > limit, rows[:limit]
-    return Page(rows, tuple(getattr(rows[-1], name) for name in key) if more else None)
+    return ReportPage(rows, tuple(getattr(rows[-1], name) for name in key) if more else None)

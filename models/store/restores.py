@@ -5,7 +5,7 @@ A backup is older than what clients have seen. If logs went on from its heads, a
 new up to there. So all seqs move up, each user's by its own offset, until every head is at `base`: the
 microseconds since 1970. No log has ever got that far in any history, however often which backup was
 restored: an event takes longer than a microsecond. Whoever comes from before is below what is kept, or too
-far behind, and is told to start afresh (`notifier.log.reset_reason`).
+far behind, and is told to start afresh (`notifier.core.log.reset_reason`).
 """
 
 from datetime import datetime
@@ -17,9 +17,9 @@ from sqlalchemy.engine import Connection
 
 from models.store.log import origin
 from models.tables import badges, changes, deliveries, devices, inboxes, read_marks, restores, sockets
-from models.types import milliseconds
-from notifier.errors import InvalidInput
-from notifier.log import READ
+from notifier.core.errors import InvalidInput
+from notifier.core.log import READ
+from notifier.outbox.types import milliseconds
 
 i = inboxes.c
 
@@ -41,7 +41,7 @@ def renumber(connection: Connection, *, now: datetime) -> int:
     Raises InvalidInput when the clock says that this has been done already, later.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("LOCK TABLE inboxes IN EXCLUSIVE MODE"))  # readers go on
+        connection.execute(sa.text("LOCK TABLE notifier_inboxes IN EXCLUSIVE MODE"))  # readers go on
     base = milliseconds(now) * 1_000
     highest = max(origin(connection), connection.scalar(sa.select(sa.func.max(i.seq))) or 0)
     if base <= highest:

@@ -5,8 +5,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import insert
 from models.tables import revocations
+from notifier.outbox.dialect import insert
 
 
 def revoke(connection: Connection, user_id: str, *, now: datetime) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.dialect import Insertion, Rows, insert
 from models.tables import gateways, sockets
-from models.types import AnyRow, UtcDateTime
-from notifier.story import LOST_AFTER
+from notifier.core.timeline import LOST_AFTER
+from notifier.outbox.dialect import Insertion, Rows, insert
+from notifier.outbox.types import AnyRow, UtcDateTime
 
 SEEN_EVERY = 5.0  # seconds between a gateway's signs of life
 

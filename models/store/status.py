@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from models.store.log import READ_AT
 from models.tables import ACCEPTED, DEAD, deliveries, notifications
-from models.types import AnyRow
+from notifier.outbox.types import AnyRow
 
 n, d = notifications.c, deliveries.c
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import amqp
 
-from notifier.broker import wire
+from notifier.broker import amqp_connection
 from notifier.broker.amqp_subscribe import AmqpSubscribeLink
+from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscription import Receiver, Request
 from notifier.broker.topology import EXCHANGE, gateway_queue, routing_key
-from notifier.broker.waker import Waker
 
 QUEUE_LIMIT = 100_000  # messages kept for a gateway that does not read; SQL has the older ones
 
@@ -23,7 +23,7 @@ class AmqpOneQueueLink(AmqpSubscribeLink):
     """The same connection, with a single queue; used by the subscriber's loop only."""
 
     def __init__(
-        self, connection: wire.Connection, gateway_id: str, receiver: Receiver, waker: Waker
+        self, connection: amqp_connection.Connection, gateway_id: str, receiver: Receiver, waker: SelfPipe
     ) -> None:
         super().__init__(connection, gateway_id, receiver, waker)
         self._by_key: dict[str, str] = {}
@@ -51,17 +51,17 @@ class AmqpOneQueueLink(AmqpSubscribeLink):
             self._lane(key).unbind(self._queue, EXCHANGE, key)
         transport.uncork()
 
-    def _shares(self, requests: list[Request]) -> Iterator[tuple[wire.Channel, list[Request]]]:
+    def _shares(self, requests: list[Request]) -> Iterator[tuple[amqp_connection.Channel, list[Request]]]:
         """Each user has a channel for good: a binding is made after it was taken away, never before."""
-        shares: dict[wire.Channel, list[Request]] = {}
+        shares: dict[amqp_connection.Channel, list[Request]] = {}
         for request in requests:
             shares.setdefault(self._lane(routing_key(request[0])), []).append(request)
         yield from shares.items()
 
-    def _lane(self, key: str) -> wire.Channel:
+    def _lane(self, key: str) -> amqp_connection.Channel:
         return self._lanes[zlib.crc32(key.encode()) % len(self._lanes)]
 
-    def _consume(self, lane: wire.Channel, request: Request) -> None:
+    def _consume(self, lane: amqp_connection.Channel, request: Request) -> None:
         user_id, _ = request
         key = routing_key(user_id)
         self._by_key[key] = user_id

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import amqp
 
-from notifier.broker import wire
+from notifier.broker import amqp_connection
 from notifier.broker.message import Message
 from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, routing_key
 
@@ -89,7 +89,7 @@ class Confirms:
 class AmqpPublishLink:
     """One connection with one channel in confirm mode, and the exchange declared."""
 
-    def __init__(self, connection: wire.Connection, timeout: float) -> None:
+    def __init__(self, connection: amqp_connection.Connection, timeout: float) -> None:
         self._connection = connection
         self._blocked = False
         connection.on_blocked = self._on_blocked
@@ -106,14 +106,14 @@ class AmqpPublishLink:
     def opener(cls, options: BrokerOptions) -> Callable[[float], "AmqpPublishLink"]:
         """Return a function that opens a link until a deadline (monotonic seconds)."""
         # No heartbeat: nobody reads between two publishes. The kernel's keepalive stands in.
-        dialer = wire.Dialer(options, "notifier publisher")
+        dialer = amqp_connection.Dialer(options, "notifier publisher")
 
         def opened(deadline: float) -> "AmqpPublishLink":
             connection = dialer.dial(deadline)
             try:
                 return cls(connection, max(0.1, deadline - time.monotonic()))
             except BaseException:
-                wire.drop(connection)
+                amqp_connection.drop(connection)
                 raise
 
         return opened
@@ -139,15 +139,15 @@ class AmqpPublishLink:
 
     def close(self) -> None:
         """Close politely."""
-        wire.close(self._connection)
+        amqp_connection.close(self._connection)
 
     def drop(self) -> None:
         """Close at once."""
-        wire.drop(self._connection)
+        amqp_connection.drop(self._connection)
 
     def forget(self) -> None:
         """Close only this process's copy of the socket."""
-        wire.forget(self._connection)
+        amqp_connection.forget(self._connection)
 
     def _publish(self, message: Message) -> None:
         content = Event(message.body, seq=message.seq)

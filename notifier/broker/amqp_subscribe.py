@@ -1,7 +1,7 @@
 """Subscribing over AMQP: one connection, one queue a user, made in pipelined batches.
 
 A batch is declare + bind + consume for each user, all with no-wait, and a barrier behind them
-(`wire.Channel.barrier`): three round trips a user become one a batch. RabbitMQ carries out a
+(`amqp_connection.Channel.barrier`): three round trips a user become one a batch. RabbitMQ carries out a
 channel's methods one by one and takes 2-4 ms for each declare, most of it waiting; so the users are
 dealt out to several channels, each with its own barriers, and nobody waits for a barrier but those
 who are behind it (RabbitMQ 3.10, 2 cores: 220 subscriptions/s with one channel, 600-900 with 16).
@@ -15,11 +15,11 @@ from typing import Any, Self
 
 import amqp
 
-from notifier.broker import wire
-from notifier.broker.frames import frame_handler
+from notifier.broker import amqp_connection
+from notifier.broker.amqp_frames import frame_handler
+from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscription import MAX_BODY, Receiver, Request
 from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, queue_name, routing_key
-from notifier.broker.waker import Waker
 
 IO_TIMEOUT = 5.0  # seconds that a write, or the rest of a frame, may take
 BARRIER_TIMEOUT = 10.0  # seconds that the broker may take for what is on its way
@@ -34,19 +34,19 @@ class AmqpSubscribeLink:
     """One connection, used by the subscriber's loop only. Methods raise one of LinkError."""
 
     def __init__(
-        self, connection: wire.Connection, gateway_id: str, receiver: Receiver, waker: Waker
+        self, connection: amqp_connection.Connection, gateway_id: str, receiver: Receiver, waker: SelfPipe
     ) -> None:
         self._connection = connection
         self._gateway_id = gateway_id
         self._receiver = receiver
         self._waker = waker
-        self._queues: dict[str, tuple[wire.Channel, str]] = {}
+        self._queues: dict[str, tuple[amqp_connection.Channel, str]] = {}
         self._users: dict[str, str] = {}  # by queue, which is the consumer's tag as well
         self._unconfirmed = 0
         self._progress = time.monotonic()
         self._next_tick = time.monotonic() + TICK
         connection.sock.settimeout(IO_TIMEOUT)
-        self._lanes: list[wire.Channel] = [connection.channel() for _ in range(LANES)]
+        self._lanes: list[amqp_connection.Channel] = [connection.channel() for _ in range(LANES)]
         self._lanes[0].exchange_declare(EXCHANGE, EXCHANGE_TYPE, durable=True, auto_delete=False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection.sock, selectors.EVENT_READ)
@@ -54,7 +54,12 @@ class AmqpSubscribeLink:
 
     @classmethod
     def open(
-        cls, dialer: wire.Dialer, options: BrokerOptions, gateway_id: str, receiver: Receiver, waker: Waker
+        cls,
+        dialer: amqp_connection.Dialer,
+        options: BrokerOptions,
+        gateway_id: str,
+        receiver: Receiver,
+        waker: SelfPipe,
     ) -> Self:
         """Connect to the first broker that answers."""
         deadline = time.monotonic() + options.connect_timeout * len(options.urls)
@@ -62,7 +67,7 @@ class AmqpSubscribeLink:
         try:
             return cls(connection, gateway_id, receiver, waker)
         except BaseException:
-            wire.drop(connection)
+            amqp_connection.drop(connection)
             raise
 
     @property
@@ -120,14 +125,14 @@ class AmqpSubscribeLink:
     def close(self) -> None:
         """Close politely; the broker deletes the queues."""
         self._selector.close()
-        wire.close(self._connection)
+        amqp_connection.close(self._connection)
 
-    def _shares(self, requests: list[Request]) -> Iterator[tuple[wire.Channel, list[Request]]]:
+    def _shares(self, requests: list[Request]) -> Iterator[tuple[amqp_connection.Channel, list[Request]]]:
         """Deal the requests out, to those channels first that have least to do."""
         lanes = sorted(self._lanes, key=lambda lane: lane.unanswered)
         return zip(lanes, _deal(requests, len(lanes)), strict=False)
 
-    def _consume(self, lane: wire.Channel, request: Request) -> None:
+    def _consume(self, lane: amqp_connection.Channel, request: Request) -> None:
         user_id, number = request
         # A new name each time: the broker may still hold the queue of a connection that died, or be
         # deleting the one of a moment ago, and it is exclusive.

@@ -3,9 +3,9 @@
 import selectors
 
 from notifier.broker.file_bus import FileBus, Inbox, Parcel
+from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscription import MAX_BODY, Receiver, Request
 from notifier.broker.topology import POLL_INTERVAL, BrokerOptions, routing_key
-from notifier.broker.waker import Waker
 
 BATCH = 200  # subscriptions between two looks into the inbox
 
@@ -13,7 +13,7 @@ BATCH = 200  # subscriptions between two looks into the inbox
 class FileSubscribeLink:
     """One gateway's inbox, used by the subscriber's loop only. Methods raise OSError."""
 
-    def __init__(self, options: BrokerOptions, gateway_id: str, receiver: Receiver, waker: Waker) -> None:
+    def __init__(self, options: BrokerOptions, gateway_id: str, receiver: Receiver, waker: SelfPipe) -> None:
         self._receiver = receiver
         self._waker = waker
         self._users: dict[str, str] = {}

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from notifier.broker.amqp_connection import LinkError
 from notifier.broker.amqp_publish import AmqpPublishLink, BrokerRefused
 from notifier.broker.file_publish import FilePublishLink
 from notifier.broker.message import Message
 from notifier.broker.topology import connection_options
-from notifier.broker.wire import LinkError
-from notifier.errors import BrokerUnavailable
+from notifier.core.errors import BrokerUnavailable
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit
 

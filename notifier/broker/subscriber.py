@@ -14,14 +14,14 @@ from collections.abc import Callable
 
 import amqp
 
-from notifier.broker import wire
+from notifier.broker import amqp_connection
 from notifier.broker.amqp_one_queue import AmqpOneQueueLink
 from notifier.broker.amqp_subscribe import AmqpSubscribeLink
 from notifier.broker.file_subscribe import FileSubscribeLink
 from notifier.broker.message import Message
+from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscription import MAX_BODY, Receiver, Request, Stats, SubscribeLink, Subscription
 from notifier.broker.topology import connection_options
-from notifier.broker.waker import Waker
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit, message_refused
 
@@ -57,7 +57,7 @@ class Subscriber:
         on_recovered: Callable[[], None],
         opener: Opener | None = None,
     ) -> None:
-        self._waker = Waker()
+        self._waker = SelfPipe()
         self._opener = opener or _opener(settings, gateway_id, self._waker)
         self._on_message = on_message
         self._on_recovered = on_recovered
@@ -112,7 +112,7 @@ class Subscriber:
                         self._recover(link)
                         delay = BACKOFF_FIRST
                         self._serve(link)
-                    except wire.LinkError as exc:
+                    except amqp_connection.LinkError as exc:
                         emit(broker_failed, self, part="subscribe")
                         strange = not isinstance(exc, amqp.exceptions.AMQPError | OSError)
                         log.warning("lost the broker: %s: %s", type(exc).__name__, exc, exc_info=strange)
@@ -157,7 +157,7 @@ class Subscriber:
     def _open(self) -> SubscribeLink | None:
         try:
             link = self._opener(self)
-        except wire.LinkError as exc:
+        except amqp_connection.LinkError as exc:
             emit(broker_failed, self, part="subscribe")
             log.log(
                 logging.DEBUG if self._away else logging.WARNING, "no broker: %s: %s", type(exc).__name__, exc
@@ -226,11 +226,11 @@ class Subscriber:
             link.subscribe(coming)
 
 
-def _opener(settings: Settings, gateway_id: str, waker: Waker) -> Opener:
+def _opener(settings: Settings, gateway_id: str, waker: SelfPipe) -> Opener:
     options = connection_options(settings)
     if options.is_file:
         return lambda receiver: FileSubscribeLink(options, gateway_id, receiver, waker)
-    dialer = wire.Dialer(options, f"notifier gateway {gateway_id}")
+    dialer = amqp_connection.Dialer(options, f"notifier gateway {gateway_id}")
     link = AmqpOneQueueLink if settings.event_queues == "gateway" else AmqpSubscribeLink
     return lambda receiver: link.open(dialer, options, gateway_id, receiver, waker)
 

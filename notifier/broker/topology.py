@@ -22,7 +22,7 @@ from notifier.settings import FILE_BROKER, Settings
 EXCHANGE = "notifications"
 EXCHANGE_TYPE = "direct"  # no wildcards that a user id could smuggle in; binds 1.7x as fast as topic
 TASK_QUEUE = "notifier"
-FILE_TRANSPORT = "notifier.broker.filebroker:Transport"
+FILE_TRANSPORT = "notifier.broker.file_transport:Transport"
 
 CONNECT_TIMEOUT = 1.5  # seconds, for each broker of the list
 HEARTBEAT = 10.0  # seconds
@@ -180,7 +180,7 @@ def celery_config(settings: Settings) -> dict[str, object]:
         "broker_connection_timeout": options.connect_timeout,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # Everyone who declares the queue must say the same, the ringer too, or RabbitMQ refuses.
+        # Everyone who declares the queue must say the same, the waker too, or RabbitMQ refuses.
         "task_default_queue_type": settings.task_queue_type,
         "task_create_missing_queue_type": settings.task_queue_type,
     }

@@ -118,7 +118,7 @@ def test_sent_delivered_and_read_are_those_of_sql(operator: Operator) -> None:
     plain = rows(
         operator.site,
         "SELECT substr(accepted_at, 1, 10), count(*), count(delivered_at), count(read_at)"
-        f" FROM report_deliveries WHERE accepted_at >= '{first}' GROUP BY 1",
+        f" FROM notifier_report_deliveries WHERE accepted_at >= '{first}' GROUP BY 1",
     )
     by_day = {day: [day, str(sent), str(delivered), str(read)] for day, sent, delivered, read in plain}
     shown = operator.numbers("over-time")
@@ -139,7 +139,7 @@ def test_latencies_are_those_of_sql(operator: Operator) -> None:
             value
             for (value,) in rows(
                 operator.site,
-                f"SELECT {stage}_ms FROM report_deliveries"
+                f"SELECT {stage}_ms FROM notifier_report_deliveries"
                 f" WHERE {stage}_ms IS NOT NULL AND accepted_at >= '{first}'",
             )
         ]
@@ -160,7 +160,7 @@ def test_another_stage_and_other_days(operator: Operator) -> None:
         value
         for (value,) in rows(
             operator.site,
-            "SELECT delivered_to_read_ms FROM report_deliveries WHERE delivered_to_read_ms IS NOT NULL"
+            "SELECT delivered_to_read_ms FROM notifier_report_deliveries WHERE delivered_to_read_ms IS NOT NULL"
             f" AND substr(accepted_at, 1, 10) = '{day}'",
         )
     ]
@@ -171,7 +171,7 @@ def test_another_stage_and_other_days(operator: Operator) -> None:
 
 def test_the_funnel_the_slowest_and_the_undelivered(operator: Operator) -> None:
     first = (datetime.now(UTC).date() - timedelta(days=6)).isoformat()
-    where = f"FROM report_deliveries WHERE accepted_at >= '{first}'"
+    where = f"FROM notifier_report_deliveries WHERE accepted_at >= '{first}'"
     funnel = rows(
         operator.site,
         f"SELECT type, count(*), count(delivered_at), count(read_at) {where} GROUP BY 1 ORDER BY 1",

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.engine import Connection
 
-from models.engine import Database, make_engine
-from models.store.accept import Offer, accept_all
-from notifier.draft import draft
+from notifier.core.draft import draft
+from notifier.outbox.accept import Offer, accept_all
+from notifier.outbox.engine import Database, make_engine
 from tests.acceptance.browser import CLIENT, ROOT, Visit, chrome, shop_site, visit
 from tests.harness.site import Site
 from tests.harness.waiting import crowding

@@ -49,7 +49,7 @@ def test_every_call_of_the_http_api_answers_as_its_page_says(site: Site, tmp_pat
         for example in on_page:
             here = replace(example, commands=for_user(user, example.commands))
             said, env = here.run(env, tmp_path)
-            wrong += [f"{' '.join(example.call)}: {misfit}" for misfit in example.misfits(said)]
+            wrong += [f"{' '.join(example.call)}: {violation}" for violation in example.violations(said)]
             until(lambda: site.rows("notifications WHERE state = 'accepted'") == 0, 10, "all is dispatched")
     assert wrong == []
 

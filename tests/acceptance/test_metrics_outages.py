@@ -26,7 +26,7 @@ def test_a_dead_broker_shows(outage: Outage) -> None:
         return outage.now()[name] - before[name]
 
     until(lambda: failures("subscribe") >= 3, 20, "the gateway tries in vain")
-    until(lambda: failures("ring") >= 3, 20, "so does the ringer")
+    until(lambda: failures("wake") >= 3, 20, "so does the waker")
     assert outage.now()["notifier_database_up"] == 1
     until(lambda: outage.now()["notifier_waiting_age_seconds"] > 3, 20, "what is accepted waits")
     assert outage.now()["notifier_waiting"] == 3

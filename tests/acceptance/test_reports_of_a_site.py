@@ -22,7 +22,12 @@ from tests.harness.site import Site, running_site
 from tests.harness.waiting import until
 
 NAMES = ("daily", "notifications", "devices")
-VIEWS = ("report_daily", "report_deliveries", "report_devices", "report_notifications")
+VIEWS = (
+    "notifier_report_daily",
+    "notifier_report_deliveries",
+    "notifier_report_devices",
+    "notifier_report_notifications",
+)
 DAY = timedelta(days=1)
 
 #: Newest first: event, type, sent, delivered, read.
@@ -134,7 +139,7 @@ def _by_kind(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[int, ...
 def test_the_daily_report_counts_what_happened(told: Told) -> None:
     rows = told.api("daily").json
     assert _by_kind(rows) == DAILY
-    assert sum(row["sent"] for row in rows) == told.sql("SELECT count(*) FROM deliveries")
+    assert sum(row["sent"] for row in rows) == told.sql("SELECT count(*) FROM notifier_deliveries")
     assert {row["day"] for row in rows} <= {told.begun.isoformat(), datetime.now(UTC).date().isoformat()}
     for row in rows:
         assert (row["p50_ms"] is None) == (row["delivered"] == 0)
@@ -151,9 +156,11 @@ def test_the_report_of_notifications_counts_each_as_its_own_call_does(told: Told
         took = row["dispatched_at"] - row["accepted_at"]
         assert abs(row["accepted_to_dispatched_ms"] - took) <= 1  # each is rounded by itself
     where = "delivered_at IS NOT NULL OR read_at IS NOT NULL"
-    assert sum(row["delivered"] for row in rows) == told.sql(f"SELECT count(*) FROM deliveries WHERE {where}")
+    assert sum(row["delivered"] for row in rows) == told.sql(
+        f"SELECT count(*) FROM notifier_deliveries WHERE {where}"
+    )
     assert sum(row["read"] for row in rows) == told.sql(
-        "SELECT count(*) FROM deliveries WHERE read_at IS NOT NULL"
+        "SELECT count(*) FROM notifier_deliveries WHERE read_at IS NOT NULL"
     )
 
 
@@ -162,8 +169,12 @@ def test_the_report_of_devices_says_how_far_each_is_behind(told: Told) -> None:
     assert _devices(rows) == DEVICES
     for row in rows:
         assert row["first_seen_at"] <= row["last_seen_at"]
-        assert row["acked_seq"] == told.sql(f"SELECT acked_seq FROM devices WHERE device = '{row['device']}'")
-        assert row["head_seq"] == told.sql(f"SELECT seq FROM inboxes WHERE user_id = '{row['user_id']}'")
+        assert row["acked_seq"] == told.sql(
+            f"SELECT acked_seq FROM notifier_devices WHERE device = '{row['device']}'"
+        )
+        assert row["head_seq"] == told.sql(
+            f"SELECT seq FROM notifier_inboxes WHERE user_id = '{row['user_id']}'"
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from notifier import Alert, send_notification
-from notifier.errors import Unavailable
+from notifier.core.errors import Unavailable
 
 TABLE = sa.Table(
     "chaos_orders",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from models.engine import Database, make_engine
+from notifier.outbox.engine import Database, make_engine
 from tests.chaos.crowd import Crowd
 from tests.chaos.faults import Fault
 from tests.chaos.load import Load

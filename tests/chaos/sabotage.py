@@ -39,20 +39,20 @@ def publish_before_commit() -> None:
 def no_repair() -> None:
     """A gap is not fetched from SQL, and heads are not compared."""
     if module := _web():
-        from notifier.session import Session
+        from notifier.core.session import Session
 
         def skip_gap(self: Any, fetch: Any) -> list[Any]:
             self.session.failed()
             return []
 
-        module.Connection._fetch = skip_gap
+        module.ClientConnection._fetch = skip_gap
         Session.heard = lambda self, head: False  # type: ignore[method-assign]
 
 
 def no_order() -> None:
     """A gap is not noticed: whatever the broker brings is sent."""
     if _web():
-        from notifier.session import Session
+        from notifier.core.session import Session
 
         def offer(self: Any, seq: int, frame: bytes) -> bool:
             self._buffer.append((self.sent + 1, frame))

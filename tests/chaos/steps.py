@@ -27,7 +27,7 @@ BEFORE_COMMIT = "before the dispatch's commit"
 
 #: name -> the process that dies there
 STEPS = {
-    "after accept, before ring": "web",
+    "after accept, before wake-up": "web",
     BEFORE_COMMIT: "worker",
     "after commit, before publish": "worker",
     "after publish, before the task's ack": "worker",
@@ -111,8 +111,8 @@ def _install() -> None:
             after=lambda _: _pass("after publish, before the task's ack"),
         )  # fmt: skip
     if acks := sys.modules.get("web.gateway.acks"):
-        ring = sys.modules["notifier.ring"]
-        _wrap(ring.Ringer, "ring", before=lambda *_, **__: _pass("after accept, before ring"))
+        wake = sys.modules["notifier.wake"]
+        _wrap(wake.Waker, "wake", before=lambda *_, **__: _pass("after accept, before wake-up"))
         _wrap(
             acks.Acks, "flush",
             before=lambda self: _pass("after ack frame, before its flush", self._acks),

@@ -44,7 +44,7 @@ class Example:
         assert done.returncode == 0, f"{self.commands}\n{done.stdout}{done.stderr}"
         return done.stdout, dict(pair.split("=", 1) for pair in left.read_text().split("\0") if pair)
 
-    def misfits(self, said: str) -> list[str]:
+    def violations(self, said: str) -> list[str]:
         """In what an answer differs from the page's, in its shape."""
         if self.kind == "json":
             return differences(json.loads(self.answer), json.loads(said))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from notifier.log import ARCHIVED, MOVES, READ, UNREAD, Status
+from notifier.core.log import ARCHIVED, MOVES, READ, UNREAD, Status
 
 
 @dataclass(frozen=True)

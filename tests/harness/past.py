@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, time, timedelta
 
-from models.engine import Database, make_engine
 from models.store import devices, dispatch, failures
 from models.store.devices import Ack
+from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import World, alert, migrate
 
 KINDS = ("info", "success", "warning", "error")
@@ -38,7 +38,7 @@ def _one(world: World, dice: random.Random) -> None:
     id = world.accept(user, data=alert("Order Shipped", type=dice.choice(KINDS))).id
     world.now = began + timedelta(milliseconds=1000 + dice.lognormvariate(2, 0.5))
     moment = world.now
-    world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, rung_at=began))
+    world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, woken_at=began))
     world.database.run(lambda c: dispatch.published(c, {id: moment}))
     if dice.random() < 0.85:
         seq = world.head(user)[0]

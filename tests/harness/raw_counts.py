@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from models.store import reports
 from models.tables import deliveries, inboxes, notifications, read_marks
 from models.tables import devices as devices_table
-from models.types import AnyRow, UtcDateTime, UuidText
+from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
 
 def ms(begin: datetime | None, end: datetime | None) -> int | None:
@@ -152,7 +152,7 @@ def view(connection: Connection, name: str) -> set[tuple[Any, ...]]:
 def daily(
     connection: Connection, since: date | None = None, until: date | None = None
 ) -> list[tuple[Any, ...]]:
-    """The rows of `report_daily`."""
+    """The rows of `notifier_report_daily`."""
     return sorted((tuple(row) for row in reports.daily(connection, since, until)), key=str)
 
 
@@ -160,12 +160,12 @@ def differences(connection: Connection, gone: Sequence[Copy] = ()) -> Iterator[s
     """What a view says and the rows do not, or the other way round; `connection` sees one moment."""
     raw = Raw(connection)
     expected: dict[str, set[tuple[Any, ...]]] = {
-        "report_deliveries": raw.deliveries(),
-        "report_devices": raw.devices_report(),
-        "report_notifications": raw.notifications_report(gone),
-        "report_daily": set(daily_of([*raw.copies.values(), *gone])),
+        "notifier_report_deliveries": raw.deliveries(),
+        "notifier_report_devices": raw.devices_report(),
+        "notifier_report_notifications": raw.notifications_report(gone),
+        "notifier_report_daily": set(daily_of([*raw.copies.values(), *gone])),
     }
     for name, rows in expected.items():
-        said = set(daily(connection)) if name == "report_daily" else view(connection, name)
+        said = set(daily(connection)) if name == "notifier_report_daily" else view(connection, name)
         yield from (f"{name} says {row}" for row in sorted(said - rows, key=str))
         yield from (f"{name} does not say {row}" for row in sorted(rows - said, key=str))

@@ -13,16 +13,16 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
-from models import retention
-from models.engine import Database
 from models.store import audit, dispatch, inbox, log
-from models.store.accept import Accepted, Offer, accept
 from models.store.inbox import Changed
 from models.tables import deliveries, inboxes, metadata, notifications
-from models.types import AnyRow, now
-from notifier.draft import draft
-from notifier.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot, Status
+from notifier.core.draft import draft
+from notifier.core.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot, Status
+from notifier.outbox.accept import Accepted, Offer, accept
+from notifier.outbox.engine import Database
+from notifier.outbox.types import AnyRow, now
 from notifier.settings import Settings
+from usecases import retention
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -181,21 +181,23 @@ class World:
             "WITH RECURSIVE many(n) AS (SELECT 2 AS n UNION ALL SELECT n + 1 FROM many WHERE n < :how_many)"
         )
         same = (
-            "event, data, inbox, sender, audience, recipients, bulk, reached, request_hash, state,"
+            "event, data, inbox, sender, recipient, recipients, bulk, position, reached, request_hash, state,"
             " accepted_at, dispatched_at"
         )
         self.sql(
-            f"{many} INSERT INTO notifications (id, {same})"
-            f" SELECT {other}, {same} FROM many, notifications WHERE id = :id",
+            f"{many} INSERT INTO notifier_notifications (id, {same})"
+            f" SELECT {other}, {same} FROM many, notifier_notifications WHERE id = :id",
             id=id, first=first, how_many=how_many,
         )  # fmt: skip
         self.sql(
-            f"{many} INSERT INTO deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
-            f" SELECT user_id, n, {other}, inbox, n, persisted_at FROM many, deliveries"
+            f"{many} INSERT INTO notifier_deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
+            f" SELECT user_id, n, {other}, inbox, n, persisted_at FROM many, notifier_deliveries"
             " WHERE user_id = :user AND seq = 1",
             user=user, first=first, how_many=how_many,
         )  # fmt: skip
-        self.sql("UPDATE inboxes SET seq = :n, unread = :n WHERE user_id = :user", n=how_many, user=user)
+        self.sql(
+            "UPDATE notifier_inboxes SET seq = :n, unread = :n WHERE user_id = :user", n=how_many, user=user
+        )
 
     # ------------------------------------------------------------------ looks
 
@@ -251,10 +253,10 @@ class World:
         with self.database.read() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
-    def misfits(self) -> list[audit.Misfit]:
+    def violations(self) -> list[audit.Violation]:
         """What the audit finds."""
         with self.database.read() as connection:
-            return list(audit.misfits(connection))
+            return list(audit.violations(connection))
 
     def sql(self, statement: str, **values: Any) -> None:
         """Change rows by hand, behind the store's back."""

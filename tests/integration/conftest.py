@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.engine import Database, make_engine
+from notifier.outbox.engine import Database, make_engine
 from tests.harness import postgres
 from tests.harness.world import World, empty, migrate
 

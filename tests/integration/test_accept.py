@@ -7,9 +7,9 @@ from threading import Barrier
 
 import pytest
 
-from models.store.accept import BULK_OVER, Accepted, Offer, accept_all
 from models.tables import notifications
-from notifier.errors import IdempotencyMismatch
+from notifier.core.errors import IdempotencyMismatch
+from notifier.outbox.accept import BULK_OVER, Accepted, Offer, accept_all
 from tests.harness.world import World, alert
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -138,7 +138,11 @@ def test_a_group_keeps_every_character_and_what_is_missing(world: World, text: s
     world.database.run(lambda connection: accept_all(connection, offers, now=world.tick()))
     for offer_ in offers:
         row = world.notification(offer_.id)
-        assert (row.data, row.audience, row.sender) == (offer_.data, offer_.audience, offer_.sender)
+        assert (row.data, row.audience or [row.recipient], row.sender) == (
+            offer_.data,
+            offer_.audience,
+            offer_.sender,
+        )
         assert (row.idempotency_key, row.inbox, row.accepted_at) == (offer_.key, offer_.inbox, world.now)
     world.dispatch()
     assert [entry.data for entry in world.log(text)] == [offers[0].data]
@@ -177,7 +181,7 @@ def test_a_hundred_equal_calls_with_one_id_at_once_store_one_row(world: World) -
 
 
 def test_numbers_are_never_used_again(world: World) -> None:
-    world.sql("DELETE FROM notifications WHERE id = :id", id=world.send("u1"))
+    world.sql("DELETE FROM notifier_notifications WHERE id = :id", id=world.send("u1"))
     first = world.notification(world.send("u1")).number
-    world.sql("DELETE FROM notifications")
+    world.sql("DELETE FROM notifier_notifications")
     assert world.notification(world.send("u1")).number > first

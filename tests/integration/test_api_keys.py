@@ -57,14 +57,14 @@ def test_the_right_key_without_the_scope_is_403_and_stores_nothing(app: Flask, c
     assert refused.json["detail"] == "this API key lacks the scope send"
     assert sent_with(client, "rules") == 403
     with app.extensions[EXTENSION].database.read() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM notifications").scalar() == 0
+        assert connection.exec_driver_sql("SELECT count(*) FROM notifier_notifications").scalar() == 0
 
 
 @pytest.mark.parametrize(("key", "name"), [("old", "shop"), ("plain", "system")])
 def test_the_keys_name_is_the_sender(app: Flask, client: FlaskClient, key: str, name: str) -> None:
     assert sent_with(client, key) == 202
     with app.extensions[EXTENSION].database.read() as connection:
-        assert connection.exec_driver_sql("SELECT sender FROM notifications").scalar() == name
+        assert connection.exec_driver_sql("SELECT sender FROM notifier_notifications").scalar() == name
 
 
 def test_neither_a_whole_entry_nor_a_token_is_a_key(app: Flask, client: FlaskClient) -> None:

@@ -42,14 +42,14 @@ def history(world: World, seed: int = 1, deeds: int = 40) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_it_is_silent_after_any_history(world: World, seed: int) -> None:
     history(world, seed)
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_it_is_silent_about_nothing_and_about_what_waits(world: World) -> None:
-    assert world.misfits() == []
+    assert world.violations() == []
     world.send(USER)
     world.send(*(f"u{n:03}" for n in range(150)))
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_it_is_silent_about_what_is_no_longer_kept(world: World) -> None:
@@ -57,10 +57,10 @@ def test_it_is_silent_about_what_is_no_longer_kept(world: World) -> None:
     world.arrive(USER)
     seq, _ = world.head(USER)
     world.read_through(USER, seq)
-    world.sql("DELETE FROM deliveries WHERE user_id = :u AND seq <= :s", u=USER, s=seq)
-    world.sql("DELETE FROM changes WHERE user_id = :u AND seq <= :s", u=USER, s=seq)
-    world.sql("UPDATE inboxes SET purged_seq = :s, unread = 0 WHERE user_id = :u", u=USER, s=seq)
-    named = {misfit.check for misfit in world.misfits()}
+    world.sql("DELETE FROM notifier_deliveries WHERE user_id = :u AND seq <= :s", u=USER, s=seq)
+    world.sql("DELETE FROM notifier_changes WHERE user_id = :u AND seq <= :s", u=USER, s=seq)
+    world.sql("UPDATE notifier_inboxes SET purged_seq = :s, unread = 0 WHERE user_id = :u", u=USER, s=seq)
+    named = {violation.check for violation in world.violations()}
     assert "a log has every seq once, from what is kept to its head" not in named
     assert "an entry's own unread count follows from the one before it" not in named
 
@@ -79,52 +79,88 @@ def told(world: World) -> World:
     world.badge(USER, "tasks", 4)
     world.dispatch()  # 11
     assert world.head(USER) == (11, 2)
-    assert world.misfits() == []
+    assert world.violations() == []
     return world
 
 
 #: What was done to the rows by hand -> a part of the check's name, a part of the row that is named.
 CORRUPTIONS = {
-    "UPDATE notifications SET state = 'accepted' WHERE number = 1": ("a notification is accepted", ":id1"),
-    "UPDATE notifications SET state = 'dead' WHERE number = 1": ("a notification is accepted", ":id1"),
-    "UPDATE notifications SET dispatched_at = NULL WHERE number = 1": ("a notification is accepted", ":id1"),
-    "UPDATE notifications SET reached = 1 WHERE number = 1": ("a notification is accepted", ":id1"),
-    "UPDATE notifications SET audience = '[\"u1\"]' WHERE number = 1": ("a notification is accepted", ":id1"),
-    "UPDATE notifications SET recipients = 1, reached = 1 WHERE number = 1": ("a notification is", ":id1"),
-    "DELETE FROM deliveries WHERE user_id = 'u2' AND seq = 4": ("as many deliveries as recipients", ":id4"),
-    "DELETE FROM deliveries WHERE user_id = 'u1' AND seq = 2": ("every seq once", "inbox u1: head 11"),
-    "DELETE FROM changes WHERE user_id = 'u1' AND seq = 6": ("every seq once", "inbox u1: head 11"),
-    "DELETE FROM deliveries WHERE user_id = 'u1' AND seq = 11": ("every seq once", "inbox u1: head 11"),
-    "UPDATE changes SET seq = 5 WHERE seq = 6": ("every seq once", "inbox u1"),
-    "UPDATE changes SET seq = 1006 WHERE seq = 6": ("every seq once", "inbox u1"),
-    "UPDATE inboxes SET seq = 12 WHERE user_id = 'u1'": ("every seq once", "inbox u1: head 12"),
-    "UPDATE inboxes SET seq = 10 WHERE user_id = 'u1'": ("every seq once", "inbox u1: head 10"),
-    "UPDATE inboxes SET purged_seq = 5 WHERE user_id = 'u2'": ("every seq once", "inbox u2"),
-    "UPDATE inboxes SET unread = 3 WHERE user_id = 'u2'": ("says the same", "inbox u2: unread 3"),
-    "UPDATE badges SET seq = 5 WHERE count = 4": ("no badge event is newer", "badge u1 tasks: seq 5"),
-    "DELETE FROM inboxes WHERE user_id = 'u1'": ("belongs to an inbox", "entry u1 1"),
-    "UPDATE inboxes SET unread = 3 WHERE user_id = 'u1'": ("unread count is the count", "inbox u1: unread 3"),
-    "UPDATE inboxes SET read_through = 0 WHERE user_id = 'u1'": ("unread count is the count", "counted 3"),
-    "UPDATE deliveries SET read_at = NULL, archived_at = NULL WHERE user_id = 'u1' AND seq = 4": (
+    "UPDATE notifier_notifications SET state = 'accepted' WHERE number = 1": (
+        "a notification is accepted",
+        ":id1",
+    ),
+    "UPDATE notifier_notifications SET state = 'dead' WHERE number = 1": (
+        "a notification is accepted",
+        ":id1",
+    ),
+    "UPDATE notifier_notifications SET dispatched_at = NULL WHERE number = 1": (
+        "a notification is accepted",
+        ":id1",
+    ),
+    "UPDATE notifier_notifications SET reached = 1 WHERE number = 1": ("a notification is accepted", ":id1"),
+    "UPDATE notifier_notifications SET audience = '[\"u1\"]' WHERE number = 1": (
+        "a notification is accepted",
+        ":id1",
+    ),
+    "UPDATE notifier_notifications SET recipients = 1, reached = 1, position = 1 WHERE number = 1": (
+        "as many deliveries as recipients",
+        ":id1",
+    ),
+    "DELETE FROM notifier_deliveries WHERE user_id = 'u2' AND seq = 4": (
+        "as many deliveries as recipients",
+        ":id4",
+    ),
+    "DELETE FROM notifier_deliveries WHERE user_id = 'u1' AND seq = 2": (
+        "every seq once",
+        "inbox u1: head 11",
+    ),
+    "DELETE FROM notifier_changes WHERE user_id = 'u1' AND seq = 6": ("every seq once", "inbox u1: head 11"),
+    "DELETE FROM notifier_deliveries WHERE user_id = 'u1' AND seq = 11": (
+        "every seq once",
+        "inbox u1: head 11",
+    ),
+    "UPDATE notifier_changes SET seq = 5 WHERE seq = 6": ("every seq once", "inbox u1"),
+    "UPDATE notifier_changes SET seq = 1006 WHERE seq = 6": ("every seq once", "inbox u1"),
+    "UPDATE notifier_inboxes SET seq = 12 WHERE user_id = 'u1'": ("every seq once", "inbox u1: head 12"),
+    "UPDATE notifier_inboxes SET seq = 10 WHERE user_id = 'u1'": ("every seq once", "inbox u1: head 10"),
+    "UPDATE notifier_inboxes SET purged_seq = 5 WHERE user_id = 'u2'": ("every seq once", "inbox u2"),
+    "UPDATE notifier_inboxes SET unread = 3 WHERE user_id = 'u2'": ("says the same", "inbox u2: unread 3"),
+    "UPDATE notifier_badges SET seq = 5 WHERE count = 4": (
+        "no badge event is newer",
+        "badge u1 tasks: seq 5",
+    ),
+    "DELETE FROM notifier_inboxes WHERE user_id = 'u1'": ("belongs to an inbox", "entry u1 1"),
+    "UPDATE notifier_inboxes SET unread = 3 WHERE user_id = 'u1'": (
+        "unread count is the count",
+        "inbox u1: unread 3",
+    ),
+    "UPDATE notifier_inboxes SET read_through = 0 WHERE user_id = 'u1'": (
         "unread count is the count",
         "counted 3",
     ),
-    "UPDATE deliveries SET kept_unread = false WHERE user_id = 'u1' AND seq = 2": (
+    "UPDATE notifier_deliveries SET read_at = NULL, archived_at = NULL WHERE user_id = 'u1' AND seq = 4": (
+        "unread count is the count",
+        "counted 3",
+    ),
+    "UPDATE notifier_deliveries SET kept_unread = false WHERE user_id = 'u1' AND seq = 2": (
         "unread count is the count",
         "counted 1",
     ),
-    "UPDATE deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 3": ("follows", "entry u1 3: unread 9"),
-    "UPDATE deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 1": ("follows", "entry u1"),
-    "UPDATE deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 11": ("follows", "entry u1 11"),
-    "UPDATE deliveries SET unread = 9 WHERE user_id = 'u2' AND seq = 4": ("follows", "entry u2 4"),
-    "UPDATE changes SET unread = 9 WHERE seq = 6": ("follows", "entry u1 6: unread 9"),
-    "UPDATE changes SET unread = 0 WHERE seq = 8": ("follows", "entry u1 8: unread 0"),
-    "UPDATE changes SET unread = 3 WHERE seq = 7": ("follows", "entry u1"),
-    "UPDATE badges SET seq = 1000": ("badge", "badge u1 tasks"),
-    "UPDATE badges SET seq = 5": ("badge", "badge u1 tasks"),
-    "UPDATE badges SET seq = 1": ("badge", "badge u1 tasks"),
-    "UPDATE badges SET count = 7": ("badge", "badge u1 tasks"),
-    "DELETE FROM badges": ("badge", "badge u1 tasks"),
+    "UPDATE notifier_deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 3": (
+        "follows",
+        "entry u1 3: unread 9",
+    ),
+    "UPDATE notifier_deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 1": ("follows", "entry u1"),
+    "UPDATE notifier_deliveries SET unread = 9 WHERE user_id = 'u1' AND seq = 11": ("follows", "entry u1 11"),
+    "UPDATE notifier_deliveries SET unread = 9 WHERE user_id = 'u2' AND seq = 4": ("follows", "entry u2 4"),
+    "UPDATE notifier_changes SET unread = 9 WHERE seq = 6": ("follows", "entry u1 6: unread 9"),
+    "UPDATE notifier_changes SET unread = 0 WHERE seq = 8": ("follows", "entry u1 8: unread 0"),
+    "UPDATE notifier_changes SET unread = 3 WHERE seq = 7": ("follows", "entry u1"),
+    "UPDATE notifier_badges SET seq = 1000": ("badge", "badge u1 tasks"),
+    "UPDATE notifier_badges SET seq = 5": ("badge", "badge u1 tasks"),
+    "UPDATE notifier_badges SET seq = 1": ("badge", "badge u1 tasks"),
+    "UPDATE notifier_badges SET count = 7": ("badge", "badge u1 tasks"),
+    "DELETE FROM notifier_badges": ("badge", "badge u1 tasks"),
 }
 
 
@@ -135,7 +171,7 @@ def test_what_does_not_fit_is_found_and_named(world: World, corruption: str) -> 
     for number, id in enumerate(ids, 1):
         row = row.replace(f":id{number}", str(id))
     world.sql(corruption)
-    found = [(misfit.check, misfit.row) for misfit in world.misfits()]
+    found = [(violation.check, violation.row) for violation in world.violations()]
     assert any(check in name and row in named for name, named in found), found
 
 

@@ -14,11 +14,12 @@ import pytest
 from flask import Flask
 
 from models.store import log
-from notifier import frames, send
-from notifier.effects import Change, Close, Effect
-from notifier.errors import Unauthenticated
-from notifier.log import Snapshot
-from notifier.session import Phase, Session
+from notifier import send
+from notifier.core import frames
+from notifier.core.effects import Change, Close, Effect
+from notifier.core.errors import Unauthenticated
+from notifier.core.log import Snapshot
+from notifier.core.session import Phase, Session
 from notifier.tokens import Tokens
 from tests.harness.tokens import HOUR, user_token, wrong_tokens
 from tests.harness.world import migrate, real_time_world, settings

@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 
 from notifier.broker import TASK_QUEUE, celery_config
-from notifier.broker.filebroker import GRACE, PARKED
+from notifier.broker.file_transport import GRACE, PARKED
 from notifier.broker.topology import connection_options
 from notifier.settings import Settings
 from tests.harness import processes

@@ -13,15 +13,15 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from notifier.broker import Publisher, celery_config, topology
-from notifier.errors import BrokerUnavailable
-from notifier.ring import Ringer
+from notifier.core.errors import BrokerUnavailable
 from notifier.settings import Settings
+from notifier.wake import Waker
 from tests.harness import processes
 from tests.harness.rabbitmq import PLACES, PrivateRabbit
 from tests.harness.services import find_binary
 from tests.harness.waiting import free_port, until
 from tests.integration.broker_listener import SECONDS, Listener, listening, message, publishing
-from worker.app import Runtime, make_app
+from worker.app import WebRuntime, make_app
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +157,9 @@ def test_everyone_gets_to_the_last_broker_of_the_list(rabbit: PrivateRabbit) -> 
     down = [f"amqp://guest:guest@127.0.0.1:{free_port()}//" for _ in range(2)]
     settings = _settings(";".join([*down, rabbit.url]))
     assert topology.answers(settings)
-    ringer = Ringer(settings)
-    ringer.ring("any")
-    assert ringer.flush(SECONDS)
+    waker = Waker(settings)
+    waker.wake("any")
+    assert waker.flush(SECONDS)
     with listening(settings) as listener, publishing(settings) as publisher:
         listener.subscribe("ada")
         publisher.publish([message("ada")])
@@ -183,23 +183,23 @@ def test_a_worker_outlives_what_the_broker_refuses(rabbit: PrivateRabbit, tmp_pa
 
 def test_a_worker_rings_over_a_new_connection_when_the_old_one_died(rabbit: PrivateRabbit) -> None:
     settings = _settings(rabbit.url)
-    runtime = Runtime(settings, make_app(settings))
-    runtime.ring("one", bulk=True)
+    runtime = WebRuntime(settings, make_app(settings))
+    runtime.wake("one", bulk=True)
     rabbit.kill()
     rabbit.start()
-    runtime.ring("two", bulk=True)
+    runtime.wake("two", bulk=True)
     rabbit.kill()
 
     def unavailable() -> bool:
         try:
-            runtime.ring("lost", bulk=True)  # the kernel may take it before it knows that nobody is there
+            runtime.wake("lost", bulk=True)  # the kernel may take it before it knows that nobody is there
         except BrokerUnavailable:
             return True
         return False
 
     until(unavailable, SECONDS, "it is said that the broker is away")
     rabbit.start()
-    runtime.ring("three", bulk=True)
+    runtime.wake("three", bulk=True)
 
 
 def test_wrong_credentials_are_an_unavailable_broker_and_do_not_show(rabbit: PrivateRabbit) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from notifier.broker import Message
-from notifier.errors import BrokerUnavailable
+from notifier.core.errors import BrokerUnavailable
 from notifier.settings import Settings
 from tests.harness.certificate import self_signed
 from tests.integration.broker_listener import listening, message, publishing

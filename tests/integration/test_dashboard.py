@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import sqlalchemy as sa
 
 from models.store import dashboard, devices, sockets
-from models.store.dashboard import STAGES, Span
+from models.store.dashboard import STAGES, TimeRange
 from models.store.devices import Ack
 from models.store.sockets import Opened
 from tests.harness.world import World
@@ -36,7 +36,7 @@ def history(world: World, seed: int = 7) -> None:
             world.read(user, id)
 
 
-def span(world: World, newest: int = 20_000) -> Span:
+def span(world: World, newest: int = 20_000) -> TimeRange:
     with world.database.read() as connection:
         return dashboard.span(connection, SINCE, UNTIL, newest=newest)
 
@@ -52,7 +52,7 @@ def test_latencies_are_the_nearest_rank_of_the_rows(world: World) -> None:
     where = span(world)
     with world.database.read() as connection:
         found = dashboard.latencies(connection, where)
-        rows = connection.execute(sa.text("SELECT * FROM report_deliveries")).mappings().all()
+        rows = connection.execute(sa.text("SELECT * FROM notifier_report_deliveries")).mappings().all()
     plain: dict[tuple[str, str | None], list[int]] = defaultdict(list)
     for row in rows:
         at = row["accepted_at"]
@@ -76,7 +76,9 @@ def test_a_long_range_looks_at_its_newest_only(world: World) -> None:
     with world.database.read() as connection:
         found = dashboard.latencies(connection, some)
         count = connection.scalar(
-            sa.text("SELECT count(*) FROM report_deliveries WHERE accepted_at >= :at AND accepted_at < :end"),
+            sa.text(
+                "SELECT count(*) FROM notifier_report_deliveries WHERE accepted_at >= :at AND accepted_at < :end"
+            ),
             {"at": some.begin, "end": some.end}
             if world.database.engine.dialect.name == "postgresql"
             else {"at": f"{some.begin:%Y-%m-%d %H:%M:%S.%f}", "end": f"{some.end:%Y-%m-%d %H:%M:%S.%f}"},
@@ -101,7 +103,7 @@ def test_slowest_and_undelivered(world: World) -> None:
         slow = dashboard.slowest(connection, where, limit=1_000)
         absent = dashboard.undelivered(connection, where, limit=1_000)
         rows = connection.execute(
-            sa.text("SELECT user_id, accepted_to_delivered_ms, accepted_at FROM report_deliveries")
+            sa.text("SELECT user_id, accepted_to_delivered_ms, accepted_at FROM notifier_report_deliveries")
         ).all()
     day_end = where.end.replace(tzinfo=None)
     within = [

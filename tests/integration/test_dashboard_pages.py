@@ -16,9 +16,9 @@ from flask.testing import FlaskClient
 from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse
 
-from models.engine import Database
 from models.store import failures
 from notifier import send
+from notifier.outbox.engine import Database
 from notifier.tokens import Tokens
 from tests.harness.world import World, real_time_world, settings
 from web.app import create_app
@@ -323,7 +323,7 @@ def test_the_story_of_one_that_waits_asks_the_broker(operator: FlaskClient, worl
 def test_a_database_that_is_away_is_said_as_a_page(
     operator: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from notifier.errors import DatabaseUnavailable
+    from notifier.core.errors import DatabaseUnavailable
 
     def away(*_: object) -> None:
         raise DatabaseUnavailable("the database does not answer")

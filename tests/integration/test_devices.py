@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from models.store import devices
 from models.store.devices import Ack, Closed, Delivered, Joined
 from models.tables import devices as table
-from models.types import AnyRow
+from notifier.outbox.types import AnyRow
 from tests.harness.world import World
 
 USER = "u1"
@@ -344,7 +344,7 @@ def test_an_ack_counts_from_when_it_came_and_names_its_socket(
     for id in (ids[0], ids[-1]):
         row = world.delivery(USER, id)
         assert (row.delivered_at, row.acked_by) == (came, "the socket")
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_what_hello_acks_was_sent_by_the_socket_before(world: World, phone: Device) -> None:

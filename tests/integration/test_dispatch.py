@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from models import engine
-from models.engine import Database, make_engine
 from models.store import dispatch, failures, status
 from models.tables import badges, deliveries, inboxes
+from notifier.outbox import engine
+from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import World, alert
 
 DRAINERS = 4
@@ -89,8 +89,8 @@ def test_a_dispatched_row_is_marked_and_a_second_dispatch_finds_nothing(world: W
 def test_the_database_itself_refuses_a_second_copy_and_a_second_seq(world: World) -> None:
     id = world.send("u1", "u2")
     world.dispatch()
-    again = "INSERT INTO deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
-    row = "FROM deliveries WHERE user_id = :user"
+    again = "INSERT INTO notifier_deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
+    row = "FROM notifier_deliveries WHERE user_id = :user"
     for columns in ("user_id, seq + 1, notification_id", "user_id, seq, notification_id"):
         with pytest.raises(sa.exc.IntegrityError):
             world.sql(f"{again} SELECT {columns}, inbox, unread, persisted_at {row}", user="u1")
@@ -155,7 +155,7 @@ def test_a_large_audience_is_reached_chunk_by_chunk_each_once(world: World) -> N
     assert reached == users
     assert world.notification(id).state == "dispatched"
     assert world.chunk(id, 100).entries == ()
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_the_single_lane_leaves_bulk_alone(world: World) -> None:
@@ -197,7 +197,7 @@ def test_a_crash_between_two_chunks_goes_on_where_it_stood(world: World) -> None
 
     with pytest.raises(KeyError):
         world.database.run(dispatch_and_fail)
-    assert world.misfits() == []
+    assert world.violations() == []
     world.chunk(id, 100)
     assert all(world.head(user) == (1, 1) for user in users)
 
@@ -243,7 +243,7 @@ def test_a_dead_one_waits_again_after_a_replay_and_is_gone_after_a_drop(world: W
     assert world.database.run(lambda c: status.drop(c, ids[1]))
     assert not world.database.run(lambda c: status.replay(c, ids[1]))
     assert [entry.id for _, entry in world.dispatch()] == [ids[0]]
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 # ---------------------------------------------------------------------- many drainers at once
@@ -268,7 +268,7 @@ def audiences(seed: int, how_many: int) -> list[list[str]]:
 
 def assert_whole(world: World, sent: Sequence[tuple[str, Sequence[str]]]) -> None:
     """Every log is gapless and exact."""
-    assert world.misfits() == []
+    assert world.violations() == []
     for user in {user for _, users in sent for user in users}:
         log = world.log(user)
         assert [entry.seq for entry in log] == list(range(1, len(log) + 1))
@@ -370,7 +370,7 @@ def test_chunks_and_batches_and_changes_over_the_same_users_never_deadlock(
         for job in jobs:
             job.result(timeout=60)
     world.dispatch()
-    assert world.misfits() == []
+    assert world.violations() == []
     assert world.count(deliveries) == 240 + sum(len(group) for _, group in singles)
     for user in users:
         log = world.log(user)
@@ -380,12 +380,12 @@ def test_chunks_and_batches_and_changes_over_the_same_users_never_deadlock(
 def test_a_row_keeps_when_it_was_rung_for_and_published(world: World) -> None:
     single, rung = world.send("u1"), world.tick()
     moment = world.tick()
-    world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, rung_at=rung))
+    world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, woken_at=rung))
     swept = world.send("u1")
     world.dispatch()
     world.database.run(lambda c: dispatch.published(c, {single: moment, swept: world.now}))
-    assert (world.notification(single).rung_at, world.notification(single).published_at) == (rung, moment)
-    assert (world.notification(swept).rung_at, world.notification(swept).published_at) == (None, world.now)
+    assert (world.notification(single).woken_at, world.notification(single).published_at) == (rung, moment)
+    assert (world.notification(swept).woken_at, world.notification(swept).published_at) == (None, world.now)
 
 
 def test_a_bulk_one_keeps_the_ring_of_its_first_chunk(world: World) -> None:
@@ -393,7 +393,7 @@ def test_a_bulk_one_keeps_the_ring_of_its_first_chunk(world: World) -> None:
     first, second = world.tick(), world.tick()
     for rung in (first, second):
         world.database.run(
-            lambda c, rung=rung: dispatch.dispatch_chunk(c, id, size=100, now=rung, rung_at=rung)
+            lambda c, rung=rung: dispatch.dispatch_chunk(c, id, size=100, now=rung, woken_at=rung)
         )
     row = world.notification(id)
-    assert (row.state, row.rung_at, row.dispatched_at) == ("dispatched", first, second)
+    assert (row.state, row.woken_at, row.dispatched_at) == ("dispatched", first, second)

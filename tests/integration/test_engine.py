@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from models import engine as engine_module
-from models.engine import Database, make_engine
-from notifier.errors import DatabaseUnavailable
+from notifier.core.errors import DatabaseUnavailable
+from notifier.outbox import engine as engine_module
+from notifier.outbox.engine import Database, make_engine
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from models.engine import Database
 from models.tables import badges, notifications
+from notifier.outbox.engine import Database
 from tests.harness.world import World
 
 SECRET = "your-diagnosis-is-ready"

@@ -9,10 +9,10 @@ from datetime import datetime
 import pytest
 import sqlalchemy as sa
 
-from models.engine import Database
 from models.tables import changes, deliveries, read_marks
-from models.types import milliseconds
-from notifier.log import ARCHIVED, MOVES, READ, UNREAD, Item, Status
+from notifier.core.log import ARCHIVED, MOVES, READ, UNREAD, Item, Status
+from notifier.outbox.engine import Database
+from notifier.outbox.types import milliseconds
 from tests.harness.world import World, alert
 
 USER = "u1"
@@ -70,7 +70,7 @@ def test_every_move_from_every_state(world: World, op: str, state: Status, by_wa
     assert (changed.seq, changed.unread) == world.head(USER) == (seq + 1, counted(world))
     assert changed.entry.unread == counted(world) == (target is Status.UNREAD)
     assert list(changed.ids) == [id]
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_one_change_of_many_entries_is_one_event(world: World) -> None:
@@ -193,7 +193,7 @@ def test_a_watermark_reads_everything_up_to_it_and_says_so_once(world: World) ->
     assert (changed.seq, changed.unread, changed.entry.data) == (6, 2, {"through": 3})
     assert changed.entry.unread == 2
     assert changed.ids == ()
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_a_watermark_beyond_the_head_ends_at_the_head(world: World) -> None:
@@ -230,7 +230,7 @@ def test_an_entry_kept_unread_stays_so_below_the_watermark(world: World) -> None
     world.arrive(USER, 2)
     assert states(world) == "rurruu"
     assert world.head(USER)[1] == counted(world) == 3
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_a_smaller_watermark_reads_what_was_kept_unread_below_it_and_no_more(world: World) -> None:
@@ -242,7 +242,7 @@ def test_a_smaller_watermark_reads_what_was_kept_unread_below_it_and_no_more(wor
     assert (changed.unread, changed.entry.data) == (1, {"through": 2})
     assert states(world) == "rrur"
     assert world.item(USER, ids[0]).read_at == at(world.now)
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_a_larger_watermark_reads_what_was_kept_unread_too(world: World) -> None:
@@ -251,7 +251,7 @@ def test_a_larger_watermark_reads_what_was_kept_unread_too(world: World) -> None
     world.unread(USER, ids[0])
     changed = world.read_through(USER, 3)
     assert (changed.unread, states(world)) == (0, "rrr")
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_what_was_marked_unread_before_any_watermark_is_read_by_the_first(world: World) -> None:
@@ -262,7 +262,7 @@ def test_what_was_marked_unread_before_any_watermark_is_read_by_the_first(world:
     assert states(world) == "r"
     world.unread(USER, id)
     assert states(world) == "u"
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_an_entry_read_again_after_it_was_kept_unread(world: World) -> None:
@@ -290,7 +290,7 @@ def test_badges_between_the_entries_count_for_nothing(world: World) -> None:
     world.dispatch()
     assert world.read_through(USER, 1).entry is None
     assert world.read_through(USER, 3).unread == 0
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 # ---------------------------------------------------------------------- a hundred thousand

@@ -65,7 +65,7 @@ def test_over_the_limit_is_429_with_a_time_to_return_and_stores_nothing(
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
     assert FIELD.match(answer.headers["RateLimit"])
     with app.extensions[EXTENSION].database.read() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM notifications").scalar() == 3
+        assert connection.exec_driver_sql("SELECT count(*) FROM notifier_notifications").scalar() == 3
 
 
 def test_a_wrong_body_counts_too_and_says_so(client: FlaskClient) -> None:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from notifier.log import ARCHIVED, MAX_BEHIND, READ, UNREAD, WINDOW, Status, reset_reason
+from notifier.core.log import ARCHIVED, MAX_BEHIND, READ, UNREAD, WINDOW, Status, reset_reason
 from tests.harness.world import World
 
 USER = "u1"
@@ -73,8 +73,8 @@ def test_a_client_ahead_of_the_head_starts_afresh(world: World) -> None:
 
 def test_a_client_older_than_what_is_kept_starts_afresh(world: World) -> None:
     world.arrive(USER, 5)
-    world.sql("DELETE FROM deliveries WHERE seq <= 3")
-    world.sql("UPDATE inboxes SET purged_seq = 3, unread = 2")
+    world.sql("DELETE FROM notifier_deliveries WHERE seq <= 3")
+    world.sql("UPDATE notifier_inboxes SET purged_seq = 3, unread = 2")
     assert world.snapshot(USER, 2).reset == "purged"
     assert seqs(world.snapshot(USER, 3).log) == [4, 5]
 

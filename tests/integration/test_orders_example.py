@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from examples.orders_app import Base, Order, create_app
-from models.engine import Database
 from notifier import Alert, send, send_notification
+from notifier.outbox.engine import Database
 from notifier.settings import Settings
 from tests.harness import processes
 from tests.harness.backends import Backend
@@ -24,12 +24,12 @@ from tests.harness.waiting import free_port, until
 
 
 class Bell:
-    """Stands for the ringer: keeps what it was rung for."""
+    """Stands for the waker: keeps what it was rung for."""
 
     def __init__(self) -> None:
         self.rung: list[str] = []
 
-    def ring(self, id: str, *, bulk: bool = False) -> None:
+    def wake(self, id: str, *, bulk: bool = False) -> None:
         self.rung.append(id)
 
 
@@ -49,7 +49,7 @@ class Shop:
     def accepted(self) -> list[tuple[str, str]]:
         """Every accepted notification: its id and its title."""
         with self.engine.connect() as connection:
-            rows = connection.execute(sa.text("SELECT id, data FROM notifications ORDER BY number"))
+            rows = connection.execute(sa.text("SELECT id, data FROM notifier_notifications ORDER BY number"))
             data = sa.JSON().result_processor(self.engine.dialect, None) or (lambda value: value)
             return [
                 (str(i), (value if isinstance(value, dict) else data(value))["title"]) for i, value in rows

@@ -18,11 +18,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Connection
 
-from models.engine import Database, make_engine
-from models.store import devices, dispatch, inbox, log, purge, reports, sockets, status, story
+from models.store import devices, dispatch, inbox, log, purge, reports, sockets, status, timeline
 from models.store.devices import Ack
 from models.store.sockets import Ended
-from notifier.log import READ, Status
+from notifier.core.log import READ, Status
+from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import START, World, empty
 
 BUSY = "busy"
@@ -30,7 +30,19 @@ LONG, EACH = 60_000, 60  # one long log, and many short ones
 USERS = (int(os.environ.get("NOTIFIER_DELIVERIES", "120000")) - LONG) // EACH
 SOCKETS = 50_000
 LATER = START + timedelta(days=1)
-SCANNED = {"deliveries", "changes", "notifications", "inboxes", "devices", "badges", "read_marks", "sockets"}
+SCANNED = {
+    f"notifier_{name}"
+    for name in [
+        "deliveries",
+        "changes",
+        "notifications",
+        "inboxes",
+        "devices",
+        "badges",
+        "read_marks",
+        "sockets",
+    ]
+}
 
 
 def fill(database: Database) -> None:
@@ -48,39 +60,42 @@ def fill(database: Database) -> None:
 
     many(
         USERS,
-        "INSERT INTO deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
+        "INSERT INTO notifier_deliveries (user_id, seq, notification_id, inbox, unread, persisted_at)"
         " SELECT 'user-' || n, d.seq, d.notification_id, d.inbox, d.unread, d.persisted_at"
-        f" FROM many, deliveries d WHERE d.user_id = '{BUSY}' AND d.seq <= {EACH}",
+        f" FROM many, notifier_deliveries d WHERE d.user_id = '{BUSY}' AND d.seq <= {EACH}",
     )
     many(
         USERS * 10,
-        f"INSERT INTO inboxes (user_id, seq, unread) SELECT 'user-' || n, {EACH}, {EACH} FROM many",
+        f"INSERT INTO notifier_inboxes (user_id, seq, unread) SELECT 'user-' || n, {EACH}, {EACH} FROM many",
     )
     many(
         USERS * 10,
-        "INSERT INTO badges (user_id, type, count, seq) SELECT 'user-' || n, 'tasks', 1, 1 FROM many",
+        "INSERT INTO notifier_badges (user_id, type, count, seq) SELECT 'user-' || n, 'tasks', 1, 1 FROM many",
     )
     for user, how_many in ((BUSY, 20_000), ("user-7", 50), ("user-8", 10_000)):
-        columns, one = f"SELECT '{user}', {LONG} - {how_many} + n", "notifications i WHERE i.number = 1"
+        columns, one = (
+            f"SELECT '{user}', {LONG} - {how_many} + n",
+            "notifier_notifications i WHERE i.number = 1",
+        )
         many(
             how_many,
-            "INSERT INTO changes (user_id, seq, event, data, unread, at)"
+            "INSERT INTO notifier_changes (user_id, seq, event, data, unread, at)"
             f" {columns}, 'inbox.read', i.data, 0, i.accepted_at FROM many, {one}",
         )
         many(
             how_many,
-            f"INSERT INTO read_marks (user_id, through, at) {columns} - 2100, i.accepted_at FROM many, {one}",
+            f"INSERT INTO notifier_read_marks (user_id, through, at) {columns} - 2100, i.accepted_at FROM many, {one}",
         )
     many(
         50,
-        "INSERT INTO gateways (id, started_at, seen_at)"
-        " SELECT 'gateway-' || n, i.accepted_at, i.accepted_at FROM many, notifications i WHERE i.number = 1",
+        "INSERT INTO notifier_gateways (id, started_at, seen_at)"
+        " SELECT 'gateway-' || n, i.accepted_at, i.accepted_at FROM many, notifier_notifications i WHERE i.number = 1",
     )
     many(
         SOCKETS,
-        "INSERT INTO sockets (id, user_id, gateway, opened_at, head, closed_at)"
+        "INSERT INTO notifier_sockets (id, user_id, gateway, opened_at, head, closed_at)"
         " SELECT 'socket-' || n, 'user-' || (n % 1000), 'gateway-' || (n % 50), i.accepted_at, 1,"
-        " CASE WHEN n % 100 > 0 THEN i.accepted_at END FROM many, notifications i WHERE i.number = 1",
+        " CASE WHEN n % 100 > 0 THEN i.accepted_at END FROM many, notifier_notifications i WHERE i.number = 1",
     )
     world.read_through(BUSY, LONG - 2_000)
     early = world.page(BUSY, limit=300, before=5_000)
@@ -174,12 +189,12 @@ def _sqlite_plan(connection: Connection, statement: str, parameters: Any) -> Pla
 
 #: Names that SQLite gives the indexes of primary keys and unique constraints, in the order of the table.
 SQLITE_NAMES = {
-    "pk_deliveries": "sqlite_autoindex_deliveries_1",
-    "uq_deliveries_notification_id_user_id": "sqlite_autoindex_deliveries_2",
-    "pk_changes": "sqlite_autoindex_changes_1",
-    "pk_inboxes": "sqlite_autoindex_inboxes_1",
-    "uq_notifications_id": "sqlite_autoindex_notifications_1",
-    "pk_sockets": "sqlite_autoindex_sockets_1",
+    "notifier_deliveries_pkey": "sqlite_autoindex_notifier_deliveries_1",
+    "notifier_deliveries_notification_id_user_id_key": "sqlite_autoindex_notifier_deliveries_2",
+    "notifier_changes_pkey": "sqlite_autoindex_notifier_changes_1",
+    "notifier_inboxes_pkey": "sqlite_autoindex_notifier_inboxes_1",
+    "notifier_notifications_id_key": "sqlite_autoindex_notifier_notifications_1",
+    "notifier_sockets_pkey": "sqlite_autoindex_notifier_sockets_1",
 }
 
 
@@ -198,18 +213,30 @@ def assert_indexed(database: Database, work: Callable[[Connection], object], *in
 
 def test_replay_is_two_index_scans(filled: Database) -> None:
     for user, after in ((BUSY, LONG - 500), (BUSY, 10), ("user-7", 50)):
-        assert_indexed(filled, lambda c, u=user, a=after: log.entries(c, u, a), "pk_deliveries", "pk_changes")
+        assert_indexed(
+            filled,
+            lambda c, u=user, a=after: log.entries(c, u, a),
+            "notifier_deliveries_pkey",
+            "notifier_changes_pkey",
+        )
 
 
 def test_a_snapshot_to_resume_from_reads_what_is_missing_alone(filled: Database) -> None:
     assert_indexed(
-        filled, lambda c: log.snapshot(c, BUSY, LONG - 500), "pk_inboxes", "pk_deliveries", "pk_changes"
+        filled,
+        lambda c: log.snapshot(c, BUSY, LONG - 500),
+        "notifier_inboxes_pkey",
+        "notifier_deliveries_pkey",
+        "notifier_changes_pkey",
     )
 
 
 def test_the_window_is_read_from_the_unread_alone(filled: Database) -> None:
     assert_indexed(
-        filled, lambda c: log.snapshot(c, BUSY, None), "ix_deliveries_unread", "ix_deliveries_kept_unread"
+        filled,
+        lambda c: log.snapshot(c, BUSY, None),
+        "notifier_deliveries_unread_idx",
+        "notifier_deliveries_kept_unread_idx",
     )
 
 
@@ -218,8 +245,8 @@ def test_an_unread_page_is_read_from_the_unread_alone(filled: Database) -> None:
         assert_indexed(
             filled,
             lambda c, b=before: log.page(c, BUSY, Status.UNREAD, 50, b),
-            "ix_deliveries_unread",
-            "ix_deliveries_kept_unread",
+            "notifier_deliveries_unread_idx",
+            "notifier_deliveries_kept_unread_idx",
         )
 
 
@@ -227,23 +254,27 @@ def test_an_unread_page_below_the_watermark_asks_for_what_was_kept_unread_alone(
     def work(connection: Connection) -> object:
         return log.page(connection, BUSY, Status.UNREAD, 50, 4_900)
 
-    assert_indexed(filled, work, "ix_deliveries_kept_unread")
+    assert_indexed(filled, work, "notifier_deliveries_kept_unread_idx")
     assert len(plans(filled, work)) == 2  # the inbox's row, and the page
 
 
 @pytest.mark.parametrize("status", [Status.ALL, Status.READ])
 def test_a_page_is_read_along_the_log(filled: Database, status: Status) -> None:
     for before in (None, 30_000):
-        assert_indexed(filled, lambda c, b=before: log.page(c, BUSY, status, 50, b), "pk_deliveries")
+        assert_indexed(
+            filled, lambda c, b=before: log.page(c, BUSY, status, 50, b), "notifier_deliveries_pkey"
+        )
 
 
 def test_an_archived_page_is_read_from_the_archived_alone(filled: Database) -> None:
-    assert_indexed(filled, lambda c: log.page(c, BUSY, Status.ARCHIVED, 50, None), "ix_deliveries_archived")
+    assert_indexed(
+        filled, lambda c: log.page(c, BUSY, Status.ARCHIVED, 50, None), "notifier_deliveries_archived_idx"
+    )
 
 
 def test_heads_are_looked_up(filled: Database) -> None:
     users = [f"user-{number}" for number in range(20)]
-    assert_indexed(filled, lambda c: log.heads(c, users), "pk_inboxes")
+    assert_indexed(filled, lambda c: log.heads(c, users), "notifier_inboxes_pkey")
 
 
 def test_what_is_due_is_found_among_what_waits(filled: Database) -> None:
@@ -251,7 +282,7 @@ def test_what_is_due_is_found_among_what_waits(filled: Database) -> None:
         lambda c: dispatch.due_numbers(c, limit=100, now=LATER),
         lambda c: dispatch.waiting(c, now=LATER),
     ):
-        assert_indexed(filled, work, "ix_notifications_waiting")
+        assert_indexed(filled, work, "notifier_notifications_waiting_idx")
 
 
 def test_a_batch_is_taken_by_its_index_when_one_plan_serves_all_parameters(filled: Database) -> None:
@@ -263,14 +294,14 @@ def test_a_batch_is_taken_by_its_index_when_one_plan_serves_all_parameters(fille
         connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
         connection.exec_driver_sql(f"PREPARE take AS {text}")
         rows = connection.exec_driver_sql("EXPLAIN EXECUTE take(now(), 100)").scalars()
-        assert "ix_notifications_waiting" in "".join(rows)
+        assert "notifier_notifications_waiting_idx" in "".join(rows)
         connection.exec_driver_sql("DEALLOCATE take")
 
 
 def test_a_batch_is_taken_in_its_order_without_a_sort(filled: Database) -> None:
     found = plans(filled, lambda c: dispatch.dispatch_batch(c, limit=100, now=LATER))
     taking = found[0]
-    assert "ix_notifications_waiting" in taking.indexes
+    assert "notifier_notifications_waiting_idx" in taking.indexes
     assert not taking.sorts
     assert not any(plan.scans & SCANNED for plan in found)
 
@@ -281,13 +312,15 @@ def test_an_ack_updates_what_it_covers_alone(filled: Database) -> None:
         Ack(BUSY, "phone", 10_001, 10_000, 10_100, 10_150),
         Ack("user-7", "phone", 1, 0, 0, EACH),
     ):
-        assert_indexed(filled, lambda c, a=ack: devices.deliver(c, [a], now=LATER), "pk_deliveries")
+        assert_indexed(
+            filled, lambda c, a=ack: devices.deliver(c, [a], now=LATER), "notifier_deliveries_pkey"
+        )
 
 
 def test_the_acks_of_many_sockets_are_one_statement_that_looks_up_each_entry(filled: Database) -> None:
     acks = [Ack(f"user-{n}", "phone", 1, 0, EACH - 3, EACH) for n in range(1, 501)]
     assert len(plans(filled, lambda c: devices.deliver(c, acks, now=LATER))) == 1
-    assert_indexed(filled, lambda c: devices.deliver(c, acks, now=LATER), "pk_deliveries")
+    assert_indexed(filled, lambda c: devices.deliver(c, acks, now=LATER), "notifier_deliveries_pkey")
 
 
 def test_entries_to_change_are_looked_up(filled: Database) -> None:
@@ -296,7 +329,7 @@ def test_entries_to_change_are_looked_up(filled: Database) -> None:
     assert_indexed(
         filled,
         lambda c: inbox.change(c, BUSY, READ, ids, now=LATER),
-        "uq_deliveries_notification_id_user_id",
+        "notifier_deliveries_notification_id_user_id_key",
     )
 
 
@@ -304,8 +337,8 @@ def test_a_watermark_looks_at_what_is_left_unread_alone(filled: Database) -> Non
     assert_indexed(
         filled,
         lambda c: inbox.read_through(c, BUSY, LONG - 10, now=LATER),
-        "ix_deliveries_unread",
-        "ix_deliveries_kept_unread",
+        "notifier_deliveries_unread_idx",
+        "notifier_deliveries_kept_unread_idx",
     )
 
 
@@ -315,14 +348,16 @@ def test_a_notifications_status_is_counted_along_its_recipients(filled: Database
     assert_indexed(
         filled,
         lambda c: status.status(c, item.id),
-        "uq_notifications_id",
-        "uq_deliveries_notification_id_user_id",
+        "notifier_notifications_id_key",
+        "notifier_deliveries_notification_id_user_id_key",
     )
 
 
 def test_what_waits_and_what_is_dead_is_counted_by_itself(filled: Database) -> None:
-    assert_indexed(filled, status.backlog, "ix_notifications_waiting", "ix_notifications_dead")
-    assert_indexed(filled, status.dead, "ix_notifications_dead")
+    assert_indexed(
+        filled, status.backlog, "notifier_notifications_waiting_idx", "notifier_notifications_dead_idx"
+    )
+    assert_indexed(filled, status.dead, "notifier_notifications_dead_idx")
 
 
 def test_a_report_of_some_days_reads_those_days_alone(filled: Database) -> None:
@@ -331,7 +366,10 @@ def test_a_report_of_some_days_reads_those_days_alone(filled: Database) -> None:
     (plan,) = plans(filled, lambda c: reports.daily(c, day, day))
     if filled.engine.dialect.name == "sqlite":
         assert not plan.scans & SCANNED
-        assert {"ix_notifications_accepted_at", "sqlite_autoindex_deliveries_2"} <= plan.indexes
+        assert {
+            "notifier_notifications_accepted_at_idx",
+            "sqlite_autoindex_notifier_deliveries_2",
+        } <= plan.indexes
 
 
 def test_a_page_of_the_notifications_report_is_read_from_its_end(filled: Database) -> None:
@@ -344,7 +382,7 @@ def test_a_page_of_the_notifications_report_is_read_from_its_end(filled: Databas
     ):
         (plan,) = plans(filled, work)
         assert not plan.scans & SCANNED
-        assert "ix_notifications_accepted_at" in plan.indexes
+        assert "notifier_notifications_accepted_at_idx" in plan.indexes
 
 
 def test_what_one_user_or_notification_got_is_looked_up(filled: Database) -> None:
@@ -352,7 +390,8 @@ def test_what_one_user_or_notification_got_is_looked_up(filled: Database) -> Non
         (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
     for where in ("user_id = 'user-7'", f"notification_id = '{item.id}'"):
         (plan,) = plans(
-            filled, lambda c, w=where: c.exec_driver_sql(f"SELECT * FROM report_deliveries WHERE {w}")
+            filled,
+            lambda c, w=where: c.exec_driver_sql(f"SELECT * FROM notifier_report_deliveries WHERE {w}"),
         )
         assert not plan.scans & SCANNED, plan
 
@@ -366,21 +405,23 @@ def test_a_purge_looks_at_the_beginning_of_logs_alone(filled: Database) -> None:
 def test_a_story_looks_up_the_sockets_of_its_user(filled: Database) -> None:
     with filled.read() as connection:
         (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
-    found = plans(filled, lambda c: story.story(c, item.id, BUSY, now=LATER))
+    found = plans(filled, lambda c: timeline.story(c, item.id, BUSY, now=LATER))
     assert not {scan for plan in found for scan in plan.scans & SCANNED}
     around = plans(filled, lambda c: sockets.around(c, "user-7", START, LATER, limit=50))
-    assert "ix_sockets_user_id_opened_at" in around[0].indexes
+    assert "notifier_sockets_user_id_opened_at_idx" in around[0].indexes
 
 
 def test_what_is_open_now_is_found_among_what_is_not_closed(filled: Database) -> None:
     found = plans(filled, lambda c: sockets.present(c, now=LATER))
     assert not {scan for plan in found for scan in plan.scans & SCANNED}
-    assert "ix_sockets_open" in {index for plan in found for index in plan.indexes}
+    assert "notifier_sockets_open_idx" in {index for plan in found for index in plan.indexes}
 
 
 def test_marks_and_ends_are_looked_up(filled: Database) -> None:
     with filled.read() as connection:
         ids = [item.id for item in log.page(connection, BUSY, Status.ALL, 200, None)[0]]
-    assert_indexed(filled, lambda c: dispatch.published(c, dict.fromkeys(ids, LATER)), "uq_notifications_id")
+    assert_indexed(
+        filled, lambda c: dispatch.published(c, dict.fromkeys(ids, LATER)), "notifier_notifications_id_key"
+    )
     ended = [Ended(f"socket-{number}", LATER, 1001, 1) for number in range(1, 201)]
-    assert_indexed(filled, lambda c: sockets.write(c, [], ended), "pk_sockets")
+    assert_indexed(filled, lambda c: sockets.write(c, [], ended), "notifier_sockets_pkey")

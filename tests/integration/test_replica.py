@@ -21,9 +21,11 @@ def test_reports_and_the_audit_need_only_to_read(tmp_path: Path) -> None:
         write_past(url)
         with PrivateReplica(primary) as replica:
             assert execute(replica.admin_url, "SELECT pg_is_in_recovery()") == [(True,)]
-            execute(url, "UPDATE notifications SET error = 'later' WHERE error IS NOT NULL")
+            execute(url, "UPDATE notifier_notifications SET error = 'later' WHERE error IS NOT NULL")
             until(
-                lambda: execute(replica.url("live"), "SELECT 1 FROM notifications WHERE error = 'later'"),
+                lambda: execute(
+                    replica.url("live"), "SELECT 1 FROM notifier_notifications WHERE error = 'later'"
+                ),
                 20,
                 "the replica follows",
             )

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from models.engine import Database
 from models.store import devices, failures
 from models.store.devices import Ack
 from models.tables import devices as devices_table
+from notifier.outbox.engine import Database
 from tests.harness.world import World
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reporting.md"
@@ -117,11 +117,20 @@ def test_each_query_runs_as_it_stands(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["report_deliveries", "report_daily", "report_notifications", "report_devices"]
+    "name",
+    [
+        "notifier_report_deliveries",
+        "notifier_report_daily",
+        "notifier_report_notifications",
+        "notifier_report_devices",
+    ],
 )
 def test_the_page_names_every_column(sqlite_database: Database, name: str) -> None:
     section = (
-        PAGE.read_text().partition(f"`{name}`: a row")[2].partition("\n`report_")[0].partition("\n## ")[0]
+        PAGE.read_text()
+        .partition(f"`{name}`: a row")[2]
+        .partition("\n`notifier_report_")[0]
+        .partition("\n## ")[0]
     )
     with sqlite_database.read() as connection:
         columns = connection.execute(sa.text(f"SELECT * FROM {name}")).keys()

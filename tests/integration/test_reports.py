@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from bench.million import Shop, fill
-from models.closing import close_days
-from models.engine import Database
 from models.store import devices, reports
 from models.store.devices import Ack, Joined
-from models.types import now
-from notifier.log import ARCHIVED, READ, UNREAD
+from notifier.core.log import ARCHIVED, READ, UNREAD
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now
 from tests.harness.raw_counts import Copy, Raw, daily, differences, view
 from tests.harness.world import World, alert, empty
+from usecases.rollup import roll_up_days
 
 USERS = ("u1", "u2", "a/b")
 users = st.sampled_from(USERS)
@@ -113,7 +113,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def days_are_closed(self) -> None:
-        close_days(self.database, rest=lambda _: None)
+        roll_up_days(self.database, rest=lambda _: None)
         self.check()
 
     def teardown(self) -> None:
@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
     def check(self) -> None:
         with self.database.read() as connection:
             assert list(differences(connection, self.gone)) == []
-        assert self.world.misfits() == []
+        assert self.world.violations() == []
 
     def raw(self) -> Raw:
         with self.database.read() as connection:
@@ -146,17 +146,22 @@ def test_a_generated_shop_is_accounted_for_and_reported(database: Database) -> N
     """
     size = int(os.environ.get("NOTIFIER_DELIVERIES", "4000"))
     fill(database, Shop(size, days=60, users=max(1_200, size // 50), seed=5))
-    assert World(database).misfits() == []
+    assert World(database).violations() == []
     with database.read() as connection:
         assert list(differences(connection)) == []
-    close_days(database, rest=lambda _: None)
+    roll_up_days(database, rest=lambda _: None)
     with database.read() as connection:
         assert list(differences(connection)) == []
 
 
 def test_nothing_is_reported_of_nothing(database: Database) -> None:
     with database.read() as connection:
-        for name in ("report_deliveries", "report_daily", "report_notifications", "report_devices"):
+        for name in (
+            "notifier_report_deliveries",
+            "notifier_report_daily",
+            "notifier_report_notifications",
+            "notifier_report_devices",
+        ):
             assert view(connection, name) == set()
 
 

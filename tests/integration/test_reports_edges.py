@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
-from models.engine import Database, make_engine
+from cli.main import main
 from models.store import devices
 from models.store.devices import Joined
-from models.types import now
 from notifier import send
-from notifier.cli import main
+from notifier.outbox.engine import Database, make_engine
+from notifier.outbox.types import now
 from tests.harness.world import World, real_time_world, settings
 from web.app import create_app
 
@@ -207,14 +207,14 @@ def test_purge_says_what_went(world: World, run: Run) -> None:
     ):
         with world.database.write() as connection:
             moment = sa.bindparam("old", old, type_=world_type())
-            connection.execute(sa.text(f"UPDATE {table} SET {column} = :old").bindparams(moment))
+            connection.execute(sa.text(f"UPDATE notifier_{table} SET {column} = :old").bindparams(moment))
     done = run("purge", "--older-than", "90d")
     assert (done.exit_code, done.stdout) == (0, "entries=6 notifications=3\n")
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def world_type() -> Any:
-    from models.types import UtcDateTime
+    from notifier.outbox.types import UtcDateTime
 
     return UtcDateTime()
 
@@ -275,11 +275,16 @@ def test_the_role_sees_the_four_views_and_nothing_else(
                 sa.text("SELECT has_table_privilege(:name, :right)"), {"name": name, "right": right}
             )
         }
-        assert allowed == {"report_daily", "report_deliveries", "report_devices", "report_notifications"}
+        assert allowed == {
+            "notifier_report_daily",
+            "notifier_report_deliveries",
+            "notifier_report_devices",
+            "notifier_report_notifications",
+        }
         for name in allowed:
             connection.exec_driver_sql(f"SELECT * FROM {name}")
         with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
-            connection.exec_driver_sql("SELECT * FROM notifications")
+            connection.exec_driver_sql("SELECT * FROM notifier_notifications")
     engine.dispose()
 
 

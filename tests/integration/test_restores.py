@@ -12,8 +12,8 @@ from models.store import devices, restores
 from models.store.devices import Joined
 from models.tables import devices as devices_table
 from models.tables import metadata
-from notifier.errors import InvalidInput
-from notifier.log import READ, Entry
+from notifier.core.errors import InvalidInput
+from notifier.core.log import READ, Entry
 from tests.harness.world import World
 
 USER, OTHER, STRANGER = "u1", "u2", "nobody yet"
@@ -58,7 +58,7 @@ def test_a_log_says_the_same_and_only_its_seqs_have_moved(world: World) -> None:
         assert (now.head, now.unread, now.badges) == (base, at.unread, at.badges)
         assert now.window is not None
         assert [item.id for item in now.window] == [item.id for item in at.window or ()]
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_whoever_stands_in_the_lost_history_starts_afresh_whatever_has_come_since(world: World) -> None:
@@ -79,7 +79,7 @@ def test_what_comes_next_follows_without_a_hole(world: World) -> None:
     world.read(USER, *ids)
     assert [entry.seq for entry in world.log(USER, base)] == [base + 1, base + 2, base + 3]
     assert world.read_through(USER, base + 3).seq == base + 4
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_a_user_whom_the_backup_does_not_know_starts_there_too(world: World) -> None:
@@ -93,7 +93,7 @@ def test_a_user_whom_the_backup_does_not_know_starts_there_too(world: World) -> 
     assert world.snapshot(STRANGER, 5).reset
     assert [entry.seq for entry in world.snapshot(STRANGER, base).log or ()] == [base + 1, base + 2]
     world.read_through(STRANGER, base + 2)
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_the_same_backup_restored_again_stands_beyond_the_first_time(world: World) -> None:
@@ -102,7 +102,7 @@ def test_the_same_backup_restored_again_stands_beyond_the_first_time(world: Worl
     world.arrive(USER, 50)
     reached = world.head(USER)[0]
     later = World(world.database, world.now + timedelta(seconds=1))
-    world.database.run(lambda c: c.execute(sa.text("DELETE FROM restores")))  # as the backup has it
+    world.database.run(lambda c: c.execute(sa.text("DELETE FROM notifier_restores")))  # as the backup has it
     assert restored(later) > reached
     assert later.snapshot(USER, reached).reset
 
@@ -114,7 +114,7 @@ def test_twice_moves_them_twice(world: World) -> None:
     world.arrive(STRANGER)
     assert world.head(USER)[0] == second
     assert world.head(STRANGER)[0] == second + 1
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_a_purged_log_stays_purged_and_can_be_purged_on(world: World) -> None:
@@ -125,9 +125,9 @@ def test_a_purged_log_stays_purged_and_can_be_purged_on(world: World) -> None:
     assert world.snapshot(USER, 3).reset == "purged"
     base = restored(world)
     assert [entry.seq for entry in world.log(USER)] == [*range(base - 3, base + 1)]
-    assert world.misfits() == []
+    assert world.violations() == []
     assert world.purge(world.tick()) > 0
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_a_device_is_as_far_behind_as_before(world: World) -> None:
@@ -145,7 +145,7 @@ def test_a_clock_that_went_back_is_refused(world: World) -> None:
     world.now -= timedelta(hours=1)
     with pytest.raises(InvalidInput, match="clock"):
         restored(world)
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_every_column_that_holds_a_seq_moves() -> None:

@@ -8,21 +8,21 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from models import retention
 from models.store import devices, failures, purge, reports, sockets, status
 from models.store.devices import Ack
 from models.store.sockets import Opened
 from models.tables import badges, deliveries, notifications, read_marks, report_history
 from models.tables import sockets as sockets_table
-from notifier.errors import IdempotencyMismatch
-from notifier.log import READ, WINDOW
+from notifier.core.errors import IdempotencyMismatch
+from notifier.core.log import READ, WINDOW
 from tests.harness.world import World, alert
+from usecases import retention
 
 DAYS = 90 * 24 * 3600.0
 
 
 def settle(world: World) -> None:
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def later(world: World, rows: int = 500) -> Callable[[], int]:
@@ -127,7 +127,10 @@ def test_a_notification_goes_with_its_last_delivery_and_counts_to_the_end(world:
     world.read("u1", id)
     clear = later(world)
     # u2's log cannot go: its first entry is made young again.
-    world.sql("UPDATE deliveries SET persisted_at = :now WHERE user_id = 'u2'", now=world.now.isoformat(" "))
+    world.sql(
+        "UPDATE notifier_deliveries SET persisted_at = :now WHERE user_id = 'u2'",
+        now=world.now.isoformat(" "),
+    )
     clear()
     assert world.count(deliveries) == 1
     with world.database.read() as connection:
@@ -220,9 +223,9 @@ def test_what_two_purges_at_once_left_is_swept(world: World) -> None:
     world.dispatch()
     clear = later(world)
     clear_rows = (
-        "DELETE FROM deliveries",
-        "UPDATE inboxes SET purged_seq = 1, unread = 0",
-        "UPDATE notifications SET purged = 2",
+        "DELETE FROM notifier_deliveries",
+        "UPDATE notifier_inboxes SET purged_seq = 1, unread = 0",
+        "UPDATE notifier_notifications SET purged = 2",
     )
     for statement in clear_rows:
         world.sql(statement)

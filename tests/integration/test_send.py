@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import notifier
-from models.engine import Database, make_engine
 from models.tables import notifications
 from notifier import Alert, InvalidInput, send_notification, update_badge
 from notifier import send as send_module
-from notifier.draft import draft
-from notifier.errors import DatabaseUnavailable, IdempotencyMismatch
+from notifier.core.draft import draft
+from notifier.core.errors import DatabaseUnavailable, IdempotencyMismatch
+from notifier.outbox.engine import Database, make_engine
 from notifier.send import Sender
 from tests.harness.waiting import free_port
 from tests.harness.world import World, alert
@@ -33,7 +33,7 @@ class FakeRinger:
     rung: list[str] = field(default_factory=list)
     bulk: list[str] = field(default_factory=list)
 
-    def ring(self, id: str, *, bulk: bool = False) -> None:
+    def wake(self, id: str, *, bulk: bool = False) -> None:
         with self.database.read() as connection:
             seen = connection.scalar(sa.select(sa.func.count()).where(notifications.c.id == id))
         assert seen == 1, "rung for before it was committed"
@@ -41,11 +41,11 @@ class FakeRinger:
 
 
 @pytest.fixture
-def ringer(database: Database) -> Iterator[FakeRinger]:
-    """The process's sender uses the test's database and this ringer."""
-    ringer = FakeRinger(database)
-    send_module.use(Sender(database, ringer))
-    yield ringer
+def waker(database: Database) -> Iterator[FakeRinger]:
+    """The process's sender uses the test's database and this waker."""
+    waker = FakeRinger(database)
+    send_module.use(Sender(database, waker))
+    yield waker
     send_module.use(None)
 
 
@@ -74,70 +74,70 @@ def stored(world: World) -> set[str]:
 # ---------------------------------------------------------------------- alone
 
 
-def test_it_is_durable_and_rung_for_when_it_returns(world: World, ringer: FakeRinger) -> None:
+def test_it_is_durable_and_rung_for_when_it_returns(world: World, waker: FakeRinger) -> None:
     id = send_notification("u1", ALERT)
     row = world.notification(id)
-    assert (row.state, row.audience, row.sender) == ("accepted", ["u1"], "system")
+    assert (row.state, row.recipient, row.audience, row.sender) == ("accepted", "u1", None, "system")
     assert row.data == {"title": "Order Shipped", "message": "m", "type": "success"}
-    assert ringer.rung == [id]
+    assert waker.rung == [id]
 
 
-def test_a_mapping_is_an_alert_unless_its_event_is_named(world: World, ringer: FakeRinger) -> None:
+def test_a_mapping_is_an_alert_unless_its_event_is_named(world: World, waker: FakeRinger) -> None:
     assert world.notification(send_notification("u1", alert())).event == "alert"
     badge = send_notification("u1", {"type": "tasks", "count": 1}, event="badge")
     assert world.notification(badge).event == "badge"
 
 
-def test_many_recipients_are_one_notification(world: World, ringer: FakeRinger) -> None:
+def test_many_recipients_are_one_notification(world: World, waker: FakeRinger) -> None:
     id = send_notification(["u1", "u2", "u1"], ALERT, sender="shop")
     assert (world.notification(id).audience, world.notification(id).sender) == (["u1", "u2"], "shop")
 
 
-def test_a_large_audience_is_rung_for_in_its_own_lane(ringer: FakeRinger) -> None:
+def test_a_large_audience_is_rung_for_in_its_own_lane(waker: FakeRinger) -> None:
     id = send_notification([f"u{n}" for n in range(101)], ALERT)
-    assert (ringer.rung, ringer.bulk) == ([], [id])
+    assert (waker.rung, waker.bulk) == ([], [id])
 
 
-def test_a_badge_is_set_by_its_own_call(world: World, ringer: FakeRinger) -> None:
+def test_a_badge_is_set_by_its_own_call(world: World, waker: FakeRinger) -> None:
     id = update_badge("u1", "messages", 3)
     world.dispatch()
     assert world.snapshot("u1").badges == {"messages": 3}
-    assert ringer.rung == [id]
+    assert waker.rung == [id]
 
 
-def test_a_replayed_one_is_not_rung_for_again(world: World, ringer: FakeRinger) -> None:
+def test_a_replayed_one_is_not_rung_for_again(world: World, waker: FakeRinger) -> None:
     first = send_notification("u1", ALERT, idempotency_key="k")
     assert send_notification("u1", ALERT, idempotency_key="k") == first
     assert send_notification("u1", ALERT, id=ID) == send_notification("u1", ALERT, id=ID) == ID
-    assert ringer.rung == [first, ID]
+    assert waker.rung == [first, ID]
     with pytest.raises(IdempotencyMismatch):
         send_notification("u2", ALERT, idempotency_key="k")
 
 
 @pytest.mark.parametrize("to", ["", "a\n", [], ["a", ""], ["x" * 129]])
-def test_wrong_input_stores_nothing(world: World, ringer: FakeRinger, to: object) -> None:
+def test_wrong_input_stores_nothing(world: World, waker: FakeRinger, to: object) -> None:
     with pytest.raises(InvalidInput):
         send_notification(to, ALERT)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         update_badge("u1", "messages", -1)
     assert stored(world) == set()
-    assert ringer.rung == []
+    assert waker.rung == []
 
 
 # ---------------------------------------------------------------------- in the caller's transaction
 
 
-def test_it_is_in_the_callers_commit(world: World, ringer: FakeRinger, session: Session) -> None:
+def test_it_is_in_the_callers_commit(world: World, waker: FakeRinger, session: Session) -> None:
     order(session, 7)
     id = send_notification("u1", ALERT, session=session)
-    assert ringer.rung == []
+    assert waker.rung == []
     session.commit()
     assert stored(world) == {id}
-    assert ringer.rung == [id]
+    assert waker.rung == [id]
 
 
 def test_nobody_else_sees_it_before_the_commit(
-    database: Database, world: World, ringer: FakeRinger, session: Session
+    database: Database, world: World, waker: FakeRinger, session: Session
 ) -> None:
     send_notification("u1", ALERT, session=session)
     assert stored(world) == set()
@@ -145,27 +145,27 @@ def test_nobody_else_sees_it_before_the_commit(
     assert len(world.dispatch()) == 1
 
 
-def test_it_is_gone_with_the_rollback(world: World, ringer: FakeRinger, session: Session) -> None:
+def test_it_is_gone_with_the_rollback(world: World, waker: FakeRinger, session: Session) -> None:
     send_notification("u1", ALERT, session=session)
     session.rollback()
     order(session, 8)
     session.commit()
     assert stored(world) == set()
-    assert ringer.rung == []
+    assert waker.rung == []
 
 
 def test_it_is_gone_when_the_session_is_closed_without_a_commit(
-    world: World, ringer: FakeRinger, session: Session
+    world: World, waker: FakeRinger, session: Session
 ) -> None:
     send_notification("u1", ALERT, session=session)
     session.close()
     order(session, 8)
     session.commit()
     assert stored(world) == set()
-    assert ringer.rung == []
+    assert waker.rung == []
 
 
-def test_a_commit_that_fails_rings_for_nothing(world: World, ringer: FakeRinger, session: Session) -> None:
+def test_a_commit_that_fails_rings_for_nothing(world: World, waker: FakeRinger, session: Session) -> None:
     order(session, 7)
     session.commit()
     send_notification("u1", ALERT, session=session)
@@ -173,25 +173,25 @@ def test_a_commit_that_fails_rings_for_nothing(world: World, ringer: FakeRinger,
         order(session, 7)
     session.rollback()
     assert stored(world) == set()
-    assert ringer.rung == []
+    assert waker.rung == []
 
 
 def test_a_released_savepoint_waits_for_the_outer_commit(
-    world: World, ringer: FakeRinger, session: Session
+    world: World, waker: FakeRinger, session: Session
 ) -> None:
     first = send_notification("u1", ALERT, session=session)
     with session.begin_nested():
         second = send_notification("u1", ALERT, session=session)
         with session.begin_nested():
             third = send_notification("u1", ALERT, session=session)
-    assert ringer.rung == []
+    assert waker.rung == []
     session.commit()
     assert stored(world) == {first, second, third}
-    assert sorted(ringer.rung) == sorted([first, second, third])
+    assert sorted(waker.rung) == sorted([first, second, third])
 
 
 def test_a_savepoint_rolled_back_takes_only_its_own(
-    world: World, ringer: FakeRinger, session: Session
+    world: World, waker: FakeRinger, session: Session
 ) -> None:
     first = send_notification("u1", ALERT, session=session)
     savepoint = session.begin_nested()
@@ -200,11 +200,11 @@ def test_a_savepoint_rolled_back_takes_only_its_own(
     last = send_notification("u1", ALERT, session=session)
     session.commit()
     assert stored(world) == {first, last}
-    assert sorted(ringer.rung) == sorted([first, last])
+    assert sorted(waker.rung) == sorted([first, last])
 
 
 def test_a_released_savepoint_inside_one_rolled_back_is_gone_too(
-    world: World, ringer: FakeRinger, session: Session
+    world: World, waker: FakeRinger, session: Session
 ) -> None:
     outer = session.begin_nested()
     with session.begin_nested():
@@ -213,22 +213,22 @@ def test_a_released_savepoint_inside_one_rolled_back_is_gone_too(
     kept = send_notification("u1", ALERT, session=session)
     session.commit()
     assert stored(world) == {kept}
-    assert ringer.rung == [kept]
+    assert waker.rung == [kept]
 
 
 def test_a_released_savepoint_is_gone_with_the_outer_rollback(
-    world: World, ringer: FakeRinger, session: Session
+    world: World, waker: FakeRinger, session: Session
 ) -> None:
     with session.begin_nested():
         send_notification("u1", ALERT, session=session)
     session.rollback()
     session.commit()
     assert stored(world) == set()
-    assert ringer.rung == []
+    assert waker.rung == []
 
 
 def test_a_session_is_used_for_one_transaction_after_the_other(
-    world: World, ringer: FakeRinger, session: Session
+    world: World, waker: FakeRinger, session: Session
 ) -> None:
     ids = []
     for _ in range(3):
@@ -237,29 +237,29 @@ def test_a_session_is_used_for_one_transaction_after_the_other(
         send_notification("u1", ALERT, session=session)
         session.rollback()
     assert stored(world) == set(ids)
-    assert ringer.rung == ids
+    assert waker.rung == ids
 
 
-def test_a_scoped_session_is_joined_too(world: World, ringer: FakeRinger, database: Database) -> None:
+def test_a_scoped_session_is_joined_too(world: World, waker: FakeRinger, database: Database) -> None:
     registry = scoped_session(sessionmaker(database.engine))
     id = send_notification("u1", ALERT, session=registry)
-    assert ringer.rung == []
+    assert waker.rung == []
     registry.commit()
-    assert (stored(world), ringer.rung) == ({id}, [id])
+    assert (stored(world), waker.rung) == ({id}, [id])
     registry.remove()
 
 
-def test_a_badge_joins_as_well(world: World, ringer: FakeRinger, session: Session) -> None:
+def test_a_badge_joins_as_well(world: World, waker: FakeRinger, session: Session) -> None:
     id = update_badge("u1", "tasks", 1, session=session)
     session.rollback()
     assert stored(world) == set()
     id = update_badge("u1", "tasks", 1, session=session)
     session.commit()
-    assert (stored(world), ringer.rung) == ({id}, [id])
+    assert (stored(world), waker.rung) == ({id}, [id])
 
 
 def test_a_mismatch_leaves_the_callers_transaction_usable(
-    world: World, ringer: FakeRinger, session: Session
+    world: World, waker: FakeRinger, session: Session
 ) -> None:
     send_notification("u1", ALERT, id=ID)
     order(session, 7)
@@ -273,10 +273,10 @@ def test_a_mismatch_leaves_the_callers_transaction_usable(
 def test_a_ringer_that_fails_does_not_undo_the_callers_commit(
     world: World, database: Database, session: Session
 ) -> None:
-    """`Ringer.ring` never fails; this pins down what a commit means if another one does."""
+    """`Waker.ring` never fails; this pins down what a commit means if another one does."""
 
     class Broken:
-        def ring(self, id: str, *, bulk: bool = False) -> None:
+        def wake(self, id: str, *, bulk: bool = False) -> None:
             raise RuntimeError("broken bell")
 
     sender = Sender(database, Broken())
@@ -294,7 +294,7 @@ def nowhere(tmp_path: object) -> Iterator[Sender]:
     """A sender whose database does not answer."""
 
     class Silent:
-        def ring(self, id: str, *, bulk: bool = False) -> None:
+        def wake(self, id: str, *, bulk: bool = False) -> None:
             raise AssertionError("rung for what was not stored")
 
     database = Database(make_engine(f"postgresql+psycopg://127.0.0.1:{free_port()}/none"))
@@ -319,11 +319,11 @@ def test_a_database_that_takes_connections_and_says_nothing_is_given_up() -> Non
 def test_a_locked_sqlite_file_is_a_database_that_is_away(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.engine.BUSY_TIMEOUT", 0.05)
+    monkeypatch.setattr("notifier.outbox.engine.BUSY_TIMEOUT", 0.05)
     other = Database(make_engine(str(sqlite_database.engine.url)))
 
     class Silent:
-        def ring(self, id: str, *, bulk: bool = False) -> None: ...
+        def wake(self, id: str, *, bulk: bool = False) -> None: ...
 
     with sqlite_database.write(), pytest.raises(DatabaseUnavailable):
         Sender(other, Silent()).send(draft(user_id="u1", data=ALERT))
@@ -334,7 +334,7 @@ def test_a_locked_sqlite_file_is_a_database_that_is_away(
 def test_a_pool_without_a_free_connection_is_a_database_that_is_away(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.engine.POOL_TIMEOUT", 0.05)
+    monkeypatch.setattr("notifier.outbox.engine.POOL_TIMEOUT", 0.05)
     narrow = Database(make_engine(str(sqlite_database.engine.url), pool_size=1))
     with narrow.read(), narrow.read(), pytest.raises(DatabaseUnavailable):
         narrow.check()

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from models.engine import Database
 from models.tables import devices
-from notifier.session import Principal
+from notifier.core.session import Principal
+from notifier.outbox.engine import Database
 from notifier.settings import Settings
 from tests.harness.world import World, real_time_world, settings
 from web.gateway.acks import Acks
-from web.gateway.connection import Connection
-from web.gateway.joins import NEAR, Joins, Wish
+from web.gateway.connection import ClientConnection
 from web.gateway.presence import Presence
-from web.gateway.wire import Gone
+from web.gateway.snapshots import NEAR, SnapshotLoader, SnapshotRequest
+from web.gateway.transport import PeerClosed
 
 USER = "u1"
 
@@ -37,7 +37,7 @@ class FakeWire:
             yield self.says.pop(0)
 
     def wait(self, seconds: float) -> None:
-        raise Gone("left")
+        raise PeerClosed("left")
 
     def send(self, frames: Sequence[bytes]) -> None:
         self.hears += [json.loads(frame) for frame in frames]
@@ -76,10 +76,10 @@ class FakeGateway:
     settings: Settings = field(default_factory=settings)
     hub: FakeHub = field(default_factory=FakeHub)
     tokens: FakeTokens = field(default_factory=FakeTokens)
-    joins: Joins = field(init=False)
+    joins: SnapshotLoader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.joins = Joins(self.database)
+        self.snapshots = SnapshotLoader(self.database)
 
 
 @pytest.fixture
@@ -93,11 +93,11 @@ def world(database: Database) -> World:
     return real_time_world(database)
 
 
-def visit(gateway: FakeGateway, after: int | None, *says: dict[str, Any]) -> list[str]:
+def slot(gateway: FakeGateway, after: int | None, *says: dict[str, Any]) -> list[str]:
     """A device says hello and more, leaves, and the acks are flushed; returns the ops it heard."""
     hello = {"op": "hello", "token": USER, "after": after, "device": "phone"}
     wire = FakeWire([json.dumps(frame) for frame in (hello, *says)])
-    Connection(gateway, wire, "a browser").run()  # type: ignore[arg-type]
+    ClientConnection(gateway, wire, "a browser").run()  # type: ignore[arg-type]
     gateway.acks.flush()
     return [frame["op"] for frame in wire.hears]
 
@@ -109,27 +109,27 @@ def sent_seq(world: World) -> int | None:
 
 def test_what_a_device_was_sent_is_noted_when_it_leaves(world: World, gateway: FakeGateway) -> None:
     world.arrive(USER, 2)
-    assert visit(gateway, 0) == ["welcome", "event", "event", "live"]
+    assert slot(gateway, 0) == ["welcome", "event", "event", "live"]
     assert sent_seq(world) == 2
 
 
 def test_a_device_that_was_sent_nothing_cannot_claim_what_came_later(
     world: World, gateway: FakeGateway
 ) -> None:
-    assert visit(gateway, 0) == ["welcome", "live"]
+    assert slot(gateway, 0) == ["welcome", "live"]
     assert sent_seq(world) == 0
     world.arrive(USER, 3)
-    visit(gateway, 3)
+    slot(gateway, 3)
     assert world.delivered(USER) == []
 
 
 def test_acks_and_the_next_hello_deliver(world: World, gateway: FakeGateway) -> None:
     world.arrive(USER, 3)
-    visit(gateway, 0, {"op": "ack", "seq": 1})
+    slot(gateway, 0, {"op": "ack", "seq": 1})
     assert world.delivered(USER) == [1]
-    visit(gateway, 2)
+    slot(gateway, 2)
     assert world.delivered(USER) == [1, 2]
-    visit(gateway, None, {"op": "ack", "seq": 3})
+    slot(gateway, None, {"op": "ack", "seq": 3})
     assert world.delivered(USER) == [1, 2, 3]
 
 
@@ -137,13 +137,13 @@ def test_a_device_that_is_ahead_starts_afresh_and_delivers_nothing(
     world: World, gateway: FakeGateway
 ) -> None:
     world.arrive(USER, 2)
-    visit(gateway, 0)
-    assert visit(gateway, 9) == ["welcome", "reset", "item", "item", "live"]
+    slot(gateway, 0)
+    assert slot(gateway, 9) == ["welcome", "reset", "item", "item", "live"]
     assert world.delivered(USER) == []
 
 
-def wish(user: str, after: int | None, device: str | None = "phone", socket: str = "s") -> Wish:
-    return Wish(user, device, socket, after, False, None)
+def wish(user: str, after: int | None, device: str | None = "phone", socket: str = "s") -> SnapshotRequest:
+    return SnapshotRequest(user, device, socket, after, False, None)
 
 
 def test_hellos_that_share_their_transactions_get_what_each_alone_would(world: World) -> None:
@@ -159,7 +159,7 @@ def test_hellos_that_share_their_transactions_get_what_each_alone_would(world: W
         wish("u1", 2), wish("u1", None, "tablet"), wish("u2", 0), wish("u2", NEAR), wish("u3", 0),
         wish("u3", 99), wish("nobody", None), wish("nobody", 0), wish("u1", 5, None),
     ]  # fmt: skip
-    joins = Joins(world.database)
+    joins = SnapshotLoader(world.database)
     together = joins._join(wishes)
     alone = [world.snapshot(one.user_id, one.after) for one in wishes]
     assert together[2] is None, "too far behind to be answered with the others"
@@ -175,8 +175,8 @@ def test_two_sockets_of_one_device_in_one_group_come_one_after_the_other(
     world: World, gateway: FakeGateway
 ) -> None:
     world.arrive(USER, 4)
-    visit(gateway, 0)
-    Joins(world.database)._join([wish(USER, 2, socket="first"), wish(USER, 4, socket="second")])
+    slot(gateway, 0)
+    SnapshotLoader(world.database)._join([wish(USER, 2, socket="first"), wish(USER, 4, socket="second")])
     assert world.delivered(USER) == [1, 2, 3, 4]
     row = world.one(sa.select(devices))
     assert (row.socket, row.acked_seq, row.log_from) == ("second", 4, 4)

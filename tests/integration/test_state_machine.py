@@ -21,16 +21,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from models.engine import Database, make_engine
 from models.store import devices, log
 from models.store.devices import Ack, Closed, Joined
 from models.store.inbox import Changed
 from models.store.log import READ_AT
 from models.tables import deliveries, metadata
-from notifier import frames
-from notifier.effects import Acked, Change, Effect, Fetch, Join, Send
-from notifier.log import ARCHIVED, READ, UNREAD, Snapshot
-from notifier.session import Phase, Principal, Session
+from notifier.core import frames
+from notifier.core.effects import Acked, Change, Effect, Fetch, Join, Send
+from notifier.core.log import ARCHIVED, READ, UNREAD, Snapshot
+from notifier.core.session import Phase, Principal, Session
+from notifier.outbox.engine import Database, make_engine
 from tests.harness.oracle import Client, Oracle
 from tests.harness.world import World, empty
 
@@ -393,7 +393,7 @@ class Machine(RuleBasedStateMachine):
             client.agrees()
         for user, oracle in self.oracles.items():
             self.store_agrees(user, oracle)
-        assert self.world.misfits() == []
+        assert self.world.violations() == []
 
     def settle(self) -> None:
         """Everything that waits goes on until nothing does; what the broker still carries is lost."""
@@ -447,8 +447,8 @@ class Machine(RuleBasedStateMachine):
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits so small that a short history runs over them."""
     monkeypatch.setattr("models.store.log.WINDOW", WINDOW)
-    monkeypatch.setattr("notifier.log.MAX_BEHIND", MAX_BEHIND)
-    monkeypatch.setattr("notifier.session.BUFFER_EVENTS", BUFFER)
+    monkeypatch.setattr("notifier.core.log.MAX_BEHIND", MAX_BEHIND)
+    monkeypatch.setattr("notifier.core.session.BUFFER_EVENTS", BUFFER)
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def test_a_dead_bulk_one_that_reached_some_can_be_replayed_but_not_dropped(world
     assert world.database.run(lambda c: status.replay(c, id))
     world.chunk(id, 100)
     assert counts(world, id) == ("dispatched", 150, 0, 0)
-    assert world.misfits() == []
+    assert world.violations() == []
 
 
 def test_the_backlog_counts_what_waits_and_what_is_dead(world: World) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from models.store.devices import Ack, Closed
-from notifier.errors import DatabaseUnavailable
+from notifier.core.errors import DatabaseUnavailable
 from web.gateway.acks import Acks
 from web.gateway.presence import Pending, Presence
 

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from notifier.errors import OverLimit, Unauthenticated
-from notifier.session import Principal
+from notifier.core.errors import OverLimit, Unauthenticated
+from notifier.core.session import Principal
 from web.gateway.admission import Admission, network
 
 
@@ -38,7 +38,7 @@ def test_an_address_has_so_many_sockets_and_another_is_not_touched() -> None:
     with ExitStack() as open_ones:
         for _ in range(2):
             admission.check("192.0.2.7")
-            open_ones.enter_context(admission.visit("192.0.2.7", verify))("u")
+            open_ones.enter_context(admission.slot("192.0.2.7", verify))("u")
         with pytest.raises(OverLimit) as caught:
             admission.check("192.0.2.7")
         assert (caught.value.status, caught.value.close_code) == (429, 4429)
@@ -49,7 +49,7 @@ def test_an_address_has_so_many_sockets_and_another_is_not_touched() -> None:
 
 def test_a_good_hello_makes_room_and_a_wrong_one_does_not() -> None:
     admission = Admission(per_address=100, unauthenticated=1)
-    with admission.visit("a", verify) as verified:
+    with admission.slot("a", verify) as verified:
         with pytest.raises(OverLimit):
             admission.check("b")
         with pytest.raises(Unauthenticated):
@@ -64,6 +64,6 @@ def test_a_good_hello_makes_room_and_a_wrong_one_does_not() -> None:
 
 def test_a_socket_that_fails_is_counted_out() -> None:
     admission = Admission(per_address=1, unauthenticated=1)
-    with pytest.raises(ConnectionError), admission.visit("a", verify):
+    with pytest.raises(ConnectionError), admission.slot("a", verify):
         raise ConnectionError
     admission.check("a")

@@ -9,7 +9,7 @@ import pytest
 
 from notifier.broker import Message, Publisher
 from notifier.broker.amqp_publish import BrokerRefused
-from notifier.errors import BrokerUnavailable
+from notifier.core.errors import BrokerUnavailable
 from notifier.settings import Settings
 
 ONE = [Message("ada", 1, b"{}")]

@@ -33,8 +33,8 @@ def test_whoever_declares_the_task_queue_says_the_same_type(kind: str, arguments
     from worker.app import make_app
 
     settings = Settings.load(_env_file=None, broker_url="amqp://ours:5672//", task_queue_type=kind)
-    ringer = Celery("ringer", set_as_current=False)
-    configure_celery(ringer, settings)
-    for app in (ringer, make_app(settings)):
+    waker = Celery("waker", set_as_current=False)
+    configure_celery(waker, settings)
+    for app in (waker, make_app(settings)):
         queue = app.amqp.queues[TASK_QUEUE]
         assert (queue.name, queue.durable, queue.queue_arguments or {}) == ("notifier", True, arguments)

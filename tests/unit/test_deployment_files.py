@@ -19,7 +19,7 @@ import jsonschema
 import pytest
 import yaml
 
-from notifier.cli import main
+from cli.main import main
 from notifier.settings import PREFIX, Settings
 
 REPO = Path(__file__).resolve().parents[2]
@@ -293,7 +293,7 @@ sys.meta_path.insert(0, Refuse())
         "import celery.__main__, celery.apps.worker, celery.apps.beat, celery.concurrency.solo",
         "import kombu.transport.pyamqp, kombu.transport.filesystem",
         "import alembic.command, sqlalchemy.dialects.postgresql.psycopg, psycopg",
-        "import notifier.cli, notifier.send, notifier.tail, notifier.supervise, web, examples.orders_app",
+        "import cli.main, notifier.send, cli.tail, cli.supervise, web, examples.orders_app",
         "import worker.app, worker.tasks",
     ],
 )

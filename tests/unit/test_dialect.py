@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from models.dialect import Rows
+from notifier.outbox.dialect import Rows
 
 DIALECTS = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
 

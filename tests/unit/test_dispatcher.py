@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from models.engine import Database, make_engine
 from models.store import status
 from models.tables import metadata
 from notifier.broker.message import Message
-from notifier.errors import BrokerUnavailable, DatabaseUnavailable
+from notifier.core.errors import BrokerUnavailable, DatabaseUnavailable
+from notifier.outbox.engine import Database, make_engine
 from notifier.signals import notification_dispatched
 from tests.harness.waiting import until
 from tests.harness.world import World, settings
@@ -41,7 +41,7 @@ class FakePublisher:
         with self.database.read() as connection:
             for message in messages:
                 found = connection.scalar(
-                    sa.text("SELECT count(*) FROM deliveries WHERE user_id = :user AND seq = :seq"),
+                    sa.text("SELECT count(*) FROM notifier_deliveries WHERE user_id = :user AND seq = :seq"),
                     {"user": message.user_id, "seq": message.seq},
                 )
                 if found != 1:
@@ -98,7 +98,7 @@ def worker(database: Database) -> Worker:
 
 def poison(worker: Worker, id: str) -> None:
     """Break a stored badge, so that every try to dispatch it fails."""
-    worker.world.sql("UPDATE notifications SET data = '{}' WHERE id = :id", id=id)
+    worker.world.sql("UPDATE notifier_notifications SET data = '{}' WHERE id = :id", id=id)
 
 
 # ---------------------------------------------------------------------- the drain
@@ -176,7 +176,7 @@ def test_a_poisoned_row_does_not_hold_up_its_neighbours(worker: Worker) -> None:
     assert [frame["id"] for frame in worker.publisher.frames] == [before, after]
     assert [worker.row(id).state for id in (before, bad, after)] == ["dispatched", "accepted", "dispatched"]
     assert worker.world.head("u1") == (2, 2)
-    assert worker.world.misfits() == []
+    assert worker.world.violations() == []
 
 
 def test_a_row_that_failed_keeps_its_error_and_waits_longer_each_time(worker: Worker) -> None:
@@ -211,7 +211,7 @@ def test_after_its_last_attempt_it_is_dead_and_no_longer_tried(worker: Worker) -
     assert (row.state, row.attempts, row.next_attempt_at) == ("dead", 3, None)
     with worker.world.database.read() as connection:
         assert [dead.id for dead in status.dead(connection)] == [bad]
-    assert worker.world.misfits() == []
+    assert worker.world.violations() == []
 
 
 def test_one_that_heals_goes_out_with_the_rest(worker: Worker) -> None:
@@ -219,7 +219,7 @@ def test_one_that_heals_goes_out_with_the_rest(worker: Worker) -> None:
     poison(worker, bad)
     worker.dispatcher.drain()
     data = json.dumps({"type": "tasks", "count": 1})
-    worker.world.sql("UPDATE notifications SET data = :data WHERE id = :id", data=data, id=bad)
+    worker.world.sql("UPDATE notifier_notifications SET data = :data WHERE id = :id", data=data, id=bad)
     worker.world.tick(10)
     worker.dispatcher.drain()
     row = worker.row(bad)
@@ -237,7 +237,7 @@ def test_the_wait_never_grows_over_its_limit_and_is_spread(database: Database) -
         jitter=lambda: next(spread),
     )
     bad = world.badge("u1", "tasks", 1)
-    world.sql("UPDATE notifications SET data = '{}' WHERE id = :id", id=bad)
+    world.sql("UPDATE notifier_notifications SET data = '{}' WHERE id = :id", id=bad)
     waits = []
     for _ in range(2):
         dispatcher.drain()
@@ -248,12 +248,12 @@ def test_the_wait_never_grows_over_its_limit_and_is_spread(database: Database) -
 
 def test_rows_whose_json_is_broken_fail_alone(worker: Worker) -> None:
     good, bad = worker.world.send("u1"), worker.world.send("u2")
-    worker.world.sql("UPDATE notifications SET audience = 'not json' WHERE id = :id", id=bad)
+    worker.world.sql("UPDATE notifier_notifications SET audience = 'not json' WHERE id = :id", id=bad)
     worker.dispatcher.drain()
     assert worker.row(good).state == "dispatched"
     with worker.world.database.read() as connection:
         attempts = connection.scalar(
-            sa.text("SELECT attempts FROM notifications WHERE id = :id"), {"id": bad}
+            sa.text("SELECT attempts FROM notifier_notifications WHERE id = :id"), {"id": bad}
         )
     assert attempts == 1
 
@@ -333,7 +333,7 @@ def test_a_bulk_notification_goes_out_chunk_by_chunk(database: Database) -> None
     assert worker.dispatcher.chunks(0) is False
     assert [m.user_id for m in worker.publisher.messages] == [f"u{n:03}" for n in range(250)]
     assert worker.row(id).state == "dispatched"
-    assert worker.world.misfits() == []
+    assert worker.world.violations() == []
 
 
 def test_a_chunk_is_published_while_the_next_one_is_written(database: Database) -> None:
@@ -372,7 +372,7 @@ def test_whatever_ends_the_chunks_their_last_one_is_published_first(database: Da
 
 def rows(database: Database) -> int:
     with database.read() as connection:
-        return connection.scalar(sa.text("SELECT count(*) FROM deliveries")) or 0
+        return connection.scalar(sa.text("SELECT count(*) FROM notifier_deliveries")) or 0
 
 
 def test_it_is_signalled_when_its_last_chunk_is_out(database: Database) -> None:
@@ -407,7 +407,7 @@ def test_bulk_notifications_go_out_one_after_the_other_and_those_to_some_between
     assert not worker.dispatcher.stalled()
     for user in ("u000", "u249"):
         assert [entry.id for entry in worker.world.log(user)] == sent
-    assert worker.world.misfits() == []
+    assert worker.world.violations() == []
 
 
 def test_what_was_accepted_before_a_bulk_one_goes_first_though_both_come_in_the_middle(
@@ -417,8 +417,8 @@ def test_what_was_accepted_before_a_bulk_one_goes_first_though_both_come_in_the_
     worker.world.send("somebody")
     drain, sent = worker.dispatcher.drain, []
 
-    def drained(rung_at: datetime | None = None) -> int:
-        taken = drain(rung_at)
+    def drained(woken_at: datetime | None = None) -> int:
+        taken = drain(woken_at)
         if not sent:
             sent.append(worker.world.send("u000", "u149", title="some"))
             sent.append(worker.world.send(*(f"u{n:03}" for n in range(150)), title="bulk"))
@@ -434,7 +434,7 @@ def test_what_was_accepted_before_a_bulk_one_goes_first_though_both_come_in_the_
 
 def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker) -> None:
     id = worker.world.send(*(f"u{n:03}" for n in range(150)))
-    worker.world.sql("UPDATE notifications SET audience = '{}' WHERE id = :id", id=id)
+    worker.world.sql("UPDATE notifier_notifications SET audience = '{}' WHERE id = :id", id=id)
     for attempt in (1, 2, 3):
         assert worker.dispatcher.chunks(0) is False, "nobody rings for more of it before its time"
         assert worker.row(id).attempts == attempt

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from uuid_utils import UUID
 
-from notifier.draft import check_id, check_key, draft
-from notifier.errors import IdempotencyMismatch, InvalidInput, UnknownEvent
-from notifier.events import Alert
+from notifier.core.draft import check_id, check_key, draft
+from notifier.core.errors import IdempotencyMismatch, InvalidInput, UnknownEvent
+from notifier.core.events import Alert
 
 DATA = {"title": "t", "message": "m", "type": "info"}
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"

@@ -38,8 +38,8 @@ def test_an_open_socket_keeps_no_headers(app: Flask, monkeypatch: pytest.MonkeyP
         def run(self) -> None:
             seen.update(agent=self._agent, kept=[n for n in request.environ if n.startswith("HTTP_")])
 
-    monkeypatch.setattr(endpoint, "Connection", Connection)
-    monkeypatch.setattr(endpoint, "Wire", lambda *_: None)
+    monkeypatch.setattr(endpoint, "ClientConnection", Connection)
+    monkeypatch.setattr(endpoint, "WebSocketTransport", lambda *_: None)
     monkeypatch.setattr(app.extensions[EXTENSION].gateway, "start", lambda: None)
     headers = {"User-Agent": "a browser", "Cookie": "x" * 4_000, "Origin": "http://localhost"}
     with app.test_request_context("/ws", headers=headers):

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
-from notifier import events
-from notifier.errors import InvalidInput, UnknownEvent
-from notifier.events import (
+from notifier.core import events
+from notifier.core.errors import InvalidInput, UnknownEvent
+from notifier.core.events import (
     MAX_RECIPIENTS,
     Action,
     Alert,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier import frames
-from notifier.errors import BadFrame, FrameTooBig, NotifierError
-from notifier.log import READ, Entry, Item, Snapshot
+from notifier.core import frames
+from notifier.core.errors import BadFrame, FrameTooBig, NotifierError
+from notifier.core.log import READ, Entry, Item, Snapshot
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 DATA = {"title": "Order Shipped", "message": "m", "type": "info"}

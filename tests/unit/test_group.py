@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from notifier.group import Group
+from notifier.core.group import Group
 from tests.harness.waiting import until
 
 SOON = 10.0

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from models.engine import Database, make_engine
 from notifier.broker.message import Message
 from notifier.broker.subscription import Subscription
-from notifier.errors import TooMany
+from notifier.core.errors import TooMany
+from notifier.outbox.engine import Database, make_engine
 from web.gateway.hub import Hub
 
 

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from notifier.errors import SettingError, Unauthenticated
-from notifier.jwks import Jwks, usable
+from notifier.core.errors import SettingError, Unauthenticated
 from notifier.settings import Settings
 from notifier.tokens import Tokens
+from web.jwks import Jwks, usable
 
 SECRET = "a-secret-for-tests-only-0123456789abcdef"
 RSA = rsa.generate_private_key(65_537, 2048)
@@ -215,7 +215,12 @@ def test_a_file_of_keys(tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps(KEYS))
     settings = Settings.load(_env_file=None, var_dir=tmp_path, jwks=str(path))
-    assert Tokens.from_settings(settings).verify(signed(EC, "ES256", "ES256")).user_id == "u1"
+    assert (
+        Tokens.from_settings(settings, jwks=Jwks.from_settings(settings))
+        .verify(signed(EC, "ES256", "ES256"))
+        .user_id
+        == "u1"
+    )
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", '{"keys": []}'])
@@ -224,12 +229,12 @@ def test_a_file_that_is_no_key_set_stops_the_start(content: str | None, tmp_path
     if content is not None:
         path.write_text(content)
     with pytest.raises(SettingError, match=r"^NOTIFIER_JWKS: [^\n]*$"):
-        Tokens.from_settings(Settings.load(_env_file=None, var_dir=tmp_path, jwks=str(path)))
+        Jwks.from_settings(Settings.load(_env_file=None, var_dir=tmp_path, jwks=str(path)))
 
 
 def test_a_url_that_nobody_answers_stops_nothing(tmp_path: Path) -> None:
     settings = Settings.load(_env_file=None, var_dir=tmp_path, jwks="http://127.0.0.1:1/jwks.json")
-    tokens = Tokens.from_settings(settings)
+    tokens = Tokens.from_settings(settings, jwks=Jwks.from_settings(settings))
     with pytest.raises(Unauthenticated):
         tokens.verify(signed(EC, "ES256", "ES256"))
     assert tokens.verify(tokens.mint("u1")).user_id == "u1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.keys import SCOPES, ApiKey, KeyRing
+from notifier.core.keys import SCOPES, ApiKey, KeyRing
 
 
 @pytest.mark.parametrize("plain", ["k", "a-b_c.d~e+f/g==", "send+report", "name=x", "日本", "send"])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from celery.worker.consumer import consumer
 
-from notifier import logs
+from monitoring import logs
 from tests.harness.world import settings
 
 

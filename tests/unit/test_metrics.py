@@ -13,17 +13,18 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.orm import Session
 
-from models.engine import Database, make_engine
 from models.store.dispatch import Dispatched
 from models.tables import metadata
-from notifier import Alert, metrics, ring, send
+from monitoring import metrics
+from notifier import Alert, send
 from notifier.broker import Message, Publisher
-from notifier.errors import BrokerUnavailable, DatabaseUnavailable, IdempotencyMismatch
-from notifier.log import Entry
-from notifier.ring import Ringer
+from notifier.core.errors import BrokerUnavailable, DatabaseUnavailable, IdempotencyMismatch
+from notifier.core.log import Entry
+from notifier.outbox.engine import Database, make_engine
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.signals import broker_failed
+from notifier.wake import Waker
 from tests.harness.waiting import until
 from tests.harness.world import World, settings
 from tests.unit.broker_by_hand import Room
@@ -63,9 +64,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 class Silent:
-    """Rings nobody."""
+    """Wakes nobody."""
 
-    def ring(self, id: str, *, bulk: bool = False) -> None:
+    def wake(self, id: str, *, bulk: bool = False) -> None:
         """Ring nobody."""
 
 
@@ -126,7 +127,7 @@ def test_a_lost_subscription_counts(grown: Value) -> None:
 
 
 def test_a_ring_that_fails_counts(grown: Value, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(Ringer):
+    class Broken(Waker):
         away = True
 
         def _connect(self) -> Any:
@@ -138,12 +139,12 @@ def test_a_ring_that_fails_counts(grown: Value, monkeypatch: pytest.MonkeyPatch)
         def _send(producer: Any, name: str, id: str) -> None:
             """It is back."""
 
-    monkeypatch.setattr(ring, "RETRY", 0.01)
-    ringer = Broken(settings())
-    ringer.ring("1")
-    until(lambda: grown("notifier_broker_errors_total", part="ring") >= 2, 10, "tried, and tried again")
-    ringer.away = False
-    assert until(lambda: ringer.flush(1), 10, "rung")
+    monkeypatch.setattr("notifier.wake.RETRY", 0.01)
+    waker = Broken(settings())
+    waker.wake("1")
+    until(lambda: grown("notifier_broker_errors_total", part="wake") >= 2, 10, "tried, and tried again")
+    waker.away = False
+    assert until(lambda: waker.flush(1), 10, "rung")
 
 
 def test_every_part_that_says_so_is_known() -> None:
@@ -223,7 +224,7 @@ def test_a_failing_row_counts_as_tried_again_and_in_the_end_as_given_up(
     grown: Value, world: World, dispatcher: Dispatcher
 ) -> None:
     bad = world.badge("u1", "tasks", 1)
-    world.sql("UPDATE notifications SET data = '{}' WHERE id = :id", id=bad)
+    world.sql("UPDATE notifier_notifications SET data = '{}' WHERE id = :id", id=bad)
     dispatcher.drain()
     assert (grown("notifier_retries_total"), grown("notifier_given_up_total")) == (1, 0)
     world.now += timedelta(seconds=10)

@@ -16,8 +16,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 import worker.metrics
-from models.engine import Database, make_engine
 from models.tables import metadata
+from notifier.outbox.engine import Database, make_engine
 from web import metrics
 
 REPO = Path(__file__).resolve().parents[2]

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from models import schema
-from models.engine import Database, make_engine
-from notifier import handles, preflight
-from notifier.errors import SettingError
+from notifier.core.errors import SettingError
+from notifier.outbox.engine import Database, make_engine
 from notifier.settings import Settings
 from tests.harness.world import migrate, settings
+from usecases import preflight
+from web import handles
 
 GOOD = "0123456789abcdef" * 2
 KEY = "a-key-of-some-length"
@@ -89,7 +90,7 @@ def chosen(tmp_path: Path) -> Settings:
     return settings(var_dir=tmp_path)
 
 
-@pytest.mark.parametrize("revision", ["base", "0001"])
+@pytest.mark.parametrize("revision", ["base", "n0001"])
 def test_a_missing_migration_stops_the_start(revision: str, chosen: Settings) -> None:
     engine = make_engine(chosen.database_url)
     migrate(engine, revision)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from notifier.errors import DatabaseUnavailable
+from notifier.core.errors import DatabaseUnavailable
 from tests.harness.waiting import until
 from worker import published
 from worker.published import PublishedMarks
-from worker.tasks import _rung_at
+from worker.tasks import _woken_at
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -65,10 +65,10 @@ def test_marks_wait_for_a_database_that_is_away(store: Store) -> None:
 
 @pytest.mark.parametrize("nonsense", [None, 0, "soon", [], {}, 10**30, float("inf")])
 def test_a_ring_without_a_time_or_with_nonsense_is_still_a_ring(nonsense: object) -> None:
-    task = SimpleNamespace(request={"rung_at": nonsense})
-    assert _rung_at(task) is None  # type: ignore[arg-type]
+    task = SimpleNamespace(request={"woken_at": nonsense})
+    assert _woken_at(task) is None  # type: ignore[arg-type]
 
 
 def test_a_ring_says_when_it_was_sent() -> None:
-    task = SimpleNamespace(request={"rung_at": 1_767_312_000_000})
-    assert _rung_at(task) == AT  # type: ignore[arg-type]
+    task = SimpleNamespace(request={"woken_at": 1_767_312_000_000})
+    assert _woken_at(task) == AT  # type: ignore[arg-type]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from models.engine import Connection, Database, make_engine
 from models.store import revocations as store
 from models.tables import metadata
-from notifier.errors import DatabaseUnavailable
-from web.gateway.revocations import OVERLAP, Revocations
+from notifier.core.errors import DatabaseUnavailable
+from notifier.outbox.engine import Connection, Database, make_engine
+from web.gateway.revocation_list import OVERLAP, Revocations
 
 START = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 NEVER = float("-inf")

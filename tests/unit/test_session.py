@@ -12,17 +12,11 @@ from typing import Any
 
 import pytest
 
-from notifier import frames
-from notifier.effects import Acked, Change, Close, Effect, Fetch, Join, Send
-from notifier.errors import Unauthenticated
-from notifier.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot
-from notifier.session import (
-    BUFFER_BYTES,
-    BUFFER_EVENTS,
-    Phase,
-    Principal,
-    Session,
-)
+from notifier.core import frames
+from notifier.core.effects import Acked, Change, Close, Effect, Fetch, Join, Send
+from notifier.core.errors import Unauthenticated
+from notifier.core.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot
+from notifier.core.session import BUFFER_BYTES, BUFFER_EVENTS, Phase, Principal, Session
 
 USER = "u1"
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"

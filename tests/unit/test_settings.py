@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from notifier.errors import SettingError
+from notifier.core.errors import SettingError
 from notifier.settings import Settings
 
 SECRET = "x" * 32

@@ -12,7 +12,7 @@ from celery import Celery
 from click.testing import CliRunner
 from flask import Flask
 
-from notifier import ring
+from notifier import wake
 from notifier.broker.topology import TASK_QUEUE
 from tests.harness.world import settings
 from web.app import create_app
@@ -62,7 +62,7 @@ def own_tasks(app: Celery) -> dict[str, Any]:
 
 def test_every_task_is_named_by_hand(celery_app: Celery) -> None:
     names = set(own_tasks(celery_app))
-    assert names >= PUBLIC | {ring.SEND, ring.CHUNK}
+    assert names >= PUBLIC | {wake.SEND, wake.CHUNK}
     assert all(name.startswith("notifier.") for name in names)
 
 
@@ -84,7 +84,7 @@ def test_every_scheduled_task_exists_and_goes_to_the_one_queue(celery_app: Celer
 
 def test_a_worker_consumes_that_queue(celery_app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     """`notifier worker` is `celery -A worker.app worker`: without -Q it consumes the default queue."""
-    from notifier import cli
+    from cli import main
 
     commands: list[list[str]] = []
 
@@ -93,8 +93,8 @@ def test_a_worker_consumes_that_queue(celery_app: Celery, monkeypatch: pytest.Mo
 
     for name in ("execv", "execve", "execvp", "execvpe"):
         monkeypatch.setattr(f"os.{name}", keep)
-    CliRunner().invoke(cli.main, ["worker"])
-    source = inspect.getsource(cli)
+    CliRunner().invoke(main.main, ["worker"])
+    source = inspect.getsource(main)
     assert commands or "worker.app" in source
     for command in commands:
         assert "worker.app" in command

@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from notifier.errors import InvalidInput, Unauthenticated
+from notifier.core.errors import InvalidInput, Unauthenticated
 from notifier.tokens import Tokens
 
 # Long enough for HS512 too.

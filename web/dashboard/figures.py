@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from models.engine import Connection
 from models.store import dashboard, reports, sockets, status
-from models.store.dashboard import STAGES, Span
+from models.store.dashboard import STAGES, TimeRange
 from models.store.sockets import Present
 from models.store.status import Backlog
+from notifier.outbox.engine import Connection
 
 DAYS = 7  # of the range unless chosen
 MOST_DAYS = 366
@@ -65,7 +65,7 @@ def _day(text: str | None) -> date | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DashboardPage:
     """Everything at one moment."""
 
     figures: Mapping[str, Figure]
@@ -75,7 +75,7 @@ class Page:
     whole: bool
 
 
-def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Page:
+def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> DashboardPage:
     """Read everything that the page shows; the connection must see one consistent moment."""
     daily = reports.daily(connection, chosen.since, chosen.until)
     where = dashboard.span(connection, chosen.since, chosen.until)
@@ -87,7 +87,7 @@ def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Pa
         _stages(found),
         *(read(connection, where, now) for read in _LISTS.values()),
     ]
-    return Page(
+    return DashboardPage(
         {figure.name: figure for figure in figures},
         {name: sum(getattr(row, name) for row in daily) for name in ("sent", "delivered", "read")},
         status.backlog(connection),
@@ -162,7 +162,7 @@ def _list(name: str, title: str, columns: Sequence[str], rows: Sequence[Any]) ->
     )
 
 
-def _slowest(connection: Connection, where: Span, _now: datetime) -> Figure:
+def _slowest(connection: Connection, where: TimeRange, _now: datetime) -> Figure:
     columns = (
         "notification_id", "user_id", "event", "type", "accepted_at",
         "accepted_to_delivered_ms", "accepted_to_persisted_ms", "persisted_to_delivered_ms",
@@ -170,27 +170,27 @@ def _slowest(connection: Connection, where: Span, _now: datetime) -> Figure:
     return _list("slowest", "Slowest", columns, dashboard.slowest(connection, where))
 
 
-def _undelivered(connection: Connection, where: Span, _now: datetime) -> Figure:
+def _undelivered(connection: Connection, where: TimeRange, _now: datetime) -> Figure:
     columns = ("notification_id", "user_id", "event", "type", "accepted_at", "persisted_at")
     return _list("undelivered", "Not delivered", columns, dashboard.undelivered(connection, where))
 
 
-def _waiting(connection: Connection, _where: Span, _now: datetime) -> Figure:
+def _waiting(connection: Connection, _where: TimeRange, _now: datetime) -> Figure:
     columns = ("id", "event", "recipients", "reached", "attempts", "accepted_at", "next_attempt_at", "error")
     return _list("waiting", "Waiting", columns, dashboard.waiting(connection))
 
 
-def _dead(connection: Connection, _where: Span, _now: datetime) -> Figure:
+def _dead(connection: Connection, _where: TimeRange, _now: datetime) -> Figure:
     columns = ("id", "event", "recipients", "reached", "attempts", "accepted_at", "error")
     return _list("dead", "Dead", columns, status.dead(connection, limit=DEAD))
 
 
-def _connected(connection: Connection, _where: Span, now: datetime) -> Figure:
+def _connected(connection: Connection, _where: TimeRange, now: datetime) -> Figure:
     columns = ("user_id", "device", "gateway", "opened_at", "id")
     return _list("connected", "Connected now", columns, dashboard.connected(connection, now))
 
 
-_LISTS: Mapping[str, Callable[[Connection, Span, datetime], Figure]] = {
+_LISTS: Mapping[str, Callable[[Connection, TimeRange, datetime], Figure]] = {
     "slowest": _slowest,
     "undelivered": _undelivered,
     "waiting": _waiting,

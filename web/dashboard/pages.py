@@ -21,15 +21,15 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from models.store import status
-from models.store import story as store_story
-from models.types import now
-from notifier.draft import check_id
-from notifier.errors import InvalidInput, NotFound, NotifierError, Unavailable
-from notifier.story import steps
-from notifier.why import summary
-from web.dashboard import figures, session
+from models.store import timeline as store_story
+from notifier.core.diagnosis import summary
+from notifier.core.draft import check_id
+from notifier.core.errors import InvalidInput, NotFound, NotifierError, Unavailable
+from notifier.core.timeline import steps
+from notifier.outbox.types import now
+from web.dashboard import figures, sessions
 from web.dashboard.figures import LABELS, Range
-from web.dashboard.session import operator
+from web.dashboard.sessions import operator
 from web.describe import public
 from web.runtime import current
 
@@ -57,7 +57,7 @@ DONE = {
 NOTHING = "\N{EN DASH}"
 NEVER_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP: CSV injection
 
-blueprint = Blueprint("dashboard", __name__, url_prefix=session.PATH, template_folder="templates")
+blueprint = Blueprint("dashboard", __name__, url_prefix=sessions.PATH, template_folder="templates")
 
 
 @blueprint.after_request
@@ -86,7 +86,7 @@ def enter() -> ResponseReturnValue:
     """The form that asks for an API key."""
     return (
         redirect(url_for("dashboard.show"), 303)
-        if session.signed_in()
+        if sessions.signed_in()
         else render_template("reports/sign_in.html")
     )
 
@@ -95,9 +95,9 @@ def enter() -> ResponseReturnValue:
 @public
 def sign_in() -> ResponseReturnValue:
     """Sign in with an API key."""
-    session.from_our_page()
+    sessions.from_our_page()
     response = make_response(redirect(url_for("dashboard.show"), 303))
-    if session.sign_in(response, request.form.get("key", "").strip()):
+    if sessions.sign_in(response, request.form.get("key", "").strip()):
         log.info("signed in to the reports: address=%s", request.remote_addr)
         return response
     log.warning("sign-in to the reports refused: address=%s", request.remote_addr)
@@ -108,9 +108,9 @@ def sign_in() -> ResponseReturnValue:
 @operator()
 def sign_out() -> ResponseReturnValue:
     """Sign out."""
-    session.from_our_page()
+    sessions.from_our_page()
     response = make_response(redirect(url_for("dashboard.enter"), 303))
-    session.sign_out(response)
+    sessions.sign_out(response)
     return response
 
 
@@ -180,11 +180,11 @@ def story(id: str) -> ResponseReturnValue:
 @operator("admin")
 def replay(id: str) -> ResponseReturnValue:
     """Let a dead notification wait again."""
-    session.from_our_page()
+    sessions.from_our_page()
     known, runtime = _known(id), current()
     found = runtime.database.run(lambda connection: status.replay(connection, known))
     if found:
-        runtime.ringer.ring(known)
+        runtime.waker.wake(known)
         log.info("replayed by hand: notification=%s key=%s", known, g.key.name)
     return _back("replayed" if found else "gone")
 
@@ -193,7 +193,7 @@ def replay(id: str) -> ResponseReturnValue:
 @operator("admin")
 def drop(id: str) -> ResponseReturnValue:
     """Forget a dead notification that reached nobody."""
-    session.from_our_page()
+    sessions.from_our_page()
     known = _known(id)
     found = current().database.run(lambda connection: status.drop(connection, known))
     if found:

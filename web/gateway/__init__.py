@@ -1,4 +1,4 @@
-"""The WebSocket gateway: performs what `notifier.session` says.
+"""The WebSocket gateway: performs what `notifier.core.session` says.
 
 endpoint   the route: Origin, limits, and the socket that Flask-Sock is given
 wire       one WebSocket on gevent: whole frames out, frames in, pings, a clean close

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from models.engine import Connection, Database
 from models.store import devices
 from models.store.devices import Ack, Closed, Delivered
-from models.types import now as utc_now
-from notifier.errors import Unavailable
+from notifier.core.errors import Unavailable
+from notifier.outbox.engine import Connection, Database
+from notifier.outbox.types import now as utc_now
 from notifier.signals import emit, notification_delivered
 from web import metrics
 from web.gateway.presence import Presence

@@ -7,9 +7,9 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable
 
-from notifier import metrics
-from notifier.errors import OverLimit
-from notifier.session import Principal
+from monitoring import metrics
+from notifier.core.errors import OverLimit
+from notifier.core.session import Principal
 
 RETRY_AFTER = 5  # seconds
 IPV6_SITE = 64  # bits; a site has at least so many addresses of its own (RFC 6177)
@@ -52,9 +52,9 @@ class Admission:
             metrics.REFUSED["socket_address"].inc()
             raise OverLimit(f"an address has at most {self._per_address} sockets here", RETRY_AFTER)
 
-    def visit(self, address: str | None, verify: Verify) -> "Visit":
+    def slot(self, address: str | None, verify: Verify) -> "SocketSlot":
         """Return what counts a socket while it is open."""
-        return Visit(self, network(address), verify)
+        return SocketSlot(self, network(address), verify)
 
     def enter(self, place: str) -> None:
         """Count a socket of which nobody knows yet who it is."""
@@ -72,7 +72,7 @@ class Admission:
             del self._addresses[place]
 
 
-class Visit:
+class SocketSlot:
     """One socket's time here: a context that yields a `verify` which notices when it says who it is."""
 
     __slots__ = ("_admission", "_known", "_place", "_verify")  # there are thousands

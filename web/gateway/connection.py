@@ -8,16 +8,16 @@ import uuid
 from typing import TYPE_CHECKING
 
 from models.store.devices import Ack, Closed
-from models.types import now as utc_now
-from notifier import frames
-from notifier.effects import Acked, Change, Close, Effect, Fetch, Join, Send
-from notifier.errors import NotifierError, TooSlow, Unavailable
-from notifier.log import Snapshot
-from notifier.session import Phase, Session
+from notifier.core import frames
+from notifier.core.effects import Acked, Change, Close, Effect, Fetch, Join, Send
+from notifier.core.errors import NotifierError, TooSlow, Unavailable
+from notifier.core.log import Snapshot
+from notifier.core.session import Phase, Session
+from notifier.outbox.types import now as utc_now
 from notifier.signals import client_connected, client_disconnected, emit
 from web import metrics
-from web.gateway.joins import Wish, window_of
-from web.gateway.wire import ABNORMAL, Gone, Wire
+from web.gateway.snapshots import SnapshotRequest, window_of
+from web.gateway.transport import ABNORMAL, PeerClosed, WebSocketTransport
 
 if TYPE_CHECKING:
     from web.gateway.gateway import Gateway
@@ -29,19 +29,29 @@ FETCH_RETRY = 0.5  # seconds, doubled up to FETCH_RETRY_MAX while the database i
 FETCH_RETRY_MAX = 5.0
 
 
-class Connection:
-    """A socket: a session, a wire, and the gateway's services."""
+class ClientConnection:
+    """A socket: a session, a transport, and the gateway's services."""
 
     __slots__ = (
-        "__weakref__", "_closing", "_code", "_gateway", "_in_room", "_retry", "_retry_at", "_user_agent",
-        "_welcomed", "_wire", "id", "session",
+        "__weakref__",
+        "_closing",
+        "_code",
+        "_gateway",
+        "_in_room",
+        "_retry",
+        "_retry_at",
+        "_transport",
+        "_user_agent",
+        "_welcomed",
+        "id",
+        "session",
     )  # fmt: skip
 
-    def __init__(self, gateway: "Gateway", wire: Wire, user_agent: str | None) -> None:
+    def __init__(self, gateway: "Gateway", transport: WebSocketTransport, user_agent: str | None) -> None:
         settings = gateway.settings
         self.id = str(uuid.uuid4())
         self._gateway = gateway
-        self._wire = wire
+        self._transport = transport
         self._user_agent = user_agent
         self._code = ABNORMAL
         self._in_room = False
@@ -63,24 +73,24 @@ class Connection:
         """An event has come from the broker."""
         before = self.session.overflows
         if self.session.offer(seq, frame):
-            self._wire.wake()
+            self._transport.wake()
         if self.session.overflows != before:
             metrics.OVERFLOWS.inc()
 
     def heard(self, head: int) -> None:
         """SQL says where the log's head is."""
         if self.session.heard(head):
-            self._wire.wake()
+            self._transport.wake()
 
     def revoke(self, at: float) -> None:
         """The user's tokens issued before `at` (seconds since 1970) are good no more."""
         if self.session.revoke(at):
-            self._wire.wake()
+            self._transport.wake()
 
     def ask_to_close(self, code: int, reason: str) -> None:
         """Close soon, in the socket's own greenlet."""
         self._closing = (code, reason)
-        self._wire.wake()
+        self._transport.wake()
 
     # ---------------------------------------------------------------- the loop
 
@@ -89,7 +99,7 @@ class Connection:
         try:
             while self.session.phase is not Phase.CLOSED:
                 self._turn()
-        except Gone as exc:
+        except PeerClosed as exc:
             log.debug("socket gone: socket=%s user=%s reason=%s", self.id, self.session.user_id, exc)
             self._code = exc.code
             self.session.close(exc.code, "")
@@ -98,11 +108,11 @@ class Connection:
             self._perform(self.session.close(exc.close_code, exc.detail))
         except Exception:
             log.exception("socket failed: socket=%s user=%s", self.id, self.session.user_id)
-            with contextlib.suppress(Gone, TooSlow):
+            with contextlib.suppress(PeerClosed, TooSlow):
                 self._perform(self.session.close(NotifierError.close_code, "something went wrong here"))
         finally:
             self._leave()
-            self._wire.release()
+            self._transport.release()
 
     def _turn(self) -> None:
         now = time.time()
@@ -110,7 +120,7 @@ class Connection:
         self._perform(session.tick(now))
         if self._closing:
             self._perform(session.close(*self._closing))
-        for frame in self._wire.read():
+        for frame in self._transport.read():
             metrics.RECEIVED.inc()
             self._perform(session.receive(frame, now))
         if time.monotonic() >= self._retry_at:
@@ -119,7 +129,7 @@ class Connection:
             wait = min(IDLE, session.deadline - time.time())
             if self._retry_at > (monotonic := time.monotonic()):
                 wait = min(wait, self._retry_at - monotonic)
-            self._wire.wait(max(0.0, wait))
+            self._transport.wait(max(0.0, wait))
 
     def _perform(self, effects: list[Effect]) -> None:
         """Perform effects in their order; frames that follow each other leave together."""
@@ -138,7 +148,7 @@ class Connection:
 
     def _send(self, outgoing: list[bytes]) -> None:
         if outgoing:
-            self._wire.send(outgoing)
+            self._transport.send(outgoing)
             metrics.SENT.inc(len(outgoing))
             log.debug("sent: socket=%s user=%s frames=%d through=%d",
                       self.id, self.session.user_id, len(outgoing), self.session.sent)  # fmt: skip
@@ -167,7 +177,7 @@ class Connection:
             case Close(code, reason):
                 self._code = code
                 self._leave()
-                self._wire.close(code, reason)
+                self._transport.close(code, reason)
         return []
 
     # ---------------------------------------------------------------- effects
@@ -212,8 +222,8 @@ class Connection:
     def _snapshot(self, after: int | None, *, repair: bool = False) -> Snapshot:
         """Read what the socket goes on from; what its device is being sent is noted down."""
         session = self.session
-        at = self._gateway.joins(
-            Wish(session.user_id, session.device, self.id, after, repair, self._user_agent)
+        at = self._gateway.snapshots(
+            SnapshotRequest(session.user_id, session.device, self.id, after, repair, self._user_agent)
         )
         if at.reset:
             metrics.RESETS.inc()

@@ -11,11 +11,11 @@ from simple_websocket import Server
 from wsproto.events import RejectConnection
 from wsproto.utilities import ProtocolError, RemoteProtocolError
 
-from notifier.errors import Forbidden, Unavailable
+from notifier.core.errors import Forbidden, Unavailable
 from web import problems
-from web.gateway.connection import Connection
-from web.gateway.whole_socket import WholeSocket
-from web.gateway.wire import SERVER_OPTIONS, Wire
+from web.gateway.connection import ClientConnection
+from web.gateway.sendall_socket import SendAllSocket
+from web.gateway.transport import SERVER_OPTIONS, WebSocketTransport
 from web.runtime import current
 
 PATH = "/ws"
@@ -66,7 +66,7 @@ def prepare(environ: dict[str, Any], slow_timeout: float) -> None:
     environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
     for name in SOCKETS:
         if name in environ:
-            environ[name] = WholeSocket(environ[name], slow_timeout)
+            environ[name] = SendAllSocket(environ[name], slow_timeout)
 
 
 def origin_allowed(origin: str | None, host_url: str, allowed: tuple[str, ...]) -> bool:
@@ -92,12 +92,12 @@ def serve(ws: Server) -> None:
     agent = request.headers.get("User-Agent")
     for name in [name for name in request.environ if name.startswith("HTTP_")]:
         del request.environ[name]  # the handshake is over, and this is kept as long as the socket
-    wire = Wire(ws, gateway.settings.ping_interval)
-    connection = Connection(gateway, wire, agent[:256] if agent else None)
+    transport = WebSocketTransport(ws, gateway.settings.ping_interval)
+    connection = ClientConnection(gateway, transport, agent[:256] if agent else None)
     gateway.connections.add(connection)
     session = connection.session
     try:
-        with gateway.admission.visit(request.remote_addr, session.verify) as session.verify:
+        with gateway.admission.slot(request.remote_addr, session.verify) as session.verify:
             connection.run()
     finally:
         gateway.connections.discard(connection)

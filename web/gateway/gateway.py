@@ -9,28 +9,28 @@ from typing import Any
 import gevent
 import gevent.event
 
-from models.engine import Database
 from models.store import inbox
 from models.store.inbox import Changed
-from models.types import now
-from notifier import frames
 from notifier.broker.message import Message
 from notifier.broker.publisher import Publisher
 from notifier.broker.subscriber import Subscriber
 from notifier.broker.topology import LOOK_AT_REVOCATIONS, REVOCATIONS, new_gateway_id
-from notifier.errors import BrokerUnavailable, Restarting
-from notifier.log import READ
+from notifier.core import frames
+from notifier.core.errors import BrokerUnavailable, Restarting
+from notifier.core.log import READ
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now
 from notifier.settings import Settings
 from notifier.signals import emit, notification_read
 from notifier.tokens import Tokens
 from web import metrics
 from web.gateway.acks import Acks
 from web.gateway.admission import Admission
-from web.gateway.connection import Connection
+from web.gateway.connection import ClientConnection
 from web.gateway.hub import Hub
-from web.gateway.joins import Joins
 from web.gateway.presence import Presence
-from web.gateway.revocations import Revocations
+from web.gateway.revocation_list import Revocations
+from web.gateway.snapshots import SnapshotLoader
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Gateway:
             linger=settings.linger,
             sockets_per_user=settings.sockets_per_user,
         )
-        self.joins = Joins(database)
+        self.snapshots = SnapshotLoader(database)
         self.admission = Admission(settings.sockets_per_address, settings.sockets_unauthenticated)
         self._loops: list[Any] = []
         self._compare_now = gevent.event.Event()
@@ -83,7 +83,7 @@ class Gateway:
         self._look_now = gevent.event.Event()
         self._hears_revocations = False
         self.stopping = False
-        self.connections: set[Connection] = set()
+        self.connections: set[ClientConnection] = set()
 
     @property
     def connected(self) -> bool:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from models.engine import Database
 from models.store import log as store_log
 from notifier.broker.message import Message
 from notifier.broker.subscription import Subscription
-from notifier.errors import TooMany, Unavailable
+from notifier.core.errors import TooMany, Unavailable
+from notifier.outbox.engine import Database
 
 log = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from models.engine import Connection
 from models.store import sockets
 from models.store.sockets import SEEN_EVERY, Ended, Opened
-from models.types import now as utc_now
+from notifier.outbox.engine import Connection
+from notifier.outbox.types import now as utc_now
 
 MAX_PENDING = 100_000  # sockets that wait for the database; a story without some of them is no harm
 

@@ -1,0 +1,1 @@
+"""The command `notifier`: a module for each group of commands."""

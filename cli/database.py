@@ -1,0 +1,22 @@
+"""The database of the settings, for one command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from notifier.settings import Settings
+
+if TYPE_CHECKING:
+    from notifier.outbox.engine import Database
+
+
+@contextmanager
+def open_database() -> "Iterator[Database]":
+    """The database, closed at the end."""
+    from notifier.outbox.engine import Database, make_engine
+
+    database = Database(make_engine(Settings.load().database_url))
+    try:
+        yield database
+    finally:
+        database.dispose()

@@ -1,0 +1,302 @@
+"""The command `notifier` (the contract, section 1). Each command imports what it needs when it runs."""
+
+import json
+import os
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli import explain, rejected, reports, restore, revoke
+from notifier.core.errors import InvalidInput, NotifierError, SettingError
+from notifier.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Commands(click.Group):
+    """Our errors end a command with one clear line (a line a problem) and a status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as exc:
+            said, where = (
+                " ".join(exc.format_message().split()),
+                exc.ctx.command_path if exc.ctx else "notifier",
+            )
+            click.echo(f"{where}: {said} (see {where} --help)", err=True)
+            ctx.exit(2)
+        except SettingError as exc:
+            click.echo(str(exc), err=True)
+            ctx.exit(2)
+        except InvalidInput as exc:
+            for problem in exc.problems:
+                click.echo(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}", err=True)
+            ctx.exit(2)
+        except NotifierError as exc:
+            click.echo(f"{exc.title}: {exc.detail}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="live-notifications")
+def main() -> None:
+    """Durable live notifications: send, serve, inspect."""
+
+
+@main.command()
+def up() -> None:
+    """Migrate, then run web, worker and beat together until Ctrl-C."""
+    from cli.supervise import Supervisor
+    from monitoring import logs
+
+    settings = Settings.load()
+    logs.configure(settings)
+    settings.signing_secret()
+    settings.backend_keys()
+    _migrate()
+    here = [sys.executable, "-m", "cli"]
+    supervisor = Supervisor(
+        {"worker": [*here, "worker"], "beat": [*here, "beat"], "web": [*here, "web"]},
+        environ=os.environ,
+        grace=settings.restart_grace + 10,
+        started=partial(_listening, settings.host, settings.port),
+        announce=partial(_announce, settings),
+    )
+    sys.exit(supervisor.run())
+
+
+def _listening(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=0.2):
+            return True
+    except OSError:
+        return False
+
+
+def _announce(settings: Settings) -> None:
+    click.echo(f"Live Notifications on http://{settings.host}:{settings.port}/  (Ctrl-C stops)")
+    if settings.embedded:
+        click.echo(f"  data in {settings.var_dir}/, API key in {settings.var_dir / 'api-key'}")
+    sys.stdout.flush()
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    Settings.load()
+    _migrate()
+
+
+def _migrate() -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+    from sqlalchemy.exc import OperationalError
+
+    from models import schema
+    from notifier.core.errors import DatabaseUnavailable
+    from notifier.outbox.engine import Database, make_engine
+
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    try:
+        command.upgrade(config, "head")
+    except OperationalError as exc:
+        raise DatabaseUnavailable(f"cannot migrate: {str(exc.orig).splitlines()[0]}") from None
+    except CommandError:
+        # As after a way back to this version: what a later one has added stays.
+        if schema.compare(Database(make_engine(Settings.load().database_url))) != schema.AHEAD:
+            raise
+        click.echo("a later version has migrated the database: nothing is done", err=True)
+
+
+@main.command()
+def web() -> None:
+    """Run the web process: HTTP API and WebSocket gateway (gunicorn, gevent)."""
+    settings = Settings.load()
+    settings.signing_secret()
+    settings.backend_keys()
+    _become("gunicorn", "--config", str(ROOT / "gunicorn.conf.py"))
+
+
+@main.command()
+@click.option("--concurrency", default=1, show_default=True, help="processes; more than 1 uses prefork")
+def worker(concurrency: int) -> None:
+    """Run a Celery worker."""
+    settings = Settings.load()
+    # "processes" is Celery's other name for prefork; the name itself would give way to `worker_pool`.
+    pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "processes", "-c", str(concurrency)]
+    quiet = ["--without-gossip", "--without-mingle"]
+    _become(
+        "celery", "--quiet", "-A", "worker.app", "worker", "--loglevel", settings.log_level, *pool, *quiet,
+        "--hostname", f"notifier-{os.getpid()}@%h",
+    )  # fmt: skip
+
+
+@main.command()
+def beat() -> None:
+    """Run Celery beat, which rings again for what was missed. One is enough; two do no harm."""
+    settings = Settings.load()
+    _become("celery", "--quiet", "-A", "worker.app", "beat", "--loglevel", settings.log_level, "--pidfile=")
+
+
+def _become(module: str, *arguments: str) -> None:
+    """Replace this process, so that signals reach the server itself."""
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+
+
+@main.command()
+@click.argument("user")
+@click.option("--title", required=True)
+@click.option("--message", required=True)
+@click.option("--type", "kind", default="info", show_default=True)
+@click.option("--action-label")
+@click.option("--action-url")
+@click.option("--id", "id_")
+def send(
+    user: str,
+    title: str,
+    message: str,
+    kind: str,
+    action_label: str | None,
+    action_url: str | None,
+    id_: str | None,
+) -> None:
+    """Send an alert to USER and print its id."""
+    from notifier.send import send_notification
+
+    data: dict[str, Any] = {"title": title, "message": message, "type": kind}
+    if action_label is not None or action_url is not None:
+        given = {"label": action_label, "url": action_url}
+        data["action"] = {name: value for name, value in given.items() if value is not None}
+    click.echo(send_notification(user, data, id=id_))
+
+
+@main.command()
+@click.argument("user")
+@click.argument("type", metavar="TYPE")
+@click.argument("count", type=int)
+def badge(user: str, type: str, count: int) -> None:
+    """Set the badge TYPE of USER to COUNT and print the event's id."""
+    from notifier.send import update_badge
+
+    click.echo(update_badge(user, type, count))
+
+
+@main.command()
+@click.argument("user")
+@click.option("--ttl", default=3600, show_default=True, type=click.IntRange(1), help="seconds")
+def token(user: str, ttl: int) -> None:
+    """Print a token that speaks for USER."""
+    from notifier.tokens import Tokens
+
+    click.echo(Tokens.from_settings(Settings.load()).mint(user, ttl))
+
+
+@main.command()
+@click.argument("user")
+@click.option("--after", type=click.IntRange(0), help="resume after this seq")
+@click.option("--url", help="the gateway's address  [default: ws://HOST:PORT/ws]")
+def tail(user: str, after: int | None, url: str | None) -> None:
+    """Print each event of USER as one JSON line; reconnects and resumes by itself."""
+    from cli.tail import tail as follow
+    from notifier.tokens import Tokens
+
+    settings = Settings.load()
+    tokens = Tokens.from_settings(settings)
+    address = url or f"ws://{settings.host}:{settings.port}/ws"
+    try:
+        for frame in follow(address, lambda: tokens.mint(user), after=after):
+            click.echo(frame)
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.stderr.close()
+
+
+@main.command()
+def verify() -> None:
+    """Audit the database: is every accepted notification accounted for?"""
+    from models.store import audit
+    from notifier.outbox.engine import Database, make_engine
+
+    database = Database(make_engine(Settings.load().database_url))
+    with database.read() as connection:
+        totals = audit.totals(connection)
+        click.echo(" ".join(f"{name}={count}" for name, count in totals.items()))
+        wrong = 0
+        for violation in audit.violations(connection):
+            wrong += 1
+            click.echo(f"{violation.row}  ({violation.check})")
+    click.echo(f"{wrong} rows do not fit" if wrong else "all accounted for")
+    sys.exit(1 if wrong else 0)
+
+
+for _command in (
+    reports.report,
+    reports.purge,
+    reports.grant_reporting,
+    explain.explain,
+    revoke.revoke,
+    rejected.refused,
+    restore.restored,
+):
+    main.add_command(_command)
+
+
+@main.group()
+def dead() -> None:
+    """What could not be dispatched."""
+
+
+@dead.command("list")
+def dead_list() -> None:
+    """List them, oldest first, one JSON object a line."""
+    from models.store import status
+    from notifier.outbox.engine import Database, make_engine
+
+    with Database(make_engine(Settings.load().database_url)).read() as connection:
+        for row in status.dead(connection):
+            click.echo(json.dumps(row._asdict(), default=str, ensure_ascii=False))
+
+
+@dead.command("replay")
+@click.argument("id_", metavar="ID")
+def dead_replay(id_: str) -> None:
+    """Let a dead notification wait again, as if it had just been accepted."""
+    from models.store import status
+    from notifier.core.draft import check_id
+    from notifier.core.errors import NotFound
+    from notifier.send import default_sender
+
+    known = check_id(id_)
+    sender = default_sender()
+    row = sender.database.run(lambda connection: status.replay(connection, known))
+    if not row:
+        raise NotFound(f"{known} is not dead")
+    sender.waker.wake(known)
+    click.echo(known)
+
+
+@dead.command("drop")
+@click.argument("id_", metavar="ID")
+def dead_drop(id_: str) -> None:
+    """Forget a dead notification that reached nobody."""
+    from models.store import status
+    from notifier.core.draft import check_id
+    from notifier.core.errors import NotFound
+    from notifier.outbox.engine import Database, make_engine
+
+    known = check_id(id_)
+    database = Database(make_engine(Settings.load().database_url))
+    if not database.run(lambda connection: status.drop(connection, known)):
+        raise NotFound(f"{known} is not dead, or it has reached some of its recipients: replay it")
+    click.echo(known)

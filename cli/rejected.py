@@ -1,0 +1,68 @@
+"""The command `refused`: messages of the broker that a worker refused and parked."""
+
+import base64
+import json
+from typing import Any
+
+import click
+
+from cli.database import open_database
+
+
+@click.group()
+def refused() -> None:
+    """What came from the broker and was no task of ours."""
+
+
+@refused.command("list")
+def refused_list() -> None:
+    """List them, oldest first, one JSON object a line."""
+    from models.store import rejected as store
+
+    with open_database() as database, database.read() as connection:
+        for row in store.parked(connection):
+            click.echo(_line(row._asdict()))
+
+
+@refused.command("show")
+@click.argument("id_", metavar="ID")
+def refused_show(id_: str) -> None:
+    """Print one with its headers and the beginning of its body, which is base64 where it is no text."""
+    from models.store import rejected as store
+    from notifier.core.draft import check_id
+    from notifier.core.errors import NotFound
+
+    known = check_id(id_)
+    with open_database() as database, database.read() as connection:
+        row = store.one(connection, known)
+    if row is None:
+        raise NotFound(f"no refused message {known}")
+    told = row._asdict()
+    try:
+        told["body"] = row.body.decode()
+    except UnicodeDecodeError:
+        told["base64"] = base64.b64encode(told.pop("body")).decode()
+    click.echo(_line(told))
+
+
+@refused.command("drop")
+@click.argument("id_", metavar="ID", required=False)
+@click.option("--all", "everything", is_flag=True, help="forget all of them")
+def refused_drop(id_: str | None, everything: bool) -> None:
+    """Forget one."""
+    from models.store import rejected as store
+    from notifier.core.draft import check_id
+    from notifier.core.errors import NotFound
+
+    if (id_ is None) is not everything:
+        raise click.UsageError("name an ID, or --all")
+    known = None if id_ is None else check_id(id_)
+    with open_database() as database:
+        gone = database.run(lambda connection: store.drop(connection, known))
+    if known is not None and not gone:
+        raise NotFound(f"no refused message {known}")
+    click.echo(known or f"dropped={gone}")
+
+
+def _line(told: dict[str, Any]) -> str:
+    return json.dumps(told, default=str)  # ASCII: whoever wrote the message does not write to the terminal

@@ -1,0 +1,87 @@
+"""The commands around the reports: `report`, `purge`, `grant-reporting`."""
+
+import re
+import sys
+import time
+from datetime import date, datetime, timedelta
+
+import click
+
+from cli.database import open_database
+from notifier.core.errors import InvalidInput
+
+AGES = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+REST = 4.0  # times as long as a step took: four fifths of the time are everybody else's
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["daily", "notifications", "devices"]))
+@click.option("--since", type=DAY, metavar="DATE", help="the first day, in UTC")
+@click.option("--until", type=DAY, metavar="DATE", help="the last day, in UTC")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
+def report(name: str, since: datetime | None, until: datetime | None, form: str) -> None:
+    """Print a report: by day, by notification, or by device."""
+    from models.store import reports
+    from usecases.report_formats import write
+
+    first, last = _day(since), _day(until)
+    if first and last and last < first:
+        raise InvalidInput(problems=[{"loc": ["until"], "msg": "is before since"}])
+    with open_database() as database, database.read() as connection:
+        columns, rows = reports.read(connection, name, first, last)
+        plain = reports.plain if form == "json" else reports.values
+        try:
+            write(form, columns, map(plain, rows), sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            sys.stderr.close()  # as after `| head`
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
+
+
+@click.command()
+@click.option("--older-than", "age", required=True, metavar="AGE", help="like 90d or 12w; a day at least")
+def purge(age: str) -> None:
+    """Delete what is older than AGE, in small steps; the daily report keeps what it counted."""
+    from notifier.outbox.types import now
+    from usecases import retention
+
+    before = now() - _age(age)
+    entries = notifications = 0
+    after: str | None = ""
+    told = time.monotonic()
+    with open_database() as database:
+        while after is not None:
+            began = time.monotonic()
+            done = retention.step(database, before=before, after=after, now=now())
+            entries, notifications = entries + done.entries, notifications + done.notifications
+            after = done.after
+            if time.monotonic() - told > 1:
+                told = time.monotonic()
+                click.echo(f"purged so far: entries={entries} notifications={notifications}", err=True)
+            if done.entries:
+                time.sleep(REST * (time.monotonic() - began))
+    click.echo(f"entries={entries} notifications={notifications}")
+
+
+def _age(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,4})([dw])", text)
+    if found is None:
+        raise InvalidInput(problems=[{"loc": ["older-than"], "msg": "write it like 90d or 12w"}])
+    return int(found[1]) * AGES[found[2]]
+
+
+@click.command("grant-reporting")
+@click.argument("role")
+def grant_reporting(role: str) -> None:
+    """Let the database role ROLE read the reporting views, and nothing else; make it if need be."""
+    from models.store import grants
+
+    with open_database() as database:
+        made = database.run(lambda connection: grants.grant_reporting(connection, role))
+    click.echo(f"{role} may read the reports" + (" (made, without a login of its own)" if made else ""))

@@ -1,0 +1,81 @@
+"""`notifier tail`: a terminal client of `notifier.v1`. Reconnects and resumes by itself."""
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from simple_websocket import Client, ConnectionClosed, ConnectionError
+
+from notifier.core.frames import SUBPROTOCOL
+
+BACKOFF_FIRST, BACKOFF_MAX = 0.5, 30.0  # seconds, full jitter
+PING = 20.0  # seconds of silence before we ask, and before we give up
+UNAUTHENTICATED, RESTARTING = 4401, 1012
+
+
+def tail(url: str, token: Callable[[], str], *, after: int | None) -> Iterator[str]:
+    """Yield each event frame as one JSON line, for ever: in order, without a gap or a double.
+
+    `after` None begins with the present. Stops when a fresh token is refused.
+    """
+    backoff = BACKOFF_FIRST
+    while True:
+        wait = random.uniform(0, backoff)  # noqa: S311
+        try:
+            socket = Client.connect(url, subprotocols=[SUBPROTOCOL])
+            for frame in _listen(socket, token(), after):
+                backoff = BACKOFF_FIRST
+                if frame["op"] == "live":
+                    after = frame["seq"]
+                    _note(f"live at seq {after}")
+                elif frame["op"] == "reset":
+                    after = frame["seq"]
+                    _note(f"reset ({frame['reason']}): going on from seq {after}")
+                elif frame["op"] == "event":
+                    after = frame["seq"]
+                    yield json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+        except ConnectionClosed as exc:
+            if exc.reason == UNAUTHENTICATED:
+                _note(f"refused: {exc.message}")
+                return
+            if exc.reason == RESTARTING:
+                wait = _seconds(exc.message, wait)
+            _note(f"closed with {exc.reason}, back in {wait:.1f} s")
+        except (OSError, ConnectionError) as exc:
+            _note(f"no connection ({exc}), again in {wait:.1f} s")
+        time.sleep(wait)
+        backoff = min(backoff * 2, BACKOFF_MAX)
+
+
+def _listen(socket: Client, token: str, after: int | None) -> Iterator[dict[str, Any]]:
+    hello = {"op": "hello", "token": token, "after": after}
+    socket.send(json.dumps(hello))
+    try:
+        while True:
+            text = socket.receive(timeout=PING)
+            if text is None:
+                socket.send('{"op":"ping"}')
+                text = socket.receive(timeout=PING)
+                if text is None:
+                    raise OSError("the server does not answer")
+            frame = json.loads(text)
+            yield frame
+            if frame["op"] in ("live", "event"):
+                socket.send(json.dumps({"op": "ack", "seq": frame["seq"]}))
+    finally:
+        if socket.connected:
+            socket.close()
+
+
+def _seconds(text: str | None, default: float) -> float:
+    try:
+        return min(BACKOFF_MAX, float(text or ""))
+    except ValueError:
+        return default
+
+
+def _note(text: str) -> None:
+    print(f"notifier tail: {text}", file=sys.stderr, flush=True)  # noqa: T201

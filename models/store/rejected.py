@@ -1,0 +1,87 @@
+"""Parked messages of the broker that were refused: their beginnings, the newest ones only.
+
+What they hold was written by nobody knows whom: text is kept without control characters, a body as bytes.
+"""
+
+import reprlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from uuid_utils import uuid7
+
+from models.tables import refused_messages
+from notifier.outbox.types import AnyRow
+
+KEPT = 1_000  # messages
+MAX_BODY = 64 * 1024  # bytes
+MAX_HEADERS = 4 * 1024  # characters of JSON
+MAX_TEXT = 200  # characters
+
+r = refused_messages.c
+
+
+def park(
+    connection: Connection, *, reason: str, headers: object, content_type: object, body: bytes, now: datetime
+) -> str:
+    """Keep a refused message, the beginning of its body at least; return the id it is parked under.
+
+    The newest `KEPT` stay.
+    """
+    id = str(uuid7())
+    task = headers.get("task") if isinstance(headers, dict) else None
+    connection.execute(
+        sa.insert(refused_messages).values(
+            id=id,
+            refused_at=now,
+            reason=_text(reason),
+            task=None if task is None else _text(task),
+            content_type=None if content_type is None else _text(content_type),
+            headers=_json(headers),
+            bytes=len(body),
+            body=body[:MAX_BODY],
+        )
+    )
+    oldest = sa.select(r.id).order_by(r.id.desc()).offset(KEPT).limit(1).scalar_subquery()
+    connection.execute(sa.delete(refused_messages).where(r.id <= oldest))
+    return id
+
+
+def parked(connection: Connection) -> Sequence[AnyRow]:
+    """Return what is parked, oldest first, without headers and body."""
+    listed = (r.id, r.refused_at, r.reason, r.task, r.content_type, r.bytes)
+    return connection.execute(sa.select(*listed).order_by(r.id)).all()
+
+
+def one(connection: Connection, id: str) -> AnyRow | None:
+    """Return a parked message with all that is kept of it; None when there is no such one."""
+    return connection.execute(sa.select(refused_messages).where(r.id == id)).first()
+
+
+def drop(connection: Connection, id: str | None = None) -> int:
+    """Forget a parked message, or all of them; return how many went."""
+    gone = sa.delete(refused_messages)
+    return connection.execute(gone if id is None else gone.where(r.id == id)).rowcount
+
+
+def purge(connection: Connection, before: datetime) -> None:
+    """Forget what was refused before that moment."""
+    connection.execute(sa.delete(refused_messages).where(r.refused_at < before))
+
+
+def _text(value: object) -> str:
+    """Return `value` as short text that every database stores and every terminal bears."""
+    text = value if isinstance(value, str) else reprlib.repr(value)
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text[:MAX_TEXT])
+
+
+def _json(headers: Any) -> str:
+    """Return headers as JSON, cut off where it is too long."""
+    try:
+        text = orjson.dumps(headers, default=reprlib.repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:  # too deep, or no Unicode
+        text = reprlib.repr(headers)
+    return text[:MAX_HEADERS].replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,1 @@
+"""What watches the service: logs, metrics, alert rules with their scenarios, a dashboard."""

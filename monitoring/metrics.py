@@ -1,0 +1,79 @@
+"""What both web and worker count, for Prometheus (names: https://prometheus.io/docs/practices/naming/).
+
+Imported by processes that serve `/metrics`, and by nothing else: other rooms say what happened with a
+signal, or let the caller count.
+"""
+
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from monitoring import multiprocess
+from notifier.signals import broker_failed, message_refused, notification_accepted
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
+
+REGISTRY = CollectorRegistry()
+#: Seconds. An alert takes some ten milliseconds; a broker or worker that was away, minutes.
+BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+ACCEPTED = Counter("notifier_accepted", "Notifications stored", registry=REGISTRY)
+UNPUBLISHED = Counter("notifier_unpublished", "Changes committed but not published", registry=REGISTRY)
+DATABASE_ERRORS = Counter(
+    "notifier_database_errors", "Transactions that found no database, or not in time", registry=REGISTRY
+)
+_BROKER_ERRORS = Counter(
+    "notifier_broker_errors", "Failures to reach the broker, or to keep it", ["part"], registry=REGISTRY
+)
+BROKER_ERRORS = {part: _BROKER_ERRORS.labels(part) for part in ("publish", "wake", "subscribe")}
+_REFUSED = Counter(
+    "notifier_refused",
+    "What was refused: POSTs and sockets over a limit, messages of the broker that break a rule",
+    ["what"],
+    registry=REGISTRY,
+)
+REFUSED = {
+    what: _REFUSED.labels(what)
+    for what in ("post", "socket_address", "socket_unauthenticated", "event", "task")
+}
+_LATENCY = Histogram(
+    "notifier_latency_seconds", "How long a stage took", ["stage"], buckets=BUCKETS, registry=REGISTRY
+)
+ACCEPT_TO_DISPATCH = _LATENCY.labels("accept_to_dispatch")
+DISPATCH_TO_PUBLISH = _LATENCY.labels("dispatch_to_publish")
+DISPATCH_TO_DELIVERED = _LATENCY.labels("dispatch_to_delivered")
+
+
+def listen() -> None:
+    """Count what this process's rooms tell by signals."""
+    notification_accepted.connect(_accepted)
+    broker_failed.connect(_broker_failed)
+    message_refused.connect(_message_refused)
+
+
+def _accepted(_sender: object, **_what: Any) -> None:
+    ACCEPTED.inc()
+
+
+def _broker_failed(_sender: object, *, part: str, **_what: Any) -> None:
+    BROKER_ERRORS[part].inc()
+
+
+def _message_refused(_sender: object, *, what: str, **_more: Any) -> None:
+    REFUSED[what].inc()
+
+
+def collector() -> Collector:
+    """Return this process's numbers; with a shared folder, those of all its processes together."""
+    if not multiprocess.shared():
+        return REGISTRY
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return together

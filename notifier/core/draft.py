@@ -1,0 +1,99 @@
+"""A draft: one call's input, checked and completed, ready to be stored.
+
+The HTTP API, the Python API and the Celery task all draft here, so that they refuse the same input
+with the same words. Pure.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from uuid_utils import uuid7
+
+from notifier.core.errors import InvalidInput, Problem
+from notifier.core.events import EventType, check_audience, check_user_id, event_type
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+MAX_KEY = 255  # characters of an idempotency key
+MAX_SENDER = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A notification that keeps every rule.
+
+    Attributes:
+        id: a UUID, made here (version 7: sortable by time, RFC 9562) unless the caller gave one.
+        own_id: whether the caller gave it.
+        event: what it is.
+        data: what it says, as plain JSON values.
+        audience: the recipients, each once.
+    """
+
+    id: str
+    own_id: bool
+    event: EventType
+    data: dict[str, Any]
+    audience: list[str]
+
+
+def draft(
+    *,
+    user_id: object = None,
+    user_ids: object = None,
+    event: object = "alert",
+    data: object = None,
+    id: object = None,
+) -> Draft:
+    """Check one call's input. Raises InvalidInput, which names every problem at once."""
+    problems: list[Problem] = []
+
+    def attempt(check: Any, *args: Any) -> Any:
+        try:
+            return check(*args)
+        except InvalidInput as exc:
+            problems.extend(exc.problems)
+            return None
+
+    audience = attempt(_audience, user_id, user_ids)
+    kind = attempt(event_type, event)
+    plain: dict[str, Any] | None = attempt(_data, kind, data) if kind else None
+    known_id = attempt(check_id, id) if id is not None else str(uuid7())
+    if problems or plain is None:
+        raise InvalidInput(problems=problems)
+    return Draft(known_id, id is not None, kind, plain, audience)
+
+
+def _audience(user_id: object, user_ids: object) -> list[str]:
+    if (user_id is None) == (user_ids is None):
+        raise InvalidInput(problems=[{"loc": ["user_id"], "msg": "give exactly one of user_id and user_ids"}])
+    if user_id is not None:
+        return [check_user_id(user_id)]
+    if isinstance(user_ids, str | Mapping) or not isinstance(user_ids, Iterable):
+        raise InvalidInput(problems=[{"loc": ["user_ids"], "msg": "must be a list of user ids"}])
+    return check_audience(user_ids)
+
+
+def _data(kind: EventType, data: object) -> dict[str, Any]:
+    if not isinstance(data, Mapping | BaseModel):
+        raise InvalidInput(problems=[{"loc": ["data"], "msg": "must be an object"}])
+    return kind.validate(data)
+
+
+def check_id(id: object, *loc: str | int) -> str:
+    """Return `id` in canonical form if it is a UUID. Raises InvalidInput."""
+    text = str(id).lower()
+    if not UUID.fullmatch(text):
+        raise InvalidInput(problems=[{"loc": list(loc) or ["id"], "msg": "must be a UUID"}])
+    return text
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it can be an idempotency key: 1-255 printable characters. Raises InvalidInput."""
+    if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
+        raise InvalidInput(
+            problems=[{"loc": ["Idempotency-Key"], "msg": f"must have 1 to {MAX_KEY} printable characters"}]
+        )
+    return key

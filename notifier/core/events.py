@@ -1,0 +1,251 @@
+"""The events: what can be sent, and the rules it must keep (the contract, section 3).
+
+Pure: standard library and pydantic (its core parses and writes the JSON). `define_event` registers
+more events; a process that sends or checks them imports the module that defines them
+(setting NOTIFIER_EVENTS).
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationError,
+)
+from pydantic_core import PydanticSerializationError, to_json
+
+from notifier.core.errors import InvalidInput, Problem, UnknownEvent
+
+MAX_USER_ID = 128  # characters
+MAX_RECIPIENTS = 10_000
+MAX_DATA = 256 * 1024  # bytes of JSON
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+RESERVED = "inbox."
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs")
+
+
+def check_url(url: str) -> str:
+    """Return `url` if a browser may follow it: absolute http(s), or a path on the same site.
+
+    Browsers strip tabs and newlines and read a backslash as a slash (WHATWG URL, section 4.4), so
+    control characters, spaces and backslashes are refused wherever they stand. Raises ValueError.
+    """
+    if any(_is_control(c) or c.isspace() or c == "\\" for c in url):
+        raise ValueError("must not contain white space, control characters or backslashes")
+    if url.startswith("/"):
+        if url.startswith("//"):
+            raise ValueError("must begin with a single '/'")
+        return url
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        host = None
+    else:
+        if parts.scheme not in ("http", "https") or not url[len(parts.scheme) :].startswith("://"):
+            host = None
+    if not host:
+        raise ValueError("must be an absolute http or https URL, or a path that begins with one '/'")
+    return url
+
+
+class Event(BaseModel):
+    """The base that our own events share: unknown fields are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# What `check_url` and `EventType.validate` check, in the words of JSON Schema, for the API's description.
+# Of the URLs that are taken, it leaves out those with an IPv6 address or a user's name.
+_NO_NUL = {"pattern": r"^[^\u0000]*$"}
+_IN_URL = r"[^\s\\\u0000-\u001f\u007f-\u009f]"
+_IN_HOST = r"[^\s\\/?#@:\[\]\u0000-\u001f\u007f-\u009f]"
+_PORT = "([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_HTTP = rf"[Hh][Tt][Tt][Pp][Ss]?://{_IN_HOST}+(:{_PORT})?([/?#]{_IN_URL}*)?"
+_URL = {"pattern": rf"^(/|/(?!/){_IN_URL}+|{_HTTP})$"}
+
+
+class Action(Event):
+    """A link beside an alert."""
+
+    label: Annotated[str, Field(min_length=1, max_length=80, json_schema_extra=_NO_NUL)]
+    url: Annotated[
+        str, Field(min_length=1, max_length=2_048, json_schema_extra=_URL), AfterValidator(check_url)
+    ]
+
+
+class Alert(Event):
+    """Something the user should know."""
+
+    title: Annotated[str, Field(min_length=1, max_length=200, json_schema_extra=_NO_NUL)]
+    message: Annotated[str, Field(min_length=1, max_length=4_000, json_schema_extra=_NO_NUL)]
+    type: Literal["info", "warning", "error", "success"]
+    action: Action | None = None
+
+
+def _whole(value: object) -> object:
+    """JSON knows one kind of number: 3.0 is 3 (JSON Schema, core, 4.2.2)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
+BadgeType = Literal["messages", "notifications", "tasks"]
+
+
+class Badge(Event):
+    """A number beside an icon."""
+
+    type: BadgeType
+    count: Annotated[StrictInt, Field(ge=0, le=2_147_483_647), Whole]
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """A defined event: its name, its schema, and whether it is an entry of the inbox."""
+
+    name: str
+    schema: type[BaseModel]
+    inbox: bool
+
+    def validate(self, data: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
+        """Return `data` as plain JSON values, as the schema allows it. Raises InvalidInput."""
+        try:
+            given = data.model_dump(exclude_unset=True) if isinstance(data, BaseModel) else data
+            model = self.schema.model_validate(given)
+            plain: dict[str, Any] = model.model_dump(mode="json", exclude_unset=True)
+            encoded = to_json(plain, inf_nan_mode="constants")
+            if not _keeps_its_numbers(model.model_dump()):
+                raise ValueError("a number is not finite, or has more than 64 bits")
+        except ValidationError as exc:
+            raise InvalidInput(problems=problems_of(exc, "data")) from None
+        except (PydanticSerializationError, UnicodeEncodeError, ValueError):
+            raise InvalidInput(problems=[{"loc": ["data"], "msg": "cannot be written as JSON"}]) from None
+        if b"\\u0000" in encoded:
+            raise InvalidInput(problems=[{"loc": ["data"], "msg": "must not contain a NUL character"}])
+        if len(encoded) > MAX_DATA:
+            raise InvalidInput(
+                problems=[{"loc": ["data"], "msg": f"must be at most {MAX_DATA} bytes of JSON"}]
+            )
+        return plain
+
+
+def _keeps_its_numbers(value: Any) -> bool:
+    """Whether every number in `value` comes out of our JSON as it went in."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    if isinstance(value, dict):
+        return all(map(_keeps_its_numbers, value.values()))
+    return not isinstance(value, list | tuple | set | frozenset) or all(map(_keeps_its_numbers, value))
+
+
+_events: dict[str, EventType] = {}
+
+
+def define_event(name: str, schema: type[BaseModel], *, inbox: bool = True) -> EventType:
+    """Register an event, so that it can be sent and is checked against `schema`.
+
+    Args:
+        name: ``[a-z][a-z0-9_-]{0,63}``; unique.
+        schema: a pydantic model; unknown fields are refused whatever its config says.
+        inbox: False for an event that takes a seq but is no inbox entry, as `badge`.
+
+    Raises:
+        ValueError: the name is not allowed, or taken by another schema.
+    """
+    if not NAME.fullmatch(name) or name.startswith(RESERVED):
+        raise ValueError(f"{name!r} is no event name: [a-z][a-z0-9_-]{{0,63}}")
+    if schema.model_config.get("extra") != "forbid":
+        schema = type(
+            schema.__name__,
+            (schema,),
+            {
+                "__module__": schema.__module__,
+                "__doc__": schema.__doc__,
+                "model_config": ConfigDict(extra="forbid"),
+            },
+        )
+    known = _events.get(name)
+    if known and (known.inbox, known.schema.model_json_schema()) != (inbox, schema.model_json_schema()):
+        raise ValueError(f"event {name!r} is already defined, with another schema")
+    _events[name] = EventType(name, schema, inbox)
+    return _events[name]
+
+
+def event_type(name: str) -> EventType:
+    """Return the event of that name. Raises UnknownEvent."""
+    try:
+        return _events[name]
+    except (KeyError, TypeError):
+        raise UnknownEvent(problems=[{"loc": ["event"], "msg": f"no event {name!r} is defined"}]) from None
+
+
+def event_types() -> tuple[EventType, ...]:
+    """Return every defined event."""
+    return tuple(_events.values())
+
+
+def event_of(data: BaseModel) -> EventType:
+    """Return the event whose schema `data` is an instance of. Raises UnknownEvent."""
+    for event in _events.values():
+        if type(data) is event.schema or issubclass(event.schema, type(data)):
+            return event
+    raise UnknownEvent(
+        problems=[{"loc": ["data"], "msg": f"no event is defined with the schema {type(data).__name__}"}]
+    )
+
+
+def check_user_id(user_id: object, *loc: str | int) -> str:
+    """Return `user_id` if it is one: 1-128 characters, none of them a control character.
+
+    Raises InvalidInput, with `loc` as the place.
+    """
+    msg = ""
+    if not isinstance(user_id, str):
+        msg = "must be a string"
+    elif not 1 <= len(user_id) <= MAX_USER_ID:
+        msg = f"must have 1 to {MAX_USER_ID} characters"
+    elif any(map(_is_control, user_id)):
+        msg = "must not contain control characters"
+    else:
+        return user_id
+    raise InvalidInput(problems=[{"loc": list(loc) or ["user_id"], "msg": msg}])
+
+
+def check_audience(user_ids: Iterable[object]) -> list[str]:
+    """Return the recipients, each once, in the order given. Raises InvalidInput."""
+    given = list(user_ids)
+    if not 1 <= len(given) <= MAX_RECIPIENTS:
+        raise InvalidInput(
+            problems=[
+                {"loc": ["user_ids"], "msg": f"must have 1 to {MAX_RECIPIENTS} entries, has {len(given)}"}
+            ]
+        )
+    return list(dict.fromkeys(check_user_id(u, "user_ids", i) for i, u in enumerate(given)))
+
+
+def problems_of(exc: ValidationError, *prefix: str | int) -> list[Problem]:
+    """Return pydantic's findings as the contract writes them, without the input's values."""
+    return [
+        {"loc": [*prefix, *e["loc"]], "msg": e["msg"].removeprefix("Value error, ")}
+        for e in exc.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+define_event("alert", Alert)
+define_event("badge", Badge, inbox=False)

@@ -1,0 +1,209 @@
+"""The frames of `notifier.v1`: JSON text, each with `op` (the contract, section 6).
+
+Client frames are parsed here into small types; server frames are written here. Unknown fields of
+a client frame are ignored, so that a newer client can talk to an older server.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+from pydantic import (
+    BaseModel,
+    Field,
+    StrictInt,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from notifier.core.errors import BadFrame, FrameTooBig
+from notifier.core.log import Entry, Item, Snapshot
+
+SUBPROTOCOL: Final = "notifier.v1"
+MAX_FRAME: Final = 64 * 1024  # bytes
+MAX_IDS: Final = 1_000  # ids in one read, unread or archive
+
+Seq = Annotated[StrictInt, Field(ge=0, le=2**63 - 1)]
+NotificationId = Annotated[
+    str,
+    StringConstraints(
+        # The pattern is checked before the letters are made small.
+        pattern=r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
+        to_lower=True,
+    ),
+]
+Ids = Annotated[list[NotificationId], Field(min_length=1, max_length=MAX_IDS)]
+#: An empty one is no broken frame, nor is a hello without one: it is no token (4401).
+Token = Annotated[str, StringConstraints(max_length=8_192)]
+
+
+class Hello(BaseModel):
+    """The first frame: who, and where the client stands."""
+
+    op: Literal["hello"]
+    token: Token = ""
+    after: Seq | None = None
+    device: (
+        Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")] | None
+    ) = None
+
+
+class Ack(BaseModel):
+    """What this socket was sent, up to `seq`, has reached the device."""
+
+    op: Literal["ack"]
+    seq: Seq
+
+
+class Read(BaseModel):
+    """Mark entries as read: some by `ids`, or all up to `through`."""
+
+    op: Literal["read"]
+    ids: Ids | None = None
+    through: Seq | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "Read":
+        if (self.ids is None) == (self.through is None):
+            raise ValueError("needs exactly one of ids and through")
+        return self
+
+
+class Unread(BaseModel):
+    """Mark entries as unread."""
+
+    op: Literal["unread"]
+    ids: Ids
+
+
+class Archive(BaseModel):
+    """Put entries into the archive."""
+
+    op: Literal["archive"]
+    ids: Ids
+
+
+class Auth(BaseModel):
+    """A fresh token, before the old one ends."""
+
+    op: Literal["auth"]
+    token: Token
+
+
+class Ping(BaseModel):
+    """Are you there?"""
+
+    op: Literal["ping"]
+
+
+ClientFrame = Hello | Ack | Read | Unread | Archive | Auth | Ping
+_client_frame: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="op")])
+
+
+def parse(frame: str | bytes) -> ClientFrame:
+    """Return what the client said.
+
+    Raises FrameTooBig over 64 KiB, and BadFrame for a binary frame, for what is not JSON, for an
+    unknown op and for a broken rule.
+    """
+    if not isinstance(frame, str):
+        raise BadFrame("binary frames are not part of notifier.v1")
+    raw = frame.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_FRAME:
+        raise FrameTooBig(f"a frame has at most {MAX_FRAME} bytes")
+    try:
+        value = orjson.loads(raw)
+    except ValueError:
+        raise BadFrame("not JSON") from None
+    try:
+        return _client_frame.validate_python(value)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise BadFrame(f"{place}: {message}".removeprefix(": ")) from None
+
+
+def room(user_id: str) -> str:
+    """Return the name of a user's personal room."""
+    return f"user:{user_id}"
+
+
+def _dump(frame: dict[str, Any]) -> bytes:
+    return orjson.dumps(frame)
+
+
+def _body(user_id: str, of: Entry | Item) -> dict[str, Any]:
+    return {
+        "seq": of.seq,
+        "event": of.event,
+        "room": room(user_id),
+        "from": of.sender,
+        "timestamp": of.timestamp,
+        "data": of.data,
+    }
+
+
+def event(user_id: str, entry: Entry) -> bytes:
+    """An entry of the log, as it happened."""
+    frame = {"op": "event", **_body(user_id, entry), "unread": entry.unread}
+    if entry.id is not None:
+        frame["id"] = entry.id
+        if not entry.inbox and entry.event != "badge":
+            frame["inbox"] = False  # so that a client knows a defined event is no inbox entry
+    return _dump(frame)
+
+
+def item(user_id: str, entry: Item) -> bytes:
+    """An entry of the window, in its present state."""
+    state = {"read_at": entry.read_at, "archived_at": entry.archived_at}
+    return _dump({"op": "item", **_body(user_id, entry), "id": entry.id, **state})
+
+
+def item_json(entry: Item) -> dict[str, Any]:
+    """An inbox entry as the HTTP API writes it (the contract, section 5)."""
+    return {
+        "id": entry.id,
+        "seq": entry.seq,
+        "event": entry.event,
+        "data": entry.data,
+        "from": entry.sender,
+        "timestamp": entry.timestamp,
+        "read_at": entry.read_at,
+        "archived_at": entry.archived_at,
+    }
+
+
+def welcome(user_id: str, at: Snapshot, ping_interval: float) -> bytes:
+    """The answer to a hello."""
+    return _dump(
+        {
+            "op": "welcome",
+            "user_id": user_id,
+            "seq": at.head,
+            "unread": at.unread,
+            "badges": at.badges,
+            "ping_interval": ping_interval,
+        }
+    )
+
+
+def reset(reason: str, at: Snapshot) -> bytes:
+    """Drop what you hold: a fresh window follows."""
+    return _dump({"op": "reset", "reason": reason, "seq": at.head, "unread": at.unread, "badges": at.badges})
+
+
+def live(seq: int) -> bytes:
+    """All up to `seq` has been sent."""
+    return _dump({"op": "live", "seq": seq})
+
+
+def pong() -> bytes:
+    """I am here."""
+    return b'{"op":"pong"}'
+
+
+def error(code: str, message: str) -> bytes:
+    """Something the client asked for was not done; the socket stays open."""
+    return _dump({"op": "error", "code": code, "message": message})

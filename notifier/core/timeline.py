@@ -1,0 +1,252 @@
+"""One notification's story: what is known of it, and its steps (`notifier.core.diagnosis` says what follows).
+
+Facts in, words out: no SQL here (`models/store/timeline.py` reads the facts), no clock of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+LOST_AFTER = timedelta(seconds=30)  # a gateway that gave no sign of life for so long has crashed
+SLOW_WAKE = timedelta(seconds=1)  # from accepted to rung: the broker was away
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A socket of the recipient. `after` None: it asked for the window, which reached down to
+    `window_from` (None: it was sent the log).
+    """
+
+    id: str
+    device: str | None
+    gateway: str
+    opened_at: datetime
+    after: int | None
+    head: int
+    window_from: int | None
+    closed_at: datetime | None
+    code: int | None
+    sent_seq: int | None
+    gateway_seen_at: datetime | None
+    gateway_stopped_at: datetime | None
+
+    def open_at(self, moment: datetime) -> bool:
+        """Whether it was open then, as far as is known."""
+        return self.opened_at <= moment and (self.end is None or self.end >= moment)
+
+    @property
+    def end(self) -> datetime | None:
+        """When it closed, or its gateway stopped."""
+        return self.closed_at or self.gateway_stopped_at
+
+    def lost(self, now: datetime) -> bool:
+        """Whether it was never said to be closed, but its gateway is not heard of any more."""
+        return self.end is None and (self.gateway_seen_at is None or now - self.gateway_seen_at > LOST_AFTER)
+
+    def sent(self, seq: int) -> bool | None:
+        """Whether it was sent the log's entry `seq`; None: not known while it is open."""
+        if seq <= self.head:
+            if self.window_from is not None:
+                return seq >= self.window_from
+            return self.after is not None and seq > self.after
+        return None if self.sent_seq is None else seq <= self.sent_seq
+
+    @property
+    def name(self) -> str:
+        """How it is called in a sentence."""
+        return f"socket {self.id[:8]} of " + (f"device {self.device}" if self.device else "an unnamed device")
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One recipient's copy."""
+
+    user_id: str
+    seq: int
+    persisted_at: datetime
+    delivered_at: datetime | None
+    acked_by: str | None
+    read_at: datetime | None
+    archived_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Everything that is known of one notification, or of one recipient's copy of it.
+
+    `user_id` None: of all its recipients. `copy` None: it has not been put into the inbox, or is no
+    longer kept. `sockets`: those around the time between dispatch and delivery.
+    """
+
+    id: str
+    event: str
+    inbox: bool
+    status: str
+    attempts: int
+    next_attempt_at: datetime | None
+    error: str | None
+    accepted_at: datetime
+    woken_at: datetime | None
+    dispatched_at: datetime | None
+    published_at: datetime | None
+    recipients: int
+    reached: int
+    delivered: int
+    read: int
+    user_id: str | None = None
+    copy: Copy | None = None
+    acker: Socket | None = None
+    sockets: Sequence[Socket] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step, when it happened (None: not, or not known), and what there is to say."""
+
+    name: str
+    at: datetime | None
+    detail: str
+
+
+def steps(story: Timeline, now: datetime) -> Sequence[Step]:
+    """Return the steps from accepted to read."""
+    many = "" if story.recipients == 1 else f" for {story.recipients} recipients"
+    found = [
+        Step("accepted", story.accepted_at, f"durable{many}"),
+        Step("rung", story.woken_at, _rung(story)),
+        Step("dispatched", _persisted(story), _dispatched(story, now)),
+        Step("published", story.published_at, _published(story)),
+    ]
+    if story.user_id is None:
+        return [
+            *found,
+            Step("delivered", None, f"{story.delivered} of {story.recipients} recipients"),
+            Step("read", None, f"{story.read} of {story.recipients} recipients"),
+        ]
+    copy = story.copy
+    return [
+        *found,
+        Step("delivered", _delivered_at(copy), _delivered(story)),
+        Step("read", copy.read_at if copy else None, "" if copy and copy.read_at else "not yet"),
+    ]
+
+
+def _persisted(story: Timeline) -> datetime | None:
+    return story.copy.persisted_at if story.copy else story.dispatched_at
+
+
+def _rung(story: Timeline) -> str:
+    if story.woken_at is None:
+        if story.reached:
+            return "no ring is known to have led to it: the sweep, or a worker that started, found it"
+        return "not known: it is noted down when a worker takes it"
+    late = story.woken_at - story.accepted_at
+    if late > SLOW_WAKE:
+        return f"{long(late)} after it was accepted: the broker was away, or this is a later attempt"
+    if late < timedelta(0):
+        return "the ring of an earlier one, whose task took this one along"
+    return f"after {long(late)}"
+
+
+def _dispatched(story: Timeline, now: datetime) -> str:
+    if story.copy:
+        took = long(story.copy.persisted_at - story.accepted_at)
+        return f"seq {story.copy.seq} of the inbox, {took} after it was accepted"
+    if story.dispatched_at:
+        return f"{long(story.dispatched_at - story.accepted_at)} after it was accepted"
+    if story.status == "dead":
+        return f"dead after {counted(story.attempts, 'attempt')}: {story.error}"
+    waiting = f"waiting for {long(now - story.accepted_at)}"
+    if story.reached:
+        return f"{waiting}; {story.reached} of {story.recipients} recipients so far"
+    return (
+        f"{waiting}; {counted(story.attempts, 'attempt')} failed: {story.error}"
+        if story.attempts
+        else waiting
+    )
+
+
+def _published(story: Timeline) -> str:
+    if story.published_at:
+        return "the broker had it"
+    if story.reached:
+        return (
+            "not known to be: the broker was away, or the worker ended then; the gateways fetch it from SQL"
+        )
+    return ""
+
+
+def _delivered_at(copy: Copy | None) -> datetime | None:
+    return (copy.delivered_at or copy.read_at) if copy else None
+
+
+def _delivered(story: Timeline) -> str:
+    copy = story.copy
+    if copy is None or (copy.delivered_at is None and copy.read_at is None):
+        return "not yet"
+    if copy.acked_by is None:
+        return "by being read" if copy.read_at else "acked by a device"
+    return f"acked by {story.acker.name}" if story.acker else f"acked by socket {copy.acked_by[:8]}"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things."""
+    return f"{number} {thing}" + ("" if number == 1 else "s")
+
+
+def long(span: timedelta) -> str:
+    """A length of time, short and readable."""
+    seconds = span.total_seconds()
+    if abs(seconds) < 1:
+        return f"{round(seconds * 1000)} ms"
+    if abs(seconds) < 120:
+        return f"{seconds:.1f} s"
+    if abs(seconds) < 7_200:
+        return f"{round(seconds / 60)} min"
+    return f"{round(seconds / 3_600)} h" if abs(seconds) < 172_800 else f"{round(seconds / 86_400)} days"
+
+
+def as_json(story: Timeline, now: datetime, why: str) -> dict[str, Any]:
+    """Return it as the API tells it; times are milliseconds since 1970 UTC."""
+    copy = story.copy
+    return {
+        "id": story.id,
+        "user_id": story.user_id,
+        "event": story.event,
+        "status": story.status,
+        "summary": why,
+        "recipients": story.recipients,
+        "delivered": story.delivered,
+        "read": story.read,
+        "steps": [{"step": s.name, "at": _ms(s.at), "detail": s.detail} for s in steps(story, now)],
+        "sockets": [
+            {
+                "socket": one.id,
+                "device": one.device,
+                "gateway": one.gateway,
+                "opened_at": _ms(one.opened_at),
+                "closed_at": _ms(one.end),
+                "code": one.code,
+                "lost": one.lost(now),
+                "sent": True if copy and copy.acked_by == one.id else one.sent(copy.seq) if copy else None,
+                "acked": copy is not None and copy.acked_by == one.id,
+            }
+            for one in story.sockets
+        ],
+    }
+
+
+def copy_json(copy: Copy) -> dict[str, Any]:
+    """Return one recipient's copy as the API tells it."""
+    return {
+        "user_id": copy.user_id,
+        "seq": copy.seq,
+        "persisted_at": _ms(copy.persisted_at),
+        "delivered_at": _ms(_delivered_at(copy)),
+        "read_at": _ms(copy.read_at),
+    }
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)

@@ -1,0 +1,1 @@
+"""What an application writes in its own transaction, and the library's only SQLAlchemy."""

@@ -1,0 +1,243 @@
+"""The engine, and the kinds of transaction the store runs in.
+
+`Database.write` is a short writing transaction; `Database.read` sees one consistent moment.
+On SQLite a write is `BEGIN IMMEDIATE`: the lock is taken at the start, so that it cannot fail
+half-way (https://www.sqlite.org/lang_transaction.html); a read is a WAL snapshot.
+"""
+
+import random
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+
+from notifier.core.errors import DatabaseUnavailable
+
+__all__ = ["Connection", "Database", "make_engine", "unavailable"]
+
+CONNECT_TIMEOUT = 2  # seconds
+POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
+BUSY_TIMEOUT = 10.0  # seconds a SQLite writer waits for another
+BUSY_PAUSE_MAX = 0.02  # seconds between its attempts
+BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, while its whole process stands still
+RETRIES = 5
+RETRIED_STATES = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL appendix A)
+
+TRUSTED = 1.0  # seconds that a pooled connection is taken to live after its last use
+
+T = TypeVar("T")
+
+
+def make_engine(url: str, *, pool_size: int = 10) -> Engine:
+    """Return an engine for a SQLite file or PostgreSQL, set up as this project needs it.
+
+    Connects to nothing yet. A SQLite file's folder is made.
+    """
+    parsed = make_url(url)
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+        "hide_parameters": True,  # an error's text would show what users say to each other
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        "pool_timeout": POOL_TIMEOUT,
+    }
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(parsed, connect_args={"timeout": BLOCKING_MS / 1000}, **options)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    engine = sa.create_engine(
+        parsed,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "notifier"},
+        **options,
+    )
+    event.listen(engine, "handle_error", _hide_values)
+    event.listen(engine, "checkin", _used)
+    event.listen(engine, "checkout", partial(_ask_if_idle, engine.dialect))
+    return engine
+
+
+def _used(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.info["notifier.used"] = time.monotonic()
+
+
+def _ask_if_idle(
+    dialect: sa.Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """SQLAlchemy's pre-ping, but not for a connection that was just used: it costs a round trip.
+
+    A stale one after a restart of the server must not cost anybody an error.
+    """
+    if time.monotonic() - record.info.get("notifier.used", float("inf")) <= TRUSTED:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as exc:
+        raise sa.exc.DisconnectionError from exc  # the pool makes a new one
+
+
+def _hide_values(context: sa.engine.ExceptionContext) -> None:
+    """Cut PostgreSQL's DETAIL and CONTEXT off an error: they show the row, and errors go into logs."""
+    told = str(context.original_exception)
+    left = re.split(r"\n(?:DETAIL|CONTEXT):", told, maxsplit=1)[0]
+    if left == told:
+        return
+    context.original_exception.args = (left,)
+    if context.sqlalchemy_exception is not None:
+        said = str(context.sqlalchemy_exception.args[0])
+        context.sqlalchemy_exception.args = (said.replace(told, left),)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin by itself: `_begin_sqlite` does
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # a 202 survives a power cut too
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    if connection.get_execution_options().get("snapshot"):
+        connection.exec_driver_sql("BEGIN DEFERRED")
+        return
+    # SQLite's own wait for the lock is a sleep in C: in a gevent process everybody would sleep along.
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 0")
+    try:
+        _take_lock(cursor)
+    except sqlite3.OperationalError:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy's kind of error
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout = {BLOCKING_MS}")
+        cursor.close()
+
+
+def _take_lock(cursor: Any) -> None:
+    deadline, pause = time.monotonic() + BUSY_TIMEOUT, 0.001
+    while True:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(pause * 2, BUSY_PAUSE_MAX)
+        else:
+            return
+
+
+class Database:
+    """An engine with its kinds of transaction.
+
+    Every method raises DatabaseUnavailable when the database cannot be reached or is locked.
+
+    Args:
+        engine: see `make_engine`.
+        limit: entered around each transaction; a process that must go on when the database hangs
+            bounds it here. What it raises inside a statement invalidates that connection (SQLAlchemy:
+            `is_exit_exception` in `Connection._handle_dbapi_exception`).
+    """
+
+    def __init__(
+        self, engine: Engine, limit: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        self.engine = engine
+        self._limit = limit
+        options: dict[str, Any] = {"snapshot": True}
+        self._immediate: Engine | None = None
+        if engine.dialect.name == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            self._immediate = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshots = engine.execution_options(**options)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A writing transaction: committed at the end, rolled back by an exception."""
+        with unavailable(), self._limit(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A reading transaction that sees one consistent moment."""
+        with unavailable(), self._limit(), self._snapshots.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def at_once(self) -> Iterator[Connection]:
+        """For work whose every statement may be durable by itself: without the trips of BEGIN and COMMIT.
+
+        SQLite has no such trips, so there it is a writing transaction.
+        """
+        if self._immediate is None:
+            with self.write() as connection:
+                yield connection
+            return
+        with unavailable(), self._limit(), self._immediate.connect() as connection:
+            yield connection
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a writing transaction, again when it lost a deadlock; return its result."""
+        return self._again(self.write, work)
+
+    def run_at_once(self, work: Callable[[Connection], T]) -> T:
+        """The same without one transaction around it: see `at_once`."""
+        return self._again(self.at_once, work)
+
+    @staticmethod
+    def _again(begin: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], T]) -> T:
+        for attempt in range(RETRIES):
+            try:
+                with begin() as connection:
+                    return work(connection)
+            except DBAPIError as exc:
+                if attempt == RETRIES - 1 or getattr(exc.orig, "sqlstate", None) not in RETRIED_STATES:
+                    raise
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+        raise AssertionError("unreachable")
+
+    def check(self) -> None:
+        """Ask the database for nothing; raise DatabaseUnavailable when it does not answer."""
+        with self.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    def dispose(self) -> None:
+        """Close the pooled connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Turn a driver's error that says so into DatabaseUnavailable."""
+    try:
+        yield
+    except PoolTimeout as exc:
+        raise DatabaseUnavailable("no database connection is free") from exc
+    except (OperationalError, InterfaceError) as exc:
+        state = getattr(exc.orig, "sqlstate", None)
+        if state in RETRIED_STATES or _is_our_fault(exc.orig):
+            raise
+        # 08 connection, 53 resources, 57P operator intervention, none: never connected, or SQLite.
+        if state is None or state[:2] in ("08", "53") or state[:3] == "57P":
+            raise DatabaseUnavailable("the database does not answer") from exc
+        raise
+
+
+def _is_our_fault(error: BaseException | None) -> bool:
+    """Whether SQLite refused the statement itself: it has one class for that and for a locked file."""
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

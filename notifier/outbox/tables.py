@@ -1,0 +1,79 @@
+"""The tables that an application writes: notifications. The service's own tables are in `models.tables`.
+
+Every name begins with `notifier_`, so that the tables can live in the application's own database.
+"""
+
+import sqlalchemy as sa
+
+from notifier.outbox.types import Json, Number, UtcDateTime, UuidText
+
+#: PostgreSQL's own way of naming, so that every name begins with the table's.
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+ACCEPTED, DISPATCHED, DEAD = "accepted", "dispatched", "dead"
+UserId = sa.String(128)
+
+#: What happened, once: a row per call, so a broadcast's payload is stored once.
+notifications = sa.Table(
+    "notifier_notifications",
+    metadata,
+    # The order of acceptance. A database number, not the id: clocks differ.
+    sa.Column("number", Number, primary_key=True, autoincrement=True),
+    sa.Column("id", UuidText, nullable=False, unique=True),
+    sa.Column("event", sa.String(64), nullable=False),
+    sa.Column("data", Json, nullable=False),
+    sa.Column("inbox", sa.Boolean, nullable=False),
+    sa.Column("sender", sa.String(128), nullable=False),
+    # To whom: the one recipient, or several as a JSON list, which is cleared after the last chunk.
+    sa.Column("recipient", UserId, nullable=True),
+    sa.Column("audience", Json, nullable=True),
+    sa.Column("recipients", sa.Integer, nullable=False),
+    # A large audience is dispatched in chunks: `position` is the cursor into it, `reached` counts the
+    # recipients that have a delivery.
+    sa.Column("bulk", sa.Boolean, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("reached", sa.Integer, nullable=False, server_default="0"),
+    # Unique for each sender: two backends never meet.
+    sa.Column("idempotency_key", sa.String(255), nullable=True),
+    sa.Column("request_hash", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, server_default=ACCEPTED),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("next_attempt_at", UtcDateTime, nullable=True),
+    sa.Column("error", sa.Text, nullable=True),
+    sa.Column("accepted_at", UtcDateTime, nullable=False),
+    sa.Column("dispatched_at", UtcDateTime, nullable=True),
+    # Of its deliveries, those that are no longer kept: how many, and how they stood.
+    sa.Column("purged", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("purged_delivered", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("purged_read", sa.Integer, nullable=False, server_default="0"),
+    # When the ring was sent whose task took it on (NULL: the sweep did), and when the broker had it all.
+    sa.Column("woken_at", UtcDateTime, nullable=True),
+    sa.Column("published_at", UtcDateTime, nullable=True),
+    sa.CheckConstraint("state IN ('accepted', 'dispatched', 'dead')", name="state"),
+    sa.CheckConstraint("reached >= 0 AND reached <= position AND position <= recipients", name="reached"),
+    sa.UniqueConstraint("sender", "idempotency_key"),
+    sqlite_autoincrement=True,
+)
+# What waits, in the order of acceptance; and what is dead.
+sa.Index(
+    "notifier_notifications_waiting_idx",
+    notifications.c.bulk,
+    notifications.c.number,
+    postgresql_where=sa.text("state = 'accepted'"),
+    sqlite_where=sa.text("state = 'accepted'"),
+)
+sa.Index(
+    "notifier_notifications_dead_idx",
+    notifications.c.number,
+    postgresql_where=sa.text("state = 'dead'"),
+    sqlite_where=sa.text("state = 'dead'"),
+)
+sa.Index("notifier_notifications_accepted_at_idx", notifications.c.accepted_at)

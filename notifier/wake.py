@@ -1,0 +1,173 @@
+"""Ringing Celery: a task is a doorbell, so a lost, doubled or late one changes nothing but the delay.
+
+One long-lived thread (a greenlet in a gevent process) rings for everybody: the caller never waits
+for the broker, and the producer's connection stays warm. A ring that comes alone goes out at once;
+when there are many, those soon after the last one share the next: each drains all that waits. The more
+shared the last one, the longer the pause: a batch costs a worker hardly more than a single alert.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import time
+from typing import Any
+
+from celery import Celery
+from uuid_utils import uuid7
+
+from notifier.broker.topology import TASK_QUEUE, configure_celery, connect_once
+from notifier.settings import Settings
+from notifier.signals import broker_failed, emit
+
+log = logging.getLogger(__name__)
+
+SEND = "notifier.send_notification"
+CHUNK = "notifier.dispatch_chunk"
+WOKEN_AT = "woken_at"  # message header: when it was sent, in milliseconds since 1970 UTC
+PAUSE = 0.005  # seconds between two rings, at least
+PAUSE_EACH = 0.003  # seconds for each notification that shared the last ring
+PAUSE_MAX = 0.02  # seconds
+TRANSIENT = 1  # delivery mode: a broker that restarts forgets it, and the sweep rings again
+RETRY = 1.0  # seconds between attempts while the broker is away
+MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
+EXIT_FLUSH = 2.0  # seconds
+
+
+def woken_now() -> dict[str, int]:
+    """Return the header that says when a ring was sent; older workers pass over it."""
+    return {WOKEN_AT: time.time_ns() // 1_000_000}
+
+
+def pause_after(shared: int) -> float:
+    """Return the seconds to wait after a ring that stands for `shared` notifications."""
+    return max(PAUSE, min(PAUSE_MAX, PAUSE_EACH * shared))
+
+
+class Waker:
+    """Wakes the workers. Every method is safe to call from any thread, and after a fork."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reset()
+        atexit.register(self.flush, EXIT_FLUSH)
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._single: str | None = None
+        self._shared = 0  # how many it stands for
+        self._bulk: list[str] = []
+        self._busy = False
+        self._early = False  # connect before the first ring
+        self._thread: threading.Thread | None = None
+        self._broker_down = False
+
+    def wake(self, id: str, *, bulk: bool = False) -> None:
+        """Ask for the notification `id` to be dispatched; returns at once, and never fails."""
+        if self._pid != os.getpid():
+            self._reset()  # the thread did not come along with the fork
+        with self._changed:
+            if not bulk:
+                self._single = id  # one ring drains everything that waits
+                self._shared += 1
+            elif len(self._bulk) < MAX_BULK:
+                self._bulk.append(id)
+            self._start()
+            self._changed.notify_all()
+
+    def warm(self) -> None:
+        """Connect now, so that the first ring need not; a broker that is away is no error."""
+        with self._changed:
+            self._early = True
+            self._start()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="notifier-waker", daemon=True)
+            self._thread.start()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all is rung, `timeout` seconds at most; whether it is."""
+        if self._pid != os.getpid():
+            return True
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while self._single or self._bulk or self._busy:
+                if self._broker_down or not self._changed.wait(deadline - time.monotonic()):
+                    return False
+        return True
+
+    def _run(self) -> None:
+        producer, next_at = None, float("-inf")
+        if self._early:
+            with contextlib.suppress(Exception):  # it is said when there is something to ring for
+                producer = self._connect()
+        while True:
+            with self._changed:
+                while not (self._single or self._bulk):
+                    self._changed.wait()
+            time.sleep(max(0.0, next_at - time.monotonic()))
+            with self._changed:
+                single, self._single = self._single, None
+                shared, self._shared = self._shared, 0
+                bulk, self._bulk = self._bulk, []
+                self._busy = True
+            kept = producer is not None
+            try:
+                producer = producer or self._connect()
+                next_at = time.monotonic() + pause_after(shared)
+                if single:
+                    self._send(producer, SEND, single)
+                while bulk:
+                    self._send(producer, CHUNK, bulk[-1])
+                    bulk.pop()
+            except Exception as exc:  # noqa: BLE001  kombu's transports raise errors of their own
+                emit(broker_failed, self, part="wake")
+                if not kept and not self._broker_down:
+                    log.warning(
+                        "ring failed, the sweep will find it: notification=%s error=%r",
+                        single or bulk[-1],
+                        exc,
+                    )
+                self._close(producer)
+                producer = None
+                with self._changed:
+                    self._single = self._single or single
+                    self._bulk = [*bulk, *self._bulk][:MAX_BULK]
+                    self._broker_down, self._busy = not kept, False
+                    self._changed.notify_all()
+                if not kept:  # else at once: the broker was restarted, or another of the list lives
+                    time.sleep(RETRY)
+            else:
+                if self._broker_down:
+                    log.warning("the broker is back: ringing again")
+                with self._changed:
+                    self._broker_down, self._busy = False, False
+                    self._changed.notify_all()
+
+    def _connect(self) -> Any:
+        app = Celery("notifier", set_as_current=False)
+        configure_celery(app, self._settings)
+        connection = app.connection_for_write()
+        connect_once(connection, self._settings)
+        return app, app.amqp.Producer(connection, auto_declare=False)
+
+    @staticmethod
+    def _send(producer: Any, name: str, id: str) -> None:
+        app, kombu_producer = producer
+        # What `send_task` does, without its router and its result object, which nobody asks.
+        message = app.amqp.create_task_message(str(uuid7()), name, (), {"id": id}, ignore_result=True)
+        app.amqp.send_task_message(
+            kombu_producer, name, message, queue=TASK_QUEUE, retry=False, headers=woken_now(),
+            delivery_mode=TRANSIENT,
+        )  # fmt: skip
+
+    @staticmethod
+    def _close(producer: Any) -> None:
+        if producer:
+            try:
+                producer[1].connection.collapse()
+            except Exception as exc:  # noqa: BLE001  it is broken already
+                log.debug("closing the broken connection: %r", exc)

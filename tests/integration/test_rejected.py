@@ -1,0 +1,92 @@
+"""Parked messages: bounded in number and in size, whatever somebody wrote into them."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+from models.store import rejected
+from notifier.outbox.engine import Database
+from notifier.outbox.types import AnyRow, now
+from usecases import retention
+
+
+def park(database: Database, body: bytes = b"[]", **given: Any) -> str:
+    what = {"reason": "not JSON", "headers": {"task": "t"}, "content_type": "application/json", "now": now()}
+    return database.run(lambda c: rejected.park(c, body=body, **(what | given)))
+
+
+def parked(database: Database) -> list[AnyRow]:
+    with database.read() as connection:
+        return list(rejected.parked(connection))
+
+
+def shown(database: Database, id: str) -> AnyRow:
+    with database.read() as connection:
+        found = rejected.one(connection, id)
+    assert found is not None
+    return found
+
+
+def test_the_newest_are_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejected, "KEPT", 3)
+    ids = [park(database) for _ in range(5)]
+    assert [row.id for row in parked(database)] == ids[2:]
+
+
+def test_of_a_big_body_the_beginning_is_kept_and_its_size(database: Database) -> None:
+    kept = shown(database, park(database, b"x" * (rejected.MAX_BODY + 1)))
+    assert (kept.bytes, kept.body) == (rejected.MAX_BODY + 1, b"x" * rejected.MAX_BODY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\0", "\x1b[2J", "\ud800", "x" * 10_000, ["os.system"], {"a": 1}, 7, "\N{RIGHT-TO-LEFT OVERRIDE}"],
+)
+def test_whatever_the_texts_are_they_are_kept_as_printable_ones(database: Database, text: Any) -> None:
+    id = park(database, reason=str(text), content_type=text, headers={"task": text, "id": text})
+    kept = shown(database, id)
+    for written in (kept.reason, kept.content_type, kept.task):
+        assert written.isprintable()
+        assert 0 < len(written) <= rejected.MAX_TEXT
+    assert len(kept.headers) <= rejected.MAX_HEADERS
+
+
+@pytest.mark.parametrize("depth", [10, 5_000])
+def test_headers_of_any_depth_are_kept_as_far_as_they_go(database: Database, depth: int) -> None:
+    headers: Any = {}
+    for _ in range(depth):
+        headers = {"x": headers}
+    assert shown(database, park(database, headers=headers)).headers.startswith("{")
+
+
+def test_what_is_older_than_what_is_retained_goes(database: Database) -> None:
+    present = now()
+    park(database, now=present - timedelta(days=3))
+    young = park(database, now=present)
+    retention.step(database, before=present - timedelta(days=2), after="", now=present)
+    assert [row.id for row in parked(database)] == [young]
+
+
+def test_the_command_drops_one_or_all_and_says_which_it_does_not_know(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFIER_DATABASE_URL", database.engine.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("NOTIFIER_BROKER_URL", "amqp://127.0.0.1:1//")
+
+    def run(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(main, ["refused", *words])
+        return done.exit_code, done.output
+
+    first, second = park(database), park(database)
+    assert run("drop", first) == (0, f"{first}\n")
+    assert run("drop", first)[0] == run("show", first)[0] == 1
+    assert run("show", "7")[0] == run("drop")[0] == run("drop", second, "--all")[0] == 2
+    assert json.loads(run("list")[1])["id"] == second
+    assert run("drop", "--all") == (0, "dropped=1\n")
+    assert parked(database) == []

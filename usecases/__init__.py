@@ -1,0 +1,1 @@
+"""Use cases, once each: functions that API, commands, dashboard, gateway and tasks call alike."""

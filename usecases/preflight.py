@@ -1,0 +1,87 @@
+"""What is looked at before a process takes traffic: each fault in one line that says what to do.
+
+What cannot work, or is no secret at all, stops the start. What works, but not well, is logged.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+
+from models import schema
+from monitoring.logs import configure
+from notifier.core.errors import DatabaseUnavailable, SettingError
+from notifier.core.keys import KeyRing
+from notifier.outbox.engine import Database, make_engine
+from notifier.settings import PREFIX, Settings
+
+#: How what was copied from a page begins.
+EXAMPLES = ("change", "example", "default", "password", "your-", "your_")
+SECRET_VARIETY = 8  # different characters; 32 random hex digits have fewer once in 10^7
+KEY_LENGTH = 16  # characters
+
+log = logging.getLogger("usecases.preflight")
+
+
+def check(settings: Settings) -> None:
+    """Look at secrets and database. Raises SettingError with a line a fault; logs a line a weakness."""
+    _stop_for([*_examples(settings), *_schema(settings)])
+    for weakness in _weaknesses(settings):
+        log.warning("%s", weakness)
+
+
+def check_database(settings: Settings) -> None:
+    """Look at the database alone: a worker knows no secrets. Raises SettingError."""
+    _stop_for([*_schema(settings)])
+
+
+def _stop_for(faults: list[str]) -> None:
+    if faults:
+        raise SettingError("\n".join(faults))
+
+
+def _examples(settings: Settings) -> Iterator[str]:
+    """Yield a line for each secret that was copied from somewhere; not when all is embedded."""
+    if settings.embedded:
+        return
+    if settings.signing_secret().lower().startswith(EXAMPLES):
+        yield f"{PREFIX}SECRET: is an example; make one: openssl rand -hex 32"
+    if any(key.secret.lower().startswith(EXAMPLES) for key in KeyRing(settings.backend_keys())):
+        yield f"{PREFIX}API_KEYS: one is an example; make one: openssl rand -hex 24"
+
+
+def _weaknesses(settings: Settings) -> Iterator[str]:
+    if settings.embedded:
+        return
+    if len(set(settings.signing_secret())) < SECRET_VARIETY:
+        yield f"{PREFIX}SECRET: is weak; make one: openssl rand -hex 32"
+    keys = [key.secret for key in KeyRing(settings.backend_keys())]
+    if any(len(key) < KEY_LENGTH for key in keys):
+        yield f"{PREFIX}API_KEYS: one is shorter than {KEY_LENGTH} characters; make one: openssl rand -hex 24"
+    if settings.signing_secret() in keys:
+        yield f"{PREFIX}API_KEYS: one is the secret that signs tokens; a backend could speak for every user"
+
+
+def _schema(settings: Settings) -> Iterator[str]:
+    database = Database(make_engine(settings.database_url, pool_size=1))
+    try:
+        found = schema.compare(database)
+    except DatabaseUnavailable as exc:
+        # No reason to stop: callers get 503 until it is there.
+        log.warning("%sDATABASE_URL: %s", PREFIX, exc)
+        return
+    finally:
+        database.dispose()
+    if found == schema.BEHIND:
+        yield f"{PREFIX}DATABASE_URL: lacks the migration {schema.newest()}; run: notifier migrate"
+    if found == schema.AHEAD:
+        # So it is for a while when versions change; migrations leave the one before able to work.
+        log.warning("%sDATABASE_URL: a later version has migrated it; upgrade this one soon", PREFIX)
+
+
+if __name__ == "__main__":
+    _settings = Settings.load()
+    configure(_settings)
+    try:
+        check(_settings)
+    except SettingError as _exc:
+        sys.exit(str(_exc))

@@ -1,0 +1,102 @@
+"""Who is signed in: a signed cookie that names the key without holding it, and where requests come from."""
+
+import hmac
+from collections.abc import Callable
+from functools import wraps
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from notifier.core.errors import Forbidden
+from notifier.core.keys import ApiKey, Scope
+from web.runtime import WebRuntime, current
+
+COOKIE = "notifier_reports"
+PATH = "/reports"
+LIFETIME = 12 * 3600  # seconds
+SALT = "notifier.reports"  # so that no other thing we sign is a session
+
+View = Callable[..., ResponseReturnValue]
+
+
+def sign_in(response: Response, given: str) -> bool:
+    """Put a session into `response` when `given` is an API key that may see reports; whether it is."""
+    runtime = current()
+    key = runtime.keys.find(given)
+    if key is None or "report" not in key.scopes:
+        return False
+    response.set_cookie(
+        COOKIE, _serializer(runtime).dumps(_mark(runtime, key)), max_age=LIFETIME, path=PATH,
+        secure=request.is_secure, httponly=True, samesite="Strict",
+    )  # fmt: skip
+    return True
+
+
+def sign_out(response: Response) -> None:
+    """Take the session out of the browser."""
+    response.delete_cookie(COOKIE, path=PATH, secure=request.is_secure, httponly=True, samesite="Strict")
+
+
+def signed_in() -> ApiKey | None:
+    """Return the key of the request's session; None: it has none or an old one, or the key is gone."""
+    runtime = current()
+    try:
+        mark = _serializer(runtime).loads(request.cookies.get(COOKIE, ""), max_age=LIFETIME)
+    except BadData:
+        return None
+    keys = [key for key in runtime.keys if "report" in key.scopes]
+    return next((key for key in keys if isinstance(mark, str) and mark == _mark(runtime, key)), None)
+
+
+def operator(*scopes: Scope) -> Callable[[View], View]:
+    """Let only who is signed in with a key of all these scopes see a view; sets `g.key`.
+
+    Everybody else is led to the sign-in; 403 with a key of other scopes.
+    """
+
+    def guard(view: View) -> View:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+            key = signed_in()
+            if key is None:
+                return redirect(url_for("dashboard.enter"), 303)
+            if not key.scopes.issuperset(scopes):
+                raise Forbidden(f"this API key lacks the scope {' or '.join(scopes)}")
+            g.key = key
+            return view(*args, **kwargs)
+
+        checked.access = "operator"  # type: ignore[attr-defined]
+        return checked
+
+    return guard
+
+
+def from_our_page() -> None:
+    """Raise Forbidden unless a form of our own sent this request.
+
+    Browsers say with every POST where it comes from (Fetch, section 3.1); a cookie that is SameSite=Strict
+    says the same a second time.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    try:
+        origin = urlsplit(request.headers.get("Origin", "")).netloc
+    except ValueError:  # no address, like http://[
+        origin = ""
+    if site not in (None, "same-origin") or origin.lower() != request.host.lower():
+        raise Forbidden("only a page of this site may do that")
+
+
+def _serializer(runtime: WebRuntime) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
+        runtime.settings.signing_secret(), salt=SALT, signer_kwargs={"digest_method": sha256}
+    )
+
+
+def _mark(runtime: WebRuntime, key: ApiKey) -> str:
+    """Names a key without telling it; a cookie's own signature guards it."""
+    secret = runtime.settings.signing_secret().encode()
+    return hmac.new(secret, f"{SALT} {key.secret}".encode(), sha256).hexdigest()

@@ -1,0 +1,93 @@
+"""Whose tokens are revoked, kept in memory: a check costs no query.
+
+SQL says it; a doorbell at the broker says when to look again, and when the bell is lost, the next look
+finds it all the same. So a process refuses a revoked token `interval` seconds after the revocation at
+the latest, while the database answers.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from models.store import revocations as store
+from notifier.core.errors import DatabaseUnavailable
+from notifier.outbox.engine import Database
+
+OVERLAP = timedelta(minutes=10)  # by how much the clocks of those who revoke may differ
+PATIENCE = 3  # intervals without a look after which whoever asks looks: the gateway's loop does not run
+
+log = logging.getLogger(__name__)
+
+
+class Revocations:
+    """The revocations, as this process knows them.
+
+    Args:
+        database: where they are.
+        interval: seconds between two looks.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self, database: Database, interval: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database = database
+        self._interval = interval
+        self._clock = clock
+        self._known: dict[str, float] = {}
+        self._untold: dict[str, float] = {}  # of these, what `refresh` has not returned yet
+        self._newest: datetime | None = None
+        self._loaded = False
+        self._tried_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def at(self, user_id: str) -> float:
+        """Return up to when (seconds since 1970) tokens of the user are revoked; -inf: none is.
+
+        Raises DatabaseUnavailable when it was never known.
+        """
+        if self._clock() - self._tried_at > PATIENCE * self._interval or not self._loaded:
+            self._catch_up()
+        return self._known.get(user_id, float("-inf"))
+
+    def refresh(self) -> dict[str, float]:
+        """Look for what is new, and return it, each once; when the database is away, nothing is."""
+        with self._lock:
+            try:
+                self._load()
+            except DatabaseUnavailable as exc:
+                log.warning("revocations not looked for: error=%s", exc)
+            told, self._untold = self._untold, {}
+        return told
+
+    def _catch_up(self) -> None:
+        if not self._lock.acquire(blocking=not self._loaded):
+            return  # somebody is looking; what is known is good enough meanwhile
+        try:
+            if not self._loaded or self._clock() - self._tried_at > PATIENCE * self._interval:
+                self._load()
+        except DatabaseUnavailable:
+            if not self._loaded:
+                raise
+        finally:
+            self._lock.release()
+
+    def _load(self) -> None:
+        """Called with the lock held."""
+        self._tried_at = self._clock()
+        try:
+            with self._database.read() as connection:
+                found = store.since(connection, self._newest and self._newest - OVERLAP)
+        finally:
+            self._tried_at = self._clock()
+        new = {
+            user_id: at.timestamp()
+            for user_id, at in found.items()
+            if at.timestamp() > self._known.get(user_id, float("-inf"))
+        }
+        self._known |= new
+        self._untold |= new
+        self._newest = max(found.values(), default=self._newest)
+        self._loaded = True

@@ -1,0 +1,87 @@
+"""What sockets start from: when many say hello at once, they share their transactions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from models.store import devices
+from models.store import log as store_log
+from models.store.devices import Joined
+from notifier.core.errors import Unavailable
+from notifier.core.group import Group
+from notifier.core.log import MAX_BEHIND, Snapshot
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now as utc_now
+from web.gateway.acks import announce
+
+AT_ONCE = 50  # hellos that share a transaction, at most
+NEAR = 100  # entries; who is further behind is work of its own
+FAR_AT_ONCE = 2  # of those, so that they leave connections to the API's callers
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRequest:
+    """A socket wants to start, or to go on after a gap.
+
+    Attributes:
+        user_id, device, socket: whose; an anonymous socket has no device.
+        after: the seq up to which it has the log; None: it wants a fresh window.
+        repair: it goes on, so its device was sent what was noted down at its start.
+        user_agent: what the browser says it is.
+    """
+
+    user_id: str
+    device: str | None
+    socket: str
+    after: int | None
+    repair: bool
+    user_agent: str | None
+
+    def joined(self, at: Snapshot) -> Joined | None:
+        """Return what is to be noted down of its device; None: nothing."""
+        if self.device is None or (self.repair and not at.reset):
+            return None
+        acked = None if self.repair or at.reset == "ahead" else self.after
+        return Joined(
+            self.user_id, self.device, self.socket, acked, *window_of(at, self.after), self.user_agent
+        )
+
+
+def window_of(at: Snapshot, after: int | None) -> tuple[int, int]:
+    """Return `window_from` and `log_from` of a socket that starts with this snapshot."""
+    if at.window is not None or after is None:
+        return (at.window[0].seq if at.window else at.head + 1), at.head
+    return after + 1, after
+
+
+class SnapshotLoader:
+    """Reads what sockets start from, and notes down what their devices are being sent."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._near: Group[SnapshotRequest, Snapshot | None] = Group(
+            self._join, most=AT_ONCE, hopeless=Unavailable
+        )
+        self._far = BoundedSemaphore(FAR_AT_ONCE)
+
+    def __call__(self, wish: SnapshotRequest) -> Snapshot:
+        """Return what the socket starts from. Raises DatabaseUnavailable."""
+        at = self._near(wish)
+        if at is None:
+            with self._far:
+                (at,) = self._join([wish], near=MAX_BEHIND)
+        assert at is not None
+        return at
+
+    def _join(self, wishes: Sequence[SnapshotRequest], near: int = NEAR) -> list[Snapshot | None]:
+        with self._database.read() as connection:
+            found = store_log.snapshots(connection, [(w.user_id, w.after) for w in wishes], near=near)
+        starts = (wish.joined(at) for wish, at in zip(wishes, found, strict=True) if at)
+        joins = [start for start in starts if start]
+        if joins:
+            delivered = self._database.run(lambda c: devices.joined(c, joins, now=utc_now()))
+            if delivered:
+                gevent.spawn(announce, delivered)  # a slow receiver of the signal holds up nobody's hello
+        return found

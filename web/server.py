@@ -1,0 +1,143 @@
+"""gunicorn's classes, and what happens at its events; `gunicorn.conf.py` names them.
+
+Imported by gunicorn's master before gevent has patched anything: what looks for gevent when it is imported
+(psycopg, Flask) is imported later, in the worker.
+"""
+
+import errno
+import gc
+import subprocess
+import sys
+import time
+from typing import Any
+
+from gevent.server import StreamServer
+from gunicorn import glogging
+from gunicorn.workers.ggevent import GeventWorker
+
+from monitoring import multiprocess
+from monitoring.logs import configure
+from notifier.settings import Settings
+from web.handles import raise_handles
+
+#: Collections of the oldest generation look through every object of every socket while all of them wait:
+#: 150 ms with 3,000 sockets. What a socket leaves behind is freed without them, so they may be rare.
+GC_THRESHOLD = (700, 10, 200)
+#: A handshake takes about 1 ms, and no one else is served meanwhile.
+MAX_ACCEPT = 8
+WATCH_INTERVAL = 0.1  # seconds between two looks whether the worker is told to stop
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]
+    """gunicorn's logger, whose lines look like all the others, unless a file was named for them."""
+
+    def setup(self, cfg: Any) -> None:
+        """Send gunicorn's lines to our log."""
+        super().setup(cfg)
+        configure(Settings.load())
+        if cfg.errorlog == "-":
+            self.error_log.handlers.clear()
+            self.error_log.propagate = True
+
+
+class DeadlineReader:
+    """Reader of a request's body that raises RequestTimeout (408) when the body takes too long.
+
+    Args:
+        reader: gunicorn's own reader.
+        timeout: seconds for the whole body.
+    """
+
+    def __init__(self, reader: Any, timeout: float) -> None:
+        self._reader = reader
+        self._until = time.monotonic() + timeout
+
+    def read(self, size: int) -> bytes:
+        """Read up to `size` bytes, as gunicorn's own reader does. Raises RequestTimeout."""
+        import gevent  # noqa: PLC0415
+        from werkzeug.exceptions import RequestTimeout  # noqa: PLC0415
+
+        late = RequestTimeout("The request's body did not come in time.")
+        try:
+            with gevent.Timeout(max(0.001, self._until - time.monotonic()), late):
+                data: bytes = self._reader.read(size)
+                return data
+        except TimeoutError:  # the socket's own, just before
+            raise late from None
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """gunicorn's gevent worker, with bounds for slow clients.
+
+    It bounds the reading of a body and the taking of an answer, and lets a crowd of new connections
+    not hold up those that are open.
+    """
+
+    def run(self) -> None:
+        """Serve; look at open sockets between a few new ones, where gevent would accept a hundred first."""
+        StreamServer.max_accept = MAX_ACCEPT
+        self._request_timeout = Settings.load().request_timeout
+        super().run()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Serve a request; a WebSocket sets timeouts of its own."""
+        reader = req.body.reader
+        req.body.reader = DeadlineReader(reader, self._request_timeout)
+        sock.settimeout(self._request_timeout)
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:  # which gunicorn would write into the log, with its traceback
+            raise ConnectionResetError(errno.ECONNRESET, "the answer was not taken in time") from None
+        finally:
+            sock.settimeout(None)
+            req.body.reader = reader  # the rest of the body has as long as a head
+
+
+def on_starting(server: Any) -> None:
+    """Run the start-up checks before the first request, and share metrics among several workers.
+
+    Exits with the checks' status when one of them fails.
+    """
+    settings = Settings.load()
+    raise_handles(settings)
+    # In a process of its own: psycopg looks for gevent when it is imported, and here it is not there yet.
+    checked = subprocess.run([sys.executable, "-m", "usecases.preflight"], check=False)
+    if checked.returncode:
+        sys.exit(checked.returncode)
+    if server.cfg.workers > 1:
+        try:
+            multiprocess.share(settings.var_dir / "metrics" / f"web-{settings.port}")
+        except OSError as exc:
+            sys.exit(f"NOTIFIER_VAR_DIR: no place for the metrics: {exc}")
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keep what an ended worker counted; its open sockets are gone with it."""
+    if multiprocess.shared():
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start the gateway, and stop it when the worker is told to stop."""
+    # What is here now stays: a collection need not look through it while all sockets wait.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
+    import gevent  # noqa: PLC0415
+
+    from web.runtime import EXTENSION  # noqa: PLC0415
+
+    configure(Settings.load())
+    runtime = worker.wsgi.extensions[EXTENSION]
+    gateway = runtime.gateway
+    gateway.start()
+    runtime.waker.warm()
+
+    def watch() -> None:
+        while worker.alive:
+            gevent.sleep(WATCH_INTERVAL)
+        gateway.stop()
+
+    gevent.spawn(watch)

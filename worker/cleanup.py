@@ -1,0 +1,27 @@
+"""What a sweep tidies up beside its work: now and then, and a little each time."""
+
+import time
+from collections.abc import Callable
+
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now
+from usecases import retention
+
+INTERVAL = 3_600.0  # seconds between two looks, once nothing is left
+
+
+class Cleanup:
+    """Forgets sockets of long ago.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = float("-inf")
+
+    def __call__(self, database: Database) -> None:
+        """Delete some, if it is time. Raises DatabaseUnavailable."""
+        if self._clock() >= self._next and not retention.forget_sockets(database, now=now()):
+            self._next = self._clock() + INTERVAL

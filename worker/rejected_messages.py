@@ -1,0 +1,73 @@
+"""What a worker refuses is parked in SQL, where an operator finds it; nothing fails when that fails."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from models.store import rejected
+from notifier.core.errors import DatabaseUnavailable
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now
+from notifier.signals import message_refused
+
+PER_SECOND = 20  # messages; of a flood the beginning is enough, and each is a transaction
+
+log = logging.getLogger(__name__)
+
+
+class RejectedMessages:
+    """Keeps refused tasks, for one process.
+
+    Args:
+        database: where, asked at each message: a forked process has a database of its own.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, database: Callable[[], Database], clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._second = 0
+        self._left = PER_SECOND
+
+    def listen(self) -> None:
+        """Park what is refused from now on."""
+        message_refused.connect(self.park)
+
+    def park(
+        self,
+        _sender: object,
+        *,
+        what: str,
+        reason: str = "",
+        headers: Any = None,
+        content_type: Any = None,
+        body: bytes = b"",
+    ) -> None:
+        """Park a refused task; one that cannot be is a line in the log."""
+        if what != "task" or not self._allowed():
+            return
+        try:
+            id = self._database().run(
+                lambda connection: rejected.park(
+                    connection,
+                    reason=reason,
+                    headers=headers,
+                    content_type=content_type,
+                    body=body,
+                    now=now(),
+                )
+            )
+        except DatabaseUnavailable as exc:
+            log.warning("refused, but not parked: reason=%s error=%s", reason, exc)
+            return
+        log.info("refused message parked: id=%s", id)
+
+    def _allowed(self) -> bool:
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._left = second, PER_SECOND
+        self._left -= 1
+        if self._left == -1:
+            log.warning("more than %d messages refused in a second: the others are only counted", PER_SECOND)
+        return self._left >= 0

@@ -1,0 +1,172 @@
+"""A worker is no interpreter: what comes from the broker and breaks a rule is refused, and stops nothing.
+
+Celery 5.7 alone lets a message end its worker: an empty body, a task's name that is a list, a pickled one
+of protocol 1 raise out of the consumer (celery/worker/consumer/consumer.py, `create_task_handler`), and
+with late acks the broker hands the same message to the next worker. So messages are looked at before Celery
+does, and what it stumbles over nevertheless is refused all the same. Remote control, which would let anybody
+at the broker stop all workers, is cut down to what looks and does not touch.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from celery.exceptions import WorkerShutdown
+from celery.signals import task_rejected, task_unknown
+from celery.worker.consumer import Consumer
+from celery.worker.control import Panel
+
+from notifier.signals import emit, message_refused
+
+MAX_BODY = 16 * 1024 * 1024  # bytes; 10,000 user ids of 128 characters and 256 KiB of data fit
+MAX_ID = 255  # characters
+OURS = "notifier."
+DELAYED = ":DelayedDelivery"
+REFUSED_PAUSE = 0.5  # seconds until a worker tries again what the broker refused it
+TYPE_DIFFERS = "inequivalent arg 'x-queue-type'"
+
+#: `celery inspect …`, without what shows the configuration.
+COMMANDS = frozenset(
+    {"ping", "clock", "active", "active_queues", "registered", "reserved", "scheduled", "stats"}
+)
+
+log = logging.getLogger(__name__)
+
+
+class GuardedConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer, which no message can stop."""
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
+        """Celery's steps, without its queues for delayed tasks.
+
+        With a quorum queue it would declare 28 more for them, at each broker of the list in turn, and
+        wait for those that are down before it takes the first task. We delay in SQL.
+        """
+
+        default_steps = tuple(step for step in Consumer.Blueprint.default_steps if DELAYED not in step)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Connect again, but for a queue of the other type: a wrong setting, said in one line."""
+        if TYPE_DIFFERS in str(exc):
+            log.critical("NOTIFIER_TASK_QUEUE_TYPE: the queue at RabbitMQ is of the other type: %s", exc)
+            raise WorkerShutdown(1)
+        if isinstance(exc, self.channel_errors):
+            time.sleep(REFUSED_PAUSE)
+        super().on_connection_error_after_connected(exc)
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        """Return what is called with each message."""
+        handle = super().create_task_handler(*args, **kwargs)
+        lost = (*self.connection_errors, *self.channel_errors)
+
+        def on_task_received(message: Any) -> None:
+            try:
+                why = fault(message, self.app.tasks)
+                if why is None:
+                    handle(message)
+                    return
+            except lost:
+                raise
+            except Exception as exc:  # noqa: BLE001  whatever somebody put there
+                why = f"Celery: {type(exc).__name__}"  # its text may show the message
+            log.error("message refused: reason=%s type=%s bytes=%d",
+                      why, message.content_type, len(message.body or b""))  # fmt: skip
+            _refused(self, message, why)
+            if not message.acknowledged:
+                message.reject_log_error(log, lost)
+
+        return on_task_received
+
+
+def fault(message: Any, tasks: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a message as one of our `tasks`; None: nothing."""
+    if str(message.content_type) != "application/json":
+        return "not JSON by its type"
+    raw = _raw(message.body)
+    if len(raw) > MAX_BODY:
+        return "too big"
+    try:
+        payload = orjson.loads(raw)
+    except ValueError:
+        return "not JSON"
+    headers = message.headers
+    if isinstance(headers, Mapping) and "task" in headers:
+        if not isinstance(payload, list) or len(payload) != 3:
+            return "not [args, kwargs, embed]"
+        return _fault(tasks, headers, *payload)
+    if isinstance(payload, dict) and "task" in payload:  # Celery's protocol 1
+        return _fault(tasks, payload, payload.get("args", []), payload.get("kwargs", {}), {})
+    return "no task"
+
+
+def _fault(
+    tasks: Mapping[str, Any], said: Mapping[str, Any], args: Any, kwargs: Any, embed: Any
+) -> str | None:
+    name, id = said["task"], said.get("id")
+    if not isinstance(name, str) or not name.startswith(OURS) or name not in tasks:
+        return "unknown task"
+    if not isinstance(id, str) or not 0 < len(id) <= MAX_ID:
+        return "no id"
+    if not isinstance(args, list) or not isinstance(kwargs, dict):
+        return "args is no list, or kwargs no object"
+    try:
+        tasks[name].__header__(*args, **kwargs)  # what Celery checks calls with, at the producer only
+    except TypeError:
+        return "arguments that the task does not take"
+    if not isinstance(embed or {}, dict) or any((embed or {}).values()):
+        return "callbacks, chains and chords are not for us"
+    for field in ("callbacks", "errbacks", "chord", "taskset", "group", "stamped_headers"):
+        if said.get(field):
+            return f"{field} is not for us"
+    retries = said.get("retries")
+    if retries is not None and (type(retries) is not int or retries < 0):
+        return "retries is no number"
+    limits = said.get("timelimit")
+    if limits is not None and not (isinstance(limits, list | tuple) and len(limits) == 2 and not any(limits)):
+        return "time limits are not for us"
+    return next(
+        (f"{field} is no time" for field in ("eta", "expires") if not _is_time(said.get(field))), None
+    )
+
+
+def _raw(body: Any) -> bytes:
+    """Return a message's body as it came; the file broker hands over text."""
+    return body.encode(errors="surrogatepass") if isinstance(body, str) else bytes(body or b"")
+
+
+def _is_time(value: Any) -> bool:
+    """Whether it is none, or ISO 8601, as Celery writes it."""
+    if value is None:
+        return True
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def listen() -> None:
+    """Tell of what Celery refuses, and obey no command that changes something."""
+    for refusal in (task_rejected, task_unknown):
+        refusal.connect(_refused_by_celery, weak=False)
+    for name in set(Panel.data) - COMMANDS:
+        del Panel.data[name]
+
+
+def _refused_by_celery(sender: object, message: Any, exc: Exception | None = None, **_: Any) -> None:
+    _refused(sender, message, f"Celery: {type(exc).__name__}" if exc else "Celery: no task")
+
+
+def _refused(sender: object, message: Any, why: str) -> None:
+    emit(
+        message_refused,
+        sender,
+        what="task",
+        reason=why,
+        headers=message.headers,
+        content_type=message.content_type,
+        body=_raw(message.body),
+    )
