@@ -76,7 +76,7 @@ class Site:
         """How many rows a table has: for what must not have been stored."""
         engine = sa.create_engine(self.backend.database_url, poolclass=sa.NullPool)
         with engine.connect() as connection:
-            return connection.scalar(sa.text(f"SELECT count(*) FROM {table}")) or 0
+            return connection.scalar(sa.text(f"SELECT count(*) FROM notifier_{table}")) or 0
 
     def close(self) -> None:
         """Stop the processes, the last first, each cleanly."""
