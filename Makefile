@@ -72,6 +72,10 @@ bench: $(VENV)/.dev ## measure, beside the peers (all, or SCENARIO=burst; ROUNDS
 	$(BIN)/python -m bench $(SCENARIO) --rounds $(or $(ROUNDS),3) --seed $(or $(SEED),1)
 	$(BIN)/python -m bench.report
 
+.PHONY: bench-peers
+bench-peers: $(VENV)/.dev ## test that the Node peer keeps the promises that it is measured for (node, Redis, PostgreSQL)
+	$(BIN)/python -m pytest bench/peers
+
 lint: $(VENV)/.dev ## ruff, mypy --strict and the doors between the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
