@@ -142,6 +142,16 @@ def test_a_device_that_is_ahead_starts_afresh_and_delivers_nothing(
     assert world.delivered(USER) == []
 
 
+def test_what_a_client_said_before_the_server_closes_is_heard(gateway: FakeGateway) -> None:
+    said = [{"op": "hello", "token": USER, "after": 0}, {"op": "ping"}, {"op": "ping"}]
+    transport = FakeWire([json.dumps(frame) for frame in said])
+    connection = ClientConnection(gateway, transport, None)  # type: ignore[arg-type]
+    connection.ask_to_close(1012, "1.0")
+    connection.run()
+    assert [frame["op"] for frame in transport.hears] == ["welcome", "live", "pong", "pong"]
+    assert transport.closed_with == 1012
+
+
 def wish(user: str, after: int | None, device: str | None = "phone", socket: str = "s") -> SnapshotRequest:
     return SnapshotRequest(user, device, socket, after, False, None)
 

@@ -12,7 +12,8 @@ from simple_websocket import Server
 
 from notifier.core.errors import TooSlow
 from web.gateway.endpoint import prepare
-from web.gateway.transport import SERVER_OPTIONS, PeerClosed, WebSocketTransport
+from web.gateway.handshake import SERVER_OPTIONS
+from web.gateway.transport import PeerClosed, WebSocketTransport
 
 app = Flask(__name__)
 app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS

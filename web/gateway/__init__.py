@@ -1,6 +1,7 @@
 """The WebSocket gateway: performs what `notifier.core.session` says.
 
 endpoint   the route: Origin, limits, and the socket that Flask-Sock is given
+handshake  which requests for an upgrade are refused, and how Flask-Sock answers the others
 wire       one WebSocket on gevent: whole frames out, frames in, pings, a clean close
 admission  how many sockets there may be
 connection one socket's loop: the session's effects, performed

@@ -118,11 +118,11 @@ class ClientConnection:
         now = time.time()
         session = self.session
         self._perform(session.tick(now))
-        if self._closing:
-            self._perform(session.close(*self._closing))
         for frame in self._transport.read():
             metrics.RECEIVED.inc()
             self._perform(session.receive(frame, now))
+        if self._closing:
+            self._perform(session.close(*self._closing))
         if time.monotonic() >= self._retry_at:
             self._perform(session.take())
         if session.phase is not Phase.CLOSED:

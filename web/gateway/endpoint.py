@@ -13,9 +13,10 @@ from wsproto.utilities import ProtocolError, RemoteProtocolError
 
 from notifier.core.errors import Forbidden, Unavailable
 from web import problems
+from web.gateway import handshake
 from web.gateway.connection import ClientConnection
 from web.gateway.sendall_socket import SendAllSocket
-from web.gateway.transport import SERVER_OPTIONS, WebSocketTransport
+from web.gateway.transport import WebSocketTransport
 from web.runtime import current
 
 PATH = "/ws"
@@ -24,7 +25,7 @@ SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 
 def register(app: Flask) -> None:
     """Add the route to `app`."""
-    app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS
+    app.config["SOCK_SERVER_OPTIONS"] = handshake.SERVER_OPTIONS
     app.before_request(_before)
     sock = Sock()
     sock.route(PATH)(serve)
@@ -37,8 +38,13 @@ def register(app: Flask) -> None:
 def _no_handshake(fault: Exception) -> ResponseReturnValue:
     """Answer a request for an upgrade that is none, and a peer that left meanwhile (it hears nothing)."""
     hint = fault.event_hint if isinstance(fault, RemoteProtocolError) else None
-    status = hint.status_code if isinstance(hint, RejectConnection) else 400
-    answer = problems.answer(status, "No WebSocket", "This is no upgrade as RFC 6455 has it.")
+    return _refuse(hint.status_code if isinstance(hint, RejectConnection) else 400)
+
+
+def _refuse(status: int, detail: str = "This is no upgrade as RFC 6455 has it.") -> ResponseReturnValue:
+    answer = problems.answer(status, "No WebSocket", detail)
+    if status == 405:
+        answer.headers["Allow"] = "GET"
     if status == 426:
         answer.headers.update({"Upgrade": "websocket", "Sec-WebSocket-Version": "13"})
     return answer
@@ -47,6 +53,8 @@ def _no_handshake(fault: Exception) -> ResponseReturnValue:
 def _before() -> ResponseReturnValue | None:
     if request.path != PATH or "websocket" not in request.headers.get("Upgrade", "").lower():
         return None
+    if refusal := handshake.refusal(request.environ):
+        return _refuse(*refusal)
     runtime = current()
     if not origin_allowed(request.headers.get("Origin"), request.host_url, runtime.settings.allowed_origins):
         raise Forbidden("this origin may not open a socket")

@@ -10,22 +10,22 @@ says that there is something to read. Flask-Sock's part is the handshake.
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gevent
 from gevent.event import Event
 from simple_websocket import Server
-from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from wsproto.utilities import LocalProtocolError
 
-from notifier.core.errors import FrameTooBig, TooSlow
-from notifier.core.frames import MAX_FRAME, SUBPROTOCOL
+from notifier.core.errors import FrameTooBig
+from notifier.core.frames import MAX_FRAME
 from web.gateway.sendall_socket import SendAllSocket
 
 # Bytes read at once. They may be 680 empty frames, which take 5 ms: nobody else is served meanwhile.
 RECEIVE = 4 * 1024
+DRAIN = 64 * 1024  # bytes read at once of what is dropped
 CLOSE_WAIT = 2.0  # seconds a peer has to answer our close frame
 ABNORMAL = 1006  # the close code of those who send none
 SENT_AT_ONCE = 64 * 1024  # bytes of frames joined into one send
@@ -43,26 +43,6 @@ class PeerClosed(Exception):
         self.code = code
 
 
-class NoThread:
-    """Stands where simple-websocket wants its reader thread: the handler's greenlet reads itself."""
-
-    name = "none"
-
-    def __init__(self, target: Callable[[], None]) -> None:
-        del target
-
-    def start(self) -> None:
-        """Start nothing."""
-
-
-#: What Flask-Sock passes to simple-websocket.
-SERVER_OPTIONS = {
-    "subprotocols": [SUBPROTOCOL],
-    "thread_class": NoThread,
-    "event_class": Event,
-}
-
-
 class WebSocketTransport:
     """Frames in and out of one WebSocket; all methods but `wake` belong to the handler's greenlet.
 
@@ -73,8 +53,8 @@ class WebSocketTransport:
     """
 
     __slots__ = (
-        "_event", "_heard_at", "_message", "_ping_interval", "_pinged", "_readable", "_sock", "_watcher",
-        "_ws",
+        "_cut", "_event", "_heard_at", "_message", "_ping_interval", "_pinged", "_readable", "_sock",
+        "_unread", "_watcher", "_ws",
     )  # fmt: skip
 
     def __init__(self, ws: Server, ping_interval: float) -> None:
@@ -84,6 +64,8 @@ class WebSocketTransport:
         self._sock: SendAllSocket = ws.sock
         self._event: Event = ws.event
         self._readable = False
+        self._cut = False  # a send has failed: the peer receives nothing any more
+        self._unread = False  # closed with frames that may be unread: `release` reads them
         self._watcher: Any = gevent.get_hub().loop.io(ws.sock.fileno(), 1)
         self._watcher.start(self._on_readable)
         self._message: bytearray | None = None  # the pieces of one that is not whole yet
@@ -105,10 +87,12 @@ class WebSocketTransport:
     def wait(self, timeout: float) -> None:
         """Wait until there is something to read or to send, `timeout` seconds at most.
 
-        Pings a silent peer; raises PeerClosed when it stays silent, or has closed behind its last frame.
+        Pings a silent peer; raises PeerClosed when it stays silent.
         """
         if not self._ws.connected:
             raise PeerClosed("closed", int(self._ws.close_reason))
+        if self._cut:
+            self._readable = True  # `read` yields what it sent before, then raises PeerClosed
         if not self._readable:
             left = self._heard_at + self._ping_interval * (2 if self._pinged else 1) - time.monotonic()
             if left <= 0:
@@ -125,65 +109,57 @@ class WebSocketTransport:
 
     # ---------------------------------------------------------------- frames
 
-    def read(self) -> list[str | bytes | None]:
-        """Return the frames that have come, without waiting. Raises PeerClosed when the peer is gone.
+    def read(self) -> Iterator[str | bytes | None]:
+        """Yield the frames that have arrived, in order, without waiting.
 
-        None stands for a frame that ends no message: a ping, a pong, a piece.
+        None is a frame that ends no message: a ping, a pong, a fragment. Each frame is parsed only when it
+        is asked for, so handle a frame before asking for the next. Then everything in front of a close
+        frame is handled before the close frame is answered, the peer's own as well as one that a wrong
+        frame causes (RFC 6455, section 5.5.1).
+
+        Raises:
+            PeerClosed: the peer has closed, broke RFC 6455, or is gone.
+            TooSlow: a pong could not be sent.
         """
         if not self._readable:
-            return []
-        frames = self._receive()
-        if not frames and not self._ws.connected:
-            raise PeerClosed("closed", int(self._ws.close_reason))
-        return frames
+            return
+        self._receive()
+        for event in self._ws.ws.events():
+            if isinstance(event, CloseConnection):
+                raise self._closed(event)  # the peer's own, or for a frame that breaks RFC 6455
+            if isinstance(event, Ping):
+                self._raw(self._ws.ws.send(event.response()))
+            if isinstance(event, TextMessage | BytesMessage):
+                end = self._piece(event)
+                if end is None and self._message and len(self._message) > MAX_FRAME:
+                    raise self._closed(CloseConnection(FrameTooBig.close_code, FrameTooBig.title))
+                if end is not None or event.frame_finished:
+                    yield end
+            else:
+                yield None
+            if not self._ws.connected:
+                return  # the caller has closed it
+        self._readable = False
+        self._watcher.start(self._on_readable)
 
-    def _receive(self) -> list[str | bytes | None]:
-        frames: list[str | bytes | None] = []
+    def _receive(self) -> None:
         try:
             data = self._sock.recv_now(RECEIVE)
         except OSError as exc:
             raise self._gone(str(exc)) from exc
-        if data == b"":
+        if data == b"" or (data is None and self._cut):
             raise self._gone("the connection was cut")
         if data:
             self._heard_at, self._pinged = time.monotonic(), False
-            try:
-                self._ws.ws.receive_data(data)
-                frames = self._events()
-            except (LocalProtocolError, RemoteProtocolError, TooSlow, OSError) as exc:
-                raise self._gone(str(exc)) from exc
-        self._readable = False
-        if self._ws.connected:
-            self._watcher.start(self._on_readable)
-        return frames
+            self._ws.ws.receive_data(data)
 
-    def _events(self) -> list[str | bytes | None]:
-        """Answer pings and a close; return the frames."""
-        frames: list[str | bytes | None] = []
-        answers: list[bytes] = []
-        for event in self._ws.ws.events():
-            if isinstance(event, TextMessage | BytesMessage):
-                if (end := self._piece(event)) is not None:
-                    frames.append(end)
-                elif self._message and len(self._message) > MAX_FRAME:
-                    event = CloseConnection(FrameTooBig.close_code, FrameTooBig.title)  # noqa: PLW2901
-                elif event.frame_finished:
-                    frames.append(None)
-            else:
-                frames.append(None)
-            if isinstance(event, Ping):
-                answers.append(self._ws.ws.send(event.response()))
-            elif isinstance(event, CloseConnection):
-                # The peer's own, or what wsproto makes of a frame that breaks RFC 6455.
-                self._ws.close_reason = event.code
-                self._ws.connected = False
-                answers.append(self._ws.ws.send(event.response()))
-                break
-        if answers:
-            self._sock.send(b"".join(answers))
-        if self._ws.ws.state is ConnectionState.LOCAL_CLOSING:
-            self._drain()  # we closed: let it arrive
-        return frames
+    def _closed(self, event: CloseConnection) -> PeerClosed:
+        """Answer a close frame; return the error to raise."""
+        self._ws.close_reason = event.code
+        self._raw(self._ws.ws.send(event.response()))
+        self._ws.connected = False
+        self._unread = True
+        return PeerClosed("closed", int(event.code))
 
     def _piece(self, event: TextMessage | BytesMessage) -> str | bytes | None:
         """Return the message that this piece ends; None: it goes on."""
@@ -214,10 +190,12 @@ class WebSocketTransport:
             self._raw(b"".join(chunk))
 
     def _raw(self, data: bytes) -> None:
-        try:
-            self._sock.send(data)
-        except OSError as exc:
-            raise self._gone(str(exc)) from exc
+        """Send bytes. A failure is no error here: what the peer sent before it is still read."""
+        if not self._cut:
+            try:
+                self._sock.send(data)
+            except OSError:
+                self._cut = True
 
     def _gone(self, reason: str) -> PeerClosed:
         self._ws.connected = False  # so that nobody tries to send a close frame
@@ -236,17 +214,25 @@ class WebSocketTransport:
                 self._drain()
 
     def _drain(self) -> None:
+        """Read and drop what the peer still sends, until it closes too, for CLOSE_WAIT at most.
+
+        The kernel resets a connection that is closed with unread bytes; our close frame could be lost.
+        """
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
-            self._sock.settimeout(CLOSE_WAIT)
             deadline = time.monotonic() + CLOSE_WAIT
-            while time.monotonic() < deadline and self._sock.recv(RECEIVE):
-                pass
+            while (left := deadline - time.monotonic()) > 0:
+                self._sock.settimeout(left)
+                if not self._sock.recv(DRAIN):
+                    break
+                gevent.sleep(0)  # gevent's recv does not yield while there is something to read
 
     def release(self) -> None:
-        """Let go of the event loop's watcher."""
+        """Release the event loop's watcher; after a closing handshake, wait for the peer to hang up."""
         self._watcher.stop()
         self._watcher.close()
+        if self._unread:
+            self._drain()
 
 
 def _short(reason: str) -> str:

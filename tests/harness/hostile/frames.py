@@ -21,6 +21,7 @@ def frame(
     masked: bool = True,
     size: int | None = None,
     width: int | None = None,
+    key: bytes = KEY,
 ) -> bytes:
     """A client's frame.
 
@@ -32,6 +33,7 @@ def frame(
         masked: whether it is masked, as a client's must be.
         size: the length that it tells; None: the right one.
         width: bytes in which the length is told (0, 2 or 8); None: the least.
+        key: what it is masked with.
     """
     told = len(payload) if size is None else size
     if width is None:
@@ -39,13 +41,13 @@ def frame(
     first = {0: told & 0x7F, 2: 126, 8: 127}[width]
     head = bytes(((FIN if fin else 0) | rsv | opcode, (MASKED if masked else 0) | first))
     head += told.to_bytes(width, "big") if width else b""
-    return head + (KEY + mask(payload) if masked else payload)
+    return head + (key + mask(payload, key) if masked else payload)
 
 
-def mask(payload: bytes) -> bytes:
-    """Mask (or unmask) a payload with KEY."""
-    key = (KEY * (len(payload) // 4 + 1))[: len(payload)]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(len(payload), "big")
+def mask(payload: bytes, key: bytes = KEY) -> bytes:
+    """Mask (or unmask) a payload."""
+    long = (key * (len(payload) // 4 + 1))[: len(payload)]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(long, "big")).to_bytes(len(payload), "big")
 
 
 def text(value: Any, **options: Any) -> bytes:
