@@ -14,6 +14,7 @@ from tests.harness.conformance.case import (
     in_segments,
     message,
     octets,
+    pieces,
     pong,
     refused,
     text,
@@ -114,11 +115,15 @@ def _before_the_close() -> Iterator[Case]:
         separate = case(f"close-7.1.1-behind-{count}-ops-in-segments", *[op] * count, hears=("pong",) * count)
         yield separate
     yield case("close-behind-ops-of-20-kib", text(message(5_000)) * 4, hears=("pong",) * 4)
-    yield case("close-7.1.6-behind-an-op-of-64-kib", text(message(65_536)) + op, hears=("pong", "pong"))
+    yield case("close-behind-an-op-of-64-kib", text(message(65_536)) + op, hears=("pong", "pong"))
+    big = text(b" " * 2**18) + op + close() + frame(PING)
+    yield refused("close-7.1.6-behind-256-kib", big, code=1009, deviates="a message over 64 KiB")
     yield case("close-behind-a-ping", frame(PING, b"p"), hears=(pong(b"p"),))
     yield case("close-behind-an-op-and-a-ping", op + frame(PING, b"p"), hears=("pong", pong(b"p")))
     yield case("close-behind-an-op-in-frames", in_frames(message(), 3, 7), hears=("pong",))
-    yield case("close-7.1.5-behind-half-a-message", op + frame(TEXT, b"{", fin=False), hears=("pong",))
+    begun, ended = pieces(message(), 5)
+    yield echoed("close-7.1.5-inside-a-message", begun + close() + ended)
+    yield case("close-behind-half-a-message", op + frame(TEXT, b"{", fin=False), hears=("pong",))
     whole = op + op + close()
     for at in (1, len(op) - 1, len(op), len(op) + 1, 2 * len(op), 2 * len(op) + 1, len(whole) - 1):
         first, second = whole[:at], whole[at:]

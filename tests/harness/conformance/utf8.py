@@ -45,6 +45,7 @@ def valid() -> dict[str, bytes]:
         for number, sequence in zip(numbers or range(1, len(sequences) + 1), sequences, strict=True):
             found[f"{section}.{number}"] = sequence
 
+    found["6.2.1"] = "Hello-\u00b5@\u00df\u00f6\u00e4\u00fc\u00e0\u00e1-UTF-8!!".encode()
     add("6.5", [f"hello{chr(value)}world".encode() for value in (0x24, 0xA2, 0x20AC, 0x24B62)] + [GREEK])
     add("6.6", [GREEK[:end] for end in (2, 5, 7, 9, 11)], [2, 5, 7, 9, 11])
     add("6.7", [_scalar(value) for value in (0x00, 0x80, 0x800, 0x10000)])
