@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 import click
 
+from cli.database import open_database
+from notifier.core import timeline as words
+from notifier.core.draft import check_id
 from notifier.core.timeline import Step, Timeline
 from notifier.settings import Settings
 
@@ -17,35 +20,23 @@ MAX_COPIES = 20  # recipients named when there are many
 @click.option("--json", "as_json", is_flag=True, help="as the API answers it")
 def explain(id_: str, user: str | None, as_json: bool) -> None:
     """Tell what became of a notification, or of USER's copy of it, and why."""
-    from models.store import timeline as store
     from notifier.broker.topology import answers
-    from notifier.core import timeline as words
-    from notifier.core.diagnosis import summary
-    from notifier.core.draft import check_id
-    from notifier.core.errors import NotFound
-    from notifier.outbox.engine import Database, make_engine
-    from notifier.outbox.types import now
+    from usecases.explain import explain as find
 
     settings = Settings.load()
-    known, at = check_id(id_), now()
-    database = Database(make_engine(settings.database_url))
-    with database.read() as connection:
-        found = store.story(connection, known, user, now=at)
-        if found is None:
-            raise NotFound(f"there is no notification {known}" + (f" for {user}" if user else ""))
-        copies = store.copies(connection, known, limit=MAX_COPIES, after=None) if not found.user_id else ()
-    broker = answers(settings) if found.status == "accepted" else None
-    why = summary(found, at, broker)
+    with open_database() as database:
+        found = find(
+            database, check_id(id_), user, broker_answers=lambda: answers(settings), limit=MAX_COPIES
+        )
     if as_json:
-        told = words.as_json(found, at, why) | {"items": [words.copy_json(copy) for copy in copies]}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        click.echo(json.dumps(found.json(), ensure_ascii=False))
         return
-    _tell(found, words.steps(found, at), why)
-    for copy in copies:
+    _tell(found.timeline, words.steps(found.timeline, found.at), found.summary)
+    for copy in found.copies:
         state = "read" if copy.read_at else "delivered" if copy.delivered_at else "not delivered"
         click.echo(f"  {_printable(copy.user_id)}: {state}")
-    if copies and found.reached > len(copies):
-        click.echo(f"  and {found.reached - len(copies)} more: the API pages through them")
+    if found.copies and found.timeline.reached > len(found.copies):
+        click.echo(f"  and {found.timeline.reached - len(found.copies)} more: the API pages through them")
 
 
 def _tell(story: Timeline, steps: Sequence[Step], why: str) -> None:

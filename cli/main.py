@@ -1,6 +1,5 @@
 """The command `notifier` (the contract, section 1). Each command imports what it needs when it runs."""
 
-import json
 import os
 import socket
 import sys
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from cli import explain, rejected, reports, restore, revoke
+from cli import dead, explain, rejected, reports, restore, revoke
 from notifier.core.errors import InvalidInput, NotifierError, SettingError
 from notifier.settings import Settings
 
@@ -244,59 +243,10 @@ for _command in (
     reports.report,
     reports.purge,
     reports.grant_reporting,
+    dead.dead,
     explain.explain,
     revoke.revoke,
     rejected.refused,
     restore.restored,
 ):
     main.add_command(_command)
-
-
-@main.group()
-def dead() -> None:
-    """What could not be dispatched."""
-
-
-@dead.command("list")
-def dead_list() -> None:
-    """List them, oldest first, one JSON object a line."""
-    from models.store import status
-    from notifier.outbox.engine import Database, make_engine
-
-    with Database(make_engine(Settings.load().database_url)).read() as connection:
-        for row in status.dead(connection):
-            click.echo(json.dumps(row._asdict(), default=str, ensure_ascii=False))
-
-
-@dead.command("replay")
-@click.argument("id_", metavar="ID")
-def dead_replay(id_: str) -> None:
-    """Let a dead notification wait again, as if it had just been accepted."""
-    from models.store import status
-    from notifier.core.draft import check_id
-    from notifier.core.errors import NotFound
-    from notifier.send import default_sender
-
-    known = check_id(id_)
-    sender = default_sender()
-    row = sender.database.run(lambda connection: status.replay(connection, known))
-    if not row:
-        raise NotFound(f"{known} is not dead")
-    sender.waker.wake(known)
-    click.echo(known)
-
-
-@dead.command("drop")
-@click.argument("id_", metavar="ID")
-def dead_drop(id_: str) -> None:
-    """Forget a dead notification that reached nobody."""
-    from models.store import status
-    from notifier.core.draft import check_id
-    from notifier.core.errors import NotFound
-    from notifier.outbox.engine import Database, make_engine
-
-    known = check_id(id_)
-    database = Database(make_engine(Settings.load().database_url))
-    if not database.run(lambda connection: status.drop(connection, known)):
-        raise NotFound(f"{known} is not dead, or it has reached some of its recipients: replay it")
-    click.echo(known)

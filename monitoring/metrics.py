@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from monitoring import multiprocess
-from notifier.signals import broker_failed, message_refused, notification_accepted
+from notifier.signals import broker_failed, change_unpublished, message_refused, notification_accepted
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
 
@@ -56,6 +56,7 @@ def listen() -> None:
     notification_accepted.connect(_accepted)
     broker_failed.connect(_broker_failed)
     message_refused.connect(_message_refused)
+    change_unpublished.connect(_change_unpublished)
 
 
 def _accepted(_sender: object, **_what: Any) -> None:
@@ -64,6 +65,10 @@ def _accepted(_sender: object, **_what: Any) -> None:
 
 def _broker_failed(_sender: object, *, part: str, **_what: Any) -> None:
     BROKER_ERRORS[part].inc()
+
+
+def _change_unpublished(_sender: object, **_what: Any) -> None:
+    UNPUBLISHED.inc()
 
 
 def _message_refused(_sender: object, *, what: str, **_more: Any) -> None:

@@ -10,12 +10,12 @@ from pydantic import BaseModel
 from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
-from notifier.core.draft import Draft, check_key, draft
+from notifier.core.draft import Draft, draft
 from notifier.core.errors import Unavailable
 from notifier.core.events import event_of
 from notifier.core.group import Group
 from notifier.core.keys import SYSTEM
-from notifier.outbox.accept import Accepted, Offer, accept, accept_all
+from notifier.outbox.accept import Accepted, accept, accept_all
 from notifier.outbox.engine import Database, make_engine, unavailable
 from notifier.outbox.types import now
 from notifier.settings import Settings
@@ -46,7 +46,7 @@ class Sender:
     def __init__(self, database: Database, waker: Wakes) -> None:
         self.database = database
         self.waker = waker
-        self._group: Group[Offer, Accepted] = Group(self._store, most=ACCEPTED_AT_ONCE, hopeless=Unavailable)
+        self._group: Group[Draft, Accepted] = Group(self._store, most=ACCEPTED_AT_ONCE, hopeless=Unavailable)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Sender":
@@ -57,8 +57,6 @@ class Sender:
         self,
         what: Draft,
         *,
-        sender: str = SYSTEM,
-        key: str | None = None,
         session: "Session | scoped_session[Any] | None" = None,
     ) -> Accepted:
         """Make a draft durable, and ring for it once it is.
@@ -68,24 +66,20 @@ class Sender:
 
         Raises IdempotencyMismatch and DatabaseUnavailable.
         """
-        key = check_key(key) if key is not None else None
-        offer = Offer(
-            what.id, what.own_id, what.event.name, what.event.inbox, what.data, what.audience, sender, key
-        )
         if session is None:
-            accepted = self._group(offer)
+            accepted = self._group(what)
             if not accepted.replayed:
                 self._durable(accepted)
             return accepted
         joined = session() if isinstance(session, scoped_session) else session
         with unavailable():
-            accepted = accept(joined.connection(), offer, now=now())
+            accepted = accept(joined.connection(), what, now=now())
         self._wake_after_commit(joined, accepted)
         return accepted
 
-    def _store(self, offers: Sequence[Offer]) -> Sequence[Accepted | Exception]:
-        """Store what concurrent callers offer, in one statement: it is a transaction by itself."""
-        return self.database.run_at_once(lambda connection: accept_all(connection, offers, now=now()))
+    def _store(self, drafts: Sequence[Draft]) -> Sequence[Accepted | Exception]:
+        """Store the drafts of concurrent callers in one statement: it is a transaction by itself."""
+        return self.database.run_at_once(lambda connection: accept_all(connection, drafts, now=now()))
 
     def _durable(self, accepted: Accepted) -> None:
         self.waker.wake(accepted.id, bulk=accepted.bulk)
@@ -180,8 +174,8 @@ def send_notification(
     if event is None:
         event = event_of(data).name if isinstance(data, BaseModel) else "alert"
     who = {"user_id": to} if isinstance(to, str) else {"user_ids": to}
-    what = draft(**who, event=event, data=data, id=id)
-    return default_sender().send(what, sender=sender, key=idempotency_key, session=session).id
+    what = draft(**who, event=event, data=data, id=id, sender=sender, key=idempotency_key)
+    return default_sender().send(what, session=session).id
 
 
 def update_badge(

@@ -27,6 +27,8 @@ notification_read: Final = _signals.signal("notification-read")
 
 #: The broker could not be reached, or was lost. Sent with part: `publish`, `ring` or `subscribe`.
 broker_failed: Final = _signals.signal("broker-failed")
+#: A change of state is committed but could not be published. Sent with user_id and seq.
+change_unpublished: Final = _signals.signal("change-unpublished")
 #: A message of the broker broke a rule and was refused. Sent with what: `event` or `task`; a task's with
 #: reason, headers, content_type and body (bytes) too.
 message_refused: Final = _signals.signal("message-refused")

@@ -2,11 +2,10 @@
 
 from flask import Blueprint, Response, g, request
 
-from models.store import status
-from notifier.core.draft import check_id, draft
-from notifier.core.errors import InvalidInput, NotFound
+from notifier.core.draft import draft
 from notifier.outbox import accept
 from notifier.outbox.types import milliseconds
+from usecases import notifications
 from web.auth import backend
 from web.body import read, write
 from web.describe import describe
@@ -26,8 +25,8 @@ _KEY = {"Idempotency-Key": IDEMPOTENCY_KEY}
 def send() -> Response:
     """Accept a notification: durable once this answers 202."""
     body = read(SendBody)
-    what = draft(**{name: getattr(body, name) for name in SendBody.model_fields})
-    accepted = current().sender.send(what, sender=g.key.name, key=_key())
+    given = {name: getattr(body, name) for name in SendBody.model_fields}
+    accepted = current().sender.send(draft(**given, sender=g.key.name, key=_key()))
     return _accepted(accepted, {"recipients": accepted.recipients})
 
 
@@ -36,14 +35,7 @@ def send() -> Response:
 @describe({200: Notification}, errors=(401, 403, 404, 503))
 def show(id: str) -> Response:
     """Tell what became of a notification."""
-    try:
-        known_id = check_id(id)
-    except InvalidInput:
-        raise NotFound("there is no such notification") from None
-    with current().database.read() as connection:
-        found = status.status(connection, known_id)
-    if found is None:
-        raise NotFound("there is no such notification")
+    found = notifications.find(current().database, id)
     return write(
         {
             "id": found.id,
@@ -64,8 +56,9 @@ def show(id: str) -> Response:
 def badge() -> Response:
     """Accept a badge: durable once this answers 202."""
     body = read(BadgeBody)
-    what = draft(user_id=body.user_id, event="badge", data={"type": body.type, "count": body.count})
-    accepted = current().sender.send(what, sender=g.key.name, key=_key())
+    data = {"type": body.type, "count": body.count}
+    what = draft(user_id=body.user_id, event="badge", data=data, sender=g.key.name, key=_key())
+    accepted = current().sender.send(what)
     return _accepted(accepted, {})
 
 

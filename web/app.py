@@ -32,9 +32,10 @@ from web import (
     problems,
     reports,
     revocations,
+    socket_route,
     timeline,
 )
-from web.gateway import Gateway, endpoint
+from web.gateway import Gateway
 from web.gateway.revocation_list import Revocations
 from web.jwks import Jwks
 from web.limits import PostLimit
@@ -86,7 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(room.blueprint)
     if settings.api_keys:
         app.register_blueprint(dashboard.blueprint)
-    endpoint.register(app)
+    socket_route.register(app)
     app.add_url_rule("/client/<path:name>", "client", _client)
     if settings.demo_on:
         _register_demo(app)

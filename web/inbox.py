@@ -1,10 +1,13 @@
 """The users' API: the inbox, page by page, and the changes of its entries' state."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint, Response, g
 
-from models.store import log
 from notifier.core import frames
 from notifier.core.log import ARCHIVED, READ, UNREAD
+from usecases.change_entries import change_entries
+from usecases.inbox_page import inbox_page
 from web.auth import user
 from web.body import query, read, write
 from web.describe import describe
@@ -22,19 +25,14 @@ _ERRORS = (400, 401, 403, 408, 413, 422, 503)
 def page() -> Response:
     """A page of the inbox, newest first; keyset, never offset."""
     wanted = query(PageQuery)
-    with current().database.read() as connection:
-        items, head = log.page(connection, g.user_id, wanted.status, wanted.limit + 1, wanted.before)
-        badges = log.badge_counts(connection, g.user_id)
-        seq = head.seq if head else log.origin(connection)
-    more = len(items) > wanted.limit
-    items = items[: wanted.limit]
+    found = inbox_page(current().database, g.user_id, wanted.status, limit=wanted.limit, before=wanted.before)
     return write(
         {
-            "items": [frames.item_json(item) for item in items],
-            "next": items[-1].seq if more else None,
-            "seq": seq,
-            "unread": head.unread if head else 0,
-            "badges": badges,
+            "items": [frames.item_json(item) for item in found.items],
+            "next": found.next,
+            "seq": found.seq,
+            "unread": found.unread,
+            "badges": found.badges,
         }
     )
 
@@ -47,7 +45,7 @@ def mark_read() -> Response:
     body = read(ReadBody)
     if body.through is not None:
         return _change(READ, through=body.through)
-    return _change(READ, ids=body.ids)
+    return _change(READ, ids=body.ids or ())
 
 
 @blueprint.post("/unread")
@@ -66,6 +64,7 @@ def archive() -> Response:
     return _change(ARCHIVED, ids=read(IdsBody).ids)
 
 
-def _change(op: str, *, ids: list[str] | None = None, through: int | None = None) -> Response:
-    changed = current().gateway.change(g.user_id, op, ids=ids, through=through)
+def _change(op: str, *, ids: Sequence[str] = (), through: int | None = None) -> Response:
+    runtime = current()
+    changed = change_entries(runtime.database, runtime.local_first, g.user_id, op, ids=ids, through=through)
     return write({"seq": changed.seq, "unread": changed.unread})

@@ -2,9 +2,8 @@
 
 from flask import Blueprint, Response
 
-from models.store import revocations
-from notifier.core.events import check_user_id
-from notifier.outbox.types import milliseconds, now
+from notifier.outbox.types import milliseconds
+from usecases.revoke import revoke as revoke_tokens
 from web.auth import backend
 from web.body import read, write
 from web.describe import describe
@@ -19,8 +18,7 @@ blueprint = Blueprint("access", __name__, url_prefix="/api")
 @describe({200: Revoked}, errors=(400, 401, 403, 408, 413, 422, 429, 503), request=RevokeBody)
 def revoke() -> Response:
     """Revoke every token that was issued to a user before now, and close the sockets that use one."""
-    user_id, at = check_user_id(read(RevokeBody).user_id), now()
-    runtime = current()
-    runtime.database.run(lambda connection: revocations.revoke(connection, user_id, now=at))
-    runtime.gateway.revoked()
+    user_id, runtime = read(RevokeBody).user_id, current()
+    at, _ = revoke_tokens(runtime.database, runtime.publisher, user_id)
+    runtime.gateway.close_revoked()  # here at once, whether the broker answers or not
     return write({"user_id": user_id, "revoked_at": milliseconds(at)})

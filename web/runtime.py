@@ -13,6 +13,7 @@ from notifier.settings import Settings
 from notifier.tokens import Tokens
 from notifier.wake import Waker
 from web.gateway import Gateway
+from web.gateway.local_first import LocalFirst
 from web.limits import PostLimit
 
 EXTENSION = "notifier"
@@ -31,6 +32,11 @@ class WebRuntime:
     keys: KeyRing
     gateway: Gateway
     posts: PostLimit
+
+    @property
+    def local_first(self) -> LocalFirst:
+        """A publisher that reaches this process's own sockets without the broker."""
+        return self.gateway.services.publisher
 
     def broker_answers(self) -> bool:
         """Whether the broker can be reached now; asks it when no socket has made us connect."""

@@ -4,6 +4,7 @@ A task's arguments are input like any other: what breaks a rule is refused with 
 never tried again.
 """
 
+import hashlib
 import json
 import logging
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 
 from celery import Task
 
-from notifier.core.draft import Draft, draft
+from notifier.core.draft import MAX_KEY, draft
 from notifier.core.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
 from notifier.outbox.types import now
 from notifier.signals import emit, message_refused
@@ -128,9 +129,8 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
             raise InvalidInput(
                 problems=[{"loc": [name], "msg": "unknown argument"} for name in sorted(unknown)]
             )
-        what: Draft = draft(**given)
         # A redelivered task stores nothing new: the broker's id for it is its idempotency key.
-        accepted = runtime.sender.send(what, key=f"task:{task.request.id}")
+        accepted = runtime.sender.send(draft(**given, key=_task_key(task)))
     except InvalidInput as exc:
         _refuse(task, exc)
         log.error("task refused: task=%s id=%s problems=%s", task.request.id, given["id"], exc.problems)
@@ -141,6 +141,14 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
         raise task.retry(exc=exc, countdown=wait) from None
     if not accepted.bulk:
         _drain(accepted.id, now())  # this task is its ring
+
+
+def _task_key(task: Task) -> str:
+    """Return the idempotency key of a task's id; a longer or unprintable id than a key may be is hashed."""
+    key = f"task:{task.request.id}"
+    if len(key) <= MAX_KEY and key.isprintable():
+        return key
+    return f"task:{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def _refuse(task: Task, error: InvalidInput) -> None:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.tables import deliveries, devices
+from notifier.core.effects import Acked
 from notifier.outbox.dialect import Insertion, Rows
 from notifier.outbox.types import AnyRow, UtcDateTime
 
@@ -28,15 +29,17 @@ d, v = deliveries.c, devices.c
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """A device (None: an anonymous one) has what its socket `socket` (None: unknown) was sent, from `after`
-    (exclusive) up to `through`; it said so `at` that time (None: just now)."""
+    """A device (None: an anonymous one) acked what its socket (None: unknown) was sent.
+
+    Attributes:
+        user_id, device, socket: whose.
+        acked: what it has.
+        at: when it said so; None: just now.
+    """
 
     user_id: str
     device: str | None
-    window_from: int
-    log_from: int
-    after: int
-    through: int
+    acked: Acked
     socket: str | None = None
     at: datetime | None = None
 
@@ -102,7 +105,7 @@ def joined(connection: Connection, joins: Sequence[Joined], *, now: datetime) ->
         if row is not None and join.after is not None:
             through = join.after if row.sent_seq is None else min(join.after, row.sent_seq)
             acked = max(acked, through)
-            acks.append(Ack(*place, row.window_from, row.log_from, 0, through, row.socket))
+            acks.append(Ack(*place, Acked(row.window_from, row.log_from, 0, through), row.socket))
         rows.append(
             {
                 "user_id": join.user_id,
@@ -181,7 +184,7 @@ def flush(
     for ack in acks:
         if ack.device is not None:
             where = ack.user_id, ack.device
-            advanced[where] = max(advanced.get(where, 0), ack.through)
+            advanced[where] = max(advanced.get(where, 0), ack.acked.through)
     if advanced:
         connection.execute(
             _ADVANCE,
@@ -206,14 +209,15 @@ def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> li
     # Which, whether it need not be an inbox entry, who acked it and when.
     entries: dict[tuple[str, int], tuple[bool, str | None, datetime]] = {}
     found: list[Delivered] = []
-    for ack in sorted(acks, key=lambda a: (a.user_id, a.through)):
-        first = max(ack.after, min(ack.window_from - 1, ack.log_from)) + 1
-        if ack.through - first >= FEW:
+    for ack in sorted(acks, key=lambda a: (a.user_id, a.acked.through)):
+        acked = ack.acked
+        first = max(acked.after, min(acked.window_from - 1, acked.log_from)) + 1
+        if acked.through - first >= FEW:
             found += _deliver_range(connection, ack, first, ack.at or now)
             continue
-        for seq in range(first, ack.through + 1):
-            in_log = seq > ack.log_from
-            if in_log or seq >= ack.window_from:
+        for seq in range(first, acked.through + 1):
+            in_log = seq > acked.log_from
+            if in_log or seq >= acked.window_from:
                 known = entries.get((ack.user_id, seq), (False, ack.socket, ack.at or now))
                 entries[ack.user_id, seq] = in_log or known[0], *known[1:]
     places = sorted(entries)
@@ -227,9 +231,9 @@ def _deliver_range(connection: Connection, ack: Ack, first: int, now: datetime) 
         sa.update(deliveries)
         .where(
             d.user_id == ack.user_id,
-            d.seq.between(first, ack.through),
+            d.seq.between(first, ack.acked.through),
             d.delivered_at.is_(None),
-            sa.or_(sa.and_(d.inbox, d.seq >= ack.window_from), d.seq > ack.log_from),
+            sa.or_(sa.and_(d.inbox, d.seq >= ack.acked.window_from), d.seq > ack.acked.log_from),
         )
         .values(delivered_at=now, acked_by=ack.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)

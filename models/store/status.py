@@ -16,7 +16,7 @@ n, d = notifications.c, deliveries.c
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class NotificationStatus:
     """What `GET /api/notifications/<id>` tells."""
 
     id: str
@@ -29,13 +29,15 @@ class Status:
     read: int
 
 
-def status(connection: Connection, id: str) -> Status | None:
+def status(connection: Connection, id: str) -> NotificationStatus | None:
     """Return a notification with its counts; None when there is no such one."""
     row = connection.execute(sa.select(notifications).where(n.id == id)).first()
     if row is None:
         return None
     delivered, read = counts(connection, row)
-    return Status(row.id, row.event, row.data, row.state, row.accepted_at, row.recipients, delivered, read)
+    return NotificationStatus(
+        row.id, row.event, row.data, row.state, row.accepted_at, row.recipients, delivered, read
+    )
 
 
 def counts(connection: Connection, row: AnyRow) -> tuple[int, int]:

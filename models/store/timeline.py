@@ -19,7 +19,7 @@ MAX_SOCKETS = 50  # of one story
 n, d = notifications.c, deliveries.c
 
 
-def story(connection: Connection, id: str, user_id: str | None, *, now: datetime) -> Timeline | None:
+def timeline(connection: Connection, id: str, user_id: str | None, *, now: datetime) -> Timeline | None:
     """Return what is known of a notification, or of `user_id`'s copy; None: no such one, or not for them.
 
     Without `user_id`: a notification to one user tells that user's story.

@@ -1,23 +1,27 @@
 """A draft: one call's input, checked and completed, ready to be stored.
 
 The HTTP API, the Python API and the Celery task all draft here, so that they refuse the same input
-with the same words. Pure.
+with the same words. `notifier.outbox.accept` stores drafts as they are. Pure.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 from uuid_utils import uuid7
 
 from notifier.core.errors import InvalidInput, Problem
 from notifier.core.events import EventType, check_audience, check_user_id, event_type
+from notifier.core.keys import SYSTEM
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MAX_KEY = 255  # characters of an idempotency key
-MAX_SENDER = 128
+MAX_SENDER = 128  # characters of a sender's name
+BULK_OVER = 100  # recipients; larger audiences are dispatched in chunks, in a lane of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,8 @@ class Draft:
         event: what it is.
         data: what it says, as plain JSON values.
         audience: the recipients, each once.
+        sender: who sends it: the frame's `from`.
+        key: the sender's idempotency key.
     """
 
     id: str
@@ -37,6 +43,18 @@ class Draft:
     event: EventType
     data: dict[str, Any]
     audience: list[str]
+    sender: str = SYSTEM
+    key: str | None = None
+
+    @property
+    def bulk(self) -> bool:
+        """Whether it goes out in chunks."""
+        return len(self.audience) > BULK_OVER
+
+    def body_hash(self) -> str:
+        """Return a hash that is equal for equal bodies: what an id or a key stands for."""
+        body = [self.event.name, self.data, self.audience, *([self.id] if self.own_id else [])]
+        return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def draft(
@@ -46,6 +64,8 @@ def draft(
     event: object = "alert",
     data: object = None,
     id: object = None,
+    sender: str = SYSTEM,
+    key: str | None = None,
 ) -> Draft:
     """Check one call's input. Raises InvalidInput, which names every problem at once."""
     problems: list[Problem] = []
@@ -61,9 +81,12 @@ def draft(
     kind = attempt(event_type, event)
     plain: dict[str, Any] | None = attempt(_data, kind, data) if kind else None
     known_id = attempt(check_id, id) if id is not None else str(uuid7())
+    attempt(check_sender, sender)
+    if key is not None:
+        attempt(check_key, key)
     if problems or plain is None:
         raise InvalidInput(problems=problems)
-    return Draft(known_id, id is not None, kind, plain, audience)
+    return Draft(known_id, id is not None, kind, plain, audience, sender, key)
 
 
 def _audience(user_id: object, user_ids: object) -> list[str]:
@@ -88,6 +111,15 @@ def check_id(id: object, *loc: str | int) -> str:
     if not UUID.fullmatch(text):
         raise InvalidInput(problems=[{"loc": list(loc) or ["id"], "msg": "must be a UUID"}])
     return text
+
+
+def check_sender(sender: str) -> str:
+    """Return `sender` if it can be a sender's name: 1-128 printable characters. Raises InvalidInput."""
+    if not 1 <= len(sender) <= MAX_SENDER or not sender.isprintable():
+        raise InvalidInput(
+            problems=[{"loc": ["sender"], "msg": f"must have 1 to {MAX_SENDER} printable characters"}]
+        )
+    return sender
 
 
 def check_key(key: str) -> str:

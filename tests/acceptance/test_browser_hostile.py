@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.engine import Connection
 
 from notifier.core.draft import draft
-from notifier.outbox.accept import Offer, accept_all
+from notifier.outbox.accept import accept_all
 from notifier.outbox.engine import Database, make_engine
 from tests.acceptance.browser import CLIENT, ROOT, Visit, chrome, shop_site, visit
 from tests.harness.site import Site
@@ -80,11 +80,11 @@ def test_an_unsafe_action_is_not_a_link(visit: Visit, shop_site: Site, user: str
 
 def accept_many(connection: Connection, user: str, start: int, count: int) -> None:
     """Accept alerts as the API does, without a request for each."""
-    offers = []
+    drafts = []
     for number in range(start, start + count):
-        what = draft(user_id=user, data={"title": f"Alert {number}", "message": "m" * 100, "type": "info"})
-        offers.append(Offer(what.id, False, "alert", True, what.data, what.audience, "system", None))
-    accept_all(connection, offers, now=datetime.now(UTC))
+        data = {"title": f"Alert {number}", "message": "m" * 100, "type": "info"}
+        drafts.append(draft(user_id=user, data=data))
+    accept_all(connection, drafts, now=datetime.now(UTC))
 
 
 @pytest.mark.alone

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from models.store import devices, dispatch, failures
 from models.store.devices import Ack
+from notifier.core.effects import Acked
 from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import World, alert, migrate
 
@@ -43,7 +44,7 @@ def _one(world: World, dice: random.Random) -> None:
     if dice.random() < 0.85:
         seq = world.head(user)[0]
         acked = world.now + timedelta(milliseconds=dice.lognormvariate(4, 1.2))
-        ack = Ack(user, "phone", 1, 0, seq - 1, seq, "0b2d6f9c-1111-4222-8333-444455556666")
+        ack = Ack(user, "phone", Acked(1, 0, seq - 1, seq), "0b2d6f9c-1111-4222-8333-444455556666")
         world.database.run(lambda c: devices.flush(c, [ack], [], now=acked))
         if dice.random() < 0.6:
             world.now = acked + timedelta(seconds=dice.lognormvariate(3, 1.5))

@@ -18,7 +18,7 @@ from models.store.inbox import Changed
 from models.tables import deliveries, inboxes, metadata, notifications
 from notifier.core.draft import draft
 from notifier.core.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot, Status
-from notifier.outbox.accept import Accepted, Offer, accept
+from notifier.outbox.accept import Accepted, accept
 from notifier.outbox.engine import Database
 from notifier.outbox.types import AnyRow, now
 from notifier.settings import Settings
@@ -87,23 +87,9 @@ class World:
         key: str | None = None,
     ) -> Accepted:
         """Accept one notification."""
-        what = draft(user_ids=to, event=event, data=alert() if data is None else data, id=id)
-        return self.database.run(
-            lambda connection: accept(
-                connection,
-                Offer(
-                    what.id,
-                    what.own_id,
-                    what.event.name,
-                    what.event.inbox,
-                    what.data,
-                    what.audience,
-                    "system",
-                    key,
-                ),
-                now=self.tick(),
-            )
-        )
+        data = alert() if data is None else data
+        what = draft(user_ids=to, event=event, data=data, id=id, key=key)
+        return self.database.run(lambda connection: accept(connection, what, now=self.tick()))
 
     def send(self, *to: str, title: str = "Order Shipped") -> str:
         """Accept an alert; return its id."""

@@ -8,8 +8,10 @@ from threading import Barrier
 import pytest
 
 from models.tables import notifications
+from notifier.core.draft import BULK_OVER, Draft
 from notifier.core.errors import IdempotencyMismatch
-from notifier.outbox.accept import BULK_OVER, Accepted, Offer, accept_all
+from notifier.core.events import event_type
+from notifier.outbox.accept import Accepted, accept_all
 from tests.harness.world import World, alert
 
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -94,9 +96,9 @@ def test_the_id_a_caller_chose_is_part_of_what_its_key_stands_for(
     assert world.accept("u1", key="k", **first).id == stored.id  # type: ignore[arg-type]
 
 
-def offer(number: int, *, key: str | None = None, id: str = "", title: str = "T") -> Offer:
+def offer(number: int, *, key: str | None = None, id: str = "", title: str = "T") -> Draft:
     made = id or f"01890a5d-ac96-774b-bcce-{number:012x}"
-    return Offer(made, bool(id), "alert", True, alert(title), ["u1"], "system", key)
+    return Draft(made, bool(id), event_type("alert"), alert(title), ["u1"], key=key)
 
 
 def test_a_group_is_accepted_in_its_order_and_each_call_gets_its_own_answer(world: World) -> None:
@@ -132,8 +134,8 @@ def test_a_group_is_accepted_in_its_order_and_each_call_gets_its_own_answer(worl
 def test_a_group_keeps_every_character_and_what_is_missing(world: World, text: str) -> None:
     title = alert(f"1{text}2")
     offers = [
-        Offer(ID, False, "alert", True, title | {"n": [None, 1.5, 2**53, True]}, [text, "u2"], text, None),
-        Offer(OTHER, False, "alert", False, title, ["u1"], "system", f"key {text}"),
+        Draft(ID, False, event_type("alert"), title | {"n": [None, 1.5, 2**53, True]}, [text, "u2"], text),
+        Draft(OTHER, False, event_type("alert"), title, ["u1"], key=f"key {text}"),
     ]
     world.database.run(lambda connection: accept_all(connection, offers, now=world.tick()))
     for offer_ in offers:
@@ -143,7 +145,11 @@ def test_a_group_keeps_every_character_and_what_is_missing(world: World, text: s
             offer_.audience,
             offer_.sender,
         )
-        assert (row.idempotency_key, row.inbox, row.accepted_at) == (offer_.key, offer_.inbox, world.now)
+        assert (row.idempotency_key, row.inbox, row.accepted_at) == (
+            offer_.key,
+            offer_.event.inbox,
+            world.now,
+        )
     world.dispatch()
     assert [entry.data for entry in world.log(text)] == [offers[0].data]
 

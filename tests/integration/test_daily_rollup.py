@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from models.store import devices, failures, reports, rollup
 from models.store.devices import Ack
 from models.tables import report_days, report_marks, report_sums
+from notifier.core.effects import Acked
 from notifier.outbox.engine import Database
 from tests.harness.waiting import until
 from tests.harness.world import World, alert
@@ -59,7 +60,7 @@ def summed(world: World) -> list[date]:
 
 def ack(world: World, user: str, through: int) -> None:
     moment = world.tick()
-    world.database.run(lambda c: devices.flush(c, [Ack(user, "d", 1, 0, 0, through)], [], now=moment))
+    world.database.run(lambda c: devices.flush(c, [Ack(user, "d", Acked(1, 0, 0, through))], [], now=moment))
 
 
 def falsify(world: World) -> None:
@@ -152,7 +153,7 @@ def test_a_writer_that_commits_after_the_sums_are_in_place_is_told(
     written, go_on = threading.Event(), threading.Event()
 
     def write(connection: Connection) -> None:
-        devices.flush(connection, [Ack("u1", "d", 1, 0, 0, 1)], [], now=world.now)
+        devices.flush(connection, [Ack("u1", "d", Acked(1, 0, 0, 1))], [], now=world.now)
         written.set()
         assert go_on.wait(10)
 

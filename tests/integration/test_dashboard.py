@@ -12,6 +12,7 @@ from models.store import dashboard, devices, sockets
 from models.store.dashboard import STAGES, TimeRange
 from models.store.devices import Ack
 from models.store.sockets import Opened
+from notifier.core.effects import Acked
 from tests.harness.world import World
 
 SINCE, UNTIL = date(2026, 1, 2), date(2026, 1, 9)
@@ -29,7 +30,7 @@ def history(world: World, seed: int = 7) -> None:
         head = world.head(user)[0]
         if number % 3:
             moment = world.tick(dice.uniform(0, 900))
-            ack = Ack(user, None, 1, 0, head - 1, head)
+            ack = Ack(user, None, Acked(1, 0, head - 1, head))
             world.database.run(lambda c, ack=ack, moment=moment: devices.flush(c, [ack], [], now=moment))
         if number % 4 == 0:
             world.tick(dice.uniform(0, 900))

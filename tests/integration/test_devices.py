@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from models.store import devices
 from models.store.devices import Ack, Closed, Delivered, Joined
 from models.tables import devices as table
+from notifier.core.effects import Acked
 from notifier.outbox.types import AnyRow
 from tests.harness.world import World
 
@@ -52,7 +53,7 @@ class Device:
 
     def acks(self, through: int) -> list[Delivered]:
         """An ack reaches the store."""
-        ack = Ack(USER, self.name, self.window_from, self.log_from, self.acked, through)
+        ack = Ack(USER, self.name, Acked(self.window_from, self.log_from, self.acked, through))
         self.acked = max(self.acked, through)
         return self.flush(ack)
 
@@ -102,7 +103,7 @@ def test_a_second_or_late_ack_changes_nothing(world: World, phone: Device) -> No
     before = [world.delivery(USER, id) for id in ids]
     assert phone.acks(3) == []
     assert phone.acks(1) == []
-    assert phone.flush(Ack(USER, phone.name, 1, 0, 0, 3)) == []
+    assert phone.flush(Ack(USER, phone.name, Acked(1, 0, 0, 3))) == []
     assert [world.delivery(USER, id) for id in ids] == before
     assert phone.row.acked_seq == 3
 
@@ -119,7 +120,7 @@ def test_a_second_device_delivers_nothing_again(world: World, phone: Device) -> 
 
 def test_an_anonymous_socket_delivers_and_leaves_no_device(world: World, phone: Device) -> None:
     ids = world.arrive(USER, 2)
-    assert phone.flush(Ack(USER, None, 1, 0, 0, 2)) == [Delivered(id, USER) for id in ids]
+    assert phone.flush(Ack(USER, None, Acked(1, 0, 0, 2))) == [Delivered(id, USER) for id in ids]
     assert world.count(table) == 0
 
 
@@ -147,7 +148,7 @@ def test_nothing_but_an_ack_or_a_read_delivers(world: World, phone: Device) -> N
 def test_another_users_ack_delivers_nothing_here(world: World, phone: Device) -> None:
     world.arrive(USER, 2)
     world.arrive("u2", 2)
-    assert len(phone.flush(Ack("u2", "phone", 1, 0, 0, 2))) == 2
+    assert len(phone.flush(Ack("u2", "phone", Acked(1, 0, 0, 2)))) == 2
     assert world.delivered(USER) == []
 
 
@@ -264,7 +265,7 @@ def test_a_fresh_hello_says_nothing_about_what_was_sent_before(world: World, pho
 def test_a_closed_sockets_last_ack_still_counts(world: World, phone: Device) -> None:
     phone.says_hello(0)
     world.arrive(USER, 3)
-    ack = Ack(USER, phone.name, 1, 0, 0, 2)
+    ack = Ack(USER, phone.name, Acked(1, 0, 0, 2))
     assert len(phone.flush(ack, closed=Closed(USER, phone.name, phone.socket, 3))) == 2
     assert (phone.row.acked_seq, phone.row.sent_seq) == (2, 3)
     phone.says_hello(3)
@@ -311,7 +312,7 @@ def test_many_devices_are_flushed_together(world: World, phone: Device) -> None:
     for device in fleet:
         device.says_hello(0)
     world.arrive(USER, 20)
-    acks = [Ack(USER, device.name, 1, 0, 0, number + 1) for number, device in enumerate(fleet)]
+    acks = [Ack(USER, device.name, Acked(1, 0, 0, number + 1)) for number, device in enumerate(fleet)]
     found = phone.flush(*acks)
     assert len(found) == len(set(found)) == 20
     assert [device.row.acked_seq for device in fleet] == list(range(1, 21))
@@ -340,7 +341,7 @@ def test_an_ack_counts_from_when_it_came_and_names_its_socket(
     ids = world.arrive(USER, count)
     came = world.tick(0.123456)
     world.tick(0.25)
-    phone.flush(Ack(USER, None, 1, 0, 0, count, "the socket", came))
+    phone.flush(Ack(USER, None, Acked(1, 0, 0, count), "the socket", came))
     for id in (ids[0], ids[-1]):
         row = world.delivery(USER, id)
         assert (row.delivered_at, row.acked_by) == (came, "the socket")

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from models.store import devices, dispatch, inbox, log, purge, reports, sockets, status, timeline
 from models.store.devices import Ack
 from models.store.sockets import Ended
+from notifier.core.effects import Acked
 from notifier.core.log import READ, Status
 from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import START, World, empty
@@ -308,9 +309,9 @@ def test_a_batch_is_taken_in_its_order_without_a_sort(filled: Database) -> None:
 
 def test_an_ack_updates_what_it_covers_alone(filled: Database) -> None:
     for ack in (
-        Ack(BUSY, "phone", LONG - 49, LONG, 0, LONG),
-        Ack(BUSY, "phone", 10_001, 10_000, 10_100, 10_150),
-        Ack("user-7", "phone", 1, 0, 0, EACH),
+        Ack(BUSY, "phone", Acked(LONG - 49, LONG, 0, LONG)),
+        Ack(BUSY, "phone", Acked(10_001, 10_000, 10_100, 10_150)),
+        Ack("user-7", "phone", Acked(1, 0, 0, EACH)),
     ):
         assert_indexed(
             filled, lambda c, a=ack: devices.deliver(c, [a], now=LATER), "notifier_deliveries_pkey"
@@ -318,7 +319,7 @@ def test_an_ack_updates_what_it_covers_alone(filled: Database) -> None:
 
 
 def test_the_acks_of_many_sockets_are_one_statement_that_looks_up_each_entry(filled: Database) -> None:
-    acks = [Ack(f"user-{n}", "phone", 1, 0, EACH - 3, EACH) for n in range(1, 501)]
+    acks = [Ack(f"user-{n}", "phone", Acked(1, 0, EACH - 3, EACH)) for n in range(1, 501)]
     assert len(plans(filled, lambda c: devices.deliver(c, acks, now=LATER))) == 1
     assert_indexed(filled, lambda c: devices.deliver(c, acks, now=LATER), "notifier_deliveries_pkey")
 
@@ -405,7 +406,7 @@ def test_a_purge_looks_at_the_beginning_of_logs_alone(filled: Database) -> None:
 def test_a_story_looks_up_the_sockets_of_its_user(filled: Database) -> None:
     with filled.read() as connection:
         (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
-    found = plans(filled, lambda c: timeline.story(c, item.id, BUSY, now=LATER))
+    found = plans(filled, lambda c: timeline.timeline(c, item.id, BUSY, now=LATER))
     assert not {scan for plan in found for scan in plan.scans & SCANNED}
     around = plans(filled, lambda c: sockets.around(c, "user-7", START, LATER, limit=50))
     assert "notifier_sockets_user_id_opened_at_idx" in around[0].indexes

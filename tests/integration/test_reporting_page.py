@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from models.store import devices, failures
 from models.store.devices import Ack
 from models.tables import devices as devices_table
+from notifier.core.effects import Acked
 from notifier.outbox.engine import Database
 from tests.harness.world import World
 
@@ -41,7 +42,7 @@ def shop(database: Database) -> None:
         head = world.head("user-7")[0]
         for user, through in (("user-7", head), ("user-8", max(1, hour - 1))):
             moment = world.tick()
-            ack = [Ack(user, "phone", 1, 0, 0, through)]
+            ack = [Ack(user, "phone", Acked(1, 0, 0, through))]
             world.database.run(lambda c, ack=ack, moment=moment: devices.flush(c, ack, [], now=moment))
             seen[user] = through, moment
         if hour % 3 == 0:

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from bench.million import Shop, fill
 from models.store import devices, reports
 from models.store.devices import Ack, Joined
+from notifier.core.effects import Acked
 from notifier.core.log import ARCHIVED, READ, UNREAD
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now
@@ -88,7 +89,7 @@ class Machine(RuleBasedStateMachine):
         self.world.database.run(
             lambda c: devices.joined(c, [Joined(user, device, "s", None, 1, 0, None)], now=now)
         )
-        ack = Ack(user, device, 1, 0, 0, through)
+        ack = Ack(user, device, Acked(1, 0, 0, through))
         self.world.database.run(lambda c: devices.flush(c, [ack], [], now=now))
 
     @rule(user=users, op=st.sampled_from([READ, UNREAD, ARCHIVED]), mask=st.integers(1, 255))

@@ -13,6 +13,7 @@ from models.store.devices import Ack
 from models.store.sockets import Opened
 from models.tables import badges, deliveries, notifications, read_marks, report_history
 from models.tables import sockets as sockets_table
+from notifier.core.effects import Acked
 from notifier.core.errors import IdempotencyMismatch
 from notifier.core.log import READ, WINDOW
 from tests.harness.world import World, alert
@@ -178,7 +179,7 @@ def test_a_day_keeps_its_percentiles_however_it_was_purged(world: World) -> None
     for wait in (0.02, 0.4, 0.03, 90.0, 0.02):
         world.arrive("u1")
         moment, head = world.tick(wait), world.head("u1")[0]
-        ack = [Ack("u1", None, 1, 0, head - 1, head)]
+        ack = [Ack("u1", None, Acked(1, 0, head - 1, head))]
         world.database.run(lambda c, a=ack, m=moment: devices.flush(c, a, [], now=m))
     clear = later(world)
     with world.database.read() as connection:

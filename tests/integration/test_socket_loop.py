@@ -25,7 +25,7 @@ USER = "u1"
 
 
 @dataclass
-class FakeWire:
+class FakeTransport:
     """A client that says some frames, hears the answers, and leaves."""
 
     says: list[str]
@@ -58,34 +58,30 @@ class FakeHub:
     def leave(self, user_id: str, socket: object) -> None: ...
 
 
-class FakeTokens:
-    """A token is its user's id."""
-
-    def verify(self, token: str) -> Principal:
-        return Principal(token, float("inf"))
-
-
 @dataclass
-class FakeGateway:
-    """What a socket's loop needs of a gateway, with the real acks and the real store."""
+class FakeServices:
+    """What a socket's loop needs of its gateway, with the real acks and the real store."""
 
     database: Database
     acks: Acks
     presence: Presence
-    id: str = "gateway"
+    gateway: str = "gateway"
     settings: Settings = field(default_factory=settings)
     hub: FakeHub = field(default_factory=FakeHub)
-    tokens: FakeTokens = field(default_factory=FakeTokens)
-    joins: SnapshotLoader = field(init=False)
+    snapshots: SnapshotLoader = field(init=False)
 
     def __post_init__(self) -> None:
         self.snapshots = SnapshotLoader(self.database)
 
+    def verify(self, token: str) -> Principal:
+        """A token is its user's id."""
+        return Principal(token, float("inf"))
+
 
 @pytest.fixture
-def gateway(database: Database) -> FakeGateway:
+def gateway(database: Database) -> FakeServices:
     presence = Presence("gateway")
-    return FakeGateway(database, Acks(database, presence), presence)
+    return FakeServices(database, Acks(database, presence), presence)
 
 
 @pytest.fixture
@@ -93,10 +89,10 @@ def world(database: Database) -> World:
     return real_time_world(database)
 
 
-def slot(gateway: FakeGateway, after: int | None, *says: dict[str, Any]) -> list[str]:
+def visit(gateway: FakeServices, after: int | None, *says: dict[str, Any]) -> list[str]:
     """A device says hello and more, leaves, and the acks are flushed; returns the ops it heard."""
     hello = {"op": "hello", "token": USER, "after": after, "device": "phone"}
-    wire = FakeWire([json.dumps(frame) for frame in (hello, *says)])
+    wire = FakeTransport([json.dumps(frame) for frame in (hello, *says)])
     ClientConnection(gateway, wire, "a browser").run()  # type: ignore[arg-type]
     gateway.acks.flush()
     return [frame["op"] for frame in wire.hears]
@@ -107,44 +103,44 @@ def sent_seq(world: World) -> int | None:
     return found
 
 
-def test_what_a_device_was_sent_is_noted_when_it_leaves(world: World, gateway: FakeGateway) -> None:
+def test_what_a_device_was_sent_is_noted_when_it_leaves(world: World, gateway: FakeServices) -> None:
     world.arrive(USER, 2)
-    assert slot(gateway, 0) == ["welcome", "event", "event", "live"]
+    assert visit(gateway, 0) == ["welcome", "event", "event", "live"]
     assert sent_seq(world) == 2
 
 
 def test_a_device_that_was_sent_nothing_cannot_claim_what_came_later(
-    world: World, gateway: FakeGateway
+    world: World, gateway: FakeServices
 ) -> None:
-    assert slot(gateway, 0) == ["welcome", "live"]
+    assert visit(gateway, 0) == ["welcome", "live"]
     assert sent_seq(world) == 0
     world.arrive(USER, 3)
-    slot(gateway, 3)
+    visit(gateway, 3)
     assert world.delivered(USER) == []
 
 
-def test_acks_and_the_next_hello_deliver(world: World, gateway: FakeGateway) -> None:
+def test_acks_and_the_next_hello_deliver(world: World, gateway: FakeServices) -> None:
     world.arrive(USER, 3)
-    slot(gateway, 0, {"op": "ack", "seq": 1})
+    visit(gateway, 0, {"op": "ack", "seq": 1})
     assert world.delivered(USER) == [1]
-    slot(gateway, 2)
+    visit(gateway, 2)
     assert world.delivered(USER) == [1, 2]
-    slot(gateway, None, {"op": "ack", "seq": 3})
+    visit(gateway, None, {"op": "ack", "seq": 3})
     assert world.delivered(USER) == [1, 2, 3]
 
 
 def test_a_device_that_is_ahead_starts_afresh_and_delivers_nothing(
-    world: World, gateway: FakeGateway
+    world: World, gateway: FakeServices
 ) -> None:
     world.arrive(USER, 2)
-    slot(gateway, 0)
-    assert slot(gateway, 9) == ["welcome", "reset", "item", "item", "live"]
+    visit(gateway, 0)
+    assert visit(gateway, 9) == ["welcome", "reset", "item", "item", "live"]
     assert world.delivered(USER) == []
 
 
-def test_what_a_client_said_before_the_server_closes_is_heard(gateway: FakeGateway) -> None:
+def test_what_a_client_said_before_the_server_closes_is_heard(gateway: FakeServices) -> None:
     said = [{"op": "hello", "token": USER, "after": 0}, {"op": "ping"}, {"op": "ping"}]
-    transport = FakeWire([json.dumps(frame) for frame in said])
+    transport = FakeTransport([json.dumps(frame) for frame in said])
     connection = ClientConnection(gateway, transport, None)  # type: ignore[arg-type]
     connection.ask_to_close(1012, "1.0")
     connection.run()
@@ -182,10 +178,10 @@ def test_hellos_that_share_their_transactions_get_what_each_alone_would(world: W
 
 
 def test_two_sockets_of_one_device_in_one_group_come_one_after_the_other(
-    world: World, gateway: FakeGateway
+    world: World, gateway: FakeServices
 ) -> None:
     world.arrive(USER, 4)
-    slot(gateway, 0)
+    visit(gateway, 0)
     SnapshotLoader(world.database)._join([wish(USER, 2, socket="first"), wish(USER, 4, socket="second")])
     assert world.delivered(USER) == [1, 2, 3, 4]
     row = world.one(sa.select(devices))

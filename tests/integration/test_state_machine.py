@@ -206,7 +206,7 @@ class Machine(RuleBasedStateMachine):
                     socket.asked = effect
                 case Acked(window_from, log_from, after, through):
                     user, device = socket.client.user_id, socket.client.device
-                    self.acks.append(Ack(user, device, window_from, log_from, after, through))
+                    self.acks.append(Ack(user, device, Acked(window_from, log_from, after, through)))
                 case Change(op, ids, through):
                     self.change(socket.client.user_id, op, ids, through)
                 case _:

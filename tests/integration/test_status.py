@@ -9,6 +9,7 @@ import pytest
 from models.store import devices, failures, status
 from models.store.devices import Ack
 from models.store.status import Backlog
+from notifier.core.effects import Acked
 from tests.harness.world import World, alert
 
 UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -28,7 +29,7 @@ def counts(world: World, id: str) -> tuple[str, int, int, int]:
 
 def ack(world: World, user: str, through: int) -> None:
     moment = world.tick()
-    world.database.run(lambda c: devices.flush(c, [Ack(user, None, 1, 0, 0, through)], [], now=moment))
+    world.database.run(lambda c: devices.flush(c, [Ack(user, None, Acked(1, 0, 0, through))], [], now=moment))
 
 
 def kill(world: World, id: str) -> None:

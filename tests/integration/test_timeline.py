@@ -15,6 +15,7 @@ from models.store.sockets import Ended, Opened
 from models.tables import gateways
 from models.tables import sockets as socket_rows
 from notifier.core.diagnosis import summary
+from notifier.core.effects import Acked
 from notifier.core.timeline import Timeline, as_json, steps
 from tests.harness.world import World
 
@@ -49,7 +50,7 @@ class Site:
 
     def acks(self, socket: str, seq: int) -> None:
         moment = self.world.tick(0.035)
-        ack = Ack(USER, "phone", 1, 0, seq - 1, seq, socket)
+        ack = Ack(USER, "phone", Acked(1, 0, seq - 1, seq), socket)
         self.world.database.run(lambda c: devices.flush(c, [ack], [], now=moment))
 
     def rings(self, *, late: float = 0.005) -> None:
@@ -64,7 +65,7 @@ class Site:
 
     def told(self, id: str, user: str | None = None) -> Timeline:
         with self.world.database.read() as connection:
-            found = timeline.story(connection, id, user, now=self.world.now)
+            found = timeline.timeline(connection, id, user, now=self.world.now)
         assert found is not None
         return found
 
@@ -244,8 +245,8 @@ def test_of_many_the_counts_and_pages_of_them(site: Site) -> None:
     assert [copy.user_id for copy in (*first, *rest)] == [USER, "u2", "u3"]
     assert site.told(id, "u2").copy is not None
     with site.world.database.read() as connection:
-        assert timeline.story(connection, id, "stranger", now=site.world.now) is None
-        assert timeline.story(connection, str(uuid.uuid4()), None, now=site.world.now) is None
+        assert timeline.timeline(connection, id, "stranger", now=site.world.now) is None
+        assert timeline.timeline(connection, str(uuid.uuid4()), None, now=site.world.now) is None
 
 
 def test_a_chunk_that_has_not_come_to_this_one(site: Site) -> None:

@@ -11,9 +11,9 @@ from flask_sock import Sock
 from simple_websocket import Server
 
 from notifier.core.errors import TooSlow
-from web.gateway.endpoint import prepare
 from web.gateway.handshake import SERVER_OPTIONS
 from web.gateway.transport import PeerClosed, WebSocketTransport
+from web.socket_route import prepare
 
 app = Flask(__name__)
 app.config["SOCK_SERVER_OPTIONS"] = SERVER_OPTIONS

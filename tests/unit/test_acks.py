@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models.store.devices import Ack, Closed
+from notifier.core.effects import Acked
 from notifier.core.errors import DatabaseUnavailable
 from web.gateway.acks import Acks
 from web.gateway.presence import Pending, Presence
@@ -48,7 +49,7 @@ def acks(database: Away) -> Acks:
 
 
 def ack(after: int, through: int, *, window_from: int = 1, log_from: int = 0) -> Ack:
-    return Ack("u", "phone", window_from, log_from, after, through)
+    return Ack("u", "phone", Acked(window_from, log_from, after, through))
 
 
 def test_acks_of_one_socket_become_one(acks: Acks, database: Away) -> None:
@@ -67,7 +68,7 @@ def test_what_a_socket_acked_before_a_reset_stands_on_its_own(acks: Acks, databa
     acks.add("s", ack(0, 3))
     acks.add("s", ack(0, 50, window_from=40, log_from=49))
     acks.flush()
-    assert sorted(a.through for a in database.written[0][0]) == [3, 50]
+    assert sorted(a.acked.through for a in database.written[0][0]) == [3, 50]
 
 
 def test_acks_wait_for_a_database_that_is_away(acks: Acks, database: Away) -> None:

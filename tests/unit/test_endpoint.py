@@ -12,7 +12,7 @@ from flask import Flask, request
 from notifier import send
 from tests.harness.world import settings
 from web import create_app
-from web.gateway import endpoint
+from web import socket_route as endpoint
 from web.runtime import EXTENSION
 
 

@@ -98,3 +98,61 @@ print(threading.active_count())
         {"NOTIFIER_PORT": "no number", "NOTIFIER_DATABASE_URL": "oracle://"},
     )
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+PACKAGES = ("notifier", "models", "usecases", "monitoring", "worker", "web", "cli")
+
+
+def modules() -> dict[str, Path]:
+    """Every module of ours, by its dotted name."""
+    found = {}
+    for package in PACKAGES:
+        for path in (REPO / package).rglob("*.py"):
+            parts = path.relative_to(REPO).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imported(path: Path, known: dict[str, Path]) -> set[str]:
+    """Our modules that a file imports when it is imported itself: not inside functions or for types alone."""
+
+    def statements(body: list[ast.stmt]) -> list[ast.stmt]:
+        found: list[ast.stmt] = []
+        for node in body:
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+                continue
+            if isinstance(node, ast.If | ast.Try | ast.With):
+                found += statements(node.body)
+            found.append(node)
+        return found
+
+    names: set[str] = set()
+    for node in statements(ast.parse(path.read_text()).body):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # `from package import module` is an import of the module; the package stands for itself.
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= (inner & set(known)) or {node.module}
+    return names & set(known)
+
+
+def test_no_file_imports_itself_round_a_circle() -> None:
+    known = modules()
+    graph = {name: imported(path, known) - {name} for name, path in known.items()}
+    order: list[str] = []
+    state: dict[str, str] = {}
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert state.get(name) != "open", " -> ".join((*way[way.index(name) :], name))
+        if name in state:
+            return
+        state[name] = "open"
+        for other in sorted(graph[name]):
+            visit(other, (*way, name))
+        state[name] = "done"
+        order.append(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+    assert len(order) == len(known)

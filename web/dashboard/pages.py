@@ -20,13 +20,11 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from models.store import status
-from models.store import timeline as store_story
-from notifier.core.diagnosis import summary
-from notifier.core.draft import check_id
-from notifier.core.errors import InvalidInput, NotFound, NotifierError, Unavailable
+from notifier.core.errors import NotFound, NotifierError, Unavailable
 from notifier.core.timeline import steps
 from notifier.outbox.types import now
+from usecases import notifications
+from usecases.explain import explain
 from web.dashboard import figures, sessions
 from web.dashboard.figures import LABELS, Range
 from web.dashboard.sessions import operator
@@ -162,15 +160,17 @@ def data(name: str) -> ResponseReturnValue:
 
 @blueprint.get("/notifications/<id>")
 @operator()
-def story(id: str) -> ResponseReturnValue:
-    """One notification's story."""
-    user_id, at = request.args.get("user_id") or None, now()
-    with current().database.read() as connection:
-        found = store_story.story(connection, _known(id), user_id, now=at)
-    if found is None:
-        raise NotFound("there is no such notification" + (" for this user" if user_id else ""))
-    why = summary(found, at, current().broker_answers() if found.status == "accepted" else None)
-    return render_template("reports/story.html", story=found, why=why, steps=steps(found, at), at=at)
+def timeline(id: str) -> ResponseReturnValue:
+    """One notification's timeline."""
+    runtime = current()
+    found = explain(
+        runtime.database, id, request.args.get("user_id") or None,
+        broker_answers=runtime.broker_answers, limit=0,
+    )  # fmt: skip
+    return render_template(
+        "reports/timeline.html", timeline=found.timeline, why=found.summary, at=found.at,
+        steps=steps(found.timeline, found.at),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------- doing
@@ -181,36 +181,32 @@ def story(id: str) -> ResponseReturnValue:
 def replay(id: str) -> ResponseReturnValue:
     """Let a dead notification wait again."""
     sessions.from_our_page()
-    known, runtime = _known(id), current()
-    found = runtime.database.run(lambda connection: status.replay(connection, known))
-    if found:
-        runtime.waker.wake(known)
-        log.info("replayed by hand: notification=%s key=%s", known, g.key.name)
-    return _back("replayed" if found else "gone")
+    known = notifications.known_id(id)
+    try:
+        notifications.replay(current().database, current().waker, known)
+    except NotFound:
+        return _back("gone")
+    log.info("replayed by hand: notification=%s key=%s", known, g.key.name)
+    return _back("replayed")
 
 
 @blueprint.post("/dead/<id>/drop")
 @operator("admin")
 def drop(id: str) -> ResponseReturnValue:
-    """Forget a dead notification that reached nobody."""
+    """Forget a dead notification that reached no recipient."""
     sessions.from_our_page()
-    known = _known(id)
-    found = current().database.run(lambda connection: status.drop(connection, known))
-    if found:
-        log.info("dropped by hand: notification=%s key=%s", known, g.key.name)
-    return _back("dropped" if found else "reached")
+    known = notifications.known_id(id)
+    try:
+        notifications.drop(current().database, known)
+    except NotFound:
+        return _back("reached")
+    log.info("dropped by hand: notification=%s key=%s", known, g.key.name)
+    return _back("dropped")
 
 
 def _back(done: str) -> ResponseReturnValue:
     chosen, stage = _chosen()
     return redirect(url_for("dashboard.show", done=done, _anchor="done", **_query(chosen, stage)), 303)
-
-
-def _known(id: str) -> str:
-    try:
-        return check_id(id)
-    except InvalidInput:
-        raise NotFound("there is no such notification") from None
 
 
 def _chosen() -> tuple[Range, str]:

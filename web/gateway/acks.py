@@ -43,11 +43,12 @@ class Acks:
 
     def add(self, socket_id: str, ack: Ack) -> None:
         """A socket acked; cumulative, so that one entry a socket is enough."""
-        key = socket_id, ack.window_from, ack.log_from
+        new = ack.acked
+        key = socket_id, new.window_from, new.log_from
         known = self._acks.get(key)
         if known:
-            after, through = min(known.after, ack.after), max(known.through, ack.through)
-            ack = replace(ack, after=after, through=through)
+            after = min(known.acked.after, new.after)
+            ack = replace(ack, acked=replace(new, after=after, through=max(known.acked.through, new.through)))
         if known or len(self._acks) < MAX_PENDING:
             self._acks[key] = ack
 

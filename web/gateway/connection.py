@@ -5,7 +5,6 @@ import logging
 import random
 import time
 import uuid
-from typing import TYPE_CHECKING
 
 from models.store.devices import Ack, Closed
 from notifier.core import frames
@@ -15,12 +14,11 @@ from notifier.core.log import Snapshot
 from notifier.core.session import Phase, Session
 from notifier.outbox.types import now as utc_now
 from notifier.signals import client_connected, client_disconnected, emit
+from usecases.change_entries import change_entries
 from web import metrics
+from web.gateway.services import Services
 from web.gateway.snapshots import SnapshotRequest, window_of
 from web.gateway.transport import ABNORMAL, PeerClosed, WebSocketTransport
-
-if TYPE_CHECKING:
-    from web.gateway.gateway import Gateway
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +34,10 @@ class ClientConnection:
         "__weakref__",
         "_closing",
         "_code",
-        "_gateway",
         "_in_room",
         "_retry",
         "_retry_at",
+        "_services",
         "_transport",
         "_user_agent",
         "_welcomed",
@@ -47,10 +45,10 @@ class ClientConnection:
         "session",
     )  # fmt: skip
 
-    def __init__(self, gateway: "Gateway", transport: WebSocketTransport, user_agent: str | None) -> None:
-        settings = gateway.settings
+    def __init__(self, services: Services, transport: WebSocketTransport, user_agent: str | None) -> None:
+        settings = services.settings
         self.id = str(uuid.uuid4())
-        self._gateway = gateway
+        self._services = services
         self._transport = transport
         self._user_agent = user_agent
         self._code = ABNORMAL
@@ -60,7 +58,7 @@ class ClientConnection:
         self._retry = FETCH_RETRY
         self._closing: tuple[int, str] | None = None
         self.session = Session(
-            verify=gateway.tokens.verify,
+            verify=services.verify,
             now=time.time(),
             hello_timeout=settings.hello_timeout,
             ping_interval=settings.ping_interval,
@@ -159,19 +157,11 @@ class ClientConnection:
                 return self._join(effect)
             case Fetch():
                 return self._fetch(effect)
-            case Acked(window_from, log_from, after, through):
-                ack = Ack(
-                    self.session.user_id,
-                    self.session.device,
-                    window_from,
-                    log_from,
-                    after,
-                    through,
-                    self.id,
-                    utc_now(),
-                )
-                self._gateway.acks.add(self.id, ack)
-                log.debug("acked: socket=%s user=%s through=%d", self.id, self.session.user_id, through)
+            case Acked():
+                session = self.session
+                ack = Ack(session.user_id, session.device, effect, self.id, utc_now())
+                self._services.acks.add(self.id, ack)
+                log.debug("acked: socket=%s user=%s through=%d", self.id, session.user_id, effect.through)
             case Change():
                 return self._change(effect)
             case Close(code, reason):
@@ -186,7 +176,7 @@ class ClientConnection:
         session = self.session
         try:
             self._in_room = True
-            self._gateway.hub.join(join.user_id, self)
+            self._services.hub.join(join.user_id, self)
             snapshot = self._snapshot(join.after)
         except Unavailable as exc:
             log.warning("hello put off: socket=%s user=%s error=%s", self.id, join.user_id, exc)
@@ -195,14 +185,14 @@ class ClientConnection:
             return session.close(exc.close_code, exc.detail)
         self._welcomed = True
         metrics.SOCKETS.inc()
-        self._gateway.presence.opened(
+        self._services.presence.opened(
             self.id, join.user_id, join.device, after=join.after, head=snapshot.head,
             window=None if snapshot.window is None else window_of(snapshot, join.after)[0],
         )  # fmt: skip
         emit(client_connected, self, user_id=join.user_id, device=join.device, socket_id=self.id)
         log.debug(
             "hello: socket=%s user=%s gateway=%s after=%s head=%d",
-            self.id, join.user_id, self._gateway.id, join.after, snapshot.head,
+            self.id, join.user_id, self._services.gateway, join.after, snapshot.head,
         )  # fmt: skip
         return session.joined(snapshot)
 
@@ -222,7 +212,7 @@ class ClientConnection:
     def _snapshot(self, after: int | None, *, repair: bool = False) -> Snapshot:
         """Read what the socket goes on from; what its device is being sent is noted down."""
         session = self.session
-        at = self._gateway.snapshots(
+        at = self._services.snapshots(
             SnapshotRequest(session.user_id, session.device, self.id, after, repair, self._user_agent)
         )
         if at.reset:
@@ -235,7 +225,10 @@ class ClientConnection:
 
     def _change(self, change: Change) -> list[Effect]:
         try:
-            self._gateway.change(self.session.user_id, change.op, ids=change.ids, through=change.through)
+            change_entries(
+                self._services.database, self._services.publisher, self.session.user_id, change.op,
+                ids=change.ids or (), through=change.through,
+            )  # fmt: skip
         except Unavailable as exc:
             log.warning("change refused: socket=%s user=%s error=%s", self.id, self.session.user_id, exc)
             return [Send(frames.error("unavailable", "not done; try again in a moment"))]
@@ -245,13 +238,15 @@ class ClientConnection:
         session = self.session
         if self._in_room:
             self._in_room = False
-            self._gateway.hub.leave(session.user_id, self)
+            self._services.hub.leave(session.user_id, self)
         if not self._welcomed:
             return
         self._welcomed = False
         if session.device is not None:
-            self._gateway.acks.closed(self.id, Closed(session.user_id, session.device, self.id, session.sent))
-        self._gateway.presence.ended(self.id, self._code, session.sent)
+            self._services.acks.closed(
+                self.id, Closed(session.user_id, session.device, self.id, session.sent)
+            )
+        self._services.presence.ended(self.id, self._code, session.sent)
         metrics.SOCKETS.dec()
         metrics.CLOSED.labels(metrics.close_code(self._code)).inc()
         emit(

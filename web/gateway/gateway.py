@@ -3,33 +3,29 @@
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
 import gevent.event
 
-from models.store import inbox
-from models.store.inbox import Changed
 from notifier.broker.message import Message
 from notifier.broker.publisher import Publisher
 from notifier.broker.subscriber import Subscriber
-from notifier.broker.topology import LOOK_AT_REVOCATIONS, REVOCATIONS, new_gateway_id
-from notifier.core import frames
-from notifier.core.errors import BrokerUnavailable, Restarting
-from notifier.core.log import READ
+from notifier.broker.topology import REVOCATIONS, new_gateway_id
+from notifier.core.errors import Restarting
 from notifier.outbox.engine import Database
-from notifier.outbox.types import now
 from notifier.settings import Settings
-from notifier.signals import emit, notification_read
 from notifier.tokens import Tokens
 from web import metrics
 from web.gateway.acks import Acks
 from web.gateway.admission import Admission
 from web.gateway.connection import ClientConnection
 from web.gateway.hub import Hub
+from web.gateway.local_first import LocalFirst
 from web.gateway.presence import Presence
 from web.gateway.revocation_list import Revocations
+from web.gateway.services import Services
 from web.gateway.snapshots import SnapshotLoader
 
 log = logging.getLogger(__name__)
@@ -60,8 +56,6 @@ class Gateway:
         revocations: Revocations,
     ) -> None:
         self.settings = settings
-        self.database = database
-        self.tokens = tokens
         self.id = new_gateway_id()
         self.presence = Presence(self.id)
         self.acks = Acks(database, self.presence)
@@ -75,7 +69,17 @@ class Gateway:
             linger=settings.linger,
             sockets_per_user=settings.sockets_per_user,
         )
-        self.snapshots = SnapshotLoader(database)
+        self.services = Services(
+            settings=settings,
+            gateway=self.id,
+            verify=tokens.verify,
+            database=database,
+            publisher=LocalFirst(self.hub, publisher),
+            hub=self.hub,
+            snapshots=SnapshotLoader(database),
+            acks=self.acks,
+            presence=self.presence,
+        )
         self.admission = Admission(settings.sockets_per_address, settings.sockets_unauthenticated)
         self._loops: list[Any] = []
         self._compare_now = gevent.event.Event()
@@ -149,9 +153,9 @@ class Gateway:
             self._look_now.wait(self.settings.revocation_interval)
             gevent.sleep(LOOK_PAUSE)
             self._look_now.clear()
-            self._close_revoked(self._revocations.refresh())
+            self.close_revoked()
 
-    def _close_revoked(self, new: Mapping[str, float]) -> None:
+    def _close(self, new: Mapping[str, float]) -> None:
         if not new:
             return
         for socket in tuple(self.connections):
@@ -160,13 +164,9 @@ class Gateway:
                 socket.revoke(at)
         log.info("tokens revoked: users=%d gateway=%s", len(new), self.id)
 
-    def revoked(self) -> None:
-        """Tokens were revoked here: let this gateway and all others look who is meant."""
-        self._close_revoked(self._revocations.refresh())
-        try:
-            self._publisher.publish([LOOK_AT_REVOCATIONS])
-        except BrokerUnavailable as exc:
-            log.warning("revocation not published, gateways will find it: error=%s", exc)
+    def close_revoked(self) -> None:
+        """Look whose tokens were revoked, and close their sockets here."""
+        self._close(self._revocations.refresh())
 
     def stop(self) -> None:
         """Close every socket with 1012, staggered over half of the grace time, and flush the acks.
@@ -205,36 +205,3 @@ class Gateway:
         self._look_now.set()
         log.warning("the broker is back: comparing every socket with SQL: gateway=%s", self.id)
         self._compare_now.set()
-
-    def change(
-        self, user_id: str, op: str, *, ids: Sequence[str] | None = None, through: int | None = None
-    ) -> Changed:
-        """Change the state of entries of a user's inbox, and let all their sockets know.
-
-        Raises DatabaseUnavailable when nothing was done.
-        """
-        if through is not None:
-            changed = self.database.run(
-                lambda connection: inbox.read_through(connection, user_id, through, now=now())
-            )
-        else:
-            changed = self.database.run(
-                lambda connection: inbox.change(connection, user_id, op, ids or (), now=now())
-            )
-        if changed.entry is not None:
-            self._publish(user_id, changed)
-            if op == READ:
-                emit(notification_read, self, user_id=user_id, ids=changed.ids, through=through)
-        return changed
-
-    def _publish(self, user_id: str, changed: Changed) -> None:
-        if changed.entry is None:
-            return
-        message = Message(user_id, changed.seq, frames.event(user_id, changed.entry))
-        self.hub.deliver(message)  # our own sockets need no broker for it; a second copy is dropped
-        try:
-            self._publisher.publish([message])
-        except BrokerUnavailable as exc:
-            metrics.UNPUBLISHED.inc()
-            log.warning("change not published, gateways will fetch it: user=%s seq=%d error=%s",
-                        user_id, changed.seq, exc)  # fmt: skip

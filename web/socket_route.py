@@ -101,7 +101,7 @@ def serve(ws: Server) -> None:
     for name in [name for name in request.environ if name.startswith("HTTP_")]:
         del request.environ[name]  # the handshake is over, and this is kept as long as the socket
     transport = WebSocketTransport(ws, gateway.settings.ping_interval)
-    connection = ClientConnection(gateway, transport, agent[:256] if agent else None)
+    connection = ClientConnection(gateway.services, transport, agent[:256] if agent else None)
     gateway.connections.add(connection)
     session = connection.session
     try:

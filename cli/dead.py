@@ -1,0 +1,44 @@
+"""The commands `dead`: notifications that could not be dispatched."""
+
+import json
+
+import click
+
+from cli.database import open_database
+from notifier.core.draft import check_id
+
+
+@click.group()
+def dead() -> None:
+    """Notifications that could not be dispatched."""
+
+
+@dead.command("list")
+def dead_list() -> None:
+    """List them, oldest first, one JSON object a line."""
+    from models.store import status
+
+    with open_database() as database, database.read() as connection:
+        for row in status.dead(connection):
+            click.echo(json.dumps(row._asdict(), default=str, ensure_ascii=False))
+
+
+@dead.command("replay")
+@click.argument("id_", metavar="ID")
+def dead_replay(id_: str) -> None:
+    """Let a dead notification wait again, as if it had just been accepted."""
+    from notifier.send import default_sender
+    from usecases import notifications
+
+    sender = default_sender()
+    click.echo(notifications.replay(sender.database, sender.waker, check_id(id_)))
+
+
+@dead.command("drop")
+@click.argument("id_", metavar="ID")
+def dead_drop(id_: str) -> None:
+    """Forget a dead notification that reached no recipient."""
+    from usecases import notifications
+
+    with open_database() as database:
+        click.echo(notifications.drop(database, check_id(id_)))

@@ -1,0 +1,75 @@
+"""Explain what became of a notification, and why."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from models.store import timeline as store
+from notifier.core import timeline as words
+from notifier.core.diagnosis import summary
+from notifier.core.errors import NotFound
+from notifier.core.timeline import Copy, Timeline
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now
+from usecases.notifications import known_id
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What became of a notification, or of one user's copy of it.
+
+    Attributes:
+        timeline: the facts.
+        summary: why, in a few plain sentences.
+        copies: a page of the recipients' copies; empty when it is about one user.
+        next: the user id after which the next page begins; None: there is none.
+        at: as of when.
+    """
+
+    timeline: Timeline
+    summary: str
+    copies: Sequence[Copy]
+    next: str | None
+    at: datetime
+
+    def json(self) -> dict[str, Any]:
+        """Return it as the API and `notifier explain --json` write it."""
+        told = words.as_json(self.timeline, self.at, self.summary)
+        return told | {"items": [words.copy_json(copy) for copy in self.copies], "next": self.next}
+
+
+def explain(
+    database: Database,
+    id: str,
+    user_id: str | None,
+    *,
+    broker_answers: Callable[[], bool],
+    limit: int,
+    after: str | None = None,
+) -> Explanation:
+    """Explain a notification, or `user_id`'s copy of it.
+
+    Args:
+        database: where it is.
+        id: the notification's id.
+        user_id: whose copy; None: of all recipients.
+        broker_answers: whether the broker can be reached; asked only while the notification waits.
+        limit: copies of a page at most.
+        after: the user id after which the page begins.
+
+    Raises:
+        NotFound: there is no such notification, or not for this user.
+        DatabaseUnavailable: the database does not answer.
+    """
+    known, at = known_id(id), now()
+    with database.read() as connection:
+        found = store.timeline(connection, known, user_id, now=at)
+        if found is None:
+            raise NotFound("there is no such notification" + (" for this user" if user_id else ""))
+        copies = () if found.user_id else store.copies(connection, known, limit=limit + 1, after=after)
+    answers = broker_answers() if found.status == "accepted" else None
+    page = copies[:limit]
+    return Explanation(
+        found, summary(found, at, answers), page, page[-1].user_id if len(copies) > limit else None, at
+    )

@@ -1,0 +1,35 @@
+"""Revoke a user's tokens."""
+
+import logging
+from datetime import datetime
+
+from models.store import revocations
+from notifier.broker.topology import LOOK_AT_REVOCATIONS
+from notifier.core.errors import BrokerUnavailable
+from notifier.core.events import check_user_id
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now
+from usecases.change_entries import Publishes
+
+log = logging.getLogger(__name__)
+
+
+def revoke(database: Database, publisher: Publishes, user_id: object) -> tuple[datetime, bool]:
+    """Revoke every token issued to a user before now, and let the gateways look who is meant.
+
+    Returns:
+        From when on new tokens are valid, and whether the gateways were told. If they were not, they
+        find it within NOTIFIER_REVOCATION_INTERVAL seconds.
+
+    Raises:
+        InvalidInput: `user_id` cannot be a user id.
+        DatabaseUnavailable: nothing was revoked.
+    """
+    known, at = check_user_id(user_id), now()
+    database.run(lambda connection: revocations.revoke(connection, known, now=at))
+    try:
+        publisher.publish([LOOK_AT_REVOCATIONS])
+    except BrokerUnavailable as exc:
+        log.warning("revocation not published, gateways will find it: error=%s", exc)
+        return at, False
+    return at, True

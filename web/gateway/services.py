@@ -1,0 +1,38 @@
+"""What a socket's loop needs of its gateway, handed to each connection."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from notifier.core.session import Principal
+from notifier.outbox.engine import Database
+from notifier.settings import Settings
+from web.gateway.acks import Acks
+from web.gateway.hub import Hub
+from web.gateway.local_first import LocalFirst
+from web.gateway.presence import Presence
+from web.gateway.snapshots import SnapshotLoader
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a gateway that its connections use.
+
+    Attributes:
+        settings: intervals and limits.
+        gateway: the gateway's id, for the log.
+        verify: turns a token into a Principal, or raises Unauthenticated.
+        database, publisher: for changes of state.
+        hub: who is connected here.
+        snapshots: what sockets start from.
+        acks, presence: what is written a moment later.
+    """
+
+    settings: Settings
+    gateway: str
+    verify: Callable[[str], Principal]
+    database: Database
+    publisher: LocalFirst
+    hub: Hub
+    snapshots: SnapshotLoader
+    acks: Acks
+    presence: Presence
