@@ -20,8 +20,11 @@ export class Api {
   #base;
   #token;
   #env;
+  #dated;
 
-  constructor(base, token, env) {
+  /** @param {(date: string | null) => void} dated hears the `Date` of each answer */
+  constructor(base, token, env, dated = () => {}) {
+    this.#dated = dated;
     this.#base = base;
     this.#token = token;
     this.#env = env;
@@ -44,6 +47,7 @@ export class Api {
     } catch (error) {
       throw new RequestError(0, String(error?.message ?? error));
     }
+    this.#dated(answer.headers?.get("Date"));
     if (answer.status === 401 && !fresh && this.#token.renewable) return this.#call(path, init, true);
     const body = await answer.json().catch(() => null);
     if (!answer.ok) {

@@ -27,7 +27,7 @@ export class List {
   #active = null;
   #made = 0;
 
-  /** @param bell { words, read(id), unread(id), archive(id) } */
+  /** @param bell { words, now(), read(id), unread(id), archive(id) } */
   constructor(bell) {
     this.#bell = bell;
     this.element = h("div", { role: "feed", class: "feed", part: "list" });
@@ -109,13 +109,13 @@ export class List {
     const about = (key) => words.say("about", { action: words.say(key), title });
     row.about = about;
     row.mark = h("span", { class: "hidden" });
-    row.time = h("time", { part: "time", datetime: new Date(item.timestamp).toISOString(), title: words.moment(item.timestamp) }, words.ago(item.timestamp, Date.now()));
+    row.time = h("time", { part: "time", dir: "auto", datetime: new Date(item.timestamp).toISOString(), title: words.moment(item.timestamp) }, words.ago(item.timestamp, this.#bell.now()));
     row.toggle = h("button", { type: "button", part: "toggle", class: "tool", tabindex: -1, onclick: () => this.#flip(row) });
     const text = h("p", { id: `m${n}`, part: "message", class: "message", dir: "auto" }, message);
     row.element = h("article", { part: "item", class: "item", "data-id": item.id, "data-type": type, tabindex: -1, "aria-labelledby": `k${n} t${n}`, "aria-describedby": `m${n}` },
       h("span", { class: "sign", part: "icon" }, icon(type)),
       h("div", { class: "body" },
-        h("p", { class: "meta" }, h("span", { id: `k${n}` }, h("span", { part: "type", class: "type" }, words.type(type)), row.mark), row.time),
+        h("p", { class: "meta" }, h("span", { id: `k${n}` }, h("span", { part: "type", class: "type", dir: "auto" }, words.type(type)), row.mark), row.time),
         h("p", { id: `t${n}`, part: "item-title", class: "title", dir: "auto" }, title),
         text,
         message.length > LONG || message.split("\n", 5).length > 4 ? this.#fold(text) : null,
@@ -135,7 +135,7 @@ export class List {
   #fold(text) {
     text.classList.add("folded");
     const { words } = this.#bell;
-    return h("button", { type: "button", class: "fold", part: "fold", tabindex: -1, "aria-expanded": "false", "aria-controls": text.id, onclick: ({ currentTarget }) => {
+    return h("button", { type: "button", class: "fold", part: "fold", dir: "auto", tabindex: -1, "aria-expanded": "false", "aria-controls": text.id, onclick: ({ currentTarget }) => {
       const open = !text.classList.toggle("folded");
       set(currentTarget, { "aria-expanded": String(open) });
       say(currentTarget, words.say(open ? "less" : "more"));

@@ -15,6 +15,7 @@ export class Panel {
   #loading = false;
   #failed = false;
   #noteTimer;
+  #ahead = 0;
 
   /** @param bell { words, client, read, readAll, unread, archive, close, draw } */
   constructor(bell) {
@@ -24,16 +25,17 @@ export class Panel {
     const tool = (name, key, onclick, more) =>
       h("button", { type: "button", class: "tool", part: `tool ${name}`, "aria-label": words.say(key), title: words.say(key), onclick, ...more }, icon(name));
     const p = this.#parts;
-    p.sum = h("span", { class: "sum", part: "sum" });
-    p.all = tool("checks", "markAll", () => bell.readAll());
+    p.sum = h("bdi");
+    p.all = tool("checks", "markAll", () => { if (bell.client?.store.unread) bell.readAll(); });
     p.gear = tool("settings", "settings", () => this.#settings(), { "aria-expanded": "false", "aria-controls": "options" });
     p.options = h("div", { id: "options", class: "options", part: "options", role: "group", "aria-label": words.say("settings"), hidden: true });
-    p.note = h("p", { class: "note", part: "note", role: "status", "data-none": true });
+    p.noteText = h("bdi");
+    p.note = h("p", { class: "note", part: "note", role: "status", "data-none": true }, p.noteText);
     p.blank = h("div", { class: "blank", part: "empty" });
     p.foot = h("div", { class: "foot", part: "foot" });
     p.scroll = h("div", { class: "scroll", part: "scroll" }, p.blank, this.#list.element, p.foot);
     this.element = h("section", { id: "panel", class: "panel", part: "panel", role: "dialog", "aria-labelledby": "heading", popover: "manual", tabindex: -1, hidden: true, onkeydown: (event) => this.#key(event) },
-      h("div", { class: "head", part: "header" }, h("h2", { id: "heading" }, words.say("title")), p.sum, p.all, p.gear, tool("close", "close", () => bell.close())),
+      h("div", { class: "head", part: "header" }, h("h2", { id: "heading", dir: "auto" }, words.say("title")), h("span", { class: "sum", part: "sum" }, p.sum), p.all, p.gear, tool("close", "close", () => bell.close())),
       p.options, p.note, p.scroll);
     this.#watch = new IntersectionObserver((sights) => {
       // Several may come at once, the newest last.
@@ -64,6 +66,14 @@ export class Panel {
   reset() { this.#list.clear(); this.#failed = false; }
   tick(now) { this.#list.tick(now); }
 
+  /** What time it is on the server has become known, or known better. */
+  #tickAnew() {
+    const now = this.#bell.now();
+    const ahead = now - Date.now();
+    if (Math.abs(ahead - this.#ahead) > 5000) this.tick(now);
+    this.#ahead = ahead;
+  }
+
   /** Shows what the client holds now. @returns {boolean} whether all of it is shown */
   update() {
     const { words, client } = this.#bell;
@@ -74,22 +84,37 @@ export class Panel {
     const state = client?.state ?? "connecting";
     const known = client && client.store.seq !== null;
     say(sum, known ? words.say("unread", { n: unread }) : "");
-    all.disabled = unread === 0;
+    // Not `disabled`: a button that is disabled while it has the focus loses it to the page.
+    set(all, { "aria-disabled": unread === 0 && "true" });
+    const focused = this.#focused();
     const whole = this.#list.update(items);
+    this.#tickAnew();
     this.#list.element.hidden = items.length === 0;
     this.#connection(state, known);
-    const key = { unauthorized: "unauthorized", refused: "refused", offline: "offline" }[state];
+    const key = ["unauthorized", "refused", "misconfigured", "offline"].includes(state) && state;
+    const text = (name, values) => h("span", { dir: "auto" }, words.say(name, values));
+    const strong = (name) => h("strong", { dir: "auto" }, words.say(name, client?.misconfigured ?? {}));
     if (items.length) this.#fill(blank);
-    else if (!known && key) this.#fill(blank, key, icon("offline"), h("strong", {}, words.say(key)));
-    else if (!known || !(client.store.complete || this.#failed)) this.#fill(blank, "loading", h("span", { class: "wait" }), h("span", {}, words.say("loading")));
-    else if (!this.#failed) this.#fill(blank, "empty", icon("bell"), h("strong", {}, words.say("empty")), h("span", {}, words.say("emptyHint")));
+    else if (!known && key) this.#fill(blank, key, icon("offline"), strong(key));
+    else if (!known || !(client.store.complete || this.#failed)) this.#fill(blank, "loading", h("span", { class: "wait" }), text("loading"));
+    else if (!this.#failed) {
+      const name = client.store.archived ? "allArchived" : "empty";
+      this.#fill(blank, name, icon(client.store.archived ? "archive" : "bell"), strong(name), text(`${name}Hint`));
+    }
     else this.#fill(blank);
-    if (this.#failed) this.#fill(foot, "failed", h("span", {}, words.say("failed")), h("button", { type: "button", part: "retry", onclick: () => this.#load() }, words.say("retry")));
+    if (this.#failed) this.#fill(foot, "failed", text("failed"), h("button", { type: "button", part: "retry", dir: "auto", onclick: () => this.#load() }, words.say("retry")));
     else if (!items.length || !known) this.#fill(foot);
-    else if (client.store.complete && items.length === held.length) this.#fill(foot, "end", h("span", {}, words.say("end")));
+    else if (client.store.complete && items.length === held.length) this.#fill(foot, "end", text("end"));
     else this.#fill(foot, "loading", h("span", { class: "wait" }), h("span", { class: "hidden" }, words.say("loading")));
+    // What had the focus may be gone (the last entry, "Try again"): Esc and the arrows must go on working.
+    if (focused && !this.#focused()) this.element.focus({ preventScroll: true });
     set(this.#list.element, { "aria-busy": String(this.#loading || !whole), "aria-labelledby": "heading" });
     return whole;
+  }
+
+  #focused() {
+    const { activeElement } = this.element.getRootNode();
+    return this.element.contains(activeElement);
   }
 
   /** A passing word of its own, as when a change was refused. */
@@ -105,8 +130,8 @@ export class Panel {
   }
 
   #say(key, bad) {
-    const { note } = this.#parts;
-    say(note, key ? this.#bell.words.say(key) : "");
+    const { note, noteText } = this.#parts;
+    say(noteText, key ? this.#bell.words.say(key, this.#bell.client?.misconfigured ?? {}) : "");
     set(note, { "data-none": !key, "data-bad": Boolean(bad) });
   }
 
@@ -158,7 +183,7 @@ export class Panel {
         if (name === "desktop" && blocked()) this.note("blocked");
       } });
       box.checked = wanted(name);
-      return h("label", {}, box, words.say(name));
+      return h("label", {}, box, h("bdi", {}, words.say(name)));
     }));
   }
 

@@ -33,7 +33,7 @@ button { cursor: pointer; background: none; border: 0; padding: 0; border-radius
 .bell { position: relative; inline-size: 2.75rem; block-size: 2.75rem; display: grid; place-items: center; color: var(--bell-icon, currentColor); border-radius: 50%; }
 .bell .icon { inline-size: 1.5rem; block-size: 1.5rem; }
 .bell:hover { background: color-mix(in srgb, currentColor 12%, transparent); }
-.bell[data-state="offline"] .icon, .bell[data-state="unauthorized"] .icon { opacity: 0.6; }
+.bell[data-state="offline"] .icon, .bell[data-state="misconfigured"] .icon, .bell[data-state="unauthorized"] .icon { opacity: 0.6; }
 .count { position: absolute; inset-block-start: 0; inset-inline-start: 52%; min-inline-size: 1.25rem; padding-inline: 0.3rem; border-radius: 1rem; background: var(--count); color: var(--count-text); font: 700 0.75rem/1.25rem system-ui, sans-serif; text-align: center; border: 0; }
 
 .panel, .toasts { position: fixed; inset: auto; margin: 0; padding: 0; border: 0; color: var(--text); background: none; z-index: 2147483000; overflow: visible; }
@@ -45,10 +45,10 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .sum { flex: 1; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; padding-inline-start: 0.5rem; color: var(--muted); font-size: 0.875rem; }
 .tool { flex: none; inline-size: 2.25rem; block-size: 2.25rem; display: grid; place-items: center; color: var(--muted); }
 .tool:hover { background: var(--hover); color: var(--text); }
-.tool:disabled { opacity: 0.4; cursor: default; background: none; }
+.tool[aria-disabled] { opacity: 0.4; cursor: default; background: none; }
 .note { display: flex; align-items: center; gap: 0.5rem; padding: 0.5rem 1rem; background: var(--hover); font-size: 0.875rem; }
 .note[data-bad] { color: var(--error); }
-.note:empty, .note[data-none] { display: none; }
+.note[data-none] { display: none; }
 .options { padding: 0.5rem 1rem; border-block-end: 1px solid var(--line); display: grid; gap: 0.125rem; }
 .options label { display: flex; align-items: center; gap: 0.625rem; min-block-size: 2rem; cursor: pointer; }
 .options input { inline-size: 1.125rem; block-size: 1.125rem; accent-color: var(--accent); margin: 0; }
@@ -64,7 +64,7 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 [data-type="warning"] { --kind: var(--warning); } [data-type="error"] { --kind: var(--error); }
 .body { flex: 1; min-inline-size: 0; display: grid; gap: 0.125rem; justify-items: start; align-content: start; }
 .meta { display: flex; flex-wrap: wrap; gap: 0 0.5rem; inline-size: 100%; color: var(--muted); font-size: 0.8125rem; }
-.meta time { margin-inline-start: auto; }
+.meta > :first-child { margin-inline-end: auto; }
 .type { color: var(--kind); font-weight: 600; }
 .title, .message { overflow-wrap: anywhere; inline-size: 100%; overflow: clip; overflow-clip-margin: 0.25rem; unicode-bidi: isolate; }
 .title { font-weight: 500; }
@@ -104,7 +104,18 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 @media (forced-colors: active) { .count, .sign, .item[data-unread]::before { forced-color-adjust: none; } .toast { border: 2px solid; } }
 `;
 
+/** On a phone the panel covers the page, which must not scroll behind it. */
+const LOCKED = "@media (max-width: 30rem) { html { overflow: hidden !important; } }";
+
 let shared;
+let locked;
+
+/** Keeps the page below a full-screen panel where it is, or lets it go again. */
+export function lockPage(on) {
+  locked ??= sheet(LOCKED);
+  const others = document.adoptedStyleSheets.filter((one) => one !== locked);
+  document.adoptedStyleSheets = on ? [...others, locked] : others;
+}
 
 /** The sheet that all bells share, and one of its own for the place of its panel. */
 export function styles(root) {

@@ -4,6 +4,7 @@ import { content, link } from "./bell-list.js";
 
 const MOST = 3;
 const STAYS = { info: 6000, success: 6000, warning: 10_000, error: 15_000 };
+const LEAST = 1500; // a toast that was held stays at least this long when it is let go
 const GATHER = 150; // a burst is one change on the page and one sentence to a screen reader
 const SPOKEN = 200; // characters of a message
 
@@ -13,10 +14,10 @@ export class Toasts {
   #timer = null;
   #held = false;
 
-  /** @param bell { words, read(id) } */
+  /** @param bell { words, read(id), focus() } */
   constructor(bell) {
     this.#bell = bell;
-    const hold = (held) => () => { this.#held = held; this.#rest(); };
+    const hold = (held) => () => { this.#hold(held); };
     this.element = h("div", {
       class: "toasts", part: "toasts", popover: "manual",
       onmouseenter: hold(true), onmouseleave: hold(false), onfocusin: hold(true), onfocusout: hold(false),
@@ -64,30 +65,45 @@ export class Toasts {
     const toast = h("div", { class: "toast", part: "toast", role: "group", "aria-label": title, "data-type": type },
       h("span", { class: "sign", part: "icon" }, icon(type)),
       h("div", { class: "body" },
-        h("p", { class: "meta" }, h("span", { class: "type" }, words.type(type))),
+        h("p", { class: "meta" }, h("span", { class: "type", dir: "auto" }, words.type(type))),
         h("p", { class: "title", dir: "auto" }, title),
         h("p", { class: "message folded", dir: "auto" }, message),
         action && link(action, { onclick: () => { this.#bell.read(entry.id); close(); } })),
       h("button", { type: "button", class: "tool", part: "dismiss", "aria-label": words.say("about", { action: words.say("dismiss"), title }), onclick: close }, icon("close")));
-    toast.stays = STAYS[type];
+    toast.left = STAYS[type];
     this.element.append(toast);
     while (this.element.children.length > MOST) this.#drop(this.element.firstElementChild);
     popover(this.element, true);
-    this.#rest();
+    if (!this.#held) this.#run(toast);
   }
 
   /** Each toast counts down for itself, and none while the pointer or the focus is on the stack. */
-  #rest() {
+  #hold(held) {
+    if (held === this.#held) return;
+    this.#held = held;
     for (const toast of this.element.children) {
-      clearTimeout(toast.timer);
-      if (!this.#held) toast.timer = setTimeout(() => this.#drop(toast), toast.stays);
+      if (held) this.#stop(toast);
+      else this.#run(toast);
     }
+  }
+
+  #run(toast) {
+    toast.since = performance.now();
+    toast.timer = setTimeout(() => this.#drop(toast), toast.left);
+  }
+
+  #stop(toast) {
+    clearTimeout(toast.timer);
+    toast.left = Math.max(LEAST, toast.left - (performance.now() - toast.since));
   }
 
   #drop(toast) {
     clearTimeout(toast.timer);
+    const focused = toast.contains(this.element.getRootNode().activeElement);
+    const next = toast.nextElementSibling ?? toast.previousElementSibling;
     toast.remove();
-    if (this.element.children.length) return;
+    if (focused) (next?.querySelector("[part=dismiss]") ?? this.#bell).focus();
+    if (next) return;
     this.#held = false; // the pointer leaves what is gone without saying so
     popover(this.element, false);
   }

@@ -4,13 +4,13 @@ export { NotifierClient };
 
 type Plural = { readonly other: string } & Readonly<Partial<Record<"zero" | "one" | "two" | "few" | "many", string>>>;
 
-/** What the bell says. `{n}`, `{title}` and `{action}` are filled in. */
+/** What the bell says. `{n}`, `{title}`, `{action}`, `{address}` and `{status}` are filled in. */
 export interface Dictionary {
   title: string; unread: string | Plural; new: string | Plural; types: Record<"info" | "success" | "warning" | "error", string>;
   now: string; isUnread: string; markRead: string; markUnread: string; markAll: string; archive: string; about: string;
   more: string; less: string; close: string; dismiss: string; settings: string; sound: string; desktop: string; blocked: string;
-  loading: string; empty: string; emptyHint: string; end: string; connecting: string; offline: string; unauthorized: string;
-  refused: string; failed: string; notSaved: string; retry: string;
+  loading: string; empty: string; emptyHint: string; allArchived: string; allArchivedHint: string; end: string; connecting: string; offline: string; unauthorized: string;
+  refused: string; misconfigured: string; failed: string; notSaved: string; retry: string;
 }
 
 /** Adds a language, or replaces words of one; what is left out stays English. */

@@ -10,7 +10,7 @@
 import { alertUser, watchSight } from "./bell-alerts.js";
 import { h, icon, say, set } from "./bell-dom.js";
 import { Panel } from "./bell-panel.js";
-import { place, styles } from "./bell-styles.js";
+import { lockPage, place, styles } from "./bell-styles.js";
 import { Toasts } from "./bell-toasts.js";
 import { Words, addWords } from "./bell-words.js";
 import { NotifierClient } from "./notifier.js";
@@ -77,9 +77,10 @@ export class NotificationBell extends HTMLElement {
   show() {
     if (!this.#panel || this.open) return;
     this.#panel.show();
+    lockPage(true);
     this.#place();
     set(this.#button, { "aria-expanded": "true" });
-    this.#timer = setInterval(() => this.#panel.tick(Date.now()), TICK);
+    this.#timer = setInterval(() => this.#panel.tick(this.now()), TICK);
     this.#toasts.clear();
   }
 
@@ -88,14 +89,19 @@ export class NotificationBell extends HTMLElement {
     if (!this.open) return;
     clearInterval(this.#timer);
     this.#panel.hide();
+    lockPage(false);
     set(this.#button, { "aria-expanded": "false" });
-    if (back) this.#button.focus();
+    if (back) this.focus();
   }
+
+  /** The focus returns to the bell. */
+  focus(options) { this.#button?.focus(options); }
 
   // What the parts of the bell ask for. Refused changes are already taken back when they come here.
   read(id) { this.#try(this.#client?.read(id)); }
   unread(id) { this.#try(this.#client?.unread(id)); }
   archive(id) { this.#try(this.#client?.archive(id)); }
+  now() { return this.#client?.now?.() ?? Date.now(); }
   readAll() { this.#try(this.#client?.readAll()); }
   #try(change) { change?.catch(() => this.#panel.note("notSaved")); }
 

@@ -15,6 +15,7 @@ export const browser = () => {
     clearTimeout: (timer) => globalThis.clearTimeout(timer),
     now: () => Date.now(),
     random: () => Math.random(),
+    report: (text) => globalThis.console?.error(text),
     device,
   };
 };

@@ -25,6 +25,7 @@ export class Link {
   #running = false;
   #live = false;
   #attempt = 0;
+  #opened = false; // the last socket was accepted, whatever came then
   #renewed = false; // 4401 was answered with a fresh token already
   #timers = {};
   #heard = 0;
@@ -69,8 +70,8 @@ export class Link {
     let token;
     try {
       token = await this.#owner.token.get(fresh);
-    } catch {
-      if (timers === this.#timers) this.#lost();
+    } catch (error) {
+      if (timers === this.#timers) this.#lost(null, error);
       return;
     }
     if (timers !== this.#timers) return; // stopped, or started anew, in the meantime
@@ -82,7 +83,11 @@ export class Link {
       return this.#lost();
     }
     const after = this.#owner.after();
-    socket.onopen = () => this.#send({ op: "hello", token, after, device: this.#owner.device });
+    this.#opened = false;
+    socket.onopen = () => {
+      this.#opened = true;
+      this.#send({ op: "hello", token, after, device: this.#owner.device });
+    };
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code, reason }) => this.#closed(code, reason);
     this.#acks.reset(after);
@@ -119,12 +124,13 @@ export class Link {
     return this.#lost(code === 1012 ? spread(reason, this.#env.random) : null);
   }
 
-  #lost(delay = null) {
+  /** @param error what kept it from connecting, where that is known */
+  #lost(delay = null, error = null) {
     if (this.#liveSince && this.#env.now() - this.#liveSince >= STABLE) this.#attempt = 0;
     this.#liveSince = 0;
     this.#drop();
     delay ??= backoff(this.#attempt++, this.#env.random);
-    this.#owner.state("offline", { retryIn: delay });
+    this.#owner.state("offline", { retryIn: delay, error, refusals: this.#opened ? 0 : this.#attempt });
     this.#after("retry", delay, () => this.#open());
   }
 

@@ -14,9 +14,13 @@ export interface BadgeData { readonly type: BadgeType; readonly count: number }
 
 /**
  * closed: not connected, by will · connecting · live · offline: comes back by itself ·
+ * misconfigured: an address gives no token or no notifier, tried again by itself ·
  * unauthorized: a token is needed, call connect() again · refused: this origin may not connect
  */
-export type State = "closed" | "connecting" | "live" | "offline" | "unauthorized" | "refused";
+export type State = "closed" | "connecting" | "live" | "offline" | "misconfigured" | "unauthorized" | "refused";
+
+/** Which address of the configuration gives the wrong answer. */
+export interface Misconfiguration { readonly address: string; readonly status: number }
 
 /** What came, as it came. */
 export interface Happening<Name extends string = string, Data = unknown> {
@@ -44,7 +48,7 @@ export interface NotifierEventMap {
   change: CustomEvent<undefined>;
   /** The unread count changed. */
   unread: CustomEvent<number>;
-  state: CustomEvent<{ readonly state: State; readonly retryIn?: number }>;
+  state: CustomEvent<{ readonly state: State; readonly retryIn?: number } & Partial<Misconfiguration>>;
   /** The server did not understand something; the connection stays. */
   problem: CustomEvent<{ readonly code: string; readonly message: string }>;
 }
@@ -70,6 +74,10 @@ export class NotifierClient extends EventTarget {
   readonly state: State;
   readonly items: readonly Entry[];
   readonly badges: Readonly<Record<string, number>>;
+  /** What is set up wrong; null when nothing is known to be. */
+  readonly misconfigured: Misconfiguration | null;
+  /** Milliseconds since 1970 by the server's clock, as well as it is known. */
+  now(): number;
   /** True when this tab holds the socket of all tabs. */
   readonly leading: boolean;
   connect(): void;
@@ -90,6 +98,13 @@ export class NotifierClient extends EventTarget {
     type: K, listener: ((this: NotifierClient, event: NotifierEventMap[K]) => unknown) | { handleEvent(event: NotifierEventMap[K]): unknown } | null,
     options?: boolean | EventListenerOptions): void;
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+}
+
+/** To be thrown by a token function: this address will give no token, however often it is asked. */
+export class ConfigurationError extends Error {
+  constructor(address: string, status: number);
+  readonly address: string;
+  readonly status: number;
 }
 
 /** The server refused a call, or could not be reached (`status` 0). */

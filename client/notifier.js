@@ -8,6 +8,8 @@
 import { Api, RequestError } from "./api.js";
 import { backoff } from "./backoff.js";
 import { Changes } from "./changes.js";
+import { ServerClock } from "./clock.js";
+import { Diagnosis } from "./diagnosis.js";
 import { browser, endpoints } from "./environment.js";
 import { Link } from "./link.js";
 import { Store } from "./store.js";
@@ -15,6 +17,7 @@ import { Tabs } from "./tabs.js";
 import { Token, claims } from "./token.js";
 
 export { RequestError } from "./api.js";
+export { ConfigurationError } from "./configuration.js";
 export { Store } from "./store.js";
 
 /** Event types of the client's own: a notifier event of such a name is heard as `event` only. */
@@ -35,15 +38,18 @@ export class NotifierClient extends EventTarget {
   #loading = null;
   #changes;
   #socket;
+  #clock;
+  #diagnosis;
 
   constructor({ url, token, after = null, device, keep, share = true } = {}, env = browser()) {
     super();
     const { base, socket } = endpoints(url, env.here);
     this.#env = env;
     this.#socket = socket;
+    this.#clock = new ServerClock(env.now);
     this.#share = share && Tabs.possible(env);
     this.#token = new Token(token, env.now, env);
-    this.#api = new Api(base, this.#token, env);
+    this.#api = new Api(base, this.#token, env, (date) => this.#clock.dated(date));
     this.store = new Store({ after, keep });
     this.#changes = new Changes({
       store: this.store,
@@ -52,22 +58,32 @@ export class NotifierClient extends EventTarget {
       untilLive: () => this.#until(() => this.#state === "live"),
       changed: () => this.#changed(),
     }, env);
+    this.#diagnosis = new Diagnosis({
+      address: `${base}api/inbox`,
+      page: (query) => this.#api.page(query),
+      trying: () => this.#run !== null && this.#state !== "live",
+      tell: (state, detail) => this.#tell(state, detail),
+    }, env);
     this.#link = new Link({
       url: socket,
       device: device ?? env.device(),
       token: this.#token,
       after: () => this.store.seq,
       frame: (frame) => this.#frame(frame),
-      state: (state, detail) => this.#tell(state, detail),
+      state: (state, detail) => this.#diagnosis.hear(state, detail),
     }, env);
   }
 
-  /** closed · connecting · live · offline (comes back by itself) · unauthorized · refused (does not) */
+  /** closed · connecting · live · offline, misconfigured (try again by themselves) · unauthorized · refused (do not) */
   get state() { return this.#state; }
   get items() { return this.store.items; }
   get badges() { return this.store.badges; }
   /** True when this tab holds the socket. */
   get leading() { return this.#link.running; }
+  /** {address, status}: which address of the configuration gives the wrong answer; null when none is known. */
+  get misconfigured() { return this.#diagnosis.wrong; }
+  /** Milliseconds since 1970 by the server's clock, as well as it is known. */
+  now() { return this.#clock.now(); }
 
   connect() {
     if (this.#run) return;
@@ -101,15 +117,15 @@ export class NotifierClient extends EventTarget {
     let token;
     try {
       token = await this.#token.get();
-    } catch {
+    } catch (error) {
       if (run !== this.#run) return;
       const retryIn = backoff(attempt, this.#env.random);
-      this.#tell("offline", { retryIn });
+      this.#diagnosis.hear("offline", { retryIn, error });
       this.#env.setTimeout(() => run === this.#run && this.#begin(attempt + 1), retryIn);
       return;
     }
     if (!run || run !== this.#run || this.#tabs) return;
-    if (!token) return this.#tell("unauthorized");
+    if (!token) return this.#diagnosis.hear("unauthorized");
     const { sub } = claims(token);
     if (!this.#share || !sub) return this.#link.start();
     this.#tabs = new Tabs(`notifier ${this.#socket} ${sub}`, {
@@ -129,7 +145,7 @@ export class NotifierClient extends EventTarget {
   }
 
   #stop() {
-    this.#run = null;
+    this.#run = this.#diagnosis.wrong = null;
     this.#listen("removeEventListener");
     this.#pause();
   }
@@ -166,6 +182,7 @@ export class NotifierClient extends EventTarget {
   // -- what is heard ------------------------------------------------------------------------------
 
   #frame(frame) {
+    if (frame.op === "welcome") this.#clock.said(frame.now);
     const result = this.store.apply(frame);
     if (frame.op === "error") this.#emit("problem", { code: frame.code, message: frame.message });
     if (result === "applied" && frame.op === "event") this.#happened(frame);
@@ -178,17 +195,19 @@ export class NotifierClient extends EventTarget {
     this.#tabs?.post({ frame });
     const { op, room, ...detail } = frame;
     detail.live = this.#state === "live";
+    if (detail.live) this.#clock.happened(frame.timestamp);
     if (!OWN.has(frame.event)) this.#emit(frame.event, detail);
     this.#emit("event", detail);
     if (this.store.missing) this.#fetchMissing();
   }
 
   #greeting() {
-    return { state: this.#state, snapshot: this.store.seq === null ? null : this.store.snapshot() };
+    return { state: this.#state, ahead: this.#clock.ahead, wrong: this.misconfigured, snapshot: this.store.seq === null ? null : this.store.snapshot() };
   }
 
   /** A follower hears from the leader what the leader heard from the server, under the same rules. */
-  #hear({ frame, state, detail, snapshot, fresh }) {
+  #hear({ frame, state, detail, snapshot, fresh, ahead, wrong }) {
+    if (ahead !== undefined) this.#clock.ahead = ahead;
     if (frame) {
       const result = this.store.apply(frame);
       if (result === "gap") this.#tabs.ask();
@@ -202,6 +221,7 @@ export class NotifierClient extends EventTarget {
     }
     if (state && state !== this.#state) {
       this.#state = state;
+      this.#diagnosis.follow(state, wrong ?? detail);
       this.#emit("state", { state, ...detail });
     }
   }

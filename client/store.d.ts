@@ -36,6 +36,8 @@ export class Store {
   /** The entries held that are not archived, newest first; unchanged ones keep their identity. */
   readonly items: readonly Entry[];
   readonly badges: Readonly<Record<string, number>>;
+  /** How many of the entries held are archived. */
+  readonly archived: number;
   readonly cursor: number | null;
   /** True when the oldest entry is held. */
   readonly complete: boolean;

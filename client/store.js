@@ -61,6 +61,8 @@ export class Store {
   /** The entries held that are not archived, newest first. Unchanged entries keep their identity. */
   get items() { return this.#look().items; }
   get badges() { return this.#base.badges; }
+  /** How many of the entries held are archived. */
+  get archived() { return this.#look().archived; }
   /** Where the next older page starts (`before`), or null for the head. */
   get cursor() { return this.#cursor; }
   /** True when the oldest entry of the inbox is held: nothing is left to load. */
@@ -232,7 +234,8 @@ export class Store {
       if (this.#pending.some(({ through }) => through >= lowest)) count = all.filter((item) => item.read_at === null).length;
       shown.forEach((item, i) => { count += (item.read_at === null) - (all[i].read_at === null); });
     }
-    return (this.#view = { unread: Math.max(0, count), items: shown.filter((item) => item.archived_at === null) });
+    const kept = shown.filter((item) => item.archived_at === null);
+    return (this.#view = { unread: Math.max(0, count), items: kept, archived: shown.length - kept.length });
   }
 
   /** Everything a second store needs to go on from here; plain data, for another tab. */
