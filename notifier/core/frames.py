@@ -175,18 +175,20 @@ def item_json(entry: Item) -> dict[str, Any]:
     }
 
 
-def welcome(user_id: str, at: Snapshot, ping_interval: float) -> bytes:
-    """The answer to a hello."""
-    return _dump(
-        {
-            "op": "welcome",
-            "user_id": user_id,
-            "seq": at.head,
-            "unread": at.unread,
-            "badges": at.badges,
-            "ping_interval": ping_interval,
-        }
-    )
+def welcome(user_id: str, at: Snapshot, ping_interval: float, now: float | None = None) -> bytes:
+    """Return the answer to a hello.
+
+    `now`, seconds since 1970 by the server's clock, lets a client show times whatever its own clock says.
+    """
+    frame = {
+        "op": "welcome",
+        "user_id": user_id,
+        "seq": at.head,
+        "unread": at.unread,
+        "badges": at.badges,
+        "ping_interval": ping_interval,
+    }
+    return _dump(frame if now is None else {**frame, "now": round(now * 1000)})
 
 
 def reset(reason: str, at: Snapshot) -> bytes:

@@ -194,13 +194,13 @@ class Session:
 
     # ------------------------------------------------------------------ SQL's side
 
-    def joined(self, at: Snapshot) -> list[Effect]:
-        """The snapshot asked for by Join (or by a Fetch too far behind) is here."""
+    def joined(self, at: Snapshot, now: float | None = None) -> list[Effect]:
+        """The snapshot asked for by Join (or by a Fetch too far behind) is here; `now` as in `receive`."""
         if self.phase is Phase.CLOSED:
             return []
         effects: list[Effect] = []
         if self.phase is Phase.JOINING:
-            effects.append(Send(frames.welcome(self.user_id, at, self.ping_interval)))
+            effects.append(Send(frames.welcome(self.user_id, at, self.ping_interval, now)))
         if at.reset is not None:
             effects.append(Send(frames.reset(at.reset, at)))
         if at.window is not None:

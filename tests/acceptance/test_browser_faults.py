@@ -34,13 +34,16 @@ def test_mark_all_by_keyboard_keeps_the_focus(visit: Visit, shop_site: Site, use
     tab.bell()
     tab.page.keyboard.press("Tab")
     assert tab.js(f"{ACTIVE}.getAttribute('aria-label')") == "Mark all as read"
+    changes: list[str] = []
+    tab.page.on("request", lambda request: changes.append(request.url) if request.method == "POST" else None)
     tab.page.keyboard.press("Enter")
     tab.unread(0)
+    tab.until(f"{CLIENT}.store.seq === 3")
     tab.until(f"{ACTIVE}?.getAttribute('aria-disabled') === 'true'")
     assert tab.js(f"{ACTIVE}.getAttribute('aria-label')") == "Mark all as read"
     tab.page.keyboard.press("Enter")
-    assert tab.js(f"{CLIENT}.store.seq") == 3, "marking nothing makes no change"
     tab.page.keyboard.press("Escape")
+    assert len(changes) == 1, "marking nothing makes no call"
     assert tab.js(f"{ACTIVE}.className") == "bell"
     assert not tab.js("document.querySelector('#bell').open")
 

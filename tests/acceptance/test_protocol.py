@@ -22,6 +22,7 @@ def test_an_empty_inbox_is_welcomed_and_live(site: Site, user: str) -> None:
         assert socket.raw.subprotocol == PROTOCOL
         welcome = socket.hello(site.backend.token(user))
         assert welcome.pop("ping_interval") > 0
+        assert abs(welcome.pop("now") - time.time() * 1000) < 5_000
         assert welcome == {"op": "welcome", "user_id": user, "seq": 0, "unread": 0, "badges": {}}
         assert socket.next() == {"op": "live", "seq": 0}
 

@@ -228,6 +228,7 @@ def test_welcome_reset_live_pong_and_error() -> None:
         "badges": {"tasks": 2},
         "ping_interval": 25.0,
     }
+    assert loads(frames.welcome("u1", AT, 25.0, 1_800_000_000.1236))["now"] == 1_800_000_000_124
     assert loads(frames.reset("behind", AT)) == {
         "op": "reset",
         "reason": "behind",

@@ -194,7 +194,7 @@ class ClientConnection:
             "hello: socket=%s user=%s gateway=%s after=%s head=%d",
             self.id, join.user_id, self._services.gateway, join.after, snapshot.head,
         )  # fmt: skip
-        return session.joined(snapshot)
+        return session.joined(snapshot, time.time())
 
     def _fetch(self, fetch: Fetch) -> list[Effect]:
         try:
