@@ -29,8 +29,8 @@ from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.services import missing
 from tests.harness.site import Site, new_user
 
-# The last one before the migration 0005.
-OLD_COMMIT = "e5f84fd"
+# The first one of this round's baseline (migrations n0001 to n0003).
+OLD_COMMIT = "b90ad54"
 
 
 @pytest.fixture(scope="module")
