@@ -1,14 +1,19 @@
-"""The WebSocket gateway: performs what `notifier.core.session` says.
+"""The WebSocket gateway: executes what `notifier.core.session` returns.
 
-endpoint   the route: Origin, limits, and the socket that Flask-Sock is given
-handshake  which requests for an upgrade are refused, and how Flask-Sock answers the others
-wire       one WebSocket on gevent: whole frames out, frames in, pings, a clean close
-admission  how many sockets there may be
-connection one socket's loop: the session's effects, performed
-hub        who is connected here: one subscription a user, shared by their sockets
-acks       what devices acked, written in one go
-revocations whose tokens are good no more
-gateway    the parts together: start, changes of state, stop
+gateway          the parts together: start, loops, stop
+services         what a connection uses of its gateway
+connection       one socket's loop: executes the session's effects
+transport        one WebSocket on gevent: whole frames out, frames in, pings, a clean close
+handshake        which requests for an upgrade are refused
+sendall_socket   a socket whose send() sends everything or raises TooSlow
+admission        how many sockets there may be
+hub              who is connected here: one subscription for each user, shared by their sockets
+local_first      publishing to this process's own sockets, then to the broker
+snapshots        what sockets start from, read for several of them at once
+acks, presence   write-behind buffers: what devices acked; which sockets opened and closed
+revocation_list  whose tokens are revoked
+
+The route `/ws` is in `web/socket_route.py`.
 """
 
 from web.gateway.gateway import Gateway
