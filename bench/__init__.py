@@ -9,7 +9,8 @@ purge, slow, jitter, avalanche (our side alone). Each module asks one question;
 
 run, scenario, samples, machine   rounds, medians, and the file with everything that was measured
 load, target                      the load generator, in a process of its own
-ours, sides, peers                what is measured
+ours, sides, peers                what is measured; `make bench-peers` tests the peer that promises the same,
+                                  `python -m bench.peers.kills` counts what each pipeline loses on a kill
 stage                             clients with a ledger, for jitter, avalanche and the slow reader
 million                           a database with a million deliveries
 send, publish                     an application that sends, a publisher past the pipeline

@@ -14,7 +14,7 @@ from bench.load.sockets import Crowd
 from bench.run import alone
 from bench.samples import milliseconds
 from bench.scenario import NOTHING, Goal, Metric, Scenario, Values
-from bench.sides import FLASK, NODE, PIPELINES, side
+from bench.sides import DURABLE_PIPELINES, FLASK, NODE, side
 from bench.target import Target, user
 
 PATIENCE = 180.0  # seconds until what has not arrived counts as lost
@@ -72,7 +72,7 @@ SCENARIO = Scenario(
     title="A burst of single POSTs",
     about="3,000 POSTs of one alert each, 16 at a time, to 300 connected users; until the last one has "
     "arrived.",
-    sides=PIPELINES,
+    sides=DURABLE_PIPELINES,
     full={"count": 3_000, "at_once": 16, "users": 300},
     pilot={"count": 300, "at_once": 16, "users": 50},
     metrics=(

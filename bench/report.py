@@ -1,7 +1,8 @@
 """Write docs/benchmarks.md and its plots from bench/results: `python -m bench.report`.
 
 What was tried, and what stands in the way of a goal, is written by hand in bench/findings.md, which is
-appended. `--results DIR` and `--docs DIR` read and write elsewhere.
+appended; what each pipeline promises, in bench/peers/promises.md, which follows the goals. `--results DIR`
+and `--docs DIR` read and write elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from bench.sides import TITLES
 
 Result = dict[str, Any]
 FINDINGS = ROOT / "bench" / "findings.md"
+PROMISES = ROOT / "bench" / "peers" / "promises.md"
 INTRODUCTION = """\
 # Benchmarks
 
@@ -64,6 +66,7 @@ def sections(results: Mapping[str, Result]) -> Iterator[str]:
     rounds = " or ".join(map(str, counts)) + (" round" if counts == [1] else " rounds")
     yield INTRODUCTION.format(rounds=rounds, machine=machine(newest))
     yield goals(results)
+    yield PROMISES.read_text()
     for name, result in results.items():
         yield section(SCENARIOS[name], result)
     if missing := [name for name in SCENARIOS if name not in results]:

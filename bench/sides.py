@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from bench import ours
-from bench.peers import gateways, pipelines
+from bench.peers import durable, gateways, pipelines
 from bench.target import Target
 
 OURS = "live-notifications"
 EMBEDDED = "embedded"
-FLASK, NODE = "flask-socketio", "node"
-PIPELINES = (OURS, FLASK, NODE)
+FLASK, NODE, NODE_DURABLE = "flask-socketio", "node", "node-durable"
+PIPELINES = (OURS, FLASK, NODE)  # the tutorials', which promise little
+DURABLE_PIPELINES = (*PIPELINES, NODE_DURABLE)
 NCHAN, SOCKETIO, PYTHON_SOCKETIO = "nchan", "socketio", "python-socketio"
 WEBSOCKETS, FLASK_SOCK = "websockets", "flask-sock"
 EACH_QUEUE, ONE_QUEUE = "queue-each", "one-queue"  # two ways of ours to subscribe
@@ -23,6 +24,7 @@ TITLES = {
     EMBEDDED: "Live Notifications, embedded",
     FLASK: "Flask-SocketIO + Celery",
     NODE: "Express + Socket.IO + BullMQ",
+    NODE_DURABLE: "Express, same promises",
     NCHAN: "Nchan",
     SOCKETIO: "Socket.IO",
     PYTHON_SOCKETIO: "python-socketio",
@@ -36,6 +38,7 @@ OWN = {OURS: "production", EMBEDDED: "embedded"}
 _PEERS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
     FLASK: pipelines.flask_socketio,
     NODE: pipelines.node,
+    NODE_DURABLE: durable.node_durable,
     NCHAN: gateways.nchan,
     SOCKETIO: gateways.socketio,
     PYTHON_SOCKETIO: gateways.python_socketio,
