@@ -16,7 +16,8 @@ from notifier.core.events import event_of
 from notifier.core.group import Group
 from notifier.core.keys import SYSTEM
 from notifier.outbox.accept import Accepted, accept, accept_all
-from notifier.outbox.engine import Database, make_engine, unavailable
+from notifier.outbox.engine import Database, make_engine
+from notifier.outbox.failures import unavailable
 from notifier.outbox.types import now
 from notifier.settings import Settings
 from notifier.signals import emit, notification_accepted
@@ -46,7 +47,9 @@ class Sender:
     def __init__(self, database: Database, waker: Wakes) -> None:
         self.database = database
         self.waker = waker
-        self._group: Group[Draft, Accepted] = Group(self._store, most=ACCEPTED_AT_ONCE, hopeless=Unavailable)
+        self._group: Group[Draft, Accepted] = Group(
+            self._store, most=ACCEPTED_AT_ONCE, hopeless=Unavailable, timeout=database.timeout
+        )
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Sender":

@@ -10,11 +10,13 @@ from notifier.broker.message import Message
 from notifier.core import frames
 from notifier.core.errors import BrokerUnavailable
 from notifier.core.log import READ
+from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import now
 from notifier.signals import change_unpublished, emit, notification_read
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 
 class Publishes(Protocol):
@@ -63,7 +65,7 @@ def change_entries(
         publisher.publish([message])
     except BrokerUnavailable as exc:
         emit(change_unpublished, None, user_id=user_id, seq=changed.seq)
-        log.warning("change not published, gateways will fetch it: user=%s seq=%d error=%s",
+        throttled.warning("change not published, gateways will fetch it: user=%s seq=%d error=%s",
                     user_id, changed.seq, exc)  # fmt: skip
     if op == READ:
         emit(notification_read, None, user_id=user_id, ids=changed.ids, through=through)

@@ -7,11 +7,13 @@ from models.store import revocations
 from notifier.broker.topology import LOOK_AT_REVOCATIONS
 from notifier.core.errors import BrokerUnavailable
 from notifier.core.events import check_user_id
+from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now
 from usecases.change_entries import Publishes
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 
 def revoke(database: Database, publisher: Publishes, user_id: object) -> tuple[datetime, bool]:
@@ -30,6 +32,6 @@ def revoke(database: Database, publisher: Publishes, user_id: object) -> tuple[d
     try:
         publisher.publish([LOOK_AT_REVOCATIONS])
     except BrokerUnavailable as exc:
-        log.warning("revocation not published, gateways will find it: error=%s", exc)
+        throttled.warning("revocation not published, gateways will find it: error=%s", exc)
         return at, False
     return at, True

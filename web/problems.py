@@ -9,8 +9,10 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from notifier.core.errors import InvalidInput, NotifierError, OverLimit, Problem, Unavailable
+from notifier.core.log_throttle import LogThrottle
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -39,7 +41,7 @@ def _ours(error: NotifierError) -> Response:
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, Unavailable):
         response.headers["Retry-After"] = str(error.retry_after)
-        log.warning("%s %s: %s", request.method, request.path, error)
+        throttled.warning("%s %s: %s", request.method, request.path, error)
     return response
 
 
@@ -52,5 +54,5 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    throttled.error("%s %s failed", request.method, request.path, exc_info=error)
     return answer(500, "Internal error", "Something went wrong here; it has been logged.")

@@ -21,7 +21,7 @@ from monitoring.metrics import (
     listen,
 )
 from notifier.core.errors import DatabaseUnavailable
-from notifier.outbox.engine import unavailable
+from notifier.outbox.failures import unavailable
 from worker.measures import Measures
 
 log = logging.getLogger(__name__)

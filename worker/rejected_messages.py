@@ -7,6 +7,7 @@ from typing import Any
 
 from models.store import rejected
 from notifier.core.errors import DatabaseUnavailable
+from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now
 from notifier.signals import message_refused
@@ -14,6 +15,7 @@ from notifier.signals import message_refused
 PER_SECOND = 20  # messages; of a flood the beginning is enough, and each is a transaction
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 
 class RejectedMessages:
@@ -59,7 +61,7 @@ class RejectedMessages:
                 )
             )
         except DatabaseUnavailable as exc:
-            log.warning("refused, but not parked: reason=%s error=%s", reason, exc)
+            throttled.warning("refused, but not parked: reason=%s error=%s", reason, exc)
             return
         log.info("refused message parked: id=%s", id)
 

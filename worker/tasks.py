@@ -14,6 +14,7 @@ from celery import Task
 
 from notifier.core.draft import MAX_KEY, draft
 from notifier.core.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
+from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.types import now
 from notifier.signals import emit, message_refused
 from notifier.wake import CHUNK, SEND, WOKEN_AT
@@ -21,6 +22,7 @@ from usecases import retention
 from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 CHUNKS_FOR = 0.2  # seconds that a task goes on with chunks; other tasks wait for it
 # Seconds between attempts to store a by-name task while the database is away. It waits in the worker's
@@ -71,7 +73,7 @@ def dispatch_chunk(self: Task, id: str) -> None:
     try:
         more = runtime.dispatcher.chunks(CHUNKS_FOR, _woken_at(self))
     except DatabaseUnavailable as exc:
-        log.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
+        throttled.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
         return
     if more:
         _wake(str(id))
@@ -86,7 +88,7 @@ def sweep() -> None:
         runtime.cleanup(runtime.sender.database)
         runtime.roll_up_days(runtime.sender.database)
     except DatabaseUnavailable as exc:
-        log.warning("sweep put off: error=%s", exc)
+        throttled.warning("sweep put off: error=%s", exc)
         return
     if found:
         log.info("the sweep dispatched what no ring had reached: notifications=%d", found)
@@ -111,7 +113,7 @@ def purge(after: str = "") -> None:
             now=present,
         )
     except DatabaseUnavailable as exc:
-        log.warning("purge put off until beat rings again: error=%s", exc)
+        throttled.warning("purge put off until beat rings again: error=%s", exc)
         return
     if done.entries:
         log.debug("purged: entries=%d notifications=%d", done.entries, done.notifications)
@@ -120,7 +122,7 @@ def purge(after: str = "") -> None:
     try:
         runtime.wake_purge(done.after)
     except (BrokerUnavailable, OSError, ConnectionError) as exc:
-        log.warning("purge put off until beat rings again: error=%s", exc)
+        throttled.warning("purge put off until beat rings again: error=%s", exc)
 
 
 def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
@@ -137,7 +139,7 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
         return
     except DatabaseUnavailable as exc:
         wait = min(RETRY_MAX, 2**task.request.retries)
-        log.warning("task put off %d s: task=%s error=%s", wait, task.request.id, exc)
+        throttled.warning("task put off %d s: task=%s error=%s", wait, task.request.id, exc)
         raise task.retry(exc=exc, countdown=wait) from None
     if not accepted.bulk:
         _drain(accepted.id, now())  # this task is its ring
@@ -179,11 +181,11 @@ def _drain(id: Any, woken_at: datetime | None) -> None:
     try:
         runtime.dispatcher.drain(woken_at)
     except DatabaseUnavailable as exc:
-        log.warning("dispatch put off, the sweep will ring again: notification=%s error=%s", id, exc)
+        throttled.warning("dispatch put off, the sweep will ring again: notification=%s error=%s", id, exc)
 
 
 def _wake(id: str) -> None:
     try:
         runtime.wake(id, bulk=True)
     except (BrokerUnavailable, OSError, ConnectionError) as exc:
-        log.warning("ring failed, the sweep will ring again: notification=%s error=%s", id, exc)
+        throttled.warning("ring failed, the sweep will ring again: notification=%s error=%s", id, exc)

@@ -15,6 +15,7 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
     ├── OverLimit             429 / 4429
     ├── Unavailable           503  something we need is down; try again
     │   ├── DatabaseUnavailable
+    │   │   └── DatabaseTimeout    a statement, or a wait for a lock, took too long
     │   └── BrokerUnavailable
     └── SocketRefused         the gateway closes this socket
         ├── BadFrame          4400
@@ -133,9 +134,13 @@ class Unavailable(NotifierError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached."""
+    """The database cannot be reached, or refuses everybody's work: read-only, full, no permission."""
 
     title = "Database unavailable"
+
+
+class DatabaseTimeout(DatabaseUnavailable):
+    """A statement or a wait for a lock took too long; less work at once may succeed."""
 
 
 class BrokerUnavailable(Unavailable):

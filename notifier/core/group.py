@@ -10,6 +10,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from notifier.core.deadline import NEVER, seconds_left, within
+from notifier.core.errors import DatabaseTimeout
+
+LEAD_TIME = 1.0  # seconds that must be left to a caller that is to lead others
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -35,6 +40,8 @@ class Group(Generic[T, R]):
             same time. When it raises, it is called again for each item alone: it may be one of them.
         most: how many items a group has at most.
         hopeless: errors that concern everybody in the group, so that nothing is tried again.
+        timeout: seconds that a call may take, waiting and leading together; the work is done within the
+            leader's (`notifier.core.deadline`). A call that is too late raises DatabaseTimeout.
     """
 
     def __init__(
@@ -43,8 +50,10 @@ class Group(Generic[T, R]):
         *,
         most: int,
         hopeless: type[Exception] | tuple[type[Exception], ...] = (),
+        timeout: float = NEVER,
     ) -> None:
         self._work = work
+        self._timeout = timeout
         self._most = most
         self._hopeless = hopeless
         self._reset()
@@ -59,7 +68,10 @@ class Group(Generic[T, R]):
         """Do the work for `item`, with whoever else is here; return its answer or raise its error."""
         if self._pid != os.getpid():
             self._reset()  # those who wait are in the parent
-        call: _Call[T, R] = _Call(item)
+        with within(self._timeout):
+            return self._call(_Call(item))
+
+    def _call(self, call: _Call[T, R]) -> R:
         with self._lock:
             self._waiting.append(call)
             call.leads, self._led = not self._led, True
@@ -72,9 +84,12 @@ class Group(Generic[T, R]):
         return call.answer  # type: ignore[return-value]
 
     def _wait(self, call: _Call[T, R]) -> None:
-        """Wait for the answer, or for the lead."""
+        """Wait for the answer, or for the lead. Raises DatabaseTimeout."""
         try:
-            call.woken.wait()
+            left = seconds_left()
+            answered = call.woken.wait(None if left == NEVER else left)
+            if not answered or (call.leads and seconds_left() < LEAD_TIME and len(self._waiting) > 1):
+                raise DatabaseTimeout("the database does not answer in time")
         except BaseException:
             with self._lock:
                 if call in self._waiting:

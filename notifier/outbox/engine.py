@@ -19,13 +19,13 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from notifier.core.errors import DatabaseUnavailable
+from notifier.core.deadline import NEVER, within
+from notifier.outbox.failures import cause, given_up, is_conflict, unavailable
 
-__all__ = ["Connection", "Database", "make_engine", "unavailable"]
+__all__ = ["Connection", "Database", "make_engine"]
 
 CONNECT_TIMEOUT = 2  # seconds
 POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
@@ -33,7 +33,6 @@ BUSY_TIMEOUT = 10.0  # seconds a SQLite writer waits for another
 BUSY_PAUSE_MAX = 0.02  # seconds between its attempts
 BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, while its whole process stands still
 RETRIES = 5
-RETRIED_STATES = ("40001", "40P01")  # serialization failure, deadlock (PostgreSQL appendix A)
 
 TRUSTED = 1.0  # seconds that a pooled connection is taken to live after its last use
 
@@ -72,8 +71,12 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
     return engine
 
 
-def _used(_connection: Any, record: ConnectionPoolEntry) -> None:
+def _used(connection: Any, record: ConnectionPoolEntry) -> None:
     record.info["notifier.used"] = time.monotonic()
+    # After a snapshot SQLAlchemy leaves False, and every BEGIN would say READ WRITE: also on a database that
+    # an operator has made read-only. None: as the server has it.
+    if getattr(connection, "read_only", None) is False:
+        connection.read_only = None
 
 
 def _ask_if_idle(
@@ -145,19 +148,25 @@ def _take_lock(cursor: Any) -> None:
 class Database:
     """An engine with its kinds of transaction.
 
-    Every method raises DatabaseUnavailable when the database cannot be reached or is locked.
+    Every method raises DatabaseUnavailable when the database cannot be reached, is locked, or refuses
+    everybody's work (`notifier.outbox.failures`).
 
     Args:
         engine: see `make_engine`.
-        limit: entered around each transaction; a process that must go on when the database hangs
-            bounds it here. What it raises inside a statement invalidates that connection (SQLAlchemy:
-            `is_exit_exception` in `Connection._handle_dbapi_exception`).
+        limit: entered around each transaction; a process that must go on when the database hangs ends it
+            here at the deadline (`notifier.core.deadline`). What it raises inside a statement invalidates
+            that connection (SQLAlchemy: `is_exit_exception` in `Connection._handle_dbapi_exception`).
+        timeout: seconds that a piece of work may take, all its attempts together.
     """
 
     def __init__(
-        self, engine: Engine, limit: Callable[[], AbstractContextManager[None]] = nullcontext
+        self,
+        engine: Engine,
+        limit: Callable[[], AbstractContextManager[None]] = nullcontext,
+        timeout: float = NEVER,
     ) -> None:
         self.engine = engine
+        self.timeout = timeout
         self._limit = limit
         options: dict[str, Any] = {"snapshot": True}
         self._immediate: Engine | None = None
@@ -169,13 +178,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A writing transaction: committed at the end, rolled back by an exception."""
-        with unavailable(), self._limit(), self.engine.begin() as connection:
+        with within(self.timeout), unavailable(), self._limit(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A reading transaction that sees one consistent moment."""
-        with unavailable(), self._limit(), self._snapshots.connect() as connection:
+        with within(self.timeout), unavailable(), self._limit(), self._snapshots.connect() as connection:
             yield connection
 
     @contextmanager
@@ -188,16 +197,21 @@ class Database:
             with self.write() as connection:
                 yield connection
             return
-        with unavailable(), self._limit(), self._immediate.connect() as connection:
+        with within(self.timeout), unavailable(), self._limit(), self._immediate.connect() as connection:
             yield connection
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a writing transaction, again when it lost a deadlock; return its result."""
-        return self._again(self.write, work)
+        """Run `work` in a writing transaction, again when it lost against another; return its result.
+
+        Raises DatabaseUnavailable, also when it lost every time.
+        """
+        with within(self.timeout):
+            return self._again(self.write, work)
 
     def run_at_once(self, work: Callable[[Connection], T]) -> T:
         """The same without one transaction around it: see `at_once`."""
-        return self._again(self.at_once, work)
+        with within(self.timeout):
+            return self._again(self.at_once, work)
 
     @staticmethod
     def _again(begin: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], T]) -> T:
@@ -206,8 +220,10 @@ class Database:
                 with begin() as connection:
                     return work(connection)
             except DBAPIError as exc:
-                if attempt == RETRIES - 1 or getattr(exc.orig, "sqlstate", None) not in RETRIED_STATES:
+                if not is_conflict(exc):
                     raise
+                if attempt == RETRIES - 1:
+                    raise given_up(cause(exc)) from exc
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
         raise AssertionError("unreachable")
 
@@ -219,25 +235,3 @@ class Database:
     def dispose(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
-
-
-@contextmanager
-def unavailable() -> Iterator[None]:
-    """Turn a driver's error that says so into DatabaseUnavailable."""
-    try:
-        yield
-    except PoolTimeout as exc:
-        raise DatabaseUnavailable("no database connection is free") from exc
-    except (OperationalError, InterfaceError) as exc:
-        state = getattr(exc.orig, "sqlstate", None)
-        if state in RETRIED_STATES or _is_our_fault(exc.orig):
-            raise
-        # 08 connection, 53 resources, 57P operator intervention, none: never connected, or SQLite.
-        if state is None or state[:2] in ("08", "53") or state[:3] == "57P":
-            raise DatabaseUnavailable("the database does not answer") from exc
-        raise
-
-
-def _is_our_fault(error: BaseException | None) -> bool:
-    """Whether SQLite refused the statement itself: it has one class for that and for a locked file."""
-    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR

@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from notifier.core.deadline import seconds_left, within
+from notifier.core.errors import DatabaseTimeout
 from notifier.core.group import Group
 from tests.harness.waiting import until
 
@@ -194,3 +196,69 @@ def test_when_the_leader_is_interrupted_the_next_one_does_it_again() -> None:
         work.go_on.set()
         assert [call.result(SOON) for call in (first, *rest)] == [1, Interrupt, 9, 16]
     assert work.groups == [[1], [2, 3, 4], [3, 4]]
+
+
+# ---------------------------------------------------------------------- the deadline belongs to the call
+
+
+class Hang:
+    """Work that takes as long as its caller has, as a database that hangs does."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, numbers: Sequence[int]) -> list[int | Exception]:
+        self.calls += 1
+        time.sleep(seconds_left())
+        raise DatabaseTimeout
+
+
+def test_a_call_that_waits_and_then_leads_ends_within_its_own_time() -> None:
+    group = Group(Hang(), most=1, hopeless=DatabaseTimeout, timeout=0.5)
+    took: list[float] = []
+
+    def call(number: int) -> None:
+        begun = time.monotonic()
+        with pytest.raises(DatabaseTimeout):
+            group(number)
+        took.append(time.monotonic() - begun)
+
+    with ThreadPoolExecutor(6) as threads:
+        for number in range(6):
+            threads.submit(call, number)
+            time.sleep(0.05)
+    assert len(took) == 6
+    assert max(took) < 0.8, "not its own time once more as a leader"
+
+
+def test_a_call_with_little_time_left_does_not_lead_others() -> None:
+    """Its deadline would end the work of those who have more."""
+    first, go_on = threading.Event(), threading.Event()
+    groups: list[list[int]] = []
+
+    def work(numbers: Sequence[int]) -> list[int | Exception]:
+        groups.append(list(numbers))
+        if not first.is_set():
+            first.set()
+            assert go_on.wait(SOON)
+        return list(numbers)
+
+    group: Group[int, int] = Group(work, most=10, timeout=SOON)
+
+    def late() -> int:
+        with within(0.3):
+            return group(2)
+
+    with ThreadPoolExecutor(3) as threads:
+        leader = threads.submit(group, 1)
+        assert first.wait(SOON)
+        hurried = threads.submit(late)
+        until(lambda: len(group._waiting) == 1, SOON, "the second waits")
+        patient = threads.submit(group, 3)
+        until(lambda: len(group._waiting) == 2, SOON, "the third waits")
+        go_on.set()
+        assert leader.result(SOON) == 1
+        with pytest.raises(DatabaseTimeout):
+            hurried.result(SOON)
+        assert patient.result(SOON) == 3
+    assert groups == [[1], [3]]

@@ -11,6 +11,7 @@ from datetime import datetime
 from models.store import devices
 from models.store.devices import Ack, Closed, Delivered
 from notifier.core.errors import Unavailable
+from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import now as utc_now
 from notifier.signals import emit, notification_delivered
@@ -18,6 +19,7 @@ from web import metrics
 from web.gateway.presence import Presence
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 MAX_PENDING = 100_000  # sockets whose acks wait for the database
 
@@ -73,7 +75,7 @@ class Acks:
         try:
             delivered = self._database.run(write)
         except Unavailable as exc:
-            log.warning("acks kept for later: sockets=%d error=%s", len(acks) + len(closed), exc)
+            throttled.warning("acks kept for later: sockets=%d error=%s", len(acks) + len(closed), exc)
             self._restore(acks, closed)
             self._presence.restore(present)
         except Exception:

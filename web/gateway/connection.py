@@ -8,9 +8,11 @@ import uuid
 
 from models.store.devices import Ack, Closed
 from notifier.core import frames
+from notifier.core.deadline import within
 from notifier.core.effects import Acked, Change, Close, Effect, Fetch, Join, Send
 from notifier.core.errors import NotifierError, TooSlow, Unavailable
 from notifier.core.log import Snapshot
+from notifier.core.log_throttle import LogThrottle
 from notifier.core.session import Phase, Session
 from notifier.outbox.types import now as utc_now
 from notifier.signals import client_connected, client_disconnected, emit
@@ -21,6 +23,7 @@ from web.gateway.snapshots import SnapshotRequest, window_of
 from web.gateway.transport import ABNORMAL, PeerClosed, WebSocketTransport
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 IDLE = 60.0  # seconds that the loop waits at most before it looks around
 FETCH_RETRY = 0.5  # seconds, doubled up to FETCH_RETRY_MAX while the database is away
@@ -176,10 +179,11 @@ class ClientConnection:
         session = self.session
         try:
             self._in_room = True
-            self._services.hub.join(join.user_id, self)
-            snapshot = self._snapshot(join.after)
+            with within(self._services.database.timeout):  # the broker's word and the database's together
+                self._services.hub.join(join.user_id, self)
+                snapshot = self._snapshot(join.after)
         except Unavailable as exc:
-            log.warning("hello put off: socket=%s user=%s error=%s", self.id, join.user_id, exc)
+            throttled.warning("hello put off: socket=%s user=%s error=%s", self.id, join.user_id, exc)
             return session.close(exc.close_code, f"{random.uniform(1, 5):.1f}")  # noqa: S311
         except NotifierError as exc:
             return session.close(exc.close_code, exc.detail)
@@ -200,7 +204,7 @@ class ClientConnection:
         try:
             snapshot = self._snapshot(fetch.after, repair=True)
         except Unavailable as exc:
-            log.warning("repair put off: socket=%s user=%s error=%s", self.id, fetch.user_id, exc)
+            throttled.warning("repair put off: socket=%s user=%s error=%s", self.id, fetch.user_id, exc)
             self.session.failed()
             self._retry_at = time.monotonic() + self._retry
             self._retry = min(self._retry * 2, FETCH_RETRY_MAX)
@@ -230,7 +234,9 @@ class ClientConnection:
                 ids=change.ids or (), through=change.through,
             )  # fmt: skip
         except Unavailable as exc:
-            log.warning("change refused: socket=%s user=%s error=%s", self.id, self.session.user_id, exc)
+            throttled.warning(
+                "change refused: socket=%s user=%s error=%s", self.id, self.session.user_id, exc
+            )
             return [Send(frames.error("unavailable", "not done; try again in a moment"))]
         return self.session.take()
 

@@ -14,9 +14,11 @@ from models.store import log as store_log
 from notifier.broker.message import Message
 from notifier.broker.subscription import Subscription
 from notifier.core.errors import TooMany, Unavailable
+from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 SUBSCRIBE_TIMEOUT = 2.0  # seconds; without the broker's word a socket goes on, and is repaired later
 HEADS_AT_ONCE = 500
@@ -125,7 +127,7 @@ class Hub:
                 with self._database.read() as connection:
                     heads = store_log.heads(connection, users[start : start + HEADS_AT_ONCE])
             except Unavailable as exc:
-                log.warning("heads not compared: error=%s", exc)
+                throttled.warning("heads not compared: error=%s", exc)
                 return
             for user_id, head in heads.items():
                 for socket in tuple(self._rooms[user_id].sockets) if user_id in self._rooms else ():

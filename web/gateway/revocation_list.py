@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 
 from models.store import revocations as store
 from notifier.core.errors import DatabaseUnavailable
+from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
 
 OVERLAP = timedelta(minutes=10)  # by how much the clocks of those who revoke may differ
 PATIENCE = 3  # intervals without a look after which whoever asks looks: the gateway's loop does not run
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 
 class Revocations:
@@ -58,7 +60,7 @@ class Revocations:
             try:
                 self._load()
             except DatabaseUnavailable as exc:
-                log.warning("revocations not looked for: error=%s", exc)
+                throttled.warning("revocations not looked for: error=%s", exc)
             told, self._untold = self._untold, {}
         return told
 

@@ -9,7 +9,8 @@ from gevent.lock import BoundedSemaphore
 from models.store import devices
 from models.store import log as store_log
 from models.store.devices import Joined
-from notifier.core.errors import Unavailable
+from notifier.core.deadline import NEVER, seconds_left, within
+from notifier.core.errors import DatabaseTimeout, Unavailable
 from notifier.core.group import Group
 from notifier.core.log import MAX_BEHIND, Snapshot
 from notifier.outbox.engine import Database
@@ -62,18 +63,27 @@ class SnapshotLoader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._near: Group[SnapshotRequest, Snapshot | None] = Group(
-            self._join, most=AT_ONCE, hopeless=Unavailable
+            self._join, most=AT_ONCE, hopeless=Unavailable, timeout=database.timeout
         )
         self._far = BoundedSemaphore(FAR_AT_ONCE)
 
     def __call__(self, wish: SnapshotRequest) -> Snapshot:
         """Return what the socket starts from. Raises DatabaseUnavailable."""
-        at = self._near(wish)
-        if at is None:
-            with self._far:
-                (at,) = self._join([wish], near=MAX_BEHIND)
+        with within(self._database.timeout):
+            at = self._near(wish)
+            if at is None:
+                at = self._join_far(wish)
         assert at is not None
         return at
+
+    def _join_far(self, wish: SnapshotRequest) -> Snapshot | None:
+        left = seconds_left()
+        if not self._far.acquire(timeout=None if left == NEVER else left):
+            raise DatabaseTimeout("too many sockets are far behind")
+        try:
+            return self._join([wish], near=MAX_BEHIND)[0]
+        finally:
+            self._far.release()
 
     def _join(self, wishes: Sequence[SnapshotRequest], near: int = NEAR) -> list[Snapshot | None]:
         with self._database.read() as connection:
