@@ -18,7 +18,7 @@ COPY client client
 COPY migrations migrations
 COPY examples examples
 # Editable: the code stays in /app, where gunicorn.conf.py and the migrations are.
-RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation --editable . \
+RUN /opt/venv/bin/python -m pip install --no-deps --no-build-isolation --editable ./notifier --editable . \
     && /opt/venv/bin/python -m compileall -q /app
 
 FROM python:3.11-slim-bookworm

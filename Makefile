@@ -27,10 +27,10 @@ $(VENV)/.place:
 		|| { rm -rf $(VENV); echo "this Python can make no virtual environment: install its venv package (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@pwd -P > $@
 
-$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/.place
+$(VENV)/.run: requirements/run.txt pyproject.toml notifier/pyproject.toml | $(VENV)/.place
 	@echo "installing what requirements/run.txt locks"
 	@$(PIP) $(LOCKED) -r requirements/run.txt
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --no-deps --no-build-isolation -e ./notifier -e .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
@@ -48,6 +48,21 @@ test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole tes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests/acceptance
 	@$(BIN)/python -m pytest -m alone tests/acceptance
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos tests/cluster
+	@$(MAKE) --no-print-directory library
+
+# The library's tests in environments without the service: at the lowest dependencies, and at the newest.
+library: $(VENV)/.library-floors $(VENV)/.library-newest wheels ## the library's wheel alone, with its dependencies at the floors and at the newest
+	@for lock in floors newest; do \
+		$(PIP) --python $(VENV)/library-$$lock/bin/python install --force-reinstall --no-deps dist/live_notifications-*.whl || exit 1; \
+		$(VENV)/library-$$lock/bin/python -P -m pytest -q -c tests/library/pytest.ini --rootdir tests/library \
+			--confcutdir tests/library -p no:cacheprovider tests/library || exit 1; done
+
+$(VENV)/.library-%: requirements/library-%.txt | $(VENV)/.place
+	@echo "installing what requirements/library-$*.txt locks"
+	@rm -rf $(VENV)/library-$*
+	@$(PYTHON) -m venv --without-pip $(VENV)/library-$*
+	@$(PIP) --python $(VENV)/library-$*/bin/python $(LOCKED) -r $<
+	@touch $@
 
 # The browser tests' tools; without npm those tests are skipped, and say so.
 tests/client/node_modules/.package-lock.json: tests/client/package-lock.json
@@ -82,9 +97,17 @@ lint: $(VENV)/.dev ## ruff, mypy --strict and the doors between the rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+wheels: $(VENV)/.run ## build the two wheels into dist/: the library for applications, and the service
+	@rm -rf build notifier/build dist/live_notifications*
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist ./notifier .
+	@rm -rf build notifier/build
+	@ls dist/*.whl
+
 lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
-	uv pip compile --quiet pyproject.toml --extra build --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/run.txt
-	uv pip compile --quiet pyproject.toml --extra build --extra dev --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile --quiet pyproject.toml --extra build --no-emit-package live-notifications --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/run.txt
+	uv pip compile --quiet pyproject.toml --extra build --extra dev --no-emit-package live-notifications --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile --quiet notifier/pyproject.toml --extra test --resolution lowest-direct --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/library-floors.txt
+	uv pip compile --quiet notifier/pyproject.toml --extra test --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/library-newest.txt
 	uv pip compile --quiet requirements/audit.in --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/audit.txt
 
 licences: $(VENV)/.dev ## write docs/licences.md: under which licence is what we use
@@ -101,6 +124,6 @@ audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks 
 		|| { echo "not clean, or not audited: 'not found on PyPI' and connection errors mean that the package index could not tell" >&2; exit 1; }
 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build dist notifier/build notifier/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test cases fuzz flood bench chaos cluster lint lock licences audit clean
+.PHONY: help setup run test library wheels cases fuzz flood bench chaos cluster lint lock licences audit clean

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from cli import dead, explain, rejected, reports, restore, revoke
+from cli.environment import child_environment
 from notifier.core.errors import InvalidInput, NotifierError, SettingError
 from notifier.settings import Settings
 
@@ -45,7 +46,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="live-notifications")
+@click.version_option(package_name="live-notifications-service")
 def main() -> None:
     """Durable live notifications: send, serve, inspect."""
 
@@ -61,10 +62,10 @@ def up() -> None:
     settings.signing_secret()
     settings.backend_keys()
     _migrate()
-    here = [sys.executable, "-m", "cli"]
+    here = [sys.executable, "-P", "-m", "cli"]
     supervisor = Supervisor(
         {"worker": [*here, "worker"], "beat": [*here, "beat"], "web": [*here, "web"]},
-        environ=os.environ,
+        environ=child_environment(),
         grace=settings.restart_grace + 10,
         started=partial(_listening, settings.host, settings.port),
         announce=partial(_announce, settings),
@@ -124,7 +125,7 @@ def web() -> None:
     settings = Settings.load()
     settings.signing_secret()
     settings.backend_keys()
-    _become("gunicorn", "--config", str(ROOT / "gunicorn.conf.py"))
+    _become("web", "--config", "python:web.gunicorn_config")
 
 
 @main.command()
@@ -136,7 +137,7 @@ def worker(concurrency: int) -> None:
     pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "processes", "-c", str(concurrency)]
     quiet = ["--without-gossip", "--without-mingle"]
     _become(
-        "celery", "--quiet", "-A", "worker.app", "worker", "--loglevel", settings.log_level, *pool, *quiet,
+        "worker", "--quiet", "worker", "--loglevel", settings.log_level, *pool, *quiet,
         "--hostname", f"notifier-{os.getpid()}@%h",
     )  # fmt: skip
 
@@ -145,13 +146,14 @@ def worker(concurrency: int) -> None:
 def beat() -> None:
     """Run Celery beat, which rings again for what was missed. One is enough; two do no harm."""
     settings = Settings.load()
-    _become("celery", "--quiet", "-A", "worker.app", "beat", "--loglevel", settings.log_level, "--pidfile=")
+    _become("worker", "--quiet", "beat", "--loglevel", settings.log_level, "--pidfile=")
 
 
 def _become(module: str, *arguments: str) -> None:
     """Replace this process, so that signals reach the server itself."""
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    os.execve(sys.executable, command, child_environment())  # noqa: S606
 
 
 @main.command()

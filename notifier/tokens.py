@@ -28,6 +28,16 @@ def _prepared(secret: str) -> PyJWK:
     return PyJWK.from_dict({"kty": "oct", "k": octets, "alg": ALGORITHM})
 
 
+def _as_decode_takes_it(key: PyJWK) -> tuple[Any, str]:
+    """Return a key and its algorithm. PyJWT before 2.10, beside an application, has neither in one object.
+
+    The service, which alone has keys of an identity provider, pins a later one.
+    """
+    if hasattr(key, "algorithm_name"):
+        return key, key.algorithm_name
+    return key.key, ALGORITHM
+
+
 class PublicKeys(Protocol):
     """The public keys of an identity provider."""
 
@@ -123,11 +133,12 @@ class Tokens:
         # Without an identity provider there is nothing to choose: the header need not be read twice.
         keys = self._own if self.jwks is None else self._candidates(jwt.get_unverified_header(token))
         for key in keys:
+            material, algorithm = _as_decode_takes_it(key)
             try:
                 return jwt.decode(
                     token,
-                    key,
-                    algorithms=[key.algorithm_name],
+                    material,
+                    algorithms=[algorithm],
                     options={"require": ["sub", "exp"], "verify_iat": False},
                     leeway=self._leeway,
                     issuer=self._issuer,

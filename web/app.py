@@ -23,6 +23,7 @@ from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.tokens import Tokens
 from notifier.wake import Waker
+from usecases import definitions
 from web import (
     api,
     cors,
@@ -71,8 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     waker = Waker(settings)
     sender = Sender(database, waker)
     send.use(sender)  # the application's own routes use the same engine and the same waker
-    for module in settings.events:
-        import_module(module)
+    definitions.load(settings)
     app.extensions[EXTENSION] = WebRuntime(
         settings=settings,
         database=database,

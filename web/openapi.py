@@ -51,7 +51,7 @@ def document(app: Flask) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Live Notifications",
-            "version": version("live-notifications"),
+            "version": version("live-notifications-service"),
             "description": "Send durable live notifications, and read the inbox. "
             "The WebSocket at /ws is described in docs/websocket.md.",
         },

@@ -8,7 +8,6 @@ single alert more than they give (docs/adr/0003); several workers are several pr
 import logging
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import kombu
@@ -25,7 +24,7 @@ from notifier.outbox.engine import Database, make_engine
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.wake import CHUNK, SEND, woken_now
-from usecases import preflight
+from usecases import definitions, preflight
 from worker import rejections
 from worker.cleanup import Cleanup
 from worker.daily_rollup import DailyRollup
@@ -103,8 +102,7 @@ def make_app(settings: Settings) -> Celery:
     if not settings.file_broker:
         # No properties that cannot be decoded, and no body of any size, may break the connection.
         app.conf.broker_transport_options["frame_handler"] = frame_handler(rejections.MAX_BODY)
-    for module in settings.events:
-        import_module(module)
+    definitions.load(settings)
     return app
 
 

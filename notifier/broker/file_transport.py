@@ -1,8 +1,8 @@
 """Celery's way over the file broker: kombu's filesystem transport, with its faults cured.
 
 Celery is given it by name (`topology.celery_config`). The layout is kombu's own, so a plain kombu
-producer that writes into the same folder is understood. What is different (kombu 5.7,
-kombu/transport/filesystem.py):
+producer that writes into the same folder is understood. It works with kombu 5.3 too, beside which an
+application may have the library. What is different (kombu 5.7, kombu/transport/filesystem.py):
 
 - `_put` creates the file and then writes it: a reader may take an empty one. Here it is written
   under a hidden name and renamed.
@@ -114,6 +114,12 @@ class Channel(filesystem.Channel):
         folder.mkdir(exist_ok=True)
         file.rename(folder / file.name)
         log.warning("parked %s, which is no message: %s: %.80s", file.name, type(why).__name__, why)
+
+    def _exchange_file(self, exchange: str) -> Path:
+        """Return the file of an exchange's bindings, which is in the control folder itself."""
+        if not exchange or exchange.startswith(".") or "/" in exchange or "\0" in exchange:
+            raise ChannelError(f"Invalid exchange name: {exchange!r}")
+        return Path(self.control_folder) / f"{exchange}.exchange"
 
     def get_table(self, exchange: str) -> list[Any]:
         """Return an exchange's bindings; none while its file does not exist."""

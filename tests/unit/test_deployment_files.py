@@ -219,7 +219,7 @@ def test_the_image_gets_every_package_and_every_file_it_copies_exists() -> None:
 # ------------------------------------------------------------------ the lock files
 
 
-@pytest.mark.parametrize("name", ["run", "dev", "audit"])
+@pytest.mark.parametrize("name", ["run", "dev", "audit", "library-floors", "library-newest"])
 def test_every_locked_requirement_has_a_hash_and_no_index_is_named(name: str) -> None:
     text = (REPO / "requirements" / f"{name}.txt").read_text()
     for block in re.split(r"\n(?=\S)", text.replace("\\\n", " ")):
@@ -244,9 +244,16 @@ def test_the_run_lock_is_a_part_of_the_dev_lock() -> None:
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
+    library = tomllib.loads((REPO / "notifier" / "pyproject.toml").read_text())["project"]
+    own = f"{library['name']}=={library['version']}"
+    assert own in project["dependencies"]  # the two are released together
+    assert library["version"] == project["version"]
+    project["dependencies"].remove(own)
     for lock, wanted in (
-        ("run", project["dependencies"] + extras["build"]),
-        ("dev", project["dependencies"] + extras["build"] + extras["dev"]),
+        ("run", project["dependencies"] + library["dependencies"] + extras["build"]),
+        ("dev", project["dependencies"] + library["dependencies"] + extras["build"] + extras["dev"]),
+        ("library-floors", library["dependencies"] + library["optional-dependencies"]["test"]),
+        ("library-newest", library["dependencies"] + library["optional-dependencies"]["test"]),
     ):
         text = (REPO / "requirements" / f"{lock}.txt").read_text().lower()
         locked = {name.replace("_", "-") for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
@@ -269,7 +276,7 @@ def test_the_ci_script_is_executable_and_parses() -> None:
 WITHOUT_THE_REST = """
 import importlib.abc, importlib.metadata, re, sys
 
-locked = {name.replace("_", "-") for name in LOCKED} | {"live-notifications", "pip"}
+locked = {name.replace("_", "-") for name in LOCKED} | {"live-notifications", "live-notifications-service", "pip"}
 homes = importlib.metadata.packages_distributions()
 hidden = {
     module for module, homes_of in homes.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +84,7 @@ def test_every_scheduled_task_exists_and_goes_to_the_one_queue(celery_app: Celer
 
 
 def test_a_worker_consumes_that_queue(celery_app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`notifier worker` is `celery -A worker.app worker`: without -Q it consumes the default queue."""
+    """`notifier worker` is Celery's worker with the application of `worker.app`, whose default queue it consumes."""
     from cli import main
 
     commands: list[list[str]] = []
@@ -97,7 +98,8 @@ def test_a_worker_consumes_that_queue(celery_app: Celery, monkeypatch: pytest.Mo
     source = inspect.getsource(main)
     assert commands or "worker.app" in source
     for command in commands:
-        assert "worker.app" in command
+        assert command[1:4] == ["-P", "-m", "worker"]
+        assert "from worker.app import app" in inspect.getsource(importlib.import_module("worker.__main__"))
         assert not {"-Q", "--queues", "-X", "--exclude-queues"} & set(command)
     assert celery_app.conf.task_default_queue == TASK_QUEUE
 
