@@ -1,4 +1,4 @@
-"""The command `notifier` (the contract, section 1). Each command imports what it needs when it runs."""
+"""The command `notifier` (docs/contract.md#1-commands). Each command imports what it needs when it runs."""
 
 import os
 import socket
@@ -248,7 +248,7 @@ for _command in (
     dead.dead,
     explain.explain,
     revoke.revoke,
-    rejected.refused,
+    rejected.rejected,
     restore.restored,
 ):
     main.add_command(_command)

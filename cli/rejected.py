@@ -1,4 +1,4 @@
-"""The command `refused`: messages of the broker that a worker refused and parked."""
+"""The command `rejected`: messages of the broker that a worker rejected and kept."""
 
 import base64
 import json
@@ -10,12 +10,12 @@ from cli.database import open_database
 
 
 @click.group()
-def refused() -> None:
+def rejected() -> None:
     """What came from the broker and was no task of ours."""
 
 
-@refused.command("list")
-def refused_list() -> None:
+@rejected.command("list")
+def rejected_list() -> None:
     """List them, oldest first, one JSON object a line."""
     from models.store import rejected as store
 
@@ -24,9 +24,9 @@ def refused_list() -> None:
             click.echo(_line(row._asdict()))
 
 
-@refused.command("show")
+@rejected.command("show")
 @click.argument("id_", metavar="ID")
-def refused_show(id_: str) -> None:
+def rejected_show(id_: str) -> None:
     """Print one with its headers and the beginning of its body, which is base64 where it is no text."""
     from models.store import rejected as store
     from notifier.core.draft import check_id
@@ -36,7 +36,7 @@ def refused_show(id_: str) -> None:
     with open_database() as database, database.read() as connection:
         row = store.one(connection, known)
     if row is None:
-        raise NotFound(f"no refused message {known}")
+        raise NotFound(f"no rejected message {known}")
     told = row._asdict()
     try:
         told["body"] = row.body.decode()
@@ -45,10 +45,10 @@ def refused_show(id_: str) -> None:
     click.echo(_line(told))
 
 
-@refused.command("drop")
+@rejected.command("drop")
 @click.argument("id_", metavar="ID", required=False)
 @click.option("--all", "everything", is_flag=True, help="forget all of them")
-def refused_drop(id_: str | None, everything: bool) -> None:
+def rejected_drop(id_: str | None, everything: bool) -> None:
     """Forget one."""
     from models.store import rejected as store
     from notifier.core.draft import check_id
@@ -60,7 +60,7 @@ def refused_drop(id_: str | None, everything: bool) -> None:
     with open_database() as database:
         gone = database.run(lambda connection: store.drop(connection, known))
     if known is not None and not gone:
-        raise NotFound(f"no refused message {known}")
+        raise NotFound(f"no rejected message {known}")
     click.echo(known or f"dropped={gone}")
 
 

@@ -1,7 +1,7 @@
 """What both web and worker count, for Prometheus (names: https://prometheus.io/docs/practices/naming/).
 
-Imported by processes that serve `/metrics`, and by nothing else: other rooms say what happened with a
-signal, or let the caller count.
+Imported only by processes that serve `/metrics`: other packages say what happened with a signal, or let
+the caller count.
 """
 
 from typing import Any
@@ -52,7 +52,7 @@ DISPATCH_TO_DELIVERED = _LATENCY.labels("dispatch_to_delivered")
 
 
 def listen() -> None:
-    """Count what this process's rooms tell by signals."""
+    """Count what this process's other packages signal."""
     notification_accepted.connect(_accepted)
     broker_failed.connect(_broker_failed)
     message_refused.connect(_message_refused)

@@ -1,4 +1,4 @@
-"""Sending: the row first, then the ring. The one room of `notifier` that stands above `models`."""
+"""Send notifications: store the row first, then wake the workers."""
 
 import logging
 import os
@@ -48,7 +48,7 @@ class Sender:
         self.database = database
         self.waker = waker
         self._group: Group[Draft, Accepted] = Group(
-            self._store, most=ACCEPTED_AT_ONCE, hopeless=Unavailable, timeout=database.timeout
+            self._store, max_items=ACCEPTED_AT_ONCE, hopeless=Unavailable, timeout=database.timeout
         )
 
     @classmethod
@@ -170,7 +170,7 @@ def send_notification(
         durable after that session's commit.
 
     Raises:
-        InvalidInput: a rule of the contract is broken; `problems` says which.
+        InvalidInput: a rule of docs/contract.md#3-events is broken; `problems` says which.
         IdempotencyMismatch: the key or id was used before, with another body.
         DatabaseUnavailable: nothing was stored.
     """

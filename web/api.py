@@ -1,4 +1,4 @@
-"""The backends' API: send a notification, ask after one, set a badge (the contract, section 5)."""
+"""The backends' API: send a notification, ask after one, set a badge (docs/contract.md#5-http)."""
 
 from flask import Blueprint, Response, g, request
 

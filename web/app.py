@@ -87,8 +87,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     problems.register(app)
     cors.register(app)
     headers.register(app)
-    for room in (api, timeline, inbox, reports, revocations, health):
-        app.register_blueprint(room.blueprint)
+    for routes in (api, timeline, inbox, reports, revocations, health):
+        app.register_blueprint(routes.blueprint)
     if settings.api_keys:
         app.register_blueprint(dashboard.blueprint)
     socket_route.register(app)

@@ -24,11 +24,11 @@ class PostLimit:
     """Counts the POSTs of each key.
 
     Args:
-        most: POSTs of one key within a minute.
+        max_posts: POSTs of one key within a minute.
     """
 
-    def __init__(self, most: int) -> None:
-        self._item: RateLimitItem = RateLimitItemPerMinute(most)
+    def __init__(self, max_posts: int) -> None:
+        self._item: RateLimitItem = RateLimitItemPerMinute(max_posts)
         self._limiter: SlidingWindowCounterRateLimiter | None = None  # its storage starts a timer
 
     def take(self, key: ApiKey) -> None:

@@ -1,4 +1,5 @@
-"""The tasks: decode, store, publish. Their names and arguments are the contract's (sections 4 and 7).
+"""The tasks: decode, store, publish. docs/contract.md#4-python-api has their names
+and arguments.
 
 A task's arguments are input like any other: what breaks a rule is refused with one log line, and
 never tried again.

@@ -1,4 +1,4 @@
-"""The broker's room: the only place beside `worker/app` that imports kombu and py-amqp.
+"""The broker: the only package beside `worker` that imports kombu and py-amqp.
 
 Publishers and gateways meet here over one interface, with two brokers behind it: RabbitMQ, and a
 folder (the embedded default).

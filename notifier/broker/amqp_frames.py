@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 class Content(amqp.basic_message.Message):  # type: ignore[misc]
     """A message on its way in. Properties that cannot be decoded are none; a big body is empty."""
 
-    most = 0  # bytes of body that are kept
+    max_bytes = 0  # bytes of body that are kept
 
     def _load_properties(self, class_id: int, buf: bytes, offset: int) -> int:
         try:
@@ -35,7 +35,7 @@ class Content(amqp.basic_message.Message):  # type: ignore[misc]
 
     def inbound_body(self, buf: bytes) -> None:
         """Take a part of the body."""
-        if self.body_size <= self.most:
+        if self.body_size <= self.max_bytes:
             super().inbound_body(buf)
             return
         self.body_received += len(buf)
@@ -43,13 +43,13 @@ class Content(amqp.basic_message.Message):  # type: ignore[misc]
             self.body, self.ready = b"", True
 
 
-def frame_handler(most: int) -> Callable[[Any, Callable[..., None]], Callable[[Any], bool]]:
-    """Return a handler for `amqp.Connection(frame_handler=…)` that keeps bodies up to `most` bytes."""
+def frame_handler(max_bytes: int) -> Callable[[Any, Callable[..., None]], Callable[[Any], bool]]:
+    """Return a handler for `amqp.Connection(frame_handler=…)` that keeps bodies up to `max_bytes`."""
 
     class Bounded(Content):
         pass
 
-    Bounded.most = most
+    Bounded.max_bytes = max_bytes
 
     def handler(connection: Any, callback: Callable[..., None]) -> Callable[[Any], bool]:
         expected: defaultdict[int, int] = defaultdict(lambda: METHOD)

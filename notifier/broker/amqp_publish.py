@@ -160,9 +160,9 @@ class AmqpPublishLink:
         )
         self._confirms.publish()
 
-    def _wait(self, most: int, deadline: float) -> None:
+    def _wait(self, max_outstanding: int, deadline: float) -> None:
         """Read until at most `most` publishes are unconfirmed."""
-        while self._confirms.outstanding > most:
+        while self._confirms.outstanding > max_outstanding:
             if self._blocked:
                 raise BrokerBlocked("the broker is blocked by an alarm")
             self._connection.blocking_read(self._limit_time(deadline))

@@ -71,7 +71,7 @@ class AmqpSubscribeLink:
             raise
 
     @property
-    def room(self) -> int:
+    def max_requests(self) -> int:
         """How many more subscriptions may be on their way."""
         return UNCONFIRMED - self._unconfirmed
 

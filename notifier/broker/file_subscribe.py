@@ -21,7 +21,7 @@ class FileSubscribeLink:
         self._selector = selectors.DefaultSelector()
         self._selector.register(waker, selectors.EVENT_READ)
 
-    room = BATCH
+    max_requests = BATCH
     busy = False
 
     def subscribe(self, requests: list[Request]) -> None:

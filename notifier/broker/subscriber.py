@@ -203,7 +203,7 @@ class Subscriber:
     def _apply(self, link: SubscribeLink) -> None:
         """Ask the broker for what has changed, as much as there is room for."""
         with self._lock:
-            users = list(itertools.islice(self._changed, max(0, link.room)))
+            users = list(itertools.islice(self._changed, max(0, link.max_requests)))
             coming, leaving = [], []
             for user in users:
                 del self._changed[user]

@@ -87,7 +87,7 @@ class SubscribeLink(Protocol):
     """An open way to one broker."""
 
     @property
-    def room(self) -> int:
+    def max_requests(self) -> int:
         """How many more requests may be on their way to the broker."""
 
     @property

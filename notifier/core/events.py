@@ -1,4 +1,4 @@
-"""The events: what can be sent, and the rules it must keep (the contract, section 3).
+"""The events: what can be sent, and the rules it must keep (docs/contract.md#3-events).
 
 Pure: standard library and pydantic (its core parses and writes the JSON). `define_event` registers
 more events; a process that sends or checks them imports the module that defines them
@@ -240,7 +240,7 @@ def check_audience(user_ids: Iterable[object]) -> list[str]:
 
 
 def problems_of(exc: ValidationError, *prefix: str | int) -> list[Problem]:
-    """Return pydantic's findings as the contract writes them, without the input's values."""
+    """Return pydantic's findings as problem+json has them, without the input's values."""
     return [
         {"loc": [*prefix, *e["loc"]], "msg": e["msg"].removeprefix("Value error, ")}
         for e in exc.errors(include_url=False, include_input=False, include_context=False)

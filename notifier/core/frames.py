@@ -1,4 +1,4 @@
-"""The frames of `notifier.v1`: JSON text, each with `op` (the contract, section 6).
+"""The frames of `notifier.v1`: JSON text, each with `op` (docs/contract.md#6-websocket).
 
 Client frames are parsed here into small types; server frames are written here. Unknown fields of
 a client frame are ignored, so that a newer client can talk to an older server.
@@ -162,7 +162,7 @@ def item(user_id: str, entry: Item) -> bytes:
 
 
 def item_json(entry: Item) -> dict[str, Any]:
-    """An inbox entry as the HTTP API writes it (the contract, section 5)."""
+    """An inbox entry as the HTTP API writes it (docs/contract.md#5-http)."""
     return {
         "id": entry.id,
         "seq": entry.seq,

@@ -38,7 +38,7 @@ class Group(Generic[T, R]):
         work: takes the items of a group, in the order in which they came, and returns an answer for
             each; an exception among them is raised for its caller alone. Never called twice at the
             same time. When it raises, it is called again for each item alone: it may be one of them.
-        most: how many items a group has at most.
+        max_items: items of one group at most.
         hopeless: errors that concern everybody in the group, so that nothing is tried again.
         timeout: seconds that a call may take, waiting and leading together; the work is done within the
             leader's (`notifier.core.deadline`). A call that is too late raises DatabaseTimeout.
@@ -48,13 +48,13 @@ class Group(Generic[T, R]):
         self,
         work: Callable[[Sequence[T]], Sequence[R | Exception]],
         *,
-        most: int,
+        max_items: int,
         hopeless: type[Exception] | tuple[type[Exception], ...] = (),
         timeout: float = NEVER,
     ) -> None:
         self._work = work
         self._timeout = timeout
-        self._most = most
+        self._max_items = max_items
         self._hopeless = hopeless
         self._reset()
 
@@ -100,8 +100,8 @@ class Group(Generic[T, R]):
 
     def _lead(self, own: _Call[T, R]) -> None:
         with self._lock:
-            group = self._waiting[: self._most]
-            del self._waiting[: self._most]
+            group = self._waiting[: self._max_items]
+            del self._waiting[: self._max_items]
         others = [call for call in group if call is not own]
         try:
             answers = self._answers([call.item for call in group])

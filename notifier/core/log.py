@@ -1,4 +1,4 @@
-"""The words for a user's log and inbox that every room shares.
+"""The types of a user's log and inbox, shared by every package.
 
 An `Entry` is one committed change: it has a seq and happened once. An `Item` is an inbox entry in
 its present state. `Snapshot` is what a socket starts from, read in one consistent moment.

@@ -127,7 +127,7 @@ def refused(site: Site) -> float:
 
 def parked(site: Site) -> list[dict[str, Any]]:
     """What the command lists."""
-    done = processes.run("notifier", "refused", "list", env=site.backend.env)
+    done = processes.run("notifier", "rejected", "list", env=site.backend.env)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -169,13 +169,13 @@ def test_what_was_refused_is_listed_shown_and_dropped_by_an_operator(site: Site)
     assert (wrong["task"], odd["task"], odd["content_type"]) == (SEND, "os.system", "application/x-yaml")
     assert "data.message: Field required" in wrong["reason"]
     assert (odd["reason"], odd["bytes"]) == ("not JSON by its type", 1)
-    shown = processes.run("notifier", "refused", "show", wrong["id"], env=site.backend.env)
+    shown = processes.run("notifier", "rejected", "show", wrong["id"], env=site.backend.env)
     assert "\x1b" not in shown.stdout
     assert json.loads(json.loads(shown.stdout)["body"])[1] == said
     assert "shop@web-1" in json.loads(shown.stdout)["headers"]
-    shown = processes.run("notifier", "refused", "show", odd["id"], env=site.backend.env)
+    shown = processes.run("notifier", "rejected", "show", odd["id"], env=site.backend.env)
     assert json.loads(shown.stdout)["base64"] == "/w=="
-    dropped = processes.run("notifier", "refused", "drop", odd["id"], env=site.backend.env)
+    dropped = processes.run("notifier", "rejected", "drop", odd["id"], env=site.backend.env)
     assert (dropped.returncode, dropped.stdout.strip()) == (0, odd["id"])
     assert odd["id"] not in {one["id"] for one in parked(site)}
     assert all("of theirs" not in process.log.read_text() for process in site.processes)

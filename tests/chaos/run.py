@@ -162,7 +162,7 @@ def _balance(stack: Stack, crowd: Crowd, load: Load, outcome: Outcome) -> None:
     outcome.accepted = len(load.recipients)
     outcome.events = sum(client.ledger.counts["event"] for client in crowd.clients)
     for refusal in load.refusals:
-        outcome.breach("refused", refusal)
+        outcome.breach("rejected", refusal)
     for client in crowd.clients:
         _balance_client(stack, client, load, outcome)
     _balance_delivered(stack, load, outcome)

@@ -80,7 +80,7 @@ def test_the_command_drops_one_or_all_and_says_which_it_does_not_know(
     monkeypatch.setenv("NOTIFIER_BROKER_URL", "amqp://127.0.0.1:1//")
 
     def run(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(main, ["refused", *words])
+        done = CliRunner().invoke(main, ["rejected", *words])
         return done.exit_code, done.output
 
     first, second = park(database), park(database)

@@ -25,7 +25,7 @@ class FakeLink:
         self.closed = False
 
     @property
-    def room(self) -> int:
+    def max_requests(self) -> int:
         return self.broker.limit - len(self.open)
 
     @property

@@ -39,13 +39,13 @@ class Work:
 
 def test_a_lone_caller_waits_for_nobody() -> None:
     work = Work()
-    assert Group(work, most=10)(3) == 9
+    assert Group(work, max_items=10)(3) == 9
     assert work.groups == [[3]]
 
 
 def test_callers_at_the_same_time_share_calls_and_get_their_own_answers() -> None:
     work = Work()
-    group = Group(work, most=10)
+    group = Group(work, max_items=10)
     with ThreadPoolExecutor(32) as threads:
         answers = list(threads.map(group, range(1, 201)))
     assert answers == [n * n for n in range(1, 201)]
@@ -55,7 +55,7 @@ def test_callers_at_the_same_time_share_calls_and_get_their_own_answers() -> Non
 
 
 def test_a_refused_one_is_refused_alone() -> None:
-    group = Group(Work(), most=10)
+    group = Group(Work(), max_items=10)
 
     def outcome(number: int) -> object:
         try:
@@ -81,14 +81,14 @@ def outcomes(group: Group[int, int], numbers: list[int]) -> dict[int, int | None
 def test_work_that_raises_is_done_for_each_alone() -> None:
     work = Work()
     numbers = [1, 2, 0, 3, 4, 5, 6, 7]
-    assert outcomes(Group(work, most=8), numbers) == {n: n**2 or None for n in numbers}
+    assert outcomes(Group(work, max_items=8), numbers) == {n: n**2 or None for n in numbers}
     assert [0] in work.groups
 
 
 def test_what_concerns_everybody_is_told_to_everybody_in_the_group_and_tried_once() -> None:
     work = Work()
     numbers = [1, 2, 0, 3, 4, 5, 6, 7]
-    answers = outcomes(Group(work, most=3, hopeless=ZeroDivisionError), numbers)
+    answers = outcomes(Group(work, max_items=3, hopeless=ZeroDivisionError), numbers)
     assert sorted(n for some in work.groups for n in some) == sorted(numbers)
     for some in work.groups:
         for number in some:
@@ -129,7 +129,7 @@ def interruptible(group: Group[int, int], number: int) -> object:
 
 def test_those_who_come_first_go_first() -> None:
     work = Held()
-    group = Group(work, most=2)
+    group = Group(work, max_items=2)
     with ThreadPoolExecutor(5) as pool:
         first = pool.submit(interruptible, group, 1)
         assert work.begun.wait(SOON)
@@ -145,7 +145,7 @@ class Interrupt(BaseException):
 
 def test_one_who_is_interrupted_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(7)
-    group = Group(Work(0.001), most=2)
+    group = Group(Work(0.001), max_items=2)
     real_wait = threading.Event.wait
 
     def wait(self: threading.Event, timeout: float | None = None) -> bool:
@@ -188,7 +188,7 @@ class Interrupted(Held):
 
 def test_when_the_leader_is_interrupted_the_next_one_does_it_again() -> None:
     work = Interrupted()
-    group = Group(work, most=3)
+    group = Group(work, max_items=3)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(interruptible, group, 1)
         assert work.begun.wait(SOON)
@@ -214,7 +214,7 @@ class Hang:
 
 
 def test_a_call_that_waits_and_then_leads_ends_within_its_own_time() -> None:
-    group = Group(Hang(), most=1, hopeless=DatabaseTimeout, timeout=0.5)
+    group = Group(Hang(), max_items=1, hopeless=DatabaseTimeout, timeout=0.5)
     took: list[float] = []
 
     def call(number: int) -> None:
@@ -243,7 +243,7 @@ def test_a_call_with_little_time_left_does_not_lead_others() -> None:
             assert go_on.wait(SOON)
         return list(numbers)
 
-    group: Group[int, int] = Group(work, most=10, timeout=SOON)
+    group: Group[int, int] = Group(work, max_items=10, timeout=SOON)
 
     def late() -> int:
         with within(0.3):

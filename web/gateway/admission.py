@@ -44,7 +44,7 @@ class Admission:
         self._unauthenticated = 0
 
     def check(self, address: str | None) -> None:
-        """Raise OverLimit when there is no room for another socket of this address."""
+        """Raise OverLimit when this address, or everybody who has not said hello, has too many sockets."""
         if self._unauthenticated >= self._most_unauthenticated:
             metrics.REFUSED["socket_unauthenticated"].inc()
             raise OverLimit("too many sockets that have not said hello", RETRY_AFTER)

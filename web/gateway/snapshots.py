@@ -63,7 +63,7 @@ class SnapshotLoader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._near: Group[SnapshotRequest, Snapshot | None] = Group(
-            self._join, most=AT_ONCE, hopeless=Unavailable, timeout=database.timeout
+            self._join, max_items=AT_ONCE, hopeless=Unavailable, timeout=database.timeout
         )
         self._far = BoundedSemaphore(FAR_AT_ONCE)
 
