@@ -68,6 +68,9 @@ $(VENV)/.library-%: requirements/library-%.txt | $(VENV)/.place
 tests/client/node_modules/.package-lock.json: tests/client/package-lock.json
 	@if command -v npm >/dev/null; then cd tests/client && npm ci --ignore-scripts --silent && touch node_modules/.package-lock.json; fi
 
+client: tests/client/node_modules/.package-lock.json ## write client/bundle/ from the client's modules (needs npm)
+	@node client/build.mjs
+
 chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, balance the books (SEED=1 RUNS=42)
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 
@@ -126,4 +129,4 @@ audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) build dist notifier/build notifier/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test library wheels cases fuzz flood bench chaos cluster lint lock licences audit clean
+.PHONY: help setup run test client library wheels cases fuzz flood bench chaos cluster lint lock licences audit clean

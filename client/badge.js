@@ -2,9 +2,9 @@
  * <notification-badge type="messages" for="my-bell">: one badge's count, live, from the client of a bell.
  * It shows nothing at zero. Its words come before it in the page, as in `<a>Messages <notification-badge …></a>`.
  */
-import { say } from "./bell-dom.js";
+import { Element, define, say } from "./bell-dom.js";
 
-export class NotificationBadge extends HTMLElement {
+export class NotificationBadge extends Element {
   static observedAttributes = ["type", "for"];
   #client = null;
   #bell = null;
@@ -44,4 +44,4 @@ export class NotificationBadge extends HTMLElement {
   }
 }
 
-if (!customElements.get("notification-badge")) customElements.define("notification-badge", NotificationBadge);
+define("notification-badge", NotificationBadge);

@@ -22,6 +22,13 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** What elements are made of; a stand-in on a server, where modules are imported to render a page and nothing is defined. */
+export const Element = globalThis.HTMLElement ?? class {};
+
+export function define(name, element) {
+  if (globalThis.customElements && !customElements.get(name)) customElements.define(name, element);
+}
+
 /** Shows or hides an element on top of the page; without popovers it is placed by its style alone. */
 export const popover = (element, open) => have(() => element.togglePopover(open));
 

@@ -1,5 +1,5 @@
 /** Arabic words for the bell (right to left, six plural forms): import this file once, and use `lang="ar" dir="rtl"`. */
-import { addWords } from "./bell-words.js";
+import { addWords } from "./bell-dictionary.js";
 
 addWords("ar", {
   title: "الإشعارات",

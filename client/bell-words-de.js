@@ -1,5 +1,5 @@
 /** German words for the bell: import this file once, and `lang="de"` speaks German. */
-import { addWords } from "./bell-words.js";
+import { addWords } from "./bell-dictionary.js";
 
 addWords("de", {
   title: "Mitteilungen",

@@ -1,48 +1,44 @@
 /** What the bell says. English is built in; bell-words-de.js and bell-words-ar.js show how to add more. */
+import { dictionaries } from "./bell-dictionary.js";
 import { have } from "./facility.js";
 
-const dictionaries = {
-  en: {
-    title: "Notifications",
-    unread: { one: "{n} unread", other: "{n} unread" },
-    new: { one: "{n} new notification", other: "{n} new notifications" },
-    types: { info: "Info", success: "Success", warning: "Warning", error: "Error" },
-    now: "just now",
-    isUnread: "Unread",
-    markRead: "Mark as read",
-    markUnread: "Mark as unread",
-    markAll: "Mark all as read",
-    archive: "Archive",
-    about: "{action}: {title}",
-    more: "Show more",
-    less: "Show less",
-    close: "Close",
-    dismiss: "Dismiss",
-    settings: "Settings",
-    sound: "Play a sound",
-    desktop: "Show on the desktop",
-    blocked: "The browser does not allow desktop notifications for this site.",
-    loading: "Loading…",
-    empty: "Nothing here yet",
-    emptyHint: "What happens shows up here, live.",
-    allArchived: "Nothing left",
-    allArchivedHint: "Everything is archived. What happens next shows up here.",
-    end: "That is all",
-    connecting: "Connecting…",
-    offline: "Offline. Reconnecting…",
-    unauthorized: "You are signed out. Sign in again to see what is new.",
-    refused: "This page may not connect.",
-    misconfigured: "This page is set up wrong: {address} answered {status}.",
-    failed: "Could not be loaded.",
-    notSaved: "The change could not be saved.",
-    retry: "Try again",
-  },
-};
+export { addWords } from "./bell-dictionary.js";
 
-/** Adds or replaces a language: any keys, the others stay English. */
-export function addWords(lang, words) {
-  dictionaries[lang] = { ...dictionaries[lang], ...words };
-}
+dictionaries.en ??= {
+  title: "Notifications",
+  unread: { one: "{n} unread", other: "{n} unread" },
+  new: { one: "{n} new notification", other: "{n} new notifications" },
+  types: { info: "Info", success: "Success", warning: "Warning", error: "Error" },
+  now: "just now",
+  isUnread: "Unread",
+  markRead: "Mark as read",
+  markUnread: "Mark as unread",
+  markAll: "Mark all as read",
+  archive: "Archive",
+  about: "{action}: {title}",
+  more: "Show more",
+  less: "Show less",
+  close: "Close",
+  dismiss: "Dismiss",
+  settings: "Settings",
+  sound: "Play a sound",
+  desktop: "Show on the desktop",
+  blocked: "The browser does not allow desktop notifications for this site.",
+  loading: "Loading…",
+  empty: "Nothing here yet",
+  emptyHint: "What happens shows up here, live.",
+  allArchived: "Nothing left",
+  allArchivedHint: "Everything is archived. What happens next shows up here.",
+  end: "That is all",
+  connecting: "Connecting…",
+  offline: "Offline. Reconnecting…",
+  unauthorized: "You are signed out. Sign in again to see what is new.",
+  refused: "This page may not connect.",
+  misconfigured: "This page is set up wrong: {address} answered {status}.",
+  failed: "Could not be loaded.",
+  notSaved: "The change could not be saved.",
+  retry: "Try again",
+};
 
 /** The words of one language: `say("unread", { n: 3 })`. */
 export class Words {

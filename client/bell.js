@@ -8,7 +8,7 @@
  * Everything from the server is written as text; nothing is ever parsed as HTML.
  */
 import { alertUser, watchSight } from "./bell-alerts.js";
-import { h, icon, say, set } from "./bell-dom.js";
+import { Element, define, h, icon, say, set } from "./bell-dom.js";
 import { Panel } from "./bell-panel.js";
 import { lockPage, place, styles } from "./bell-styles.js";
 import { Toasts } from "./bell-toasts.js";
@@ -21,7 +21,7 @@ export { addWords, NotifierClient };
 const TICK = 15_000;
 const TITLED = /^\([^)]*\) /;
 
-export class NotificationBell extends HTMLElement {
+export class NotificationBell extends Element {
   static observedAttributes = ["lang", "url", "token", "token-url"];
 
   #root = this.attachShadow({ mode: "open", delegatesFocus: false });
@@ -202,4 +202,4 @@ export class NotificationBell extends HTMLElement {
   #place() { if (this.open) place(this.#style, this.#button, this.#panel.element); }
 }
 
-if (!customElements.get("notification-bell")) customElements.define("notification-bell", NotificationBell);
+define("notification-bell", NotificationBell);

@@ -3,12 +3,22 @@ import { Entry, Store } from "./store.js";
 export { Entry, Store };
 
 export type AlertType = "info" | "warning" | "error" | "success";
+export interface AlertAction { readonly label: string; readonly url: string }
 export interface AlertData {
   readonly title: string;
   readonly message: string;
   readonly type: AlertType;
-  readonly action?: { readonly label: string; readonly url: string } | null;
+  readonly action?: AlertAction | null;
 }
+/**
+ * What the entries of each event carry. Add your own defined events by declaration merging:
+ * `declare module "live-notifications-client" { interface NotifierEntries { invoice: { total: number } } }`
+ */
+export interface NotifierEntries { alert: AlertData }
+
+/** An entry of the inbox: `if (entry.event === "alert") entry.data.title`. */
+export type InboxEntry = { [Name in keyof NotifierEntries]: Entry<Name & string, NotifierEntries[Name]> }[keyof NotifierEntries];
+
 export type BadgeType = "messages" | "notifications" | "tasks";
 export interface BadgeData { readonly type: BadgeType; readonly count: number }
 
@@ -72,7 +82,7 @@ export class NotifierClient extends EventTarget {
   constructor(options: NotifierOptions);
   readonly store: Store;
   readonly state: State;
-  readonly items: readonly Entry[];
+  readonly items: readonly InboxEntry[];
   readonly badges: Readonly<Record<string, number>>;
   /** What is set up wrong; null when nothing is known to be. */
   readonly misconfigured: Misconfiguration | null;

@@ -1,3 +1,5 @@
+import { InboxEntry } from "./notifier.js";
+
 /** One entry of the inbox. Times are milliseconds since 1970. */
 export interface Entry<Name extends string = string, Data = unknown> {
   readonly id: string;
@@ -34,14 +36,14 @@ export class Store {
   /** The exact number of unread entries, those that are not held here included. */
   readonly unread: number;
   /** The entries held that are not archived, newest first; unchanged ones keep their identity. */
-  readonly items: readonly Entry[];
+  readonly items: readonly InboxEntry[];
   readonly badges: Readonly<Record<string, number>>;
   /** How many of the entries held are archived. */
   readonly archived: number;
   readonly cursor: number | null;
   /** True when the oldest entry is held. */
   readonly complete: boolean;
-  get(id: string): Entry | undefined;
+  get(id: string): InboxEntry | undefined;
   apply(frame: { readonly op: string; readonly [field: string]: unknown }): "applied" | "window" | "ignored" | "gap";
   merge(page: Page, options?: { older?: boolean }): boolean;
   begin(kind: ChangeKind, target: Target): Pending;

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "licences.md"
-NPM = ROOT / "tests" / "client" / "package-lock.json"
+NPM = [ROOT / "tests" / "client" / folder / "package-lock.json" for folder in (".", "react-app")]
 
 #: SPDX names, and "BSD" of those that do not say which one: all may be used, unchanged, beside closed code.
 ACCEPTED = {
@@ -65,10 +65,10 @@ def unwanted(expression: str) -> set[str]:
 
 def npm() -> dict[str, str]:
     """Return the licences of what the client's tests lock, by name."""
-    packages = json.loads(NPM.read_text())["packages"]
     return {
         path.rpartition("node_modules/")[2]: about.get("license", UNKNOWN)
-        for path, about in sorted(packages.items())
+        for lock in NPM
+        for path, about in sorted(json.loads(lock.read_text())["packages"].items())
         if path
     }
 
@@ -95,7 +95,7 @@ def page() -> str:
             ),
             (
                 "What the client is tested with",
-                "`tests/client/package-lock.json`; nothing of it is shipped.",
+                "The two lock files in `tests/client/`; nothing of it is shipped, esbuild writes the bundle.",
                 npm(),
             ),
         )

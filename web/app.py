@@ -5,11 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 
 import gevent
-from flask import Flask, send_from_directory
-from flask.typing import ResponseReturnValue
+from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from notifier import send
@@ -26,6 +24,7 @@ from notifier.wake import Waker
 from usecases import definitions
 from web import (
     api,
+    client_files,
     cors,
     dashboard,
     headers,
@@ -45,7 +44,6 @@ from web.limits import PostLimit
 from web.runtime import EXTENSION, WebRuntime
 
 MAX_BODY = 1024 * 1024  # bytes
-CLIENT = Path(__file__).resolve().parent.parent / "client"
 POOL_SIZE = 10
 DATABASE_TIMEOUT = 9.0  # seconds that a call may wait for the database; it is answered within 10
 
@@ -92,7 +90,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.api_keys:
         app.register_blueprint(dashboard.blueprint)
     socket_route.register(app)
-    app.add_url_rule("/client/<path:name>", "client", _client)
+    client_files.register(app)
     if settings.demo_on:
         _register_demo(app)
     return app
@@ -117,12 +115,6 @@ def _in_time() -> Iterator[None]:
         if time.monotonic() < deadline:
             raise
         raise DatabaseTimeout("the database does not answer in time") from exc
-
-
-def _client(name: str) -> ResponseReturnValue:
-    if not name.endswith((".js", ".css", ".d.ts")):
-        return problems.answer(404, "Not found", "There is no such thing here.")
-    return send_from_directory(CLIENT, name, max_age=0)
 
 
 def _register_demo(app: Flask) -> None:

@@ -1,0 +1,33 @@
+/** JSX types of the elements for React: `import type {} from "live-notifications-client/elements"`. */
+import type { DetailedHTMLProps, HTMLAttributes } from "react";
+import type { NotificationBadge } from "./badge.js";
+import type { NotificationBell } from "./bell.js";
+import type { BadgeType } from "./notifier.js";
+
+export interface NotificationBellAttributes extends HTMLAttributes<NotificationBell> {
+  url?: string | undefined;
+  token?: string | undefined;
+  "token-url"?: string | undefined;
+  theme?: "light" | "dark" | undefined;
+  /** Present (an empty string) or absent. */
+  "no-toasts"?: "" | undefined;
+  "no-title"?: "" | undefined;
+  /** React hands this to the element as it is. */
+  class?: string | undefined;
+}
+
+export interface NotificationBadgeAttributes extends HTMLAttributes<NotificationBadge> {
+  type: BadgeType | (string & {});
+  /** The id of a bell. */
+  for?: string | undefined;
+  class?: string | undefined;
+}
+
+declare module "react" {
+  namespace JSX {
+    interface IntrinsicElements {
+      "notification-bell": DetailedHTMLProps<NotificationBellAttributes, NotificationBell>;
+      "notification-badge": DetailedHTMLProps<NotificationBadgeAttributes, NotificationBadge>;
+    }
+  }
+}
