@@ -155,50 +155,58 @@ def _lock(connection: Connection, places: Iterable[tuple[str, str]]) -> dict[tup
     return {(row.user_id, row.device): row for row in found}
 
 
-_OF_DEVICE = sa.and_(v.user_id == sa.bindparam("of_user"), v.device == sa.bindparam("of_device"))
-_THROUGH = sa.bindparam("through", type_=sa.BigInteger())
-_ADVANCE = (
-    sa.update(devices)
-    .where(_OF_DEVICE)
-    .values(
-        acked_seq=sa.case((v.acked_seq < _THROUGH, _THROUGH), else_=v.acked_seq),
-        sent_seq=sa.case((v.sent_seq < _THROUGH, _THROUGH), else_=v.sent_seq),
-        last_seen_at=sa.bindparam("present"),
+_PRESENT = sa.bindparam("present", type_=UtcDateTime())
+_ADVANCED = Rows("advanced", user_id=sa.Text, device=sa.Text, through=sa.BigInteger)
+_LEFT = Rows("gone", user_id=sa.Text, device=sa.Text, socket=sa.Text, sent=sa.BigInteger)
+
+
+@cache
+def _advance(dialect: str) -> sa.Update:
+    to = _ADVANCED.table(dialect)
+    through = to.c.through
+    return (
+        sa.update(devices)
+        .where(v.user_id == to.c.user_id, v.device == to.c.device)
+        .values(
+            acked_seq=sa.case((v.acked_seq < through, through), else_=v.acked_seq),
+            sent_seq=sa.case((v.sent_seq < through, through), else_=v.sent_seq),
+            last_seen_at=_PRESENT,
+        )
     )
-)
-_LEAVE = (
-    sa.update(devices)
-    .where(_OF_DEVICE, v.socket == sa.bindparam("of_socket"))
-    .values(sent_seq=sa.bindparam("sent"), last_seen_at=sa.bindparam("present"))
-)
+
+
+@cache
+def _leave(dialect: str) -> sa.Update:
+    left = _LEFT.table(dialect)
+    return (
+        sa.update(devices)
+        .where(v.user_id == left.c.user_id, v.device == left.c.device, v.socket == left.c.socket)
+        .values(sent_seq=left.c.sent, last_seen_at=_PRESENT)
+    )
 
 
 def flush(
-    connection: Connection, acks: Sequence[Ack], closed: Iterable[Closed], *, now: datetime
+    connection: Connection, acks: Sequence[Ack], closed: Sequence[Closed], *, now: datetime
 ) -> list[Delivered]:
-    """Write what the sockets of a gateway acked, and which closed, since the last flush.
+    """Write what the sockets of a gateway acked, and which of them closed: a few statements for all.
 
-    Devices first, then deliveries, as in `joined`: two who lock in the same order cannot deadlock.
+    Devices are locked in their order and before deliveries, as in `joined`, so that no two deadlock.
     """
+    dialect = connection.dialect.name
     advanced: dict[tuple[str, str], int] = {}
     for ack in acks:
         if ack.device is not None:
             where = ack.user_id, ack.device
             advanced[where] = max(advanced.get(where, 0), ack.acked.through)
+    left = [{"user_id": c.user_id, "device": c.device, "socket": c.socket, "sent": c.sent} for c in closed]
+    places = {*advanced, *((one.user_id, one.device) for one in closed)}
+    if places:
+        _lock(connection, places)
     if advanced:
-        connection.execute(
-            _ADVANCE,
-            [
-                {"of_user": user_id, "of_device": device, "through": through, "present": now}
-                for (user_id, device), through in sorted(advanced.items())
-            ],
-        )
-    gone: list[dict[str, Any]] = [
-        {"of_user": c.user_id, "of_device": c.device, "of_socket": c.socket, "sent": c.sent, "present": now}
-        for c in sorted(closed, key=lambda c: (c.user_id, c.device))
-    ]
-    if gone:
-        connection.execute(_LEAVE, gone)
+        rows = [{"user_id": u, "device": d, "through": through} for (u, d), through in advanced.items()]
+        connection.execute(_advance(dialect), {**_ADVANCED.parameters(connection, rows), "present": now})
+    if left:
+        connection.execute(_leave(dialect), {**_LEFT.parameters(connection, left), "present": now})
     return deliver(connection, acks, now=now)
 
 
@@ -208,37 +216,58 @@ def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> li
         return []
     # Which, whether it need not be an inbox entry, who acked it and when.
     entries: dict[tuple[str, int], tuple[bool, str | None, datetime]] = {}
-    found: list[Delivered] = []
+    ranges: list[dict[str, Any]] = []
     for ack in sorted(acks, key=lambda a: (a.user_id, a.acked.through)):
         acked = ack.acked
         first = max(acked.after, min(acked.window_from - 1, acked.log_from)) + 1
         if acked.through - first >= FEW:
-            found += _deliver_range(connection, ack, first, ack.at or now)
+            ranges.append(
+                {
+                    "user_id": ack.user_id,
+                    "first": first,
+                    "through": acked.through,
+                    "window_from": acked.window_from,
+                    "log_from": acked.log_from,
+                    "socket": ack.socket,
+                    "at": ack.at or now,
+                }
+            )
             continue
         for seq in range(first, acked.through + 1):
             in_log = seq > acked.log_from
             if in_log or seq >= acked.window_from:
                 known = entries.get((ack.user_id, seq), (False, ack.socket, ack.at or now))
                 entries[ack.user_id, seq] = in_log or known[0], *known[1:]
+    found: list[Delivered] = []
+    if ranges:
+        parameters = _RANGES.parameters(connection, ranges)
+        found += _delivered(connection.execute(_deliver_ranges(connection.dialect.name), parameters))
     places = sorted(entries)
     for start in range(0, len(places), AT_ONCE):
         found += _deliver_entries(connection, [(*p, *entries[p]) for p in places[start : start + AT_ONCE]])
     return found
 
 
-def _deliver_range(connection: Connection, ack: Ack, first: int, now: datetime) -> Iterable[Delivered]:
-    rows = connection.execute(
+_RANGES = Rows(
+    "ranges", user_id=sa.Text, first=sa.BigInteger, through=sa.BigInteger, window_from=sa.BigInteger,
+    log_from=sa.BigInteger, socket=sa.Text, at=UtcDateTime,
+)  # fmt: skip
+
+
+@cache
+def _deliver_ranges(dialect: str) -> sa.Update:
+    of = _RANGES.table(dialect).c
+    return (
         sa.update(deliveries)
         .where(
-            d.user_id == ack.user_id,
-            d.seq.between(first, ack.acked.through),
+            d.user_id == of.user_id,
+            d.seq.between(of.first, of.through),
             d.delivered_at.is_(None),
-            sa.or_(sa.and_(d.inbox, d.seq >= ack.acked.window_from), d.seq > ack.acked.log_from),
+            sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from),
         )
-        .values(delivered_at=now, acked_by=ack.socket)
+        .values(delivered_at=of.at, acked_by=of.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
     )
-    return _delivered(rows)
 
 
 def _deliver_entries(

@@ -80,7 +80,7 @@ class FakeServices:
 
 @pytest.fixture
 def gateway(database: Database) -> FakeServices:
-    presence = Presence("gateway")
+    presence = Presence(database, "gateway")
     return FakeServices(database, Acks(database, presence), presence)
 
 

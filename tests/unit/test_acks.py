@@ -8,8 +8,8 @@ import pytest
 from models.store.devices import Ack, Closed
 from notifier.core.effects import Acked
 from notifier.core.errors import DatabaseUnavailable
-from web.gateway.acks import Acks
-from web.gateway.presence import Pending, Presence
+from web.gateway.acks import ENTRIES, Acks
+from web.gateway.presence import Presence
 
 
 class Away:
@@ -17,7 +17,7 @@ class Away:
 
     def __init__(self) -> None:
         self.up = True
-        self.written: list[tuple[list[Ack], list[Closed]]] = []
+        self.written: list[Ack | Closed] = []
 
     def run(self, work: Callable[[Any], Any]) -> list[Any]:
         if not self.up:
@@ -29,14 +29,14 @@ class Away:
 class Quiet(Presence):
     """A gateway where nobody comes or goes."""
 
-    def take(self) -> Pending:
-        return Pending()
+    def flush(self) -> bool:
+        return True
 
 
 @pytest.fixture
 def database(monkeypatch: pytest.MonkeyPatch) -> Away:
-    def flush(connection: Away, acks: list[Ack], closed: list[Closed], *, now: object) -> list[Any]:
-        connection.written.append((acks, closed))
+    def flush(connection: Away, acks: Any, closed: Any, *, now: object) -> list[Any]:
+        connection.written += [*acks, *closed]
         return []
 
     monkeypatch.setattr("web.gateway.acks.devices.flush", flush)
@@ -45,7 +45,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Away:
 
 @pytest.fixture
 def acks(database: Away) -> Acks:
-    return Acks(database, Quiet("gateway"))  # type: ignore[arg-type]
+    return Acks(database, Quiet(database, "gateway"))  # type: ignore[arg-type]
 
 
 def ack(after: int, through: int, *, window_from: int = 1, log_from: int = 0) -> Ack:
@@ -56,7 +56,7 @@ def test_acks_of_one_socket_become_one(acks: Acks, database: Away) -> None:
     acks.add("s", ack(0, 3))
     acks.add("s", ack(3, 7))
     acks.flush()
-    assert database.written == [([ack(0, 7)], [])]
+    assert database.written == [ack(0, 7)]
 
 
 def test_nothing_is_written_when_nothing_was_acked(acks: Acks, database: Away) -> None:
@@ -68,7 +68,7 @@ def test_what_a_socket_acked_before_a_reset_stands_on_its_own(acks: Acks, databa
     acks.add("s", ack(0, 3))
     acks.add("s", ack(0, 50, window_from=40, log_from=49))
     acks.flush()
-    assert sorted(a.acked.through for a in database.written[0][0]) == [3, 50]
+    assert sorted(a.acked.through for a in database.written if isinstance(a, Ack)) == [3, 50]
 
 
 def test_acks_wait_for_a_database_that_is_away(acks: Acks, database: Away) -> None:
@@ -82,7 +82,7 @@ def test_acks_wait_for_a_database_that_is_away(acks: Acks, database: Away) -> No
     database.up = True
     acks.flush()
     acks.flush()
-    assert database.written == [([ack(0, 9)], [closed])]
+    assert database.written == [ack(0, 9), closed]
 
 
 def test_another_error_is_logged_and_the_next_acks_are_written(
@@ -95,4 +95,22 @@ def test_another_error_is_logged_and_the_next_acks_are_written(
     assert "acks lost" in caplog.text
     acks.add("t", ack(0, 4))
     acks.flush()
-    assert database.written == [([ack(0, 4)], [])]
+    assert database.written == [ack(0, 4)]
+
+
+def test_a_storm_of_acks_is_written_in_bounded_pieces(
+    database: Away, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def flush(_connection: Away, acks: Any, _closed: Any, *, now: object) -> list[Any]:
+        sizes.append(sum(a.acked.through - a.acked.after for a in acks))
+        return []
+
+    monkeypatch.setattr("web.gateway.acks.devices.flush", flush)
+    acks = Acks(database, Quiet(database, "gateway"))  # type: ignore[arg-type]
+    for number in range(2_000):
+        acks.add(f"s{number}", ack(0, 100))
+    acks.flush()
+    assert sum(sizes) == 200_000
+    assert max(sizes) <= ENTRIES

@@ -1,4 +1,4 @@
-"""What devices acked, and who came and went: collected, and written in one go every quarter of a second.
+"""Write-behind buffers for acks and closed sockets, flushed every quarter of a second.
 
 What a crash loses comes again with the device's next hello.
 """
@@ -10,18 +10,16 @@ from datetime import datetime
 
 from models.store import devices
 from models.store.devices import Ack, Closed, Delivered
-from notifier.core.errors import Unavailable
-from notifier.core.log_throttle import LogThrottle
-from notifier.outbox.engine import Connection, Database
+from models.write_behind import WriteBehind
+from notifier.outbox.engine import Database
 from notifier.outbox.types import now as utc_now
 from notifier.signals import emit, notification_delivered
 from web import metrics
 from web.gateway.presence import Presence
 
 log = logging.getLogger(__name__)
-throttled = LogThrottle(log)
 
-MAX_PENDING = 100_000  # sockets whose acks wait for the database
+ENTRIES = 5_000  # log entries that one transaction of acks covers at most
 
 
 class Acks:
@@ -29,66 +27,48 @@ class Acks:
 
     Args:
         database: where to.
-        presence: what is written along with them.
+        presence: flushed first, so that a socket's record is there when it closes.
         clock: the present, in UTC.
     """
 
     def __init__(
         self, database: Database, presence: Presence, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self._database = database
         self._presence = presence
-        self._clock = clock
         # A socket that started afresh (a reset) has one entry for each start.
-        self._acks: dict[tuple[str, int, int], Ack] = {}
-        self._closed: dict[str, Closed] = {}
+        self._acks: WriteBehind[tuple[str, int, int], Ack, list[Delivered]] = WriteBehind(
+            "acks", database, lambda c, acks: devices.flush(c, acks, (), now=clock()),
+            merge=_merged, weight=_entries, piece=ENTRIES, written=announce,
+        )  # fmt: skip
+        self._closed: WriteBehind[str, Closed, list[Delivered]] = WriteBehind(
+            "closed sockets", database, lambda c, closed: devices.flush(c, (), closed, now=clock())
+        )
 
     def add(self, socket_id: str, ack: Ack) -> None:
-        """A socket acked; cumulative, so that one entry a socket is enough."""
-        new = ack.acked
-        key = socket_id, new.window_from, new.log_from
-        known = self._acks.get(key)
-        if known:
-            after = min(known.acked.after, new.after)
-            ack = replace(ack, acked=replace(new, after=after, through=max(known.acked.through, new.through)))
-        if known or len(self._acks) < MAX_PENDING:
-            self._acks[key] = ack
+        """Keep what a socket acked; acks are cumulative, so that one entry for each socket is enough."""
+        self._acks.add((socket_id, ack.acked.window_from, ack.acked.log_from), ack)
 
     def closed(self, socket_id: str, closed: Closed) -> None:
-        """A device's socket closed."""
-        if len(self._closed) < MAX_PENDING:
-            self._closed[socket_id] = closed
+        """Keep that a device's socket closed."""
+        self._closed.add(socket_id, closed)
 
     def flush(self) -> None:
-        """Write what was collected; when the database is away, keep it for the next time."""
-        present = self._presence.take()
-        if not (self._acks or self._closed or present):
-            return
-        acks, self._acks = self._acks, {}
-        closed, self._closed = self._closed, {}
+        """Write what was collected; while the database is away, keep it for the next time."""
+        if self._presence.flush() and self._acks.flush():
+            self._closed.flush()
 
-        def write(connection: Connection) -> list[Delivered]:
-            if present:
-                self._presence.write(connection, present)  # first: it takes no locks that others want
-            return devices.flush(connection, list(acks.values()), list(closed.values()), now=self._clock())
 
-        try:
-            delivered = self._database.run(write)
-        except Unavailable as exc:
-            throttled.warning("acks kept for later: sockets=%d error=%s", len(acks) + len(closed), exc)
-            self._restore(acks, closed)
-            self._presence.restore(present)
-        except Exception:
-            log.exception("acks lost until the devices return: sockets=%d", len(acks) + len(closed))
-        else:
-            announce(delivered)
+def _merged(known: Ack, newer: Ack) -> Ack:
+    after, through = (
+        min(known.acked.after, newer.acked.after),
+        max(known.acked.through, newer.acked.through),
+    )
+    return replace(newer, acked=replace(newer.acked, after=after, through=through))
 
-    def _restore(self, acks: dict[tuple[str, int, int], Ack], closed: dict[str, Closed]) -> None:
-        newer = self._acks
-        self._acks = acks
-        for (socket_id, _, _), ack in newer.items():
-            self.add(socket_id, ack)
-        self._closed = {**closed, **self._closed}
+
+def _entries(ack: Ack) -> int:
+    """Return how many log entries an ack covers."""
+    return max(1, ack.acked.through - ack.acked.after)
 
 
 def announce(delivered: list[Delivered]) -> None:

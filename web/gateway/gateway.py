@@ -57,7 +57,7 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.id = new_gateway_id()
-        self.presence = Presence(self.id)
+        self.presence = Presence(database, self.id)
         self.acks = Acks(database, self.presence)
         self._publisher = publisher
         self._subscriber = Subscriber(
