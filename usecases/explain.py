@@ -66,7 +66,7 @@ def explain(
     with database.read() as connection:
         found = store.timeline(connection, known, user_id, now=at)
         if found is None:
-            raise NotFound("there is no such notification" + (" for this user" if user_id else ""))
+            raise NotFound(f"there is no notification {known}" + (" for this user" if user_id else ""))
         copies = () if found.user_id else store.copies(connection, known, limit=limit + 1, after=after)
     answers = broker_answers() if found.status == "accepted" else None
     page = copies[:limit]
