@@ -1,4 +1,4 @@
-# One image for every part: web, worker, beat and migrate differ in their command only.
+# One image for every part: web, worker and migrate differ in their command only.
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv

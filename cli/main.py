@@ -1,6 +1,7 @@
 """The command `notifier` (docs/contract.md#1-commands). Each command imports what it needs when it runs."""
 
 import os
+import signal
 import socket
 import sys
 from functools import partial
@@ -53,7 +54,7 @@ def main() -> None:
 
 @main.command()
 def up() -> None:
-    """Migrate, then run web, worker and beat together until Ctrl-C."""
+    """Migrate, then run web and worker together until Ctrl-C."""
     from cli.supervise import Supervisor
     from monitoring import logs
 
@@ -64,7 +65,7 @@ def up() -> None:
     _migrate()
     here = [sys.executable, "-P", "-m", "cli"]
     supervisor = Supervisor(
-        {"worker": [*here, "worker"], "beat": [*here, "beat"], "web": [*here, "web"]},
+        {"worker": [*here, "worker"], "web": [*here, "web"]},
         environ=child_environment(),
         grace=settings.restart_grace + 10,
         started=partial(_listening, settings.host, settings.port),
@@ -144,9 +145,16 @@ def worker(concurrency: int) -> None:
 
 @main.command()
 def beat() -> None:
-    """Run Celery beat, which rings again for what was missed. One is enough; two do no harm."""
-    settings = Settings.load()
-    _become("worker", "--quiet", "beat", "--loglevel", settings.log_level, "--pidfile=")
+    """Not needed any more: each worker sweeps by itself. Waits until it is stopped.
+
+    A supervisor's file of an earlier version still starts it, and would start it again for ever, or stop
+    everything with it, if it ended.
+    """
+    click.echo("notifier beat is not needed any more: each worker sweeps by itself. Remove it.", err=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    while True:
+        signal.pause()
 
 
 def _become(module: str, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""`notifier up`: migrate, then web, worker and beat as children, together.
+"""`notifier up`: migrate, then web and worker as children, together.
 
 A child that dies is said so and started again; Ctrl-C or SIGTERM stops all of them in their own
 graceful way; should this process be killed, the children hear SIGTERM from the kernel (Linux).

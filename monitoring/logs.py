@@ -77,8 +77,8 @@ def configure(settings: Settings) -> None:
     logging.getLogger().setLevel(max(logging.INFO, logging.getLevelName(settings.log_level)))
     for ours in OURS:
         logging.getLogger(ours).setLevel(settings.log_level)
-    # A line for each task and each tick of beat would hide the lines that matter.
-    for noisy in ("alembic", "amqp", "kombu", "celery.worker.strategy", "celery.app.trace", "celery.beat"):
+    # A line for each task would hide the lines that matter.
+    for noisy in ("alembic", "amqp", "kombu", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     refusing = logging.getLogger("celery.worker.consumer.consumer")
     if not any(isinstance(known, WithoutBodies) for known in refusing.filters):

@@ -1,17 +1,18 @@
-"""The Celery application: the composition root of a worker, and of beat.
+"""The Celery application: the composition root of a worker.
 
-`celery -A worker.app worker` and `celery -A worker.app beat`, or `notifier worker` and
-`notifier beat`. The pool is `solo` by default: our tasks are short, and prefork's pipes cost a
-single alert more than they give (docs/adr/0003); several workers are several processes.
+`notifier worker`, or `celery -A worker.app worker`. The pool is `solo` by default: our tasks are short,
+and prefork's pipes cost a single alert more than they give (docs/adr/0003); several workers are several
+processes. Each worker has a timer that sweeps, in the process that talks to the broker.
 """
 
 import logging
 import os
 import sys
+from functools import partial
 from typing import Any
 
 import kombu
-from celery import Celery
+from celery import Celery, bootsteps
 from celery.signals import celeryd_init, setup_logging, worker_ready
 
 from monitoring import multiprocess
@@ -26,19 +27,17 @@ from notifier.settings import Settings
 from notifier.wake import CHUNK, SEND, woken_now
 from usecases import definitions, preflight
 from worker import rejections
-from worker.cleanup import Cleanup
-from worker.daily_rollup import DailyRollup
 from worker.dispatcher import Dispatcher
 from worker.measures import Measures
 from worker.rejected_messages import RejectedMessages
+from worker.sweep import Purge, Sweep
+from worker.timer import Chore, Timer
 
 log = logging.getLogger(__name__)
 
 SWEEP = "notifier.sweep"
 BADGE = "notifier.update_badge"
 PURGE = "notifier.purge"
-PURGE_INTERVAL = 3600.0  # seconds
-PURGE_PAUSE = 0.25  # seconds between the steps of a purge
 
 try:
     settings = Settings.load()
@@ -56,11 +55,22 @@ class QuickConnection(kombu.Connection):  # type: ignore[misc, name-defined]
         return self
 
 
+class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Sweep while the worker has its connection to the broker: what waits goes out when that is back."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def create(self, consumer: Any) -> Timer:  # noqa: ARG002
+        """Return what Celery starts with its connection, and stops with it."""
+        return Timer(runtime.chores())
+
+
 def make_app(settings: Settings) -> Celery:
     """Return the Celery application for these settings; connects to nothing yet."""
     app = Celery("notifier", include=["worker.tasks"])
     configure_celery(app, settings)
     app.amqp.Connection = QuickConnection
+    app.steps["consumer"].add(SweepStep)
     app.conf.update(
         task_default_queue=TASK_QUEUE,
         task_create_missing_queues=True,
@@ -81,24 +91,8 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_max_retries=None,
         # While a node of a cluster goes down, the others refuse for a moment what it held (404).
         broker_channel_error_retry=True,
-        # Nothing to remember between starts: the sweep is due whenever beat starts.
-        beat_scheduler="worker.beat:QuietScheduler",
-        beat_max_loop_interval=settings.sweep_interval,
-        beat_schedule={
-            "sweep": {
-                "task": SWEEP,
-                "schedule": settings.sweep_interval,
-                "options": {"expires": settings.sweep_interval * 2, "queue": TASK_QUEUE},
-            }
-        },
         timezone="UTC",
     )
-    if settings.retention_days:
-        app.conf.beat_schedule["purge"] = {
-            "task": PURGE,
-            "schedule": PURGE_INTERVAL,
-            "options": {"expires": PURGE_INTERVAL, "queue": TASK_QUEUE},
-        }
     if not settings.file_broker:
         # No properties that cannot be decoded, and no body of any size, may break the connection.
         app.conf.broker_transport_options["frame_handler"] = frame_handler(rejections.MAX_BODY)
@@ -114,8 +108,6 @@ class WorkerRuntime:
         self._app = app
         self._pid = 0
         self.measures = Measures()
-        self.cleanup = Cleanup()
-        self.roll_up_days = DailyRollup()
         self.rejected_messages = RejectedMessages(lambda: self.sender.database)
 
     def _ready(self) -> None:
@@ -123,9 +115,8 @@ class WorkerRuntime:
             database = Database(
                 make_engine(self._settings.database_url, pool_size=2), limit=self.measures.counted
             )
-            self._dispatcher = Dispatcher(
-                database, Publisher(self._settings), self._settings, measures=self.measures
-            )
+            self._publisher = Publisher(self._settings)
+            self._dispatcher = Dispatcher(database, self._publisher, self._settings, measures=self.measures)
             self._sender = Sender(database, self)
             self._pid = os.getpid()
 
@@ -134,9 +125,16 @@ class WorkerRuntime:
         if bulk:
             self._enqueue(CHUNK, kwargs={"id": id}, headers=woken_now())
 
-    def wake_purge(self, after: str) -> None:
-        """Enqueue the next step of a purge, a moment later: alerts go first."""
-        self._enqueue(PURGE, kwargs={"after": after}, countdown=PURGE_PAUSE)
+    def chores(self) -> list[Chore]:
+        """Return what this worker's timer does, beside the tasks of the same process."""
+        database, settings = self.sender.database, self._settings
+        dispatcher = Dispatcher(database, self._publisher, settings, measures=self.measures)
+        chores: list[Chore] = [
+            Sweep(dispatcher, database, partial(self.wake, bulk=True), settings.sweep_interval)
+        ]
+        if settings.retention_days:
+            chores.append(Purge(database, settings.retention_days))
+        return chores
 
     def _enqueue(self, name: str, **options: Any) -> None:
         """Enqueue a task; when a kept connection is stale (its node died), once more with a new one.
@@ -199,7 +197,7 @@ def _preflight(**_: object) -> None:
 def _measure(**_: object) -> None:
     """Count, if there is a port to show it on: in this process and in the pool's, which are forked later.
 
-    Only here: beat and `celery inspect` import this module too.
+    Only here: `celery inspect` imports this module too.
     """
     port = settings.worker_metrics_port
     if port is None:

@@ -130,7 +130,7 @@ class Dispatcher:
         Before it goes what was accepted earlier for several users, and after its last chunk what had
         to wait for it.
         """
-        waiting = self._waiting()
+        waiting = self.waiting()
         if waiting.singles:
             self.drain(woken_at)
         if waiting.bulk is None:
@@ -150,9 +150,10 @@ class Dispatcher:
 
     def stalled(self) -> bool:
         """Whether bulk notifications wait. Raises DatabaseUnavailable."""
-        return self._waiting().bulk is not None
+        return self.waiting().bulk is not None
 
-    def _waiting(self) -> dispatch.Waiting:
+    def waiting(self) -> dispatch.Waiting:
+        """Return what is due. Raises DatabaseUnavailable."""
         with self._database.read() as connection:
             return dispatch.waiting(connection, now=self._clock())
 

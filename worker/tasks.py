@@ -8,7 +8,7 @@ never tried again.
 import hashlib
 import json
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from celery import Task
@@ -19,7 +19,6 @@ from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.types import now
 from notifier.signals import emit, message_refused
 from notifier.wake import CHUNK, SEND, WOKEN_AT
-from usecases import retention
 from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 
 log = logging.getLogger(__name__)
@@ -81,49 +80,13 @@ def dispatch_chunk(self: Task, id: str) -> None:
 
 
 @app.task(name=SWEEP)
-def sweep() -> None:
-    """Dispatch what rings have missed: lost ones, and rows whose next attempt is due."""
-    try:
-        found = runtime.dispatcher.drain()
-        stalled = runtime.dispatcher.stalled()
-        runtime.cleanup(runtime.sender.database)
-        runtime.roll_up_days(runtime.sender.database)
-    except DatabaseUnavailable as exc:
-        throttled.warning("sweep put off: error=%s", exc)
-        return
-    if found:
-        log.info("the sweep dispatched what no ring had reached: notifications=%d", found)
-    if stalled:
-        _wake("sweep")
+def sweep(**_: Any) -> None:
+    """Do nothing: each worker has a timer that sweeps. Beat of an earlier version enqueues this task."""
 
 
 @app.task(name=PURGE)
-def purge(after: str = "") -> None:
-    """Delete a little of what is older than NOTIFIER_RETENTION_DAYS, and ring for what is left.
-
-    `after`: the user id whose followers are next.
-    """
-    if not settings.retention_days:
-        return
-    present = now()
-    try:
-        done = retention.step(
-            runtime.sender.database,
-            before=present - timedelta(days=settings.retention_days),
-            after=str(after),
-            now=present,
-        )
-    except DatabaseUnavailable as exc:
-        throttled.warning("purge put off until beat rings again: error=%s", exc)
-        return
-    if done.entries:
-        log.debug("purged: entries=%d notifications=%d", done.entries, done.notifications)
-    if done.after is None:
-        return
-    try:
-        runtime.wake_purge(done.after)
-    except (BrokerUnavailable, OSError, ConnectionError) as exc:
-        throttled.warning("purge put off until beat rings again: error=%s", exc)
+def purge(**_: Any) -> None:
+    """Do nothing, as `sweep`; workers of an earlier version enqueue it with `after`."""
 
 
 def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:

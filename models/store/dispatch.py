@@ -65,10 +65,12 @@ class Waiting:
     Attributes:
         singles: whether notifications that are not bulk are.
         bulk: the id of the oldest bulk one; None: none is.
+        position: how many of its recipients are done with.
     """
 
     singles: bool
     bulk: str | None
+    position: int = 0
 
 
 # In the statement's text: a plan for whatever state could not use the index of those that wait.
@@ -88,10 +90,10 @@ _TAKE_BEFORE = (
 )
 _TAKE_NUMBER = sa.select(*_DUE).where(n.number == sa.bindparam("its_number"), _WAITS).with_for_update()
 _TAKE_ID = sa.select(*_DUE).where(n.id == sa.bindparam("its_id"), _WAITS).with_for_update()
+_OLDEST = sa.select(n.id, n.position).where(n.bulk.is_(True), _IS_DUE).order_by(n.number).limit(1).subquery()
 _WAITING = sa.select(
-    sa.exists().where(_SINGLE, _IS_DUE),
-    sa.select(n.id).where(n.bulk.is_(True), _IS_DUE).order_by(n.number).limit(1).scalar_subquery(),
-)
+    sa.exists().where(_SINGLE, _IS_DUE).label("singles"), _OLDEST.c.id, _OLDEST.c.position
+).select_from(sa.select(sa.literal_column("1")).subquery().outerjoin(_OLDEST, sa.true()))
 _FIRST_BULK = sa.select(sa.func.min(n.number)).where(n.bulk.is_(True), _IS_DUE)
 
 _ADVANCE = Insertion(
@@ -152,8 +154,8 @@ def due_numbers(connection: Connection, *, limit: int, now: datetime) -> list[in
 
 def waiting(connection: Connection, *, now: datetime) -> Waiting:
     """Return what is due, as of one moment: where the bulk one is seen, all accepted before it are."""
-    singles, bulk = connection.execute(_WAITING, {"present": now}).one()
-    return Waiting(bool(singles), bulk)
+    singles, bulk, position = connection.execute(_WAITING, {"present": now}).one()
+    return Waiting(bool(singles), bulk, position or 0)
 
 
 def dispatch_batch(

@@ -48,7 +48,7 @@ def other() -> str:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two web processes, two workers, beat, PostgreSQL and RabbitMQ, all of the tests' own."""
+    """Two web processes, two workers, PostgreSQL and RabbitMQ, all of the tests' own."""
     started = Stack("production", tmp_path_factory.mktemp("outage") / "stack")
     try:
         started.start()

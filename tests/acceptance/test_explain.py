@@ -109,7 +109,7 @@ def test_what_is_not_there_is_404_and_said_by_the_command(site: Site) -> None:
 
 @pytest.fixture(params=backends.KINDS)
 def parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """Web alone: the test starts the worker and beat, or does not."""
+    """Web alone: the test starts the worker, or does not."""
     kind: str = request.param
     rabbit = request.getfixturevalue("rabbit_server") if kind == "production" else None
     with backends.open_backend(kind, tmp_path / "var", rabbit) as backend:

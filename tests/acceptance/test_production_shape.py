@@ -1,5 +1,5 @@
 """The commands that docker-compose.yml and the Procfile name, run as they stand there, on PostgreSQL and
-RabbitMQ: migrate, web, worker and beat, each with no more than the environment compose gives it."""
+RabbitMQ: migrate, web and worker, each with no more than the environment compose gives it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.site import Site, new_user
 from tests.harness.waiting import until
 
-LONG_RUNNING = ("web", "worker", "beat")
+LONG_RUNNING = ("web", "worker")
 Commands = dict[str, list[str]]
 
 
@@ -125,8 +125,8 @@ def healthy(part: str, process: Process, backend: Backend) -> bool:
     return done.returncode == 0
 
 
-def test_what_a_ring_missed_goes_out_with_beat(site: Site) -> None:
-    """Accepted while nothing else runs; then worker and beat start, in the wrong order."""
+def test_what_a_wake_up_missed_goes_out_with_the_worker(site: Site) -> None:
+    """Accepted while nothing else runs; then the worker starts."""
     parts = from_compose()
     migrate(site, parts)
     start(site, parts, "web").wait_ready(site.backend.base_url)
@@ -134,7 +134,6 @@ def test_what_a_ring_missed_goes_out_with_beat(site: Site) -> None:
     identity = site.send(user)
     assert site.api.notification(identity).json["status"] == "accepted"
 
-    start(site, parts, "beat")
     start(site, parts, "worker")
 
     until(lambda: site.api.notification(identity).json["status"] == "dispatched", 30, "it is dispatched")

@@ -46,7 +46,7 @@ def by_name(site: Site, user: str) -> None:
 
 def test_tasks_go_through_a_quorum_queue(site: Site) -> None:
     site.send("ada")
-    site.arrived("ada", 1)  # beat has not rung for it: the web process's waker has
+    site.arrived("ada", 1)  # no sweep has found it: the web process's waker has
     by_name(site, "ada")
     site.arrived("ada", 2)
     with pytest.raises(amqp.exceptions.PreconditionFailed, match=r"x-queue-type.* 'quorum'"):

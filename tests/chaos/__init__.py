@@ -1,6 +1,6 @@
 """The crash matrix: `python -m tests.chaos --seed N --runs N` (or `make chaos`).
 
-It starts a PostgreSQL, a RabbitMQ, two web processes, two workers and beat of its own, lets users send,
+It starts a PostgreSQL, a RabbitMQ, two web processes, two workers of its own, lets users send,
 read and reconnect, kills and freezes one part or two at random moments and at named steps, and then holds
 every client's ledger against what was accepted.
 

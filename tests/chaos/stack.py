@@ -27,7 +27,7 @@ SERVICES = ("postgres", "rabbitmq")
 
 
 class Stack:
-    """Two web processes, two workers (one with a pool of two), beat; production has its own servers.
+    """Two web processes, two workers (one with a pool of two); production has its own servers.
 
     `tree` is the checkout whose code they run; `backend` is used instead of servers of its own.
     """
@@ -72,7 +72,8 @@ class Stack:
                 str(BIN / "celery"), "-A", "worker.app", "worker", "--pool", "processes", "-c", "2",
                 "--loglevel", "INFO", "--hostname", "pool@%h",
             ]  # fmt: skip
-        self._add("beat", self.env, "beat")
+        if self.tree != REPO:
+            self._add("beat", self.env, "beat")  # what earlier versions need
         for process in self.processes.values():
             process.start()
         for number, backend in enumerate(self.backends, 1):

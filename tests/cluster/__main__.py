@@ -49,7 +49,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="live-cluster-"))
     stack = ClusterStack(folder / "stack", given.queue)
     try:
-        print("starting three nodes, three gateways, two workers, beat, PostgreSQL and nginx", flush=True)
+        print("starting three nodes, three gateways, two workers, PostgreSQL and nginx", flush=True)
         stack.start()
         print(HEAD, flush=True)
         outcome = asyncio.run(

@@ -54,7 +54,6 @@ class ClusterStack(Stack):
         for number in range(WORKERS):
             env = {**self.env, "NOTIFIER_BROKER_URL": cluster.urls(number)}
             self._add(f"worker {number + 1}", env, "worker")
-        self._add("beat", {**self.env, "NOTIFIER_BROKER_URL": cluster.urls(NODES - 1)}, "beat")
         nginx.configure(self._sites(nginx.port))
         # The first worker declares the task queue, and so at the first node: a queue that is not replicated
         # would be lost with it. Web processes declare nothing before they are sent something.
@@ -62,7 +61,7 @@ class ClusterStack(Stack):
         for name in self.gateways:
             self.processes[name].start()
         first.wait_logged("ready.")
-        for name in ("worker 2", "beat"):
+        for name in ("worker 2",):
             self.processes[name].start()
         for name, gateway in self.gateways.items():
             self.processes[name].wait_ready(gateway.base_url, 60)

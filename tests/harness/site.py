@@ -34,10 +34,10 @@ class Site:
             self._api = BackendApi(self.backend.base_url, self.backend.api_key)
         return self._api
 
-    def start(self, *arguments: str) -> Process:
-        """Start a `notifier` command on this backend; not waited for."""
+    def start(self, *arguments: str, **more: str) -> Process:
+        """Start a `notifier` command on this backend, with `more` variables; not waited for."""
         log = self.logs / f"{arguments[0]}-{self.backend.port}.log"
-        process = processes.notifier(*arguments, env=self.backend.env, log=log).start()
+        process = processes.notifier(*arguments, env=self.backend.env | more, log=log).start()
         self.processes.append(process)
         return process
 

@@ -1,10 +1,13 @@
 """Our tasks go to our broker, whatever the environment says to other Celery applications."""
 
+from pathlib import Path
+
 import pytest
 from celery import Celery
 
 from notifier.broker.topology import TASK_QUEUE, configure_celery
 from notifier.settings import Settings
+from worker.sweep import Purge, Sweep
 
 
 @pytest.mark.parametrize("url", ["amqp://ours:5672//", "filesystem://"])
@@ -18,13 +21,14 @@ def test_celery_broker_url_of_the_environment_does_not_lead_our_tasks_away(
         assert "theirs" not in connection.as_uri()
 
 
-def test_beat_purges_only_when_it_is_told_how_long_to_keep() -> None:
-    from worker.app import PURGE, make_app
+def test_a_worker_purges_only_when_it_is_told_how_long_to_keep(tmp_path: Path) -> None:
+    from worker.app import WorkerRuntime, make_app
 
-    for days, expected in ((0, {"sweep"}), (90, {"sweep", "purge"})):
-        schedule = make_app(Settings.load(_env_file=None, retention_days=days)).conf.beat_schedule
-        assert set(schedule) == expected
-    assert schedule["purge"]["task"] == PURGE
+    for days, expected in ((0, {Sweep}), (90, {Sweep, Purge})):
+        settings = Settings.load(_env_file=None, retention_days=days, var_dir=tmp_path)
+        app = make_app(settings)
+        assert {type(chore) for chore in WorkerRuntime(settings, app).chores()} == expected
+        assert not app.conf.beat_schedule
 
 
 @pytest.mark.parametrize(("kind", "arguments"), [("classic", {}), ("quorum", {"x-queue-type": "quorum"})])

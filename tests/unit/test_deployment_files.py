@@ -24,7 +24,7 @@ from notifier.settings import PREFIX, Settings
 
 REPO = Path(__file__).resolve().parents[2]
 SCHEMA = REPO / "tests" / "data" / "compose-spec" / "compose-spec.json"
-OURS = ("migrate", "web", "worker", "beat")
+OURS = ("migrate", "web", "worker")
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 SECRETS = ("PASSWORD", "SECRET", "API_KEYS", "TOKEN")
 
@@ -88,7 +88,7 @@ def test_every_named_command_exists(services: dict[str, Any]) -> None:
 
 def test_the_parts_start_in_order(services: dict[str, Any]) -> None:
     assert services["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker"):
         assert services[name]["depends_on"] == {
             "migrate": {"condition": "service_completed_successfully"},
             "rabbitmq": {"condition": "service_healthy"},
@@ -129,7 +129,7 @@ def test_the_data_is_kept_in_named_volumes(compose: dict[str, Any]) -> None:
 
 def test_a_service_has_longer_to_stop_than_it_takes(services: dict[str, Any]) -> None:
     grace = Settings.model_fields["restart_grace"].default
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker"):
         assert int(services[name]["stop_grace_period"].removesuffix("s")) > grace + 10
 
 
@@ -297,7 +297,7 @@ sys.meta_path.insert(0, Refuse())
     "line",
     [
         "import gunicorn.app.wsgiapp, gunicorn.workers.ggevent",
-        "import celery.__main__, celery.apps.worker, celery.apps.beat, celery.concurrency.solo",
+        "import celery.__main__, celery.apps.worker, celery.concurrency.solo",
         "import kombu.transport.pyamqp, kombu.transport.filesystem",
         "import alembic.command, sqlalchemy.dialects.postgresql.psycopg, psycopg",
         "import cli.main, notifier.send, cli.tail, cli.supervise, web, examples.orders_app",
