@@ -27,6 +27,7 @@ from notifier.settings import Settings
 from notifier.wake import CHUNK, SEND, woken_now
 from usecases import definitions, preflight
 from worker import rejections
+from worker.compressed import as_it_came
 from worker.dispatcher import Dispatcher
 from worker.measures import Measures
 from worker.rejected_messages import RejectedMessages
@@ -53,6 +54,12 @@ class QuickConnection(kombu.Connection):  # type: ignore[misc, name-defined]
         pauses = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 2}
         super().ensure_connection(*args, **pauses | kwargs)
         return self
+
+    def channel(self) -> Any:
+        """Return a new channel; what comes over it is not inflated."""
+        channel = super().channel()
+        channel.Message = as_it_came(channel.Message)
+        return channel
 
 
 class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]

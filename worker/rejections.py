@@ -20,10 +20,13 @@ from celery.worker.consumer import Consumer
 from celery.worker.control import Panel
 
 from notifier.signals import emit, message_refused
+from worker.compressed import compressed
 
 MAX_BODY = 16 * 1024 * 1024  # bytes; 10,000 user ids of 128 characters and 256 KiB of data fit
 MAX_ID = 255  # characters
 OURS = "notifier."
+#: What JSON may call its encoding (kombu's and Celery's names); others name codecs that inflate, as `bz2`.
+ENCODINGS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "binary"})
 DELAYED = ":DelayedDelivery"
 REFUSED_PAUSE = 0.5  # seconds until a worker tries again what the broker refused it
 TYPE_DIFFERS = "inequivalent arg 'x-queue-type'"
@@ -82,9 +85,16 @@ class GuardedConsumer(Consumer):  # type: ignore[misc]
 
 
 def fault(message: Any, tasks: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a message as one of our `tasks`; None: nothing."""
+    """Return what is wrong with a message as one of our `tasks`; None: nothing.
+
+    What its headers alone tell comes first: nothing is inflated or decoded for a look.
+    """
+    if compressed(message.headers):
+        return "compressed"
     if str(message.content_type) != "application/json":
         return "not JSON by its type"
+    if message.content_encoding is not None and str(message.content_encoding).lower() not in ENCODINGS:
+        return "an encoding that is not UTF-8"
     raw = _raw(message.body)
     if len(raw) > MAX_BODY:
         return "too big"

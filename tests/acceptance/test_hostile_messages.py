@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import json
 import pickle
 import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,23 @@ def hostile(bomb: Path) -> dict[str, tuple[Any, dict[str, Any]]]:
         "too many arguments": (body(args=range(50)), {"headers": v2()}),
         "a huge body": (body({"user_id": "u", "data": {"title": "x" * 20_000_000}}), {"headers": v2()}),
         "a pickle as text": ("gASVAAAA", {"headers": v2(), "content_type": "application/x-python-serialize"}),
+        **{
+            f"compressed by {method}": (packed, {"headers": v2(compression=method), **as_json})
+            for method, packed in {
+                "application/x-bz2": bz2.compress(b" " * 20_000_000),
+                "gzip": zlib.compress(json.dumps(body(good)).encode()),
+                "application/zstd": b"\x28\xb5\x2f\xfd",
+                "unheard-of": b"x",
+            }.items()
+        },
+        "encoded as bz2": (
+            bz2.compress(json.dumps(body(good)).encode()),
+            {"headers": v2(), "content_type": "application/json", "content_encoding": "bz2"},
+        ),
+        "a type unheard of, encoded as bz2": (
+            bz2.compress(b" " * 20_000_000),
+            {"headers": v2(), "content_type": "application/x-unheard-of", "content_encoding": "bz2"},
+        ),
         "a callback": (
             body(good, embed={"callbacks": [{"task": "notifier.purge"}]}),
             {"headers": v2()},

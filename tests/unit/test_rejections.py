@@ -22,6 +22,7 @@ class Message:
     body: bytes | str
     headers: dict[str, Any] = field(default_factory=dict)
     content_type: str | None = "application/json"
+    content_encoding: str | None = "utf-8"
 
 
 @pytest.fixture(scope="module")
