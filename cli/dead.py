@@ -6,6 +6,7 @@ import click
 
 from cli.database import open_database
 from notifier.core.draft import check_id
+from notifier.core.text_output import shown, terminal_json
 
 
 @click.group()
@@ -20,7 +21,7 @@ def dead_list() -> None:
 
     with open_database() as database, database.read() as connection:
         for row in status.dead(connection):
-            click.echo(json.dumps(row._asdict(), default=str, ensure_ascii=False))
+            click.echo(terminal_json(json.dumps(row._asdict(), default=shown, ensure_ascii=False)))
 
 
 @dead.command("replay")

@@ -8,6 +8,7 @@ import click
 from cli.database import open_database
 from notifier.core import timeline as words
 from notifier.core.draft import check_id
+from notifier.core.text_output import iso_time, printable, shown, terminal_json
 from notifier.core.timeline import Step, Timeline
 from notifier.settings import Settings
 
@@ -29,30 +30,25 @@ def explain(id_: str, user: str | None, as_json: bool) -> None:
             database, check_id(id_), user, broker_answers=lambda: answers(settings), limit=MAX_COPIES
         )
     if as_json:
-        click.echo(json.dumps(found.json(), ensure_ascii=False))
+        click.echo(terminal_json(json.dumps(found.json(), ensure_ascii=False)))
         return
     _tell(found.timeline, words.steps(found.timeline, found.at), found.summary)
     for copy in found.copies:
         state = "read" if copy.read_at else "delivered" if copy.delivered_at else "not delivered"
-        click.echo(f"  {_printable(copy.user_id)}: {state}")
+        click.echo(f"  {printable(copy.user_id)}: {state}")
     if found.copies and found.timeline.reached > len(found.copies):
         click.echo(f"  and {found.timeline.reached - len(found.copies)} more: the API pages through them")
 
 
 def _tell(story: Timeline, steps: Sequence[Step], why: str) -> None:
-    whose = f" for {_printable(story.user_id)}" if story.user_id else ""
+    whose = f" for {printable(story.user_id)}" if story.user_id else ""
     click.echo(f"{story.event} {story.id}{whose}: {story.status}")
-    click.echo(f"  {_printable(why)}")
+    click.echo(f"  {printable(why)}")
     for step in steps:
-        at = step.at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if step.at else "-"
-        click.echo(f"{step.name:<11}{at:<25}{_printable(step.detail)}".rstrip())
+        at = shown(step.at, "-")
+        click.echo(f"{step.name:<11}{at:<25}{printable(step.detail)}".rstrip())
     for socket in story.sockets:
-        end = socket.end.isoformat(timespec="milliseconds").replace("+00:00", "Z") if socket.end else "…"
-        opened = socket.opened_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        end = shown(socket.end, "…")
+        opened = iso_time(socket.opened_at)
         code = f" ({socket.code})" if socket.code else ""
-        click.echo(f"{'socket':<11}{opened:<25}until {end}{code}  {_printable(socket.name)}")
-
-
-def _printable(text: str) -> str:
-    """What others wrote must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+        click.echo(f"{'socket':<11}{opened:<25}until {end}{code}  {printable(socket.name)}")

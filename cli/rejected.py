@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from cli.database import open_database
+from notifier.core.text_output import shown
 
 
 @click.group()
@@ -65,4 +66,4 @@ def rejected_drop(id_: str | None, everything: bool) -> None:
 
 
 def _line(told: dict[str, Any]) -> str:
-    return json.dumps(told, default=str)  # ASCII: whoever wrote the message does not write to the terminal
+    return json.dumps(told, default=shown)  # ASCII: whoever wrote the message does not write to the terminal

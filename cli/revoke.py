@@ -3,6 +3,7 @@
 import click
 
 from cli.database import open_database
+from notifier.core.text_output import iso_time
 from notifier.settings import Settings
 
 
@@ -24,4 +25,4 @@ def revoke(user: str) -> None:
         click.echo(
             f"the broker does not answer: it holds within {settings.revocation_interval:g} s", err=True
         )
-    click.echo(f"revoked: tokens issued before {at.isoformat(timespec='milliseconds')}")
+    click.echo(f"revoked: tokens issued before {iso_time(at)}")

@@ -10,6 +10,7 @@ from typing import Any
 from simple_websocket import Client, ConnectionClosed, ConnectionError
 
 from notifier.core.frames import SUBPROTOCOL
+from notifier.core.text_output import terminal_json
 
 BACKOFF_FIRST, BACKOFF_MAX = 0.5, 30.0  # seconds, full jitter
 PING = 20.0  # seconds of silence before we ask, and before we give up
@@ -36,7 +37,7 @@ def tail(url: str, token: Callable[[], str], *, after: int | None) -> Iterator[s
                     _note(f"reset ({frame['reason']}): going on from seq {after}")
                 elif frame["op"] == "event":
                     after = frame["seq"]
-                    yield json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+                    yield terminal_json(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
         except ConnectionClosed as exc:
             if exc.reason == UNAUTHENTICATED:
                 _note(f"refused: {exc.message}")

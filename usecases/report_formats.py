@@ -1,13 +1,13 @@
 """A report's rows as a table for the terminal, as JSON, or as CSV."""
 
-import csv
 import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, TextIO
+
+from notifier.core.text_output import printable, shown, terminal_json, write_csv
 
 Row = Mapping[str, Any]
 
@@ -19,16 +19,9 @@ SCREEN = 1_000  # rows whose widths are measured together
 def as_json(rows: Iterable[Row], out: TextIO) -> None:
     """Write one JSON array, a row a line."""
     out.write("[")
-    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    lines = (terminal_json(json.dumps(row, ensure_ascii=False)) for row in rows)
     out.writelines(("," if place else "") + "\n" + line for place, line in enumerate(lines))
     out.write("\n]\n")
-
-
-def as_csv(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
-    """Write CSV (RFC 4180) with a line of names; times as ISO 8601, nothing as an empty field."""
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    writer.writerows([_text(row[column], "") for column in columns] for row in rows)
 
 
 def as_table(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
@@ -38,7 +31,7 @@ def as_table(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
     blocks = (getattr(out, "encoding", None) or "").lower().replace("-", "") == "utf8"
     head = True
     while some := list(islice(rest, SCREEN)):
-        cells = [[_printable(_text(row[column], "-")) for column in columns] for row in some]
+        cells = [[printable(shown(row[column], "-")) for column in columns] for row in some]
         numbers = [all(isinstance(row[column], int | None) for row in some) for column in columns]
         if bars:
             for row, texts in zip(some, cells, strict=True):
@@ -79,22 +72,9 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 
-def _printable(text: str) -> str:
-    """A sender's text must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
-
-
-def _text(value: Any, nothing: str) -> str:
-    if value is None:
-        return nothing
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
 def write(form: str, columns: Sequence[str], rows: Iterable[Row], out: TextIO = sys.stdout) -> None:
     """Write `rows` as `form`: `table`, `json` (rows that are plain JSON already) or `csv`."""
     if form == "json":
         as_json(rows, out)
     else:
-        (as_csv if form == "csv" else as_table)(columns, rows, out)
+        (write_csv if form == "csv" else as_table)(columns, rows, out)

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from uuid_utils import uuid7
 
 from models.tables import refused_messages
+from notifier.core.text_output import printable
 from notifier.outbox.types import AnyRow
 
 KEPT = 1_000  # messages
@@ -75,7 +76,7 @@ def purge(connection: Connection, before: datetime) -> None:
 def _text(value: object) -> str:
     """Return `value` as short text that every database stores and every terminal bears."""
     text = value if isinstance(value, str) else reprlib.repr(value)
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text[:MAX_TEXT])
+    return printable(text[:MAX_TEXT])
 
 
 def _json(headers: Any) -> str:

@@ -1,6 +1,5 @@
 """The dashboard's pages, its CSV, and what a signed-in operator can do: replay and drop what is dead."""
 
-import csv
 import io
 import logging
 from datetime import UTC, date, datetime
@@ -21,6 +20,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from notifier.core.errors import NotFound, NotifierError, Unavailable
+from notifier.core.text_output import write_csv
 from notifier.core.timeline import steps
 from notifier.outbox.types import now
 from usecases import notifications
@@ -53,7 +53,6 @@ DONE = {
     "reached": "It has reached some of its recipients, or is not dead: it cannot be dropped. Replay it.",
 }
 NOTHING = "\N{EN DASH}"
-NEVER_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP: CSV injection
 
 blueprint = Blueprint("dashboard", __name__, url_prefix=sessions.PATH, template_folder="templates")
 
@@ -148,9 +147,7 @@ def data(name: str) -> ResponseReturnValue:
     if found is None:
         raise NotFound("there is no such figure")
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(found.columns)
-    writer.writerows([_cell(row[column]) for column in found.columns] for row in found.rows)
+    write_csv(found.columns, found.rows, out)
     response = Response(out.getvalue(), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = (
         f'attachment; filename="{name}-{chosen.since}-{chosen.until}.csv"'
@@ -217,14 +214,6 @@ def _chosen() -> tuple[Range, str]:
 
 def _query(chosen: Range, stage: str) -> dict[str, Any]:
     return {"since": chosen.since.isoformat(), "until": chosen.until.isoformat(), "stage": stage}
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    if isinstance(value, str) and value.startswith(NEVER_A_FORMULA):
-        return f"'{value}"
-    return value
 
 
 @blueprint.app_template_filter("moment")
