@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.acceptance.browser import chrome, shop_site
 from tests.harness.site import Site
@@ -134,3 +134,28 @@ def test_other_customers_are_not_found(shop_site: Site) -> None:
             {"type": "tasks", "count": 1.5},
         ):
             assert http.post("/shop/badges", {"customer": "customer-1", **body}).status == 422
+
+
+PLACES = "['.brand', '.badges', '#bell', 'main'].map((name) => { const {x, y, width, height} = \
+document.querySelector(name).getBoundingClientRect(); return [name, x, y, width, height]; })"
+
+
+@pytest.mark.parametrize("width", [360, 1000])
+def test_nothing_moves_when_the_bell_arrives(chrome: Browser, shop_site: Site, width: int) -> None:
+    page = chrome.new_context(viewport={"width": width, "height": 700}).new_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/client/bundle/*", hold)
+    page.goto(f"{shop_site.backend.base_url}/?customer=customer-2", wait_until="commit")
+    expect(page.locator(".top")).to_have_css("display", "flex")
+    expect(page.locator("main h1")).to_be_visible()
+    before = page.evaluate(f"() => {PLACES}")
+    assert page.evaluate("customElements.get('notification-bell')") is None
+    for route in held:
+        route.continue_()
+    expect(page.locator("#bell .bell")).to_be_visible()
+    assert page.evaluate(f"() => {PLACES}") == before
+    page.context.close()

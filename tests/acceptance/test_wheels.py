@@ -95,7 +95,8 @@ def test_the_service_serves_from_an_empty_folder(service: Environment, tmp_path:
     with site.socket("user-7") as socket:
         identity = site.send("user-7")
         socket.expect("event", seq=1, id=identity)
-    for path in ("/client/bell.js", "/", "/openapi.json"):  # the second one is the demo shop
+    # The files of the client, the demo shop, the description of the API.
+    for path in ("/client/bell.js", "/client/bundle/bell.js", "/", "/openapi.json"):
         assert http_client.status(f"{site.backend.base_url}{path}") == 200
     site.close()
 
