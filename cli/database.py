@@ -8,6 +8,7 @@ from notifier.settings import Settings
 
 if TYPE_CHECKING:
     from notifier.outbox.engine import Database
+    from notifier.send import Sender
 
 
 @contextmanager
@@ -20,3 +21,12 @@ def open_database() -> "Iterator[Database]":
         yield database
     finally:
         database.dispose()
+
+
+def use_own_sender() -> "Sender":
+    """Let sends of this command wait for SQLite's lock as long as the service does; return their sender."""
+    from notifier import send
+
+    sender = send.Sender.from_settings(Settings.load())
+    send.use(sender)
+    return sender

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from cli.database import open_database
+from cli.database import open_database, use_own_sender
 from notifier.core.draft import check_id
 from notifier.core.text_output import shown, terminal_json
 
@@ -28,10 +28,9 @@ def dead_list() -> None:
 @click.argument("id_", metavar="ID")
 def dead_replay(id_: str) -> None:
     """Let a dead notification wait again, as if it had just been accepted."""
-    from notifier.send import default_sender
     from usecases import notifications
 
-    sender = default_sender()
+    sender = use_own_sender()
     click.echo(notifications.replay(sender.database, sender.waker, check_id(id_)))
 
 

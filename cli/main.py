@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from cli import dead, explain, rejected, reports, restore, revoke
+from cli.database import use_own_sender
 from cli.environment import child_environment
 from notifier.core.errors import InvalidInput, NotifierError, SettingError
 from notifier.settings import Settings
@@ -184,6 +185,7 @@ def send(
     """Send an alert to USER and print its id."""
     from notifier.send import send_notification
 
+    use_own_sender()
     data: dict[str, Any] = {"title": title, "message": message, "type": kind}
     if action_label is not None or action_url is not None:
         given = {"label": action_label, "url": action_url}
@@ -199,6 +201,7 @@ def badge(user: str, type: str, count: int) -> None:
     """Set the badge TYPE of USER to COUNT and print the event's id."""
     from notifier.send import update_badge
 
+    use_own_sender()
     click.echo(update_badge(user, type, count))
 
 

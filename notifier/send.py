@@ -2,22 +2,32 @@
 
 import logging
 import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from pydantic import BaseModel
 from sqlalchemy import event as sa_event
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
 from notifier.core.draft import Draft, draft
-from notifier.core.errors import Unavailable
+from notifier.core.errors import (
+    DatabaseLocked,
+    DatabaseUnavailable,
+    TablesMissing,
+    Unavailable,
+    WrongDatabase,
+)
 from notifier.core.events import event_of
 from notifier.core.group import Group
 from notifier.core.keys import SYSTEM
+from notifier.once import making
 from notifier.outbox.accept import Accepted, accept, accept_all
-from notifier.outbox.engine import Database, make_engine
+from notifier.outbox.engine import BUSY_TIMEOUT, Database, make_engine
 from notifier.outbox.failures import unavailable
+from notifier.outbox.installation import installation_id
 from notifier.outbox.types import now
 from notifier.settings import Settings
 from notifier.signals import emit, notification_accepted
@@ -27,6 +37,13 @@ log = logging.getLogger(__name__)
 
 ACCEPTED_AT_ONCE = 100  # calls that share a transaction, at most
 PENDING = "notifier.pending"  # key in Session.info
+LOCK_TIMEOUT = 1.0  # seconds that a send of an application waits for SQLite's lock, which it may hold itself
+LOCKED = "SQLite is locked by another transaction: pass session=, or commit first"
+NO_TABLES = "this session's database has no tables of Live Notifications; run: notifier migrate"
+OTHER_DATABASE = (
+    "this session is on another database than NOTIFIER_DATABASE_URL, which the service reads: "
+    "give one on that database, or send without session="
+)
 
 
 class Wakes(Protocol):
@@ -47,14 +64,15 @@ class Sender:
     def __init__(self, database: Database, waker: Wakes) -> None:
         self.database = database
         self.waker = waker
+        self._checked: WeakSet[Engine] = WeakSet()  # engines of sessions that lead to the same database
         self._group: Group[Draft, Accepted] = Group(
             self._store, max_items=ACCEPTED_AT_ONCE, hopeless=Unavailable, timeout=database.timeout
         )
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "Sender":
+    def from_settings(cls, settings: Settings, *, lock_timeout: float = BUSY_TIMEOUT) -> "Sender":
         """Return a sender with an engine and a waker of its own; connects to nothing yet."""
-        return cls(Database(make_engine(settings.database_url)), Waker(settings))
+        return cls(Database(make_engine(settings.database_url, lock_timeout=lock_timeout)), Waker(settings))
 
     def send(
         self,
@@ -67,7 +85,7 @@ class Sender:
         With `session` it joins the caller's transaction: it is rung for after the commit, and gone
         with a rollback.
 
-        Raises IdempotencyMismatch and DatabaseUnavailable.
+        Raises IdempotencyMismatch, DatabaseUnavailable, and WrongDatabase for the session.
         """
         if session is None:
             accepted = self._group(what)
@@ -76,9 +94,39 @@ class Sender:
             return accepted
         joined = session() if isinstance(session, scoped_session) else session
         with unavailable():
+            self._check_database(joined.connection())
             accepted = accept(joined.connection(), what, now=now())
         self._wake_after_commit(joined, accepted)
         return accepted
+
+    def _check_database(self, connection: Connection) -> None:
+        """Ask once for each engine whether it leads to the service's database.
+
+        Raises TablesMissing and WrongDatabase. What cannot be known now is asked again the next time.
+        """
+        engine = connection.engine
+        if engine in self._checked:
+            return
+        given = installation_id(connection)
+        if given is None:
+            raise TablesMissing(NO_TABLES)
+        own = self._own_installation()
+        if own is None:
+            return
+        if own != given:
+            raise WrongDatabase(OTHER_DATABASE)
+        self._checked.add(engine)
+
+    def _own_installation(self) -> str | None:
+        url = self.database.engine.url
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+            return None  # the default, which nobody has chosen; connecting would make the file
+        try:
+            with self.database.read() as connection:
+                return installation_id(connection)
+        except DatabaseUnavailable as exc:
+            log.debug("the database of the settings cannot be compared with a session's: %s", exc)
+            return None
 
     def _store(self, drafts: Sequence[Draft]) -> Sequence[Accepted | Exception]:
         """Store the drafts of concurrent callers in one statement: it is a transaction by itself."""
@@ -118,7 +166,6 @@ def _ended(session: Session, transaction: SessionTransaction) -> None:
 
 
 _default: Sender | None = None
-_lock = threading.Lock()
 
 
 def use(sender: Sender | None) -> None:
@@ -130,9 +177,11 @@ def use(sender: Sender | None) -> None:
 def default_sender() -> Sender:
     """Return this process's sender, made from the environment's settings on first use."""
     global _default  # noqa: PLW0603
-    with _lock:
+    if _default is not None:
+        return _default
+    with making:
         if _default is None:
-            _default = Sender.from_settings(Settings.load())
+            _default = Sender.from_settings(Settings.load(), lock_timeout=LOCK_TIMEOUT)
         return _default
 
 
@@ -172,13 +221,20 @@ def send_notification(
     Raises:
         InvalidInput: a rule of docs/contract.md#3-events is broken; `problems` says which.
         IdempotencyMismatch: the key or id was used before, with another body.
-        DatabaseUnavailable: nothing was stored.
+        DatabaseUnavailable: nothing was stored. TablesMissing, DatabaseLocked and DatabaseTimeout are
+            kinds of it.
+        WrongDatabase: the session is not on the service's database.
     """
     if event is None:
         event = event_of(data).name if isinstance(data, BaseModel) else "alert"
     who = {"user_id": to} if isinstance(to, str) else {"user_ids": to}
     what = draft(**who, event=event, data=data, id=id, sender=sender, key=idempotency_key)
-    return default_sender().send(what, session=session).id
+    try:
+        return default_sender().send(what, session=session).id
+    except DatabaseLocked:
+        if session is not None:
+            raise
+        raise DatabaseLocked(LOCKED) from None
 
 
 def update_badge(

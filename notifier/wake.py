@@ -18,6 +18,7 @@ from celery import Celery
 from uuid_utils import uuid7
 
 from notifier.broker.topology import TASK_QUEUE, configure_celery, connect_once
+from notifier.once import making
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit
 
@@ -148,11 +149,23 @@ class Waker:
                     self._changed.notify_all()
 
     def _connect(self) -> Any:
+        with making:
+            app, connection = self._make()
+        connect_once(connection, self._settings)
+        return app, app.amqp.Producer(connection, auto_declare=False)
+
+    def _make(self) -> tuple[Celery, Any]:
+        """Return Celery's application and a connection that is not open yet.
+
+        Everything that Celery and kombu import when it is first used is imported here, and not in the middle
+        of a send: a process may fork at any moment (`notifier.once`).
+        """
         app = Celery("notifier", set_as_current=False)
         configure_celery(app, self._settings)
         connection = app.connection_for_write()
-        connect_once(connection, self._settings)
-        return app, app.amqp.Producer(connection, auto_declare=False)
+        _ = connection.transport, app.amqp.Producer, app.amqp.queues, app.amqp.send_task_message
+        "localhost".encode("idna")  # as `getaddrinfo` does
+        return app, connection
 
     @staticmethod
     def _send(producer: Any, name: str, id: str) -> None:

@@ -13,9 +13,12 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
     ├── Forbidden             403 / 4403
     ├── NotFound              404
     ├── OverLimit             429 / 4429
+    ├── WrongDatabase         the session given is on another database than the service's
     ├── Unavailable           503  something we need is down; try again
     │   ├── DatabaseUnavailable
-    │   │   └── DatabaseTimeout    a statement, or a wait for a lock, took too long
+    │   │   ├── DatabaseTimeout    a statement, or a wait for a lock, took too long
+    │   │   ├── DatabaseLocked     SQLite: another transaction is writing
+    │   │   └── TablesMissing      the database has not been migrated
     │   └── BrokerUnavailable
     └── SocketRefused         the gateway closes this socket
         ├── BadFrame          4400
@@ -124,6 +127,12 @@ class OverLimit(NotifierError):
         self.retry_after = retry_after
 
 
+class WrongDatabase(NotifierError):
+    """The session given is on a database that the service does not read."""
+
+    title = "Wrong database"
+
+
 class Unavailable(NotifierError):
     """Something we need is down; the same call may work in a moment."""
 
@@ -141,6 +150,18 @@ class DatabaseUnavailable(Unavailable):
 
 class DatabaseTimeout(DatabaseUnavailable):
     """A statement or a wait for a lock took too long; less work at once may succeed."""
+
+
+class DatabaseLocked(DatabaseUnavailable):
+    """SQLite has one writer at a time, and another one did not end in time."""
+
+    title = "Database locked"
+
+
+class TablesMissing(DatabaseUnavailable):
+    """The database has none of our tables, or not all of them."""
+
+    title = "Tables missing"
 
 
 class BrokerUnavailable(Unavailable):

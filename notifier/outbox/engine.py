@@ -39,10 +39,15 @@ TRUSTED = 1.0  # seconds that a pooled connection is taken to live after its las
 T = TypeVar("T")
 
 
-def make_engine(url: str, *, pool_size: int = 10) -> Engine:
+def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIMEOUT) -> Engine:
     """Return an engine for a SQLite file or PostgreSQL, set up as this project needs it.
 
     Connects to nothing yet. A SQLite file's folder is made.
+
+    Args:
+        url: the database.
+        pool_size: connections that are kept; as many again may be opened.
+        lock_timeout: seconds that a writer waits for another one; SQLite only.
     """
     parsed = make_url(url)
     options: dict[str, Any] = {
@@ -58,7 +63,7 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(parsed, connect_args={"timeout": BLOCKING_MS / 1000}, **options)
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "begin", partial(_begin_sqlite, lock_timeout))
         return engine
     engine = sa.create_engine(
         parsed,
@@ -115,7 +120,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(lock_timeout: float, connection: Connection) -> None:
     if connection.get_execution_options().get("snapshot"):
         connection.exec_driver_sql("BEGIN DEFERRED")
         return
@@ -123,7 +128,7 @@ def _begin_sqlite(connection: Connection) -> None:
     cursor = connection.connection.cursor()
     cursor.execute("PRAGMA busy_timeout = 0")
     try:
-        _take_lock(cursor)
+        _take_lock(cursor, lock_timeout)
     except sqlite3.OperationalError:
         connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy's kind of error
     finally:
@@ -131,8 +136,8 @@ def _begin_sqlite(connection: Connection) -> None:
         cursor.close()
 
 
-def _take_lock(cursor: Any) -> None:
-    deadline, pause = time.monotonic() + BUSY_TIMEOUT, 0.001
+def _take_lock(cursor: Any, lock_timeout: float) -> None:
+    deadline, pause = time.monotonic() + lock_timeout, 0.001
     while True:
         try:
             cursor.execute("BEGIN IMMEDIATE")

@@ -15,7 +15,10 @@ from enum import Enum
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from notifier.core.errors import DatabaseTimeout, DatabaseUnavailable
+from notifier.core.errors import DatabaseLocked, DatabaseTimeout, DatabaseUnavailable, TablesMissing
+
+UNDEFINED_TABLE = "42P01"
+OURS = "notifier_"  # how the names of all our tables and views begin
 
 
 class Cause(Enum):
@@ -28,6 +31,8 @@ class Cause(Enum):
     PERMISSION = "the database denies permission"
     CONFLICT = "the transaction lost against another one"
     POOLER = "a connection pooler lost a prepared statement"
+    LOCKED = "the database is locked by another transaction"
+    NO_TABLE = "the tables of Live Notifications are not in this database; run: notifier migrate"
     STATEMENT = "the statement or its values are wrong"
 
 
@@ -54,8 +59,8 @@ _SQLSTATE_CLASSES = {
 }
 _SQLITE_CODES = {
     sqlite3.SQLITE_PERM: Cause.PERMISSION,
-    sqlite3.SQLITE_BUSY: Cause.UNAVAILABLE,
-    sqlite3.SQLITE_LOCKED: Cause.UNAVAILABLE,
+    sqlite3.SQLITE_BUSY: Cause.LOCKED,
+    sqlite3.SQLITE_LOCKED: Cause.LOCKED,
     sqlite3.SQLITE_NOMEM: Cause.FULL,
     sqlite3.SQLITE_READONLY: Cause.READ_ONLY,
     sqlite3.SQLITE_IOERR: Cause.UNAVAILABLE,
@@ -66,6 +71,11 @@ _SQLITE_CODES = {
     sqlite3.SQLITE_AUTH: Cause.PERMISSION,
     sqlite3.SQLITE_NOTADB: Cause.UNAVAILABLE,
 }
+_ERRORS: dict[Cause, type[DatabaseUnavailable]] = {
+    Cause.TIMEOUT: DatabaseTimeout,
+    Cause.LOCKED: DatabaseLocked,
+    Cause.NO_TABLE: TablesMissing,
+}
 
 
 def cause(error: DBAPIError) -> Cause:
@@ -73,8 +83,13 @@ def cause(error: DBAPIError) -> Cause:
     original = error.orig
     if isinstance(original, sqlite3.Error):
         code = getattr(original, "sqlite_errorcode", None)  # None: the driver refused a value
+        if code == sqlite3.SQLITE_ERROR and str(original).startswith(f"no such table: {OURS}"):
+            return Cause.NO_TABLE  # it has no code of its own
         return Cause.STATEMENT if code is None else _SQLITE_CODES.get(code & 0xFF, Cause.STATEMENT)
-    state = getattr(original, "sqlstate", None)
+    # psycopg's name, and psycopg2's, whose connections an application may give us.
+    state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
+    if state == UNDEFINED_TABLE and f'"{OURS}' in str(original):
+        return Cause.NO_TABLE
     if state is None:
         # Never connected, or the connection broke; other classes are values that the driver refuses.
         lost = isinstance(error, (OperationalError, InterfaceError))
@@ -106,4 +121,4 @@ def unavailable() -> Iterator[None]:
 
 def given_up(why: Cause) -> DatabaseUnavailable:
     """Return the error that callers get for a cause that is not theirs."""
-    return (DatabaseTimeout if why is Cause.TIMEOUT else DatabaseUnavailable)(why.value)
+    return _ERRORS.get(why, DatabaseUnavailable)(why.value)

@@ -77,3 +77,6 @@ sa.Index(
     sqlite_where=sa.text("state = 'dead'"),
 )
 sa.Index("notifier_notifications_accepted_at_idx", notifications.c.accepted_at)
+
+#: One row: a random id (`notifier.outbox.installation`).
+installation = sa.Table("notifier_installation", metadata, sa.Column("id", UuidText, primary_key=True))

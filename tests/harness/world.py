@@ -54,13 +54,14 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 
 def empty(database: Database) -> None:
-    """Take every row out of every table."""
+    """Take every row out of every table, but the one that says which installation it is."""
+    tables = [table for table in metadata.sorted_tables if table.name != "notifier_installation"]
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
-            names = ", ".join(table.name for table in metadata.sorted_tables)
+            names = ", ".join(table.name for table in tables)
             connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
         else:
-            for table in reversed(metadata.sorted_tables):
+            for table in reversed(tables):
                 connection.execute(sa.delete(table))
 
 

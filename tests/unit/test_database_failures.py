@@ -10,7 +10,7 @@ from psycopg import errors
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from notifier.core.errors import DatabaseTimeout, DatabaseUnavailable
+from notifier.core.errors import DatabaseLocked, DatabaseTimeout, DatabaseUnavailable, TablesMissing
 from notifier.outbox.failures import Cause, cause, is_conflict, unavailable
 
 SQLSTATES = {
@@ -35,7 +35,8 @@ SQLSTATES = {
     ],
 }
 SQLITE_CODES = {
-    Cause.UNAVAILABLE: [sqlite3.SQLITE_BUSY_SNAPSHOT, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR_WRITE,
+    Cause.LOCKED: [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_SNAPSHOT, sqlite3.SQLITE_LOCKED],
+    Cause.UNAVAILABLE: [sqlite3.SQLITE_IOERR_WRITE,
                         sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB],
     Cause.READ_ONLY: [sqlite3.SQLITE_READONLY, sqlite3.SQLITE_READONLY_DBMOVED],
     Cause.FULL: [sqlite3.SQLITE_FULL],
@@ -57,7 +58,7 @@ def of_code(code: int) -> DBAPIError:
     return OperationalError("SELECT", {}, failed)
 
 
-@pytest.mark.parametrize("why", Cause)
+@pytest.mark.parametrize("why", SQLSTATES)
 def test_a_sqlstate_says_whose_fault_it_is(why: Cause) -> None:
     for state in SQLSTATES[why]:
         assert cause(of_state(state)) is why, state
@@ -69,6 +70,29 @@ def test_a_code_of_sqlite_says_whose_fault_it_is(why: Cause) -> None:
         assert cause(of_code(code)) is why, code
 
 
+def test_a_missing_table_is_the_databases_trouble_when_it_is_one_of_ours() -> None:
+    class Postgres(psycopg.Error):
+        sqlstate = "42P01"
+
+    class Psycopg2(Exception):
+        pgcode = "42P01"
+
+    lite = sqlite3.OperationalError("no such table: notifier_notifications")
+    lite.sqlite_errorcode = sqlite3.SQLITE_ERROR
+    told = 'relation "notifier_notifications" does not exist'
+    for error in (lite, Postgres(told), Psycopg2(told)):
+        assert cause(DatabaseError("", {}, error)) is Cause.NO_TABLE
+        with pytest.raises(TablesMissing, match="run: notifier migrate"), unavailable():
+            raise DatabaseError("", {}, error)
+    assert cause(DatabaseError("", {}, Postgres('relation "orders" does not exist'))) is Cause.STATEMENT
+
+
+def test_a_locked_sqlite_file_is_unavailable_and_says_so() -> None:
+    for code in SQLITE_CODES[Cause.LOCKED]:
+        with pytest.raises(DatabaseLocked), unavailable():
+            raise of_code(code)
+
+
 def test_without_a_state_only_a_lost_connection_is_the_databases_fault() -> None:
     assert cause(OperationalError("", {}, psycopg.OperationalError("closed"))) is Cause.UNAVAILABLE
     assert cause(InterfaceError("", {}, psycopg.InterfaceError("closed"))) is Cause.UNAVAILABLE
@@ -76,7 +100,7 @@ def test_without_a_state_only_a_lost_connection_is_the_databases_fault() -> None
     assert cause(InterfaceError("", {}, sqlite3.InterfaceError("unsupported type"))) is Cause.STATEMENT
 
 
-@pytest.mark.parametrize("why", Cause)
+@pytest.mark.parametrize("why", SQLSTATES)
 def test_only_the_databases_own_trouble_is_turned_into_unavailable(why: Cause) -> None:
     for state in SQLSTATES[why]:
         error = of_state(state)
