@@ -1,4 +1,4 @@
-"""nginx and Caddy in front, with TLS, by the very lines of docs/operations.md; Chromium through them."""
+"""nginx and Caddy in front, with TLS, by the very lines of docs/deploy.md; Chromium through them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SOCKETS_PER_ADDRESS = 3
 
 def of_page(language: str, changes: Mapping[str, str]) -> str:
     """The page's configuration, with addresses and certificate of this machine."""
-    text = blocks("docs/operations.md", language, "The proxy")[0]
+    text = blocks("docs/deploy.md", language, "The proxy")[0]
     for there, here in changes.items():
         assert there in text, f"{there!r} is not in the page"
         text = text.replace(there, here)

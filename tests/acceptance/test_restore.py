@@ -1,4 +1,4 @@
-"""An older backup is restored, as docs/operations.md says, while clients have seen more than it knows."""
+"""An older backup is restored, as docs/runbook.md says, while clients have seen more than it knows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Shell:
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._folder = folder
         self._env = dict(backend.env)
-        self._back_up, self._restore = blocks("docs/operations.md", "sh", SECTION)[:2]
+        self._back_up, self._restore = blocks("docs/runbook.md", "sh", SECTION)[:2]
         if backend.kind == "embedded":
-            self._back_up, self._restore = blocks("docs/operations.md", "sh", SECTION)[2:]
+            self._back_up, self._restore = blocks("docs/runbook.md", "sh", SECTION)[2:]
             return
         if find_binary("pg_dump") is None:
             raise missing("PostgreSQL's client programs are not installed")

@@ -1,4 +1,4 @@
-"""Two versions beside each other on one database and one broker, as docs/operations.md has it, under load.
+"""Two versions beside each other on one database and one broker, as docs/deploy.md has it, under load.
 
 The old version is a commit of the past, run from a folder of its own. What the clients' ledgers, the inboxes
 and the audit have to say is `tests.chaos.run`'s; the upgrade takes the place of its fault.

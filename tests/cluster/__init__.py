@@ -1,7 +1,7 @@
 """Scaled out: `python -m tests.cluster` (or `make cluster`).
 
 Three RabbitMQ nodes as one cluster, three web processes behind nginx (with the configuration of
-docs/operations.md), two workers and PostgreSQL. Users send, read and reconnect, as in the crash matrix
+docs/deploy.md), two workers and PostgreSQL. Users send, read and reconnect, as in the crash matrix
 (tests/chaos), while each node and each web process is killed in turn; in the end the books are balanced.
 
 stack     the parts, and how they are connected

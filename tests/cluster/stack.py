@@ -69,7 +69,7 @@ class ClusterStack(Stack):
 
     def _sites(self, port: int) -> str:
         """The documented configuration, with the addresses of this stack."""
-        [documented] = blocks("docs/operations.md", "nginx", "Several gateways")
+        [documented] = blocks("docs/deploy.md", "nginx", "Several gateways")
         sites = documented.replace("listen 80;", f"listen 127.0.0.1:{port};")
         for number, gateway in enumerate(self.gateways.values(), 11):
             sites = sites.replace(f"10.0.0.{number}:3000", f"127.0.0.1:{gateway.port}")

@@ -1,4 +1,4 @@
-"""Reports and the audit from a PostgreSQL replica, which can only be read (docs/operations.md)."""
+"""Reports and the audit from a PostgreSQL replica, which can only be read (docs/tune.md)."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from web import metrics
 REPO = Path(__file__).resolve().parents[2]
 FOLDER = REPO / "monitoring"
 RULES, RULE_TESTS = FOLDER / "alerts.yml", FOLDER / "alerts.test.yml"
-OPERATIONS = (REPO / "docs" / "operations.md").read_text()
+RUNBOOK = (REPO / "docs" / "runbook.md").read_text()
 NAME = re.compile(r"\bnotifier_\w+")
 LABELS = re.compile(r"(notifier_\w+)\{([^}]*)\}")
 PARTS = {"notifier-web", "notifier-worker"}
@@ -102,7 +102,7 @@ def test_every_metric_is_shown_on_the_dashboard(
 
 def test_every_metric_is_explained(exposed: dict[str, set[str]]) -> None:
     families = {re.sub("_(sum|count|bucket)$", "", name) for name in exposed}
-    assert {name for name in families if f"`{name}" not in OPERATIONS} == set()
+    assert {name for name in families if f"`{name}" not in RUNBOOK} == set()
 
 
 def test_no_series_says_when_a_counter_was_made(exposed: dict[str, set[str]]) -> None:
@@ -115,12 +115,12 @@ def test_every_alert_says_what_it_means_and_what_to_do(rules: list[dict[str, Any
     for rule in rules:
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert set(rule["annotations"]) == {"summary", "description", "runbook"}
-        assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
-        assert re.search(rf"^#+ {rule['alert']}$", OPERATIONS, re.MULTILINE), rule["alert"]
+        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+        assert re.search(rf"^#+ {rule['alert']}$", RUNBOOK, re.MULTILINE), rule["alert"]
 
 
 def test_every_runbook_entry_has_its_alert(rules: list[dict[str, Any]]) -> None:
-    entries = set(re.findall(r"^#+ (Notifier\w+)$", OPERATIONS, re.MULTILINE))
+    entries = set(re.findall(r"^#+ (Notifier\w+)$", RUNBOOK, re.MULTILINE))
     assert entries == {rule["alert"] for rule in rules}
 
 
