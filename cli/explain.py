@@ -40,14 +40,14 @@ def explain(id_: str, user: str | None, as_json: bool) -> None:
         click.echo(f"  and {found.timeline.reached - len(found.copies)} more: the API pages through them")
 
 
-def _tell(story: Timeline, steps: Sequence[Step], why: str) -> None:
-    whose = f" for {printable(story.user_id)}" if story.user_id else ""
-    click.echo(f"{story.event} {story.id}{whose}: {story.status}")
+def _tell(timeline: Timeline, steps: Sequence[Step], why: str) -> None:
+    whose = f" for {printable(timeline.user_id)}" if timeline.user_id else ""
+    click.echo(f"{timeline.event} {timeline.id}{whose}: {timeline.status}")
     click.echo(f"  {printable(why)}")
     for step in steps:
         at = shown(step.at, "-")
         click.echo(f"{step.name:<11}{at:<25}{printable(step.detail)}".rstrip())
-    for socket in story.sockets:
+    for socket in timeline.sockets:
         end = shown(socket.end, "…")
         opened = iso_time(socket.opened_at)
         code = f" ({socket.code})" if socket.code else ""

@@ -12,7 +12,7 @@ from notifier.core.text_output import shown
 
 @click.group()
 def rejected() -> None:
-    """What came from the broker and was no task of ours."""
+    """Messages of the broker that were not valid tasks of ours."""
 
 
 @rejected.command("list")
@@ -21,14 +21,14 @@ def rejected_list() -> None:
     from models.store import rejected as store
 
     with open_database() as database, database.read() as connection:
-        for row in store.parked(connection):
+        for row in store.rejected(connection):
             click.echo(_line(row._asdict()))
 
 
 @rejected.command("show")
 @click.argument("id_", metavar="ID")
 def rejected_show(id_: str) -> None:
-    """Print one with its headers and the beginning of its body, which is base64 where it is no text."""
+    """Print one with its headers and the beginning of its body, as base64 where it is not text."""
     from models.store import rejected as store
     from notifier.core.draft import check_id
     from notifier.core.errors import NotFound
@@ -66,4 +66,4 @@ def rejected_drop(id_: str | None, everything: bool) -> None:
 
 
 def _line(told: dict[str, Any]) -> str:
-    return json.dumps(told, default=shown)  # ASCII: whoever wrote the message does not write to the terminal
+    return json.dumps(told, default=shown)  # ASCII: it cannot steer a terminal

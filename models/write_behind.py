@@ -1,6 +1,6 @@
-"""Write-behind buffers: rows that nobody waits for, written in bounded pieces a moment later.
+"""Write-behind buffers: values that no caller waits for, written in bounded pieces a moment later.
 
-What a crash loses must be known again from elsewhere, or be no harm: a buffer is no promise.
+A crash loses what is buffered. Use them only for what comes again by itself, or may be missing.
 """
 
 import logging

@@ -38,7 +38,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in named if name is not None and name not in OWN}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # What is no JSON is shown as in the message; half of a character (a lone surrogate) as "?".
+        # A value that JSON has no type for is written as in the message; a lone surrogate as "?".
         try:
             return orjson.dumps(line, default=str).decode()
         except TypeError:

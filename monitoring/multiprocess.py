@@ -1,7 +1,7 @@
 """Several processes of one part, one set of metrics: the folder that they count in.
 
-prometheus_client's multiprocess mode: each process keeps its numbers in memory-mapped files, and whoever
-is scraped adds them up (https://prometheus.github.io/client_python/multiprocess/).
+prometheus_client's multiprocess mode: each process keeps its numbers in memory-mapped files, and the
+one that is scraped adds them up (https://prometheus.github.io/client_python/multiprocess/).
 """
 
 import os

@@ -54,11 +54,11 @@ class Wakes(Protocol):
 
 
 class Sender:
-    """Stores notifications and rings for them.
+    """Stores notifications and wakes the workers for them.
 
     Args:
         database: where they are stored.
-        waker: who rings the workers.
+        waker: wakes the workers.
     """
 
     def __init__(self, database: Database, waker: Wakes) -> None:
@@ -80,10 +80,10 @@ class Sender:
         *,
         session: "Session | scoped_session[Any] | None" = None,
     ) -> Accepted:
-        """Make a draft durable, and ring for it once it is.
+        """Store a draft durably, then wake the workers.
 
-        With `session` it joins the caller's transaction: it is rung for after the commit, and gone
-        with a rollback.
+        With `session` it joins the caller's transaction: workers are woken after the commit, and the
+        notification is gone with a rollback.
 
         Raises IdempotencyMismatch, DatabaseUnavailable, and WrongDatabase for the session.
         """

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         for origin in value:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
-                raise ValueError(f"{origin!r} is no origin; write it like https://shop.example")
+                raise ValueError(f"{origin!r} is not an origin; write it like https://shop.example")
         return tuple(origin.rstrip("/").lower() for origin in value)
 
     @field_validator("api_keys")

@@ -74,7 +74,7 @@ class Tokens:
         revoked_at: Callable[[str], float] = _never,
     ) -> None:
         self._secret = secret
-        # Prepared once: PyJWT would look at each secret anew, for every token, whether it is a PEM.
+        # Prepared once: PyJWT would test for every token whether each secret is a PEM.
         self._own = [_prepared(known) for known in (secret, *old_secrets)]
         self.jwks = jwks
         self._leeway = leeway
@@ -160,5 +160,5 @@ class Tokens:
     def _principal(self, claims: dict[str, Any]) -> Principal:
         issued_at = float(claims.get("iat", 0))  # one that does not say is older than any revocation
         if not math.isfinite(issued_at):
-            raise ValueError("iat is no number")
+            raise ValueError("iat is not a number")
         return Principal(check_user_id(claims["sub"]), float(claims["exp"]) + self._leeway, issued_at)

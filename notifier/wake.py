@@ -1,9 +1,11 @@
-"""Ringing Celery: a task is a doorbell, so a lost, doubled or late one changes nothing but the delay.
+"""Wake the workers with Celery tasks.
 
-One long-lived thread (a greenlet in a gevent process) rings for everybody: the caller never waits
-for the broker, and the producer's connection stays warm. A ring that comes alone goes out at once;
-when there are many, those soon after the last one share the next: each drains all that waits. The more
-shared the last one, the longer the pause: a batch costs a worker hardly more than a single alert.
+A wake-up says "look": a lost, doubled or late one changes only the delay.
+
+One long-lived thread (a greenlet in a gevent process) sends all wake-ups of its process, so that callers
+never wait for the broker and the producer's connection stays open. A lone wake-up is sent at once. Further
+ones within a short pause share the next, since each makes a worker drain everything that waits. The more of
+them the last one stood for, the longer the pause: a batch costs a worker hardly more than a single alert.
 """
 
 import atexit
@@ -27,22 +29,22 @@ log = logging.getLogger(__name__)
 SEND = "notifier.send_notification"
 CHUNK = "notifier.dispatch_chunk"
 WOKEN_AT = "woken_at"  # message header: when it was sent, in milliseconds since 1970 UTC
-PAUSE = 0.005  # seconds between two rings, at least
-PAUSE_EACH = 0.003  # seconds for each notification that shared the last ring
+PAUSE = 0.005  # seconds between two wake-ups, at least
+PAUSE_EACH = 0.003  # seconds for each notification that shared the last wake-up
 PAUSE_MAX = 0.02  # seconds
-TRANSIENT = 1  # delivery mode: a broker that restarts forgets it, and the sweep rings again
+TRANSIENT = 1  # delivery mode: a broker that restarts forgets it, and the sweep finds the row
 RETRY = 1.0  # seconds between attempts while the broker is away
 MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
 EXIT_FLUSH = 2.0  # seconds
 
 
 def woken_now() -> dict[str, int]:
-    """Return the header that says when a ring was sent; older workers pass over it."""
+    """Return the header that says when a wake-up was sent; older workers ignore it."""
     return {WOKEN_AT: time.time_ns() // 1_000_000}
 
 
 def pause_after(shared: int) -> float:
-    """Return the seconds to wait after a ring that stands for `shared` notifications."""
+    """Return the seconds to wait after a wake-up for `shared` notifications."""
     return max(PAUSE, min(PAUSE_MAX, PAUSE_EACH * shared))
 
 
@@ -58,10 +60,10 @@ class Waker:
         self._pid = os.getpid()
         self._changed = threading.Condition()
         self._single: str | None = None
-        self._shared = 0  # how many it stands for
+        self._shared = 0  # how many notifications `_single` is for
         self._bulk: list[str] = []
         self._busy = False
-        self._early = False  # connect before the first ring
+        self._early = False  # connect before the first wake-up
         self._thread: threading.Thread | None = None
         self._broker_down = False
 
@@ -71,7 +73,7 @@ class Waker:
             self._reset()  # the thread did not come along with the fork
         with self._changed:
             if not bulk:
-                self._single = id  # one ring drains everything that waits
+                self._single = id  # one wake-up drains everything that waits
                 self._shared += 1
             elif len(self._bulk) < MAX_BULK:
                 self._bulk.append(id)
@@ -79,7 +81,7 @@ class Waker:
             self._changed.notify_all()
 
     def warm(self) -> None:
-        """Connect now, so that the first ring need not; a broker that is away is no error."""
+        """Connect now, so that the first wake-up need not. A broker that is away raises nothing."""
         with self._changed:
             self._early = True
             self._start()
@@ -90,7 +92,7 @@ class Waker:
             self._thread.start()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until all is rung, `timeout` seconds at most; whether it is."""
+        """Wait until all wake-ups are sent, `timeout` seconds at most; return whether they are."""
         if self._pid != os.getpid():
             return True
         deadline = time.monotonic() + timeout
@@ -103,7 +105,7 @@ class Waker:
     def _run(self) -> None:
         producer, next_at = None, float("-inf")
         if self._early:
-            with contextlib.suppress(Exception):  # it is said when there is something to ring for
+            with contextlib.suppress(Exception):  # it is logged when there is something to send
                 producer = self._connect()
         while True:
             with self._changed:
@@ -128,7 +130,7 @@ class Waker:
                 emit(broker_failed, self, part="wake")
                 if not kept and not self._broker_down:
                     log.warning(
-                        "ring failed, the sweep will find it: notification=%s error=%r",
+                        "wake-up failed, the sweep will find it: notification=%s error=%r",
                         single or bulk[-1],
                         exc,
                     )
@@ -143,7 +145,7 @@ class Waker:
                     time.sleep(RETRY)
             else:
                 if self._broker_down:
-                    log.warning("the broker is back: ringing again")
+                    log.warning("the broker is back: wake-ups are sent again")
                 with self._changed:
                     self._broker_down, self._busy = False, False
                     self._changed.notify_all()

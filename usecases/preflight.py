@@ -1,6 +1,6 @@
-"""What is looked at before a process takes traffic: each fault in one line that says what to do.
+"""Start-up checks, before a process takes traffic; each failure is one actionable line.
 
-What cannot work, or is no secret at all, stops the start. What works, but not well, is logged.
+A fault, or a secret copied from an example, stops the start. A weakness is logged.
 """
 
 import logging

@@ -71,7 +71,7 @@ def user(view: Callable[P, T]) -> Callable[P, T]:
             g.user_id = runtime.tokens.verify(credentials).user_id
         except Unauthenticated:
             if runtime.keys.find(credentials) is not None:
-                raise Forbidden("an API key is no user") from None
+                raise Forbidden("an API key is not a user") from None
             raise
         return view(*args, **kwargs)
 

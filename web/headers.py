@@ -1,6 +1,6 @@
 """What browsers are told to keep to, on every answer: no sniffing, no framing, nothing from elsewhere.
 
-A page of ours says its own Content-Security-Policy; what is no page gets one that allows nothing.
+A page of ours says its own Content-Security-Policy; what is not a page gets one that allows nothing.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The API's description, OpenAPI 3.1, generated from the routes and what stands beside them."""
+"""The API's description, OpenAPI 3.1, generated from the routes and their descriptions."""
 
 import re
 from importlib.metadata import version

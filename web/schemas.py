@@ -199,7 +199,7 @@ class TimelineQuery(_Closed):
 class TimelineStep(BaseModel):
     """One step; `at` null: it has not happened, or is not known."""
 
-    step: Literal["accepted", "rung", "dispatched", "published", "delivered", "read"]
+    step: Literal["accepted", "woken", "dispatched", "published", "delivered", "read"]
     at: int | None
     detail: str
 
@@ -235,7 +235,7 @@ class TimelineItem(BaseModel):
 class Timeline(BaseModel):
     """What became of a notification; times are milliseconds since 1970 UTC.
 
-    `user_id` null: the story of all its recipients, with a page of them in `items`, ordered by user id;
+    `user_id` null: the timeline of all its recipients, with a page of them in `items`, ordered by user id;
     `next` is the next page's `after`.
     """
 
@@ -277,7 +277,7 @@ class InboxPage(BaseModel):
 
 
 class State(BaseModel):
-    """Where the inbox stands after a change."""
+    """The inbox's head and count after a change."""
 
     seq: int
     unread: int

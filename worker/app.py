@@ -108,7 +108,7 @@ def make_app(settings: Settings) -> Celery:
 
 
 class WorkerRuntime:
-    """What the tasks of one process share; made anew after a fork."""
+    """What the tasks of one process share; made again after a fork."""
 
     def __init__(self, settings: Settings, app: Celery) -> None:
         self._settings = settings
@@ -229,7 +229,7 @@ def _show_metrics(**_: object) -> None:
 
 @worker_ready.connect
 def _dispatch_what_waits(**_: object) -> None:
-    """Begin with what nobody was there for; and the first ring finds a warm connection."""
+    """Drain the backlog at start-up, which also warms connections."""
     try:
         runtime.dispatcher.drain()
     except NotifierError as exc:

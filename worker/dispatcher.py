@@ -48,7 +48,7 @@ class Dispatcher:
         publisher: carries the committed changes to the gateways.
         settings: batch and chunk sizes, attempts and delays.
         clock: the present, in UTC.
-        jitter: a number from 0 to 1, anew at each call.
+        jitter: a number from 0 to 1, a new one at each call.
         measures: hears what is done.
     """
 
@@ -75,8 +75,8 @@ class Dispatcher:
     def drain(self, woken_at: datetime | None = None) -> int:
         """Dispatch every single notification that waits; return how many were taken on.
 
-        `woken_at`: when the ring was sent that asks for it; None: nobody rang. Raises DatabaseUnavailable;
-        whatever was committed before has been published.
+        `woken_at`: when the wake-up was sent that asks for it; None: there was none.
+        Raises DatabaseUnavailable; what was committed before has been published.
         """
         total, more = 0, True
         while more:
@@ -87,7 +87,7 @@ class Dispatcher:
     def _batch(self, woken_at: datetime | None) -> tuple[int, bool]:
         """Take on one batch; return its size, and whether something was left waiting behind it.
 
-        What is accepted while it runs has a ring of its own.
+        What is accepted while it runs has a wake-up of its own.
         """
         limit = self._settings.batch_size
         try:

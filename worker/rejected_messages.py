@@ -1,4 +1,4 @@
-"""What a worker refuses is parked in SQL, where an operator finds it; nothing fails when that fails."""
+"""Keep rejected messages in SQL, where an operator finds them; a failure to keep one is only logged."""
 
 import logging
 import time
@@ -51,7 +51,7 @@ class RejectedMessages:
             return
         try:
             id = self._database().run(
-                lambda connection: rejected.park(
+                lambda connection: rejected.keep(
                     connection,
                     reason=reason,
                     headers=headers,
@@ -61,9 +61,9 @@ class RejectedMessages:
                 )
             )
         except DatabaseUnavailable as exc:
-            throttled.warning("refused, but not parked: reason=%s error=%s", reason, exc)
+            throttled.warning("rejected, but not kept: reason=%s error=%s", reason, exc)
             return
-        log.info("refused message parked: id=%s", id)
+        log.info("rejected message kept: id=%s", id)
 
     def _allowed(self) -> bool:
         second = int(self._clock())
@@ -71,5 +71,5 @@ class RejectedMessages:
             self._second, self._left = second, PER_SECOND
         self._left -= 1
         if self._left == -1:
-            log.warning("more than %d messages refused in a second: the others are only counted", PER_SECOND)
+            log.warning("more than %d messages rejected in a second: the others are only counted", PER_SECOND)
         return self._left >= 0

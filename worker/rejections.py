@@ -1,4 +1,4 @@
-"""A worker is no interpreter: what comes from the broker and breaks a rule is refused, and stops nothing.
+"""Reject messages of the broker that break a rule; none of them may stop a worker.
 
 Celery 5.7 alone lets a message end its worker: an empty body, a task's name that is a list, a pickled one
 of protocol 1 raise out of the consumer (celery/worker/consumer/consumer.py, `create_task_handler`), and
@@ -121,7 +121,7 @@ def _fault(
     if not isinstance(id, str) or not 0 < len(id) <= MAX_ID:
         return "no id"
     if not isinstance(args, list) or not isinstance(kwargs, dict):
-        return "args is no list, or kwargs no object"
+        return "args is not a list, or kwargs not an object"
     try:
         tasks[name].__header__(*args, **kwargs)  # what Celery checks calls with, at the producer only
     except TypeError:
@@ -133,12 +133,12 @@ def _fault(
             return f"{field} is not for us"
     retries = said.get("retries")
     if retries is not None and (type(retries) is not int or retries < 0):
-        return "retries is no number"
+        return "retries is not a number"
     limits = said.get("timelimit")
     if limits is not None and not (isinstance(limits, list | tuple) and len(limits) == 2 and not any(limits)):
         return "time limits are not for us"
     return next(
-        (f"{field} is no time" for field in ("eta", "expires") if not _is_time(said.get(field))), None
+        (f"{field} is not a time" for field in ("eta", "expires") if not _is_time(said.get(field))), None
     )
 
 

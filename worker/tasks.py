@@ -26,7 +26,7 @@ throttled = LogThrottle(log)
 
 CHUNKS_FOR = 0.2  # seconds that a task goes on with chunks; other tasks wait for it
 # Seconds between attempts to store a by-name task while the database is away. It waits in the worker's
-# memory, and of a quorum queue a worker takes no more for those that wait: they hold up the others.
+# memory, and of a quorum queue a worker takes no further ones while those wait: they hold up the others.
 RETRY_MAX = 2 if settings.task_queue_type == "quorum" else 30
 
 
@@ -43,7 +43,7 @@ def send_notification(
     """Dispatch what waits; with `data`, accept that notification first.
 
     Any Celery producer may enqueue it by name, with `user_id` or `user_ids`, `data`, and optionally
-    `event` and `id`. With `id` alone it is our own doorbell.
+    `event` and `id`. With `id` alone it is our own wake-up.
     """
     if data is None and user_id is None and user_ids is None:
         _drain(id, _woken_at(self))
@@ -65,15 +65,15 @@ def update_badge(
 
 @app.task(name=CHUNK, bind=True)
 def dispatch_chunk(self: Task, id: str) -> None:
-    """Dispatch chunks of the oldest bulk notification for a moment, and ring for those after them.
+    """Dispatch chunks of the oldest bulk notification for a moment, and wake a worker for those after them.
 
-    `id` is the one that was rung for; those accepted before it go first. Each chunk is a transaction
+    `id` is the one of the wake-up; those accepted before it go first. Each chunk is a transaction
     of its own, and single alerts go out between two of them.
     """
     try:
         more = runtime.dispatcher.chunks(CHUNKS_FOR, _woken_at(self))
     except DatabaseUnavailable as exc:
-        throttled.warning("chunk put off, the sweep will ring again: notification=%s error=%s", id, exc)
+        throttled.warning("chunk put off, the sweep will find it: notification=%s error=%s", id, exc)
         return
     if more:
         _wake(str(id))
@@ -106,7 +106,7 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
         throttled.warning("task put off %d s: task=%s error=%s", wait, task.request.id, exc)
         raise task.retry(exc=exc, countdown=wait) from None
     if not accepted.bulk:
-        _drain(accepted.id, now())  # this task is its ring
+        _drain(accepted.id, now())  # this task is its wake-up
 
 
 def _task_key(task: Task) -> str:
@@ -133,7 +133,7 @@ def _refuse(task: Task, error: InvalidInput) -> None:
 
 
 def _woken_at(task: Task) -> datetime | None:
-    """When the ring was sent that this task is; None: it does not say, or nonsense."""
+    """Return when this wake-up was sent; None when it does not say, or says nonsense."""
     milliseconds = task.request.get(WOKEN_AT)
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None
@@ -145,11 +145,11 @@ def _drain(id: Any, woken_at: datetime | None) -> None:
     try:
         runtime.dispatcher.drain(woken_at)
     except DatabaseUnavailable as exc:
-        throttled.warning("dispatch put off, the sweep will ring again: notification=%s error=%s", id, exc)
+        throttled.warning("dispatch put off, the sweep will find it: notification=%s error=%s", id, exc)
 
 
 def _wake(id: str) -> None:
     try:
         runtime.wake(id, bulk=True)
     except (BrokerUnavailable, OSError, ConnectionError) as exc:
-        throttled.warning("ring failed, the sweep will ring again: notification=%s error=%s", id, exc)
+        throttled.warning("wake-up failed, the sweep will find it: notification=%s error=%s", id, exc)

@@ -118,7 +118,7 @@ _SET_BADGES = Insertion(
 )
 _FINISHED = Rows("finished", number=sa.BigInteger)
 _MARKS = Rows("mark", id=UuidText, at=UtcDateTime)
-#: When the ring was sent: of a bulk one, the first ring.
+#: When the wake-up was sent; for a bulk notification, the first one.
 _WOKEN = sa.func.coalesce(n.woken_at, sa.bindparam("woken", type_=UtcDateTime), type_=UtcDateTime)
 
 
@@ -163,7 +163,7 @@ def dispatch_batch(
 ) -> Dispatched:
     """Dispatch up to `limit` waiting notifications that are not bulk, in the order of acceptance.
 
-    `woken_at`: when the ring was sent that asked for it; None: nobody rang.
+    `woken_at`: when the wake-up was sent that asked for it; None: there was none.
     Those to several users wait for bulk ones accepted before them: two sends to many keep their order.
     """
     asked = {"present": now, "at_most": limit}
@@ -187,7 +187,7 @@ def dispatch_batch(
 def dispatch_one(
     connection: Connection, number: int, *, now: datetime, woken_at: datetime | None = None
 ) -> Dispatched:
-    """Dispatch one waiting single notification; nothing when it is no longer waiting."""
+    """Dispatch one waiting single notification; nothing when it does not wait any more."""
     rows = connection.execute(_TAKE_NUMBER, {"its_number": number}).all()
     return _dispatch(connection, [(row, _audience(row)) for row in rows], now, woken_at)
 

@@ -19,8 +19,12 @@ NOT_ALLOWED = "42501"  # insufficient_privilege (PostgreSQL appendix A)
 def grant_reporting(connection: Connection, role: str) -> bool:
     """Let `role` select from the reporting views; make it, without a login, when there is none.
 
-    Returns whether it was made. Raises InvalidInput for what is no name, SettingError on SQLite, Forbidden
-    when the database's user may not do that, or when `role` can read our tables already.
+    Returns whether it was made.
+
+    Raises:
+        InvalidInput: `role` cannot be a name.
+        SettingError: on SQLite.
+        Forbidden: the database's user may not do that, or `role` can read our tables already.
     """
     if connection.dialect.name != "postgresql":
         raise SettingError(

@@ -111,7 +111,7 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
     ).rowcount
     left = head.unread - kept
     if through > head.read_through:
-        # What is left unread stands after the new watermark, and so after the old one too.
+        # What is left unread is after the new watermark, and so after the old one too.
         query = sa.select(sa.func.count()).where(
             d.user_id == user_id, d.inbox, d.read_at.is_(None), d.seq > through
         )

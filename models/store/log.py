@@ -142,7 +142,7 @@ def logs_of(
 
 
 def _entries_at(connection: Connection, places: set[tuple[str, int]]) -> dict[tuple[str, int], Entry]:
-    """Return the entries at these places (user id, seq): what is no delivery is a change."""
+    """Return the entries at these places (user id, seq): each is a delivery or a change."""
     dialect = connection.dialect.name
     arrived = connection.execute(_arrived_at(dialect), _parameters(connection, places))
     found = {(user_id, row[0]): _arrived(*row) for user_id, *row in arrived}

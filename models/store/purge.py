@@ -1,6 +1,6 @@
 """Purge: the beginning of users' logs goes, and reports keep what it counted.
 
-What goes is below `inboxes.purged_seq`; so the log has no gap, and who asks for it is told to start anew.
+What goes is below `inboxes.purged_seq`; so the log has no gap, and a client that asks for it is reset.
 """
 
 from collections import Counter, defaultdict
@@ -37,7 +37,7 @@ _view = sa.table(
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What one transaction deleted; `through`: the last user whose log is done with, None: nobody's."""
+    """What one transaction deleted; `through`: the last user whose log is finished; None: none is."""
 
     entries: int
     notifications: int

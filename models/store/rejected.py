@@ -1,6 +1,6 @@
-"""Parked messages of the broker that were refused: their beginnings, the newest ones only.
+"""Rejected messages of the broker: the beginnings of the newest ones.
 
-What they hold was written by nobody knows whom: text is kept without control characters, a body as bytes.
+Their content is untrusted: text is kept without control characters, a body as bytes.
 """
 
 import reprlib
@@ -25,10 +25,10 @@ MAX_TEXT = 200  # characters
 r = refused_messages.c
 
 
-def park(
+def keep(
     connection: Connection, *, reason: str, headers: object, content_type: object, body: bytes, now: datetime
 ) -> str:
-    """Keep a refused message, the beginning of its body at least; return the id it is parked under.
+    """Keep a rejected message, the beginning of its body at least; return the id it is kept under.
 
     The newest `KEPT` stay.
     """
@@ -51,25 +51,25 @@ def park(
     return id
 
 
-def parked(connection: Connection) -> Sequence[AnyRow]:
-    """Return what is parked, oldest first, without headers and body."""
+def rejected(connection: Connection) -> Sequence[AnyRow]:
+    """Return the rejected messages, oldest first, without headers and body."""
     listed = (r.id, r.refused_at, r.reason, r.task, r.content_type, r.bytes)
     return connection.execute(sa.select(*listed).order_by(r.id)).all()
 
 
 def one(connection: Connection, id: str) -> AnyRow | None:
-    """Return a parked message with all that is kept of it; None when there is no such one."""
+    """Return a rejected message with all that is kept of it; None when it does not exist."""
     return connection.execute(sa.select(refused_messages).where(r.id == id)).first()
 
 
 def drop(connection: Connection, id: str | None = None) -> int:
-    """Forget a parked message, or all of them; return how many went."""
+    """Delete a rejected message, or all of them; return how many were deleted."""
     gone = sa.delete(refused_messages)
     return connection.execute(gone if id is None else gone.where(r.id == id)).rowcount
 
 
 def purge(connection: Connection, before: datetime) -> None:
-    """Forget what was refused before that moment."""
+    """Delete what was rejected before that moment."""
     connection.execute(sa.delete(refused_messages).where(r.refused_at < before))
 
 

@@ -10,7 +10,7 @@ from notifier.outbox.dialect import insert
 
 
 def revoke(connection: Connection, user_id: str, *, now: datetime) -> None:
-    """Revoke every token issued to a user before `now`; a later revocation stands."""
+    """Revoke every token issued to a user before `now`; a later revocation is kept."""
     new = insert(connection, revocations).values(user_id=user_id, revoked_at=now)
     connection.execute(
         new.on_conflict_do_update(

@@ -1,4 +1,4 @@
-"""Sockets and gateways, as a notification's story needs them: who was there, and from when to when.
+"""Records of sockets and gateways for timelines: which were open, and from when to when.
 
 Written in bulk by the gateway's flush, so never on an alert's way. A gateway that crashes leaves its
 sockets without an end: they count as open only while their gateway is heard of.

@@ -30,7 +30,7 @@ class NotificationStatus:
 
 
 def status(connection: Connection, id: str) -> NotificationStatus | None:
-    """Return a notification with its counts; None when there is no such one."""
+    """Return a notification with its counts; None when it does not exist."""
     row = connection.execute(sa.select(notifications).where(n.id == id)).first()
     if row is None:
         return None

@@ -14,7 +14,7 @@ from models.tables import deliveries, notifications
 from notifier.core.timeline import Copy, Socket, Timeline
 from notifier.outbox.types import AnyRow
 
-MAX_SOCKETS = 50  # of one story
+MAX_SOCKETS = 50  # of one timeline
 
 n, d = notifications.c, deliveries.c
 
@@ -22,7 +22,7 @@ n, d = notifications.c, deliveries.c
 def timeline(connection: Connection, id: str, user_id: str | None, *, now: datetime) -> Timeline | None:
     """Return what is known of a notification, or of `user_id`'s copy; None: no such one, or not for them.
 
-    Without `user_id`: a notification to one user tells that user's story.
+    Without `user_id`: of a notification to one user, that user's copy is read.
     """
     row = connection.execute(sa.select(notifications).where(n.id == id)).first()
     if row is None:

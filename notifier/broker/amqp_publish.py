@@ -29,7 +29,7 @@ class BrokerRefused(OSError):
 
 
 class Event(amqp.Message):  # type: ignore[misc]
-    """An event's message: what stands before its body is encoded once for each seq.
+    """An event's message: the part before its body is encoded once for each seq.
 
     It was a third of publishing, and most of a broadcast's recipients are near the same few seqs.
     """
@@ -105,7 +105,7 @@ class AmqpPublishLink:
     @classmethod
     def opener(cls, options: BrokerOptions) -> Callable[[float], "AmqpPublishLink"]:
         """Return a function that opens a link until a deadline (monotonic seconds)."""
-        # No heartbeat: nobody reads between two publishes. The kernel's keepalive stands in.
+        # No heartbeat: nobody reads between two publishes. The kernel's keepalive does it instead.
         dialer = amqp_connection.Dialer(options, "notifier publisher")
 
         def opened(deadline: float) -> "AmqpPublishLink":

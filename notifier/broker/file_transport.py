@@ -6,9 +6,9 @@ application may have the library. What is different (kombu 5.7, kombu/transport/
 
 - `_put` creates the file and then writes it: a reader may take an empty one. Here it is written
   under a hidden name and renamed.
-- `_get` moves a file to /tmp, perhaps another file system, and raises on what is no message, which
+- `_get` moves a file to /tmp, perhaps another file system, and raises on what is not a message, which
   ends a Celery worker. Here the file is read where it is, and deleting it is what makes it ours:
-  one process succeeds. What is no message (yet) is passed over, and parked after some seconds.
+  one process succeeds. A file that is not a message (yet) is skipped, and set aside after some seconds.
 - It sorts by name, so a message of millisecond 1000 comes before one of 999. Here by number.
 - It lists the folder for each message. Here once for all that a listing shows.
 - Exchange files are written in place, and the first bind is a race. Here they are replaced, under a
@@ -113,7 +113,7 @@ class Channel(filesystem.Channel):
         folder = file.parent / PARKED
         folder.mkdir(exist_ok=True)
         file.rename(folder / file.name)
-        log.warning("parked %s, which is no message: %s: %.80s", file.name, type(why).__name__, why)
+        log.warning("set aside %s, which is not a message: %s: %.80s", file.name, type(why).__name__, why)
 
     def _exchange_file(self, exchange: str) -> Path:
         """Return the file of an exchange's bindings, which is in the control folder itself."""

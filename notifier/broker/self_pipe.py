@@ -35,7 +35,7 @@ class SelfPipe:
                     self._pair[1].send(b"w")
 
     def clear(self) -> None:
-        """Take the byte away. What was asked for before this call is seen by whoever looks after it."""
+        """Take the byte away. Look for work after this call, not before, or some may be missed."""
         if self._pair is not None:
             with contextlib.suppress(BlockingIOError):
                 self._pair[0].recv(16)

@@ -92,7 +92,7 @@ class Subscriber:
         return subscription
 
     def unsubscribe(self, user_id: str) -> None:
-        """Ask for a user's events no more, from any thread."""
+        """Stop asking for a user's events. Callable from any thread."""
         with self._lock:
             subscription = self._wanted.pop(user_id, None)
             if subscription is None:

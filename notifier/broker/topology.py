@@ -1,6 +1,6 @@
 """Names and addresses: the exchange, the queues, the encoding of user ids, where the broker is.
 
-Everything that publisher, subscriber and Celery must agree on stands here, once. Nothing here
+Everything that publisher, subscriber and Celery must agree on is defined here, once. Nothing here
 connects to anything.
 """
 
@@ -33,7 +33,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 #: Where gateways hear that tokens were revoked; no user's id has a control character in it.
 REVOCATIONS = "\x00revocations"
-#: Says no more than "look": whatever comes here, SQL alone says who is revoked.
+#: Says only "look": SQL alone says whose tokens are revoked.
 LOOK_AT_REVOCATIONS = Message(REVOCATIONS, 1, b"{}")
 
 

@@ -52,7 +52,7 @@ class Draft:
         return len(self.audience) > BULK_OVER
 
     def body_hash(self) -> str:
-        """Return a hash that is equal for equal bodies: what an id or a key stands for."""
+        """Return a hash that is equal for equal bodies: what an id or a key is compared by."""
         body = [self.event.name, self.data, self.audience, *([self.id] if self.own_id else [])]
         return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

@@ -1,4 +1,4 @@
-"""What a session wishes: the gateway performs it, in the order given. Pure."""
+"""Effects returned by Session; the gateway executes them in order. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ def check_url(url: str) -> str:
     """Return `url` if a browser may follow it: absolute http(s), or a path on the same site.
 
     Browsers strip tabs and newlines and read a backslash as a slash (WHATWG URL, section 4.4), so
-    control characters, spaces and backslashes are refused wherever they stand. Raises ValueError.
+    control characters, spaces and backslashes are refused anywhere in it. Raises ValueError.
     """
     if any(_is_control(c) or c.isspace() or c == "\\" for c in url):
         raise ValueError("must not contain white space, control characters or backslashes")
@@ -163,13 +163,13 @@ def define_event(name: str, schema: type[BaseModel], *, inbox: bool = True) -> E
     Args:
         name: ``[a-z][a-z0-9_-]{0,63}``; unique.
         schema: a pydantic model; unknown fields are refused whatever its config says.
-        inbox: False for an event that takes a seq but is no inbox entry, as `badge`.
+        inbox: False for an event that takes a seq but is not an inbox entry, like `badge`.
 
     Raises:
         ValueError: the name is not allowed, or taken by another schema.
     """
     if not NAME.fullmatch(name) or name.startswith(RESERVED):
-        raise ValueError(f"{name!r} is no event name: [a-z][a-z0-9_-]{{0,63}}")
+        raise ValueError(f"{name!r} is not an event name: [a-z][a-z0-9_-]{{0,63}}")
     if schema.model_config.get("extra") != "forbid":
         schema = type(
             schema.__name__,

@@ -34,12 +34,12 @@ NotificationId = Annotated[
     ),
 ]
 Ids = Annotated[list[NotificationId], Field(min_length=1, max_length=MAX_IDS)]
-#: An empty one is no broken frame, nor is a hello without one: it is no token (4401).
+#: An empty or missing token is an authentication failure (4401), not a broken frame (4400).
 Token = Annotated[str, StringConstraints(max_length=8_192)]
 
 
 class Hello(BaseModel):
-    """The first frame: who, and where the client stands."""
+    """The first frame: whose socket it is, and up to where the client has the log."""
 
     op: Literal["hello"]
     token: Token = ""
@@ -151,7 +151,7 @@ def event(user_id: str, entry: Entry) -> bytes:
     if entry.id is not None:
         frame["id"] = entry.id
         if not entry.inbox and entry.event != "badge":
-            frame["inbox"] = False  # so that a client knows a defined event is no inbox entry
+            frame["inbox"] = False  # tells a client that a defined event is not an inbox entry
     return _dump(frame)
 
 

@@ -65,7 +65,7 @@ class Group(Generic[T, R]):
         self._led = False
 
     def __call__(self, item: T) -> R:
-        """Do the work for `item`, with whoever else is here; return its answer or raise its error."""
+        """Do the work for `item`, together with other callers; return its answer or raise its error."""
         if self._pid != os.getpid():
             self._reset()  # those who wait are in the parent
         with within(self._timeout):

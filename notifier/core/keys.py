@@ -52,13 +52,13 @@ class ApiKey:
 class KeyRing:
     """The keys that are valid now. Several may have one name: that is how a key is changed.
 
-    Raises ValueError when two entries have the same secret, or one of them is no entry.
+    Raises ValueError when two entries have the same secret, or one of them is malformed.
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
         self._keys = tuple(ApiKey.parse(entry) for entry in entries)
         if len({key.secret for key in self._keys}) < len(self._keys):
-            raise ValueError("the same key stands there twice")
+            raise ValueError("the same key is given twice")
 
     def __iter__(self) -> Iterator[ApiKey]:
         return iter(self._keys)

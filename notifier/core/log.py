@@ -103,7 +103,7 @@ class Snapshot:
 
 
 def reset_reason(after: int, head: int, purged: int) -> str | None:
-    """Return why a client that stands at `after` cannot be brought up to `head` event by event.
+    """Return why a client that has seen `after` cannot be brought up to `head` event by event.
 
     `purged` is the highest seq that is no longer kept. None: it can be.
     """

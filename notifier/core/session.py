@@ -1,4 +1,4 @@
-"""The gateway's rules for one socket, sans I/O: frames and rows in, frames and wishes out.
+"""The gateway's rules for one socket, sans I/O: frames and rows in, effects out.
 
 No socket, no SQL, no clock of its own. The gateway calls it, performs the effects it returns in
 their order, and reports back: `receive` a client's frame, `offer` what the broker brought, `take`
@@ -53,7 +53,7 @@ class TokenBucket:
 
     def take(self, now: float) -> bool:
         """Take one; False when there is none left."""
-        elapsed = max(0.0, now - self.at)  # a wall clock that steps back is nobody's fault
+        elapsed = max(0.0, now - self.at)  # a wall clock may step back
         self.level = min(self.rate * 2, self.level + elapsed * self.rate)
         self.at = now
         if self.level < 1:
@@ -186,7 +186,10 @@ class Session:
         return effects
 
     def revoke(self, at: float) -> bool:
-        """Tokens issued before `at` are good no more; whether this socket's is one: it ends at once."""
+        """Treat tokens issued before `at` as revoked; return whether this socket's is one of them.
+
+        If it is, the session ends at the next `tick`.
+        """
         if self.phase is Phase.NEW or self.issued_at >= at:
             return False
         self.expires_at = -NEVER

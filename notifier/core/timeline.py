@@ -1,4 +1,4 @@
-"""One notification's story: what is known of it, and its steps (`notifier.core.diagnosis` says what follows).
+"""One notification's timeline: what is known of it, and its steps. `notifier.core.diagnosis` explains them.
 
 Facts in, words out: no SQL here (`models/store/timeline.py` reads the facts), no clock of its own.
 """
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 LOST_AFTER = timedelta(seconds=30)  # a gateway that gave no sign of life for so long has crashed
-SLOW_WAKE = timedelta(seconds=1)  # from accepted to rung: the broker was away
+SLOW_WAKE = timedelta(seconds=1)  # from accepted to the wake-up: the broker was away
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,68 +109,68 @@ class Step:
     detail: str
 
 
-def steps(story: Timeline, now: datetime) -> Sequence[Step]:
+def steps(timeline: Timeline, now: datetime) -> Sequence[Step]:
     """Return the steps from accepted to read."""
-    many = "" if story.recipients == 1 else f" for {story.recipients} recipients"
+    many = "" if timeline.recipients == 1 else f" for {timeline.recipients} recipients"
     found = [
-        Step("accepted", story.accepted_at, f"durable{many}"),
-        Step("rung", story.woken_at, _rung(story)),
-        Step("dispatched", _persisted(story), _dispatched(story, now)),
-        Step("published", story.published_at, _published(story)),
+        Step("accepted", timeline.accepted_at, f"durable{many}"),
+        Step("woken", timeline.woken_at, _woken(timeline)),
+        Step("dispatched", _persisted(timeline), _dispatched(timeline, now)),
+        Step("published", timeline.published_at, _published(timeline)),
     ]
-    if story.user_id is None:
+    if timeline.user_id is None:
         return [
             *found,
-            Step("delivered", None, f"{story.delivered} of {story.recipients} recipients"),
-            Step("read", None, f"{story.read} of {story.recipients} recipients"),
+            Step("delivered", None, f"{timeline.delivered} of {timeline.recipients} recipients"),
+            Step("read", None, f"{timeline.read} of {timeline.recipients} recipients"),
         ]
-    copy = story.copy
+    copy = timeline.copy
     return [
         *found,
-        Step("delivered", _delivered_at(copy), _delivered(story)),
+        Step("delivered", _delivered_at(copy), _delivered(timeline)),
         Step("read", copy.read_at if copy else None, "" if copy and copy.read_at else "not yet"),
     ]
 
 
-def _persisted(story: Timeline) -> datetime | None:
-    return story.copy.persisted_at if story.copy else story.dispatched_at
+def _persisted(timeline: Timeline) -> datetime | None:
+    return timeline.copy.persisted_at if timeline.copy else timeline.dispatched_at
 
 
-def _rung(story: Timeline) -> str:
-    if story.woken_at is None:
-        if story.reached:
-            return "no ring is known to have led to it: the sweep, or a worker that started, found it"
-        return "not known: it is noted down when a worker takes it"
-    late = story.woken_at - story.accepted_at
+def _woken(timeline: Timeline) -> str:
+    if timeline.woken_at is None:
+        if timeline.reached:
+            return "no wake-up led to it: the sweep, or a worker that started, found it"
+        return "not known: it is recorded when a worker takes it"
+    late = timeline.woken_at - timeline.accepted_at
     if late > SLOW_WAKE:
         return f"{long(late)} after it was accepted: the broker was away, or this is a later attempt"
     if late < timedelta(0):
-        return "the ring of an earlier one, whose task took this one along"
+        return "the wake-up of an earlier one, whose task took this one along"
     return f"after {long(late)}"
 
 
-def _dispatched(story: Timeline, now: datetime) -> str:
-    if story.copy:
-        took = long(story.copy.persisted_at - story.accepted_at)
-        return f"seq {story.copy.seq} of the inbox, {took} after it was accepted"
-    if story.dispatched_at:
-        return f"{long(story.dispatched_at - story.accepted_at)} after it was accepted"
-    if story.status == "dead":
-        return f"dead after {counted(story.attempts, 'attempt')}: {story.error}"
-    waiting = f"waiting for {long(now - story.accepted_at)}"
-    if story.reached:
-        return f"{waiting}; {story.reached} of {story.recipients} recipients so far"
+def _dispatched(timeline: Timeline, now: datetime) -> str:
+    if timeline.copy:
+        took = long(timeline.copy.persisted_at - timeline.accepted_at)
+        return f"seq {timeline.copy.seq} of the inbox, {took} after it was accepted"
+    if timeline.dispatched_at:
+        return f"{long(timeline.dispatched_at - timeline.accepted_at)} after it was accepted"
+    if timeline.status == "dead":
+        return f"dead after {counted(timeline.attempts, 'attempt')}: {timeline.error}"
+    waiting = f"waiting for {long(now - timeline.accepted_at)}"
+    if timeline.reached:
+        return f"{waiting}; {timeline.reached} of {timeline.recipients} recipients so far"
     return (
-        f"{waiting}; {counted(story.attempts, 'attempt')} failed: {story.error}"
-        if story.attempts
+        f"{waiting}; {counted(timeline.attempts, 'attempt')} failed: {timeline.error}"
+        if timeline.attempts
         else waiting
     )
 
 
-def _published(story: Timeline) -> str:
-    if story.published_at:
+def _published(timeline: Timeline) -> str:
+    if timeline.published_at:
         return "the broker had it"
-    if story.reached:
+    if timeline.reached:
         return (
             "not known to be: the broker was away, or the worker ended then; the gateways fetch it from SQL"
         )
@@ -181,13 +181,13 @@ def _delivered_at(copy: Copy | None) -> datetime | None:
     return (copy.delivered_at or copy.read_at) if copy else None
 
 
-def _delivered(story: Timeline) -> str:
-    copy = story.copy
+def _delivered(timeline: Timeline) -> str:
+    copy = timeline.copy
     if copy is None or (copy.delivered_at is None and copy.read_at is None):
         return "not yet"
     if copy.acked_by is None:
         return "by being read" if copy.read_at else "acked by a device"
-    return f"acked by {story.acker.name}" if story.acker else f"acked by socket {copy.acked_by[:8]}"
+    return f"acked by {timeline.acker.name}" if timeline.acker else f"acked by socket {copy.acked_by[:8]}"
 
 
 def counted(number: int, thing: str) -> str:
@@ -207,19 +207,19 @@ def long(span: timedelta) -> str:
     return f"{round(seconds / 3_600)} h" if abs(seconds) < 172_800 else f"{round(seconds / 86_400)} days"
 
 
-def as_json(story: Timeline, now: datetime, why: str) -> dict[str, Any]:
+def as_json(timeline: Timeline, now: datetime, why: str) -> dict[str, Any]:
     """Return it as the API tells it; times are milliseconds since 1970 UTC."""
-    copy = story.copy
+    copy = timeline.copy
     return {
-        "id": story.id,
-        "user_id": story.user_id,
-        "event": story.event,
-        "status": story.status,
+        "id": timeline.id,
+        "user_id": timeline.user_id,
+        "event": timeline.event,
+        "status": timeline.status,
         "summary": why,
-        "recipients": story.recipients,
-        "delivered": story.delivered,
-        "read": story.read,
-        "steps": [{"step": s.name, "at": _ms(s.at), "detail": s.detail} for s in steps(story, now)],
+        "recipients": timeline.recipients,
+        "delivered": timeline.delivered,
+        "read": timeline.read,
+        "steps": [{"step": s.name, "at": _ms(s.at), "detail": s.detail} for s in steps(timeline, now)],
         "sockets": [
             {
                 "socket": one.id,
@@ -232,7 +232,7 @@ def as_json(story: Timeline, now: datetime, why: str) -> dict[str, Any]:
                 "sent": True if copy and copy.acked_by == one.id else one.sent(copy.seq) if copy else None,
                 "acked": copy is not None and copy.acked_by == one.id,
             }
-            for one in story.sockets
+            for one in timeline.sockets
         ],
     }
 

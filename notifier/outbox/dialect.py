@@ -1,6 +1,6 @@
 """What our two databases spell differently: INSERT … ON CONFLICT, and rows handed to a statement.
 
-Statements on an alert's way are built once for each dialect, not anew for each execution: to build one, and
+Statements on an alert's way are built once for each dialect, not for each execution: to build one, and
 to find out that it is the one of before, costs SQLAlchemy as much as to run it (docs/benchmarks.md).
 """
 

@@ -50,11 +50,11 @@ notifications = sa.Table(
     sa.Column("error", sa.Text, nullable=True),
     sa.Column("accepted_at", UtcDateTime, nullable=False),
     sa.Column("dispatched_at", UtcDateTime, nullable=True),
-    # Of its deliveries, those that are no longer kept: how many, and how they stood.
+    # Its purged deliveries: how many, and how many of them were delivered and read.
     sa.Column("purged", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_delivered", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_read", sa.Integer, nullable=False, server_default="0"),
-    # When the ring was sent whose task took it on (NULL: the sweep did), and when the broker had it all.
+    # When the wake-up was sent whose task dispatched it (NULL: the sweep did); when the broker had it all.
     sa.Column("woken_at", UtcDateTime, nullable=True),
     sa.Column("published_at", UtcDateTime, nullable=True),
     sa.CheckConstraint("state IN ('accepted', 'dispatched', 'dead')", name="state"),

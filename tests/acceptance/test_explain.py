@@ -55,7 +55,7 @@ def test_an_alert_to_an_open_socket_is_told_step_by_step(site: Site) -> None:
         )
         at = steps(told)
         assert at["accepted"] <= at["dispatched"] <= at["published"], at  # type: ignore[operator]
-        assert at["rung"] is not None
+        assert at["woken"] is not None
         assert at["read"] is None
         [shown] = told["sockets"]
         assert (shown["device"], shown["acked"], shown["sent"], shown["closed_at"]) == (
@@ -176,7 +176,9 @@ def test_what_the_broker_held_up_is_said_to_have_waited_for_it(stack: Stack, tmp
     stack.start_again("rabbitmq")
     until(lambda: timeline(site, id)["status"] == "dispatched", 60, "it is dispatched")
     told = timeline(site, id)
-    assert re.match("It waited .* before it was rung for|No ring reached a worker", told["summary"]), told
+    assert re.match("It waited .* before a worker was woken|No wake-up reached a worker", told["summary"]), (
+        told
+    )
     at = steps(told)
     assert at["dispatched"] - at["accepted"] > 2_000  # type: ignore[operator]
     site.api.close()

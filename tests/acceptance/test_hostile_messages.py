@@ -144,7 +144,7 @@ def refused(site: Site) -> float:
     return scrape(url)["notifier_refused_total what=task"]
 
 
-def parked(site: Site) -> list[dict[str, Any]]:
+def kept_of(site: Site) -> list[dict[str, Any]]:
     """What the command lists."""
     done = processes.run("notifier", "rejected", "list", env=site.backend.env)
     assert done.returncode == 0, done.stderr
@@ -167,7 +167,7 @@ def test_a_hostile_task_is_refused_and_stops_nothing(site: Site, wrong: str, tmp
     with producer(site) as out:
         out.publish(message, routing_key=TASK_QUEUE, **{"serializer": "json", **how})
     until(lambda: refused(site) == before + 1, 15, f"{wrong!r} is refused and counted")
-    until(lambda: site.rows("refused_messages") == kept + 1, 15, f"{wrong!r} is parked")
+    until(lambda: site.rows("refused_messages") == kept + 1, 15, f"{wrong!r} is kept")
     assert not bomb.exists()
     assert site.rows("notifications") == rows
     still_works(site)
@@ -183,8 +183,8 @@ def test_what_was_refused_is_listed_shown_and_dropped_by_an_operator(site: Site)
             b"\xff", routing_key=TASK_QUEUE, content_type="application/x-yaml", headers=v2("os.system")
         )
     until(lambda: refused(site) == before + 2, 15, "both are refused")
-    until(lambda: len(parked(site)) >= 2, 15, "both are parked")
-    wrong, odd = parked(site)[-2:]
+    until(lambda: len(kept_of(site)) >= 2, 15, "both are kept")
+    wrong, odd = kept_of(site)[-2:]
     assert (wrong["task"], odd["task"], odd["content_type"]) == (SEND, "os.system", "application/x-yaml")
     assert "data.message: Field required" in wrong["reason"]
     assert (odd["reason"], odd["bytes"]) == ("not JSON by its type", 1)
@@ -196,7 +196,7 @@ def test_what_was_refused_is_listed_shown_and_dropped_by_an_operator(site: Site)
     assert json.loads(shown.stdout)["base64"] == "/w=="
     dropped = processes.run("notifier", "rejected", "drop", odd["id"], env=site.backend.env)
     assert (dropped.returncode, dropped.stdout.strip()) == (0, odd["id"])
-    assert odd["id"] not in {one["id"] for one in parked(site)}
+    assert odd["id"] not in {one["id"] for one in kept_of(site)}
     assert all("of theirs" not in process.log.read_text() for process in site.processes)
 
 

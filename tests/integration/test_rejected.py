@@ -18,12 +18,12 @@ from usecases import retention
 
 def park(database: Database, body: bytes = b"[]", **given: Any) -> str:
     what = {"reason": "not JSON", "headers": {"task": "t"}, "content_type": "application/json", "now": now()}
-    return database.run(lambda c: rejected.park(c, body=body, **(what | given)))
+    return database.run(lambda c: rejected.keep(c, body=body, **(what | given)))
 
 
-def parked(database: Database) -> list[AnyRow]:
+def kept(database: Database) -> list[AnyRow]:
     with database.read() as connection:
-        return list(rejected.parked(connection))
+        return list(rejected.rejected(connection))
 
 
 def shown(database: Database, id: str) -> AnyRow:
@@ -36,7 +36,7 @@ def shown(database: Database, id: str) -> AnyRow:
 def test_the_newest_are_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rejected, "KEPT", 3)
     ids = [park(database) for _ in range(5)]
-    assert [row.id for row in parked(database)] == ids[2:]
+    assert [row.id for row in kept(database)] == ids[2:]
 
 
 def test_of_a_big_body_the_beginning_is_kept_and_its_size(database: Database) -> None:
@@ -70,7 +70,7 @@ def test_what_is_older_than_what_is_retained_goes(database: Database) -> None:
     park(database, now=present - timedelta(days=3))
     young = park(database, now=present)
     retention.step(database, before=present - timedelta(days=2), after="", now=present)
-    assert [row.id for row in parked(database)] == [young]
+    assert [row.id for row in kept(database)] == [young]
 
 
 def test_the_command_drops_one_or_all_and_says_which_it_does_not_know(
@@ -89,4 +89,4 @@ def test_the_command_drops_one_or_all_and_says_which_it_does_not_know(
     assert run("show", "7")[0] == run("drop")[0] == run("drop", second, "--all")[0] == 2
     assert json.loads(run("list")[1])["id"] == second
     assert run("drop", "--all") == (0, "dropped=1\n")
-    assert parked(database) == []
+    assert kept(database) == []

@@ -91,7 +91,7 @@ def test_an_open_socket_that_acked(site: Site) -> None:
         f"Socket {socket[:8]} of device phone was open and acked after 37 ms. It is unread."
     )
     assert [s.name for s in steps(site.told(id), site.world.now) if s.at] == [
-        "accepted", "rung", "dispatched", "published", "delivered",
+        "accepted", "woken", "dispatched", "published", "delivered",
     ]  # fmt: skip
     [shown] = as_json(site.told(id), site.world.now, "")["sockets"]
     assert (shown["socket"], shown["sent"], shown["acked"], shown["lost"]) == (socket, True, True, False)
@@ -178,7 +178,7 @@ def test_no_worker_has_taken_it(site: Site) -> None:
         "The broker cannot be reached: it goes out when the broker is back."
     )
     assert site.why(id, broker=True).endswith("The broker answers: is a worker running?")
-    assert site.step(id, "rung")[1].startswith("not known")
+    assert site.step(id, "woken")[1].startswith("not known")
 
 
 def test_the_sweep_found_it(site: Site) -> None:
@@ -186,15 +186,15 @@ def test_the_sweep_found_it(site: Site) -> None:
     site.world.tick(11)
     site.world.dispatch()
     assert site.why(id).startswith(
-        "No ring reached a worker (the broker or the workers were away); it was found 12.0 s later."
+        "No wake-up reached a worker (the broker or the workers were away); it was found 12.0 s later."
     )
-    assert site.step(id, "rung")[0] is None
+    assert site.step(id, "woken")[0] is None
 
 
 def test_the_broker_was_away_when_it_was_accepted(site: Site) -> None:
     id = site.world.send(USER)
     site.rings(late=12)
-    assert site.why(id).startswith("It waited 12.0 s before it was rung for")
+    assert site.why(id).startswith("It waited 12.0 s before a worker was woken")
 
 
 def test_one_that_fails_and_one_that_is_dead(site: Site) -> None:

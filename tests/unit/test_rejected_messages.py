@@ -23,17 +23,17 @@ def database(tmp_path: Path) -> Database:
 
 def rows(database: Database) -> list[Any]:
     with database.read() as connection:
-        return list(rejected.parked(connection))
+        return list(rejected.rejected(connection))
 
 
-def test_only_tasks_are_parked(database: Database) -> None:
+def test_only_tasks_are_kept(database: Database) -> None:
     rejected_messages = RejectedMessages(lambda: database)
     rejected_messages.park(None, what="event")
     rejected_messages.park(None, what="task", reason="not JSON", headers={}, content_type=None, body=b"{")
     assert [(row.reason, row.bytes, row.task) for row in rows(database)] == [("not JSON", 1, None)]
 
 
-def test_of_a_flood_the_beginning_of_each_second_is_parked(
+def test_of_a_flood_the_beginning_of_each_second_is_kept(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = [7.0]
@@ -51,5 +51,5 @@ def test_of_a_flood_the_beginning_of_each_second_is_parked(
 def test_without_a_database_it_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     nowhere = Database(make_engine("postgresql+psycopg://127.0.0.1:1/none"))
     RejectedMessages(lambda: nowhere).park(None, what="task", reason="not JSON", body=b"of theirs")
-    assert "refused, but not parked: reason=not JSON" in caplog.text
+    assert "rejected, but not kept: reason=not JSON" in caplog.text
     assert "of theirs" not in caplog.text

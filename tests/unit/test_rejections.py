@@ -66,7 +66,7 @@ def test_what_would_let_a_task_start_others_is_refused(tasks: dict[str, Any]) ->
         ({"content_type": None}, "not JSON by its type"),
         ({"body": b""}, "not JSON"),
         ({"body": b"[[], {}]"}, "not [args, kwargs, embed]"),
-        ({"body": b"[1, {}, {}]"}, "args is no list, or kwargs no object"),
+        ({"body": b"[1, {}, {}]"}, "args is not a list, or kwargs not an object"),
         ({"body": b"[[], {}, 7]"}, "callbacks, chains and chords are not for us"),
         ({"body": b"[[1,2,3,4,5,6,7,8,9], {}, {}]"}, "arguments that the task does not take"),
         ({"body": b" " * (17 * 1024 * 1024)}, "too big"),
@@ -76,10 +76,10 @@ def test_what_would_let_a_task_start_others_is_refused(tasks: dict[str, Any]) ->
         ({"headers": {"task": ["x"], "id": ID}}, "unknown task"),
         ({"headers": {"task": SEND}}, "no id"),
         ({"headers": {"task": SEND, "id": "x" * 256}}, "no id"),
-        ({"headers": {"task": SEND, "id": ID, "retries": -1}}, "retries is no number"),
+        ({"headers": {"task": SEND, "id": ID, "retries": -1}}, "retries is not a number"),
         ({"headers": {"task": SEND, "id": ID, "timelimit": [1, 2]}}, "time limits are not for us"),
-        ({"headers": {"task": SEND, "id": ID, "eta": "never"}}, "eta is no time"),
-        ({"headers": {"task": SEND, "id": ID, "expires": 7}}, "expires is no time"),
+        ({"headers": {"task": SEND, "id": ID, "eta": "never"}}, "eta is not a time"),
+        ({"headers": {"task": SEND, "id": ID, "expires": 7}}, "expires is not a time"),
     ],
 )
 def test_what_breaks_a_rule_is_refused(changed: dict[str, Any], reason: str, tasks: dict[str, Any]) -> None:

@@ -193,7 +193,7 @@ def test_a_broker_that_is_away_is_said_once(bell: Bell, caplog: pytest.LogCaptur
     bell.away.clear()
     until(lambda: bell.rung, SOON, "it is rung")
     assert bell.flush(SOON)
-    assert caplog.text.count("ring failed") == 1
+    assert caplog.text.count("wake-up failed") == 1
     assert caplog.text.count("the broker is back") == 1
 
 

@@ -97,7 +97,7 @@ def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Da
 
 
 def figure(connection: Connection, name: str, chosen: Range, stage: str, now: datetime) -> Figure | None:
-    """Read one figure by its name; None: there is no such one."""
+    """Read one figure by its name; None when it does not exist."""
     if name in _LISTS:
         where = dashboard.span(connection, chosen.since, chosen.until)
         return _LISTS[name](connection, where, now)

@@ -66,7 +66,7 @@ class Admission:
         self._unauthenticated -= 1
 
     def leave(self, place: str) -> None:
-        """Count a socket no more."""
+        """Stop counting a socket."""
         self._addresses[place] -= 1
         if not self._addresses[place]:
             del self._addresses[place]

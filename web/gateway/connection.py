@@ -84,7 +84,7 @@ class ClientConnection:
             self._transport.wake()
 
     def revoke(self, at: float) -> None:
-        """The user's tokens issued before `at` (seconds since 1970) are good no more."""
+        """Treat the user's tokens issued before `at` (seconds since 1970) as revoked."""
         if self.session.revoke(at):
             self._transport.wake()
 
@@ -214,7 +214,7 @@ class ClientConnection:
         return self.session.joined(snapshot) if snapshot.reset else self.session.fetched(snapshot)
 
     def _snapshot(self, after: int | None, *, repair: bool = False) -> Snapshot:
-        """Read what the socket goes on from; what its device is being sent is noted down."""
+        """Read what the socket goes on from; what its device is being sent is recorded."""
         session = self.session
         at = self._services.snapshots(
             SnapshotRequest(session.user_id, session.device, self.id, after, repair, self._user_agent)

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 REAP_INTERVAL = 1.0  # seconds
 DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is away
-LOOK_PAUSE = 0.02  # seconds before a look at the revocations: bells that ring together are one
+LOOK_PAUSE = 0.02  # seconds before a look at the revocations, so that several messages share one
 RESTART_LOOP = 1.0  # seconds before a loop that died is started again
 
 
@@ -44,7 +44,7 @@ class Gateway:
         database: the truth.
         publisher: carries changes of state to the other gateways.
         tokens: verifies who a socket speaks for.
-        revocations: whose tokens are good no more.
+        revocations: whose tokens are revoked.
     """
 
     def __init__(

@@ -120,7 +120,7 @@ class Hub:
             self._subscriber.unsubscribe(room.user_id)
 
     def compare_heads(self) -> None:
-        """Tell every socket where its user's log stands in SQL, so that it fetches what it missed."""
+        """Tell every socket where the head of its user's log is in SQL, so that it fetches what it missed."""
         users = [room.user_id for room in self._rooms.values() if room.sockets]
         for start in range(0, len(users), HEADS_AT_ONCE):
             try:

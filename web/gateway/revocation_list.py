@@ -1,6 +1,6 @@
 """Whose tokens are revoked, kept in memory: a check costs no query.
 
-SQL says it; a doorbell at the broker says when to look again, and when the bell is lost, the next look
+SQL is the truth; a message of the broker says when to look again. When that message is lost, the next look
 finds it all the same. So a process refuses a revoked token `interval` seconds after the revocation at
 the latest, while the database answers.
 """
@@ -17,7 +17,7 @@ from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
 
 OVERLAP = timedelta(minutes=10)  # by how much the clocks of those who revoke may differ
-PATIENCE = 3  # intervals without a look after which whoever asks looks: the gateway's loop does not run
+PATIENCE = 3  # intervals without a look after which a caller looks itself: the gateway's loop does not run
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)

@@ -29,7 +29,7 @@ class SnapshotRequest:
     Attributes:
         user_id, device, socket: whose; an anonymous socket has no device.
         after: the seq up to which it has the log; None: it wants a fresh window.
-        repair: it goes on, so its device was sent what was noted down at its start.
+        repair: it goes on, so its device was sent what was recorded at its start.
         user_agent: what the browser says it is.
     """
 
@@ -41,7 +41,7 @@ class SnapshotRequest:
     user_agent: str | None
 
     def joined(self, at: Snapshot) -> Joined | None:
-        """Return what is to be noted down of its device; None: nothing."""
+        """Return what is to be recorded of its device; None: nothing."""
         if self.device is None or (self.repair and not at.reset):
             return None
         acked = None if self.repair or at.reset == "ahead" else self.after

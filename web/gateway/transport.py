@@ -190,7 +190,7 @@ class WebSocketTransport:
             self._raw(b"".join(chunk))
 
     def _raw(self, data: bytes) -> None:
-        """Send bytes. A failure is no error here: what the peer sent before it is still read."""
+        """Send bytes. A failure raises nothing: what the peer sent before it is still read."""
         if not self._cut:
             try:
                 self._sock.send(data)
