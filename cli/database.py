@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def open_database() -> "Iterator[Database]":
-    """The database, closed at the end."""
+    """Yield the database of the settings, and close it at the end."""
     from notifier.outbox.engine import Database, make_engine
 
     database = Database(make_engine(Settings.load().database_url))

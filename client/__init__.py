@@ -1,0 +1,1 @@
+"""The browser client: modules, bundle and types, served under `/client/`."""

@@ -1,0 +1,1 @@
+"""Example applications: the demo shop, and an orders application."""

@@ -1,5 +1,6 @@
-"""A Flask application of somebody else's, with orders of its own, that uses this project with three lines:
-the import, a send inside its own transaction, and a plain send.
+"""A Flask application with orders of its own that uses this project with three lines.
+
+These are the import, a send inside its own transaction, and a plain send.
 
     notifier up                                            # in one terminal
     flask --app examples.orders_app run --port 5001        # in another

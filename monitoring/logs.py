@@ -48,7 +48,7 @@ class JsonFormatter(logging.Formatter):
 
 @lru_cache(maxsize=1_000)
 def _names(template: str) -> tuple[str | None, ...]:
-    """The name of each placeholder, in the order of the arguments; None for one without."""
+    """Return the name of each placeholder, in the order of the arguments; None for one without."""
     return tuple(found[1] for found in PLACEHOLDER.finditer(template) if not found[0].endswith("%%"))
 
 

@@ -189,7 +189,7 @@ class Settings(BaseSettings):
         return self.embedded if self.demo is None else self.demo
 
     def signing_secret(self) -> str:
-        """The secret that signs user tokens; embedded: made on first use, mode 0600.
+        """Return the secret that signs user tokens; embedded: made on first use, mode 0600.
 
         Raises SettingError when it is missing and the database is not SQLite.
         """
@@ -200,7 +200,9 @@ class Settings(BaseSettings):
         return self._kept("secret", "SECRET")
 
     def backend_keys(self) -> tuple[str, ...]:
-        """The entries for the API keys (`notifier.core.keys`); embedded: one is made on first use, mode 0600.
+        """Return the entries for the API keys (`notifier.core.keys`).
+
+        Embedded: one is made on first use, mode 0600.
 
         Raises SettingError when there is none and the database is not SQLite.
         """

@@ -18,7 +18,7 @@ blueprint = Blueprint("health", __name__)
 @public
 @describe({200: Health})
 def alive() -> Response:
-    """This process answers."""
+    """Answer that this process is alive."""
     return write({"status": "ok"})
 
 
@@ -61,5 +61,5 @@ def prometheus() -> Response:
 @public
 @describe({200: None})
 def openapi_json() -> Response:
-    """The API's description, OpenAPI 3.1."""
+    """Return the API's description, OpenAPI 3.1."""
     return write(openapi.document(current_app))

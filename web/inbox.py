@@ -23,7 +23,7 @@ _ERRORS = (400, 401, 403, 408, 413, 422, 503)
 @user
 @describe({200: InboxPage}, errors=(401, 403, 422, 503), query=PageQuery)
 def page() -> Response:
-    """A page of the inbox, newest first; keyset, never offset."""
+    """Return a page of the inbox, newest first; keyset, never offset."""
     wanted = query(PageQuery)
     found = inbox_page(current().database, g.user_id, wanted.status, limit=wanted.limit, before=wanted.before)
     return write(

@@ -108,7 +108,7 @@ class Jwks:
         return [key for key in self._keys if kid is None or key.key_id == kid]
 
     def _fetch(self) -> None:
-        """Called with the lock held."""
+        """Fetch the keys; called with the lock held."""
         if self._clock() - self._tried_at <= self._cooldown:
             return
         self._tried_at = self._clock()

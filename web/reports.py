@@ -65,7 +65,7 @@ def devices() -> Response:
 
 
 def _answer(page: ReportPage) -> Response:
-    """A page as JSON; RFC 8288 tells where the next one is."""
+    """Return a page as JSON, with a Link header (RFC 8288) to the next one."""
     response = write([reports.plain(row) for row in page.rows])
     if page.next is not None:
         cursor = base64.urlsafe_b64encode(orjson.dumps(page.next)).decode()

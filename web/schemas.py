@@ -50,7 +50,7 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _one_of(*fields: str) -> dict[str, Any]:
-    """The JSON schema's words for: exactly one of these, where null is as good as absent."""
+    """Return the JSON schema of "exactly one of these", where null means absent."""
     return {
         "oneOf": [{"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in fields]
     }

@@ -15,13 +15,13 @@ class Measures:
         yield
 
     def dispatched(self, done: Dispatched, committed: float) -> None:
-        """A transaction is committed, at `committed` (seconds since 1970)."""
+        """Hear of a transaction that was committed at `committed` (seconds since 1970)."""
 
     def published(self, seconds: float) -> None:
-        """What it put into inboxes is with the broker, `seconds` after the commit."""
+        """Hear that its entries were published `seconds` after the commit."""
 
     def unpublished(self, events: int) -> None:
-        """The broker did not take them."""
+        """Hear that the broker did not take `events`."""
 
     def failed(self, *, dead: bool) -> None:
-        """A notification could not be dispatched: it waits for its next attempt, or it is dead."""
+        """Hear that a notification could not be dispatched: it waits for its next attempt, or is dead."""

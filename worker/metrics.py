@@ -42,10 +42,12 @@ class Metrics(Measures):
 
     @contextmanager
     def counted(self) -> Iterator[None]:
+        """Count a transaction that finds no database."""
         with DATABASE_ERRORS.count_exceptions(DatabaseUnavailable), unavailable():
             yield
 
     def dispatched(self, done: Dispatched, committed: float) -> None:
+        """Count what a committed transaction dispatched."""
         DISPATCHED.inc(len(done.finished))
         ENTRIES.inc(len(done.entries))
         # The recipients of one notification share its acceptance, and count once.
@@ -54,12 +56,15 @@ class Metrics(Measures):
             ACCEPT_TO_DISPATCH.observe(max(0.0, committed - milliseconds / 1000))
 
     def published(self, seconds: float) -> None:
+        """Count how long publishing took."""
         DISPATCH_TO_PUBLISH.observe(seconds)
 
     def unpublished(self, events: int) -> None:
+        """Count events that the broker did not take."""
         UNPUBLISHED.inc(events)
 
     def failed(self, *, dead: bool) -> None:
+        """Count a failed dispatch."""
         (GIVEN_UP if dead else RETRIES).inc()
 
 

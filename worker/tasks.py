@@ -1,8 +1,7 @@
-"""The tasks: decode, store, publish. docs/contract.md#4-python-api has their names
-and arguments.
+"""The tasks: decode, store, publish.
 
-A task's arguments are input like any other: what breaks a rule is refused with one log line, and
-never tried again.
+docs/contract.md#4-python-api has their names and arguments. Arguments are input like any other: a task that
+breaks a rule is refused with one log line, and never tried again.
 """
 
 import hashlib

@@ -164,7 +164,7 @@ def _within(where: TimeRange) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[
 
 
 def _day(connection: Connection) -> sa.ColumnElement[str]:
-    """The day in UTC, as text."""
+    """Return the day of acceptance in UTC, as text."""
     if connection.dialect.name == "postgresql":
         return sa.func.to_char(sa.func.timezone("UTC", v.accepted_at), "YYYY-MM-DD")
     return sa.func.substr(sa.type_coerce(v.accepted_at, sa.Text), 1, 10)

@@ -1,5 +1,7 @@
-"""Changes of state: read, unread, archived. Each takes the next seq of the user's log, under the
-inbox row's lock, and says so with one entry, however many notifications it moves.
+"""Changes of state: read, unread, archived.
+
+Each takes the next seq of the user's log, under the inbox row's lock, and writes one log entry, however many
+notifications it moves.
 
 The moves themselves are data: `notifier.core.log.MOVES`.
 """

@@ -47,8 +47,11 @@ class Purged:
 def overdue(
     connection: Connection, before: datetime, after: str, limit: int
 ) -> tuple[Sequence[str], str | None]:
-    """Look at the `limit` users that follow `after`: return those whose oldest entry is older than
-    `before`, in order, and the last one looked at; None: there are no more.
+    """Look at the `limit` users that follow `after`.
+
+    Returns:
+        Those whose oldest entry is older than `before`, in order, and the last user looked at; None when
+        there are no more.
     """
     some = sa.select(inboxes).where(i.user_id > after).order_by(i.user_id).limit(limit).subquery()
     first = some.c.purged_seq + 1

@@ -95,7 +95,7 @@ def _claim(connection: Connection, sums: Sums) -> bool:
 
 
 def _clock(connection: Connection) -> datetime:
-    """The database's clock, which the triggers ask too."""
+    """Return the time by the database's clock, which the triggers use too."""
     moment: sa.ColumnElement[datetime] = sa.func.now()
     if connection.dialect.name == "sqlite":
         moment = sa.type_coerce(sa.func.strftime("%Y-%m-%d %H:%M:%S.000000", "now"), UtcDateTime)

@@ -76,7 +76,7 @@ def _end(dialect: str) -> sa.Update:
 
 
 def seen(connection: Connection, gateway: str, *, now: datetime, stopped: bool = False) -> None:
-    """A gateway gives a sign of life, or stops."""
+    """Record a gateway's sign of life, or that it stops."""
     statement = insert(connection, gateways)
     changed = {"seen_at": statement.excluded.seen_at, "stopped_at": statement.excluded.stopped_at}
     connection.execute(

@@ -16,7 +16,7 @@ class SelfPipe:
         self._woken = False
 
     def fileno(self) -> int:
-        """The descriptor to watch for reading."""
+        """Return the descriptor to watch for reading."""
         if self._pair is None:
             reader, writer = socket.socketpair()
             reader.setblocking(False)

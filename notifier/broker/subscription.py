@@ -24,8 +24,10 @@ class Subscription:
         self._pending: threading.Event | None = threading.Event()
 
     def wait(self, timeout: float) -> bool:
-        """Return True once the broker has confirmed; False after `timeout` seconds, or at once when
-        there is no connection (the subscription is made later, when there is one)."""
+        """Wait for the broker to confirm; return whether it did within `timeout` seconds.
+
+        Without a connection it returns False at once: the subscription is made when there is one.
+        """
         pending = self._pending
         if pending is not None:
             pending.wait(timeout)
@@ -80,7 +82,7 @@ class Receiver(Protocol):
         """Take a message of `user_id` as it came; check it."""
 
     def confirm(self, requests: list[Request]) -> None:
-        """The broker has made these."""
+        """Note that the broker has made these."""
 
 
 class SubscribeLink(Protocol):

@@ -146,7 +146,7 @@ def _body(user_id: str, of: Entry | Item) -> dict[str, Any]:
 
 
 def event(user_id: str, entry: Entry) -> bytes:
-    """An entry of the log, as it happened."""
+    """Return the `event` frame of a log entry, as it happened."""
     frame = {"op": "event", **_body(user_id, entry), "unread": entry.unread}
     if entry.id is not None:
         frame["id"] = entry.id
@@ -156,13 +156,13 @@ def event(user_id: str, entry: Entry) -> bytes:
 
 
 def item(user_id: str, entry: Item) -> bytes:
-    """An entry of the window, in its present state."""
+    """Return the `item` frame of a window entry, in its present state."""
     state = {"read_at": entry.read_at, "archived_at": entry.archived_at}
     return _dump({"op": "item", **_body(user_id, entry), "id": entry.id, **state})
 
 
 def item_json(entry: Item) -> dict[str, Any]:
-    """An inbox entry as the HTTP API writes it (docs/contract.md#5-http)."""
+    """Return an inbox entry as the HTTP API writes it (docs/contract.md#5-http)."""
     return {
         "id": entry.id,
         "seq": entry.seq,

@@ -72,7 +72,7 @@ class Span:
     sent: int = 0
 
     def ack(self, seq: int) -> list[Effect]:
-        """The client acks up to `seq`."""
+        """Return the effects of an ack up to `seq`."""
         through = min(seq, self.sent)
         if through <= self.acked:
             return []
@@ -122,7 +122,10 @@ class Session:
     # ------------------------------------------------------------------ the client's side
 
     def receive(self, frame: str | bytes | None, now: float) -> list[Effect]:
-        """A frame came from the client; None: one that ends no message. It counts all the same."""
+        """Handle a frame of the client.
+
+        `None` is a control frame or fragment; it still consumes rate limit.
+        """
         if self.phase is Phase.CLOSED:
             return []
         if now >= self.expires_at:
@@ -198,7 +201,7 @@ class Session:
     # ------------------------------------------------------------------ SQL's side
 
     def joined(self, at: Snapshot, now: float | None = None) -> list[Effect]:
-        """The snapshot asked for by Join (or by a Fetch too far behind) is here; `now` as in `receive`."""
+        """Start from the snapshot that Join (or a Fetch too far behind) asked for; `now` as in `receive`."""
         if self.phase is Phase.CLOSED:
             return []
         effects: list[Effect] = []
@@ -224,7 +227,7 @@ class Session:
         return effects + self.take()
 
     def fetched(self, at: Snapshot) -> list[Effect]:
-        """The log asked for by Fetch is here: in order, from `sent + 1`, without a hole."""
+        """Take the log that Fetch asked for: in order, from `sent + 1`, without a hole."""
         if self.phase is Phase.CLOSED:
             return []
         effects: list[Effect] = []
@@ -246,14 +249,14 @@ class Session:
         self._fetching = False
 
     def failed(self) -> None:
-        """The Fetch could not be performed; `take` will ask again."""
+        """Note that the Fetch failed; `take` asks again."""
         self._fetching = False
         self._heard = max(self._heard, self._asked)
 
     # ------------------------------------------------------------------ the broker's side
 
     def offer(self, seq: int, frame: bytes) -> bool:
-        """The broker brought an event; True when `take` should be called.
+        """Take an event from the broker; return whether `take` should be called.
 
         Never blocks and never fails: a full buffer is dropped and read from SQL again.
         """
@@ -269,14 +272,14 @@ class Session:
         return True
 
     def heard(self, head: int) -> bool:
-        """SQL says the log's head is at `head`; True when `take` should be called."""
+        """Note that the log's head in SQL is `head`; return whether `take` should be called."""
         if self.phase is not Phase.LIVE or head <= self.sent:
             return False
         self._heard = max(self._heard, head)
         return True
 
     def take(self) -> list[Effect]:
-        """What may be sent now; at most one Fetch, at the end, when something is missing."""
+        """Return what may be sent now; at most one Fetch, at the end, when something is missing."""
         if self.phase is not Phase.LIVE or self._fetching:
             return []
         effects: list[Effect] = []

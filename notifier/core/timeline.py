@@ -14,8 +14,10 @@ SLOW_WAKE = timedelta(seconds=1)  # from accepted to the wake-up: the broker was
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """A socket of the recipient. `after` None: it asked for the window, which reached down to
-    `window_from` (None: it was sent the log).
+    """A socket of the recipient.
+
+    `after` is None when it asked for the window, which reached down to `window_from`; `window_from` is
+    None when it was sent the log.
     """
 
     id: str
@@ -191,12 +193,12 @@ def _delivered(timeline: Timeline) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """A number of things."""
+    """Return a number of things in words."""
     return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
 def long(span: timedelta) -> str:
-    """A length of time, short and readable."""
+    """Return a length of time, short and readable."""
     seconds = span.total_seconds()
     if abs(seconds) < 1:
         return f"{round(seconds * 1000)} ms"

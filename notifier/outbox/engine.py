@@ -182,13 +182,13 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A writing transaction: committed at the end, rolled back by an exception."""
+        """Open a writing transaction: committed at the end, rolled back by an exception."""
         with within(self.timeout), unavailable(), self._limit(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A reading transaction that sees one consistent moment."""
+        """Open a reading transaction that sees one consistent moment."""
         with within(self.timeout), unavailable(), self._limit(), self._snapshots.connect() as connection:
             yield connection
 
@@ -214,7 +214,7 @@ class Database:
             return self._again(self.write, work)
 
     def run_at_once(self, work: Callable[[Connection], T]) -> T:
-        """The same without one transaction around it: see `at_once`."""
+        """Run `work` without one transaction around it: see `at_once`."""
         with within(self.timeout):
             return self._again(self.at_once, work)
 

@@ -200,5 +200,5 @@ _LISTS: Mapping[str, Callable[[Connection, TimeRange, datetime], Figure]] = {
 
 
 def today() -> date:
-    """The day it is, in UTC."""
+    """Return today's date in UTC."""
     return datetime.now(UTC).date()

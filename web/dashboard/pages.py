@@ -80,7 +80,7 @@ def _refused(error: NotifierError) -> ResponseReturnValue:
 @blueprint.get("/sign-in")
 @public
 def enter() -> ResponseReturnValue:
-    """The form that asks for an API key."""
+    """Show the form that asks for an API key."""
     return (
         redirect(url_for("dashboard.show"), 303)
         if sessions.signed_in()
@@ -114,7 +114,7 @@ def sign_out() -> ResponseReturnValue:
 @blueprint.get("/assets/<name>")
 @public
 def asset(name: str) -> ResponseReturnValue:
-    """The pages' own files."""
+    """Serve the pages' own files."""
     if name not in ASSETS:
         raise NotFound("there is no such file")
     return send_from_directory(HERE / ASSETS[name], name, max_age=0)
@@ -126,7 +126,7 @@ def asset(name: str) -> ResponseReturnValue:
 @blueprint.get("")
 @operator()
 def show() -> ResponseReturnValue:
-    """The page."""
+    """Show the dashboard."""
     chosen, stage = _chosen()
     with current().database.read() as connection:
         page = figures.page(connection, chosen, stage, now())
@@ -140,7 +140,7 @@ def show() -> ResponseReturnValue:
 @blueprint.get("/<name>.csv")
 @operator()
 def data(name: str) -> ResponseReturnValue:
-    """A figure's rows as CSV."""
+    """Return a figure's rows as CSV."""
     chosen, stage = _chosen()
     with current().database.read() as connection:
         found = figures.figure(connection, name, chosen, stage, now())
@@ -158,7 +158,7 @@ def data(name: str) -> ResponseReturnValue:
 @blueprint.get("/notifications/<id>")
 @operator()
 def timeline(id: str) -> ResponseReturnValue:
-    """One notification's timeline."""
+    """Show one notification's timeline."""
     runtime = current()
     found = explain(
         runtime.database, id, request.args.get("user_id") or None,

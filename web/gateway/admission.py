@@ -62,7 +62,7 @@ class Admission:
         self._unauthenticated += 1
 
     def known(self) -> None:
-        """A socket has said who it is, or has left without."""
+        """Note that a socket has said who it is, or has left without."""
         self._unauthenticated -= 1
 
     def leave(self, place: str) -> None:

@@ -71,7 +71,7 @@ class ClientConnection:
     # ---------------------------------------------------------------- called by others
 
     def offer(self, seq: int, frame: bytes) -> None:
-        """An event has come from the broker."""
+        """Take an event from the broker."""
         before = self.session.overflows
         if self.session.offer(seq, frame):
             self._transport.wake()
@@ -79,7 +79,7 @@ class ClientConnection:
             metrics.OVERFLOWS.inc()
 
     def heard(self, head: int) -> None:
-        """SQL says where the log's head is."""
+        """Take the position of the log's head in SQL."""
         if self.session.heard(head):
             self._transport.wake()
 

@@ -28,10 +28,10 @@ class Listener(Protocol):
     """A socket, as the hub sees it."""
 
     def offer(self, seq: int, frame: bytes) -> None:
-        """An event has come; must not block."""
+        """Take an event; must not block."""
 
     def heard(self, head: int) -> None:
-        """SQL says where the log's head is; must not block."""
+        """Take the position of the log's head in SQL; must not block."""
 
 
 class Subscribes(Protocol):

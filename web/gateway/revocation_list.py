@@ -77,7 +77,7 @@ class Revocations:
             self._lock.release()
 
     def _load(self) -> None:
-        """Called with the lock held."""
+        """Read what is new; called with the lock held."""
         self._tried_at = self._clock()
         try:
             with self._database.read() as connection:

@@ -236,5 +236,5 @@ class WebSocketTransport:
 
 
 def _short(reason: str) -> str:
-    """A close frame has 125 bytes at most, two of them the code (RFC 6455, section 5.5)."""
+    """Cut a reason to what a close frame holds: 125 bytes with the code (RFC 6455, section 5.5)."""
     return reason.encode()[:120].decode(errors="ignore")
