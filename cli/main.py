@@ -1,5 +1,6 @@
 """The command `notifier` (docs/contract.md#1-commands). Each command imports what it needs when it runs."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,11 +11,13 @@ from typing import Any
 
 import click
 
-from cli import dead, explain, rejected, reports, restore, revoke
+from cli import dead, explain, output, rejected, reports, restore, revoke
+from cli.address import check_address
 from cli.database import use_own_sender
 from cli.environment import child_environment
 from notifier.core.errors import InvalidInput, NotifierError, SettingError
-from notifier.settings import Settings
+from notifier.private import close_to_others
+from notifier.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,6 +49,21 @@ class Commands(click.Group):
             click.echo(f"{exc.title}: {exc.detail}", err=True)
             ctx.exit(1)
 
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run the program; a standard output that cannot be written to is one line and status 1."""
+        output.prepare()
+        try:
+            try:
+                return super().main(*args, **more)
+            finally:
+                sys.stdout.flush()  # here it can still be told
+        except OSError as exc:
+            if not output.at_fault(exc):
+                raise
+            click.echo(f"standard output: {exc.strerror}", err=True)
+            output.give_up()
+            sys.exit(1)
+
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="live-notifications-service")
@@ -61,13 +79,17 @@ def up() -> None:
 
     settings = Settings.load()
     logs.configure(settings)
+    check_address(settings)
     settings.signing_secret()
     settings.backend_keys()
     _migrate()
     here = [sys.executable, "-P", "-m", "cli"]
+    environ = child_environment()
+    if "log_level" not in settings.model_fields_set:
+        environ[f"{PREFIX}LOG_LEVEL"] = "WARNING"  # what goes well is said once, by `_announce`
     supervisor = Supervisor(
         {"worker": [*here, "worker"], "web": [*here, "web"]},
-        environ=child_environment(),
+        environ=environ,
         grace=settings.restart_grace + 10,
         started=partial(_listening, settings.host, settings.port),
         announce=partial(_announce, settings),
@@ -84,10 +106,15 @@ def _listening(host: str, port: int) -> bool:
 
 
 def _announce(settings: Settings) -> None:
-    click.echo(f"Live Notifications on http://{settings.host}:{settings.port}/  (Ctrl-C stops)")
+    site = f"http://{settings.address}"
+    lines = {"dashboard": f"{site}/reports"} if settings.api_keys else {}
     if settings.embedded:
-        click.echo(f"  data in {settings.var_dir}/, API key in {settings.var_dir / 'api-key'}")
-    sys.stdout.flush()
+        lines |= {"API key": f"in {settings.var_dir / 'api-key'}", "data": f"in {settings.var_dir}/"}
+    with contextlib.suppress(OSError):  # a closed output stops nothing
+        click.echo(f"{click.style('Live Notifications', bold=True)} on {click.style(f'{site}/', fg='cyan')}"
+                   "  (Ctrl-C stops)")  # fmt: skip
+        for name, where in lines.items():
+            click.echo(f"  {name:<10}{where}")
 
 
 @main.command()
@@ -107,6 +134,11 @@ def _migrate() -> None:
     from notifier.core.errors import DatabaseUnavailable
     from notifier.outbox.engine import Database, make_engine
 
+    settings = Settings.load()
+    if settings.embedded:
+        # What a version before 0600 has made.
+        for ending in ("", "-wal", "-shm"):
+            close_to_others(settings.var_dir / f"notifier.db{ending}")
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -116,7 +148,7 @@ def _migrate() -> None:
         raise DatabaseUnavailable(f"cannot migrate: {str(exc.orig).splitlines()[0]}") from None
     except CommandError:
         # As after a way back to this version: what a later one has added stays.
-        if schema.compare(Database(make_engine(Settings.load().database_url))) != schema.AHEAD:
+        if schema.compare(Database(make_engine(settings.database_url))) != schema.AHEAD:
             raise
         click.echo("a later version has migrated the database: nothing is done", err=True)
 
@@ -127,6 +159,8 @@ def web() -> None:
     settings = Settings.load()
     settings.signing_secret()
     settings.backend_keys()
+    _check_database_url(settings)
+    check_address(settings)
     _become("web", "--config", "python:web.gunicorn_config")
 
 
@@ -135,6 +169,7 @@ def web() -> None:
 def worker(concurrency: int) -> None:
     """Run a Celery worker."""
     settings = Settings.load()
+    _check_database_url(settings)
     # "processes" is Celery's other name for prefork; the name itself would give way to `worker_pool`.
     pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "processes", "-c", str(concurrency)]
     quiet = ["--without-gossip", "--without-mingle"]
@@ -156,6 +191,13 @@ def beat() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
     while True:
         signal.pause()
+
+
+def _check_database_url(settings: Settings) -> None:
+    """Let the driver read the URL before the server starts. Raises SettingError."""
+    from notifier.outbox.engine import make_engine
+
+    make_engine(settings.database_url).dispose()
 
 
 def _become(module: str, *arguments: str) -> None:
@@ -226,7 +268,7 @@ def tail(user: str, after: int | None, url: str | None) -> None:
 
     settings = Settings.load()
     tokens = Tokens.from_settings(settings)
-    address = url or f"ws://{settings.host}:{settings.port}/ws"
+    address = url or f"ws://{settings.address}/ws"
     try:
         for frame in follow(address, lambda: tokens.mint(user), after=after):
             click.echo(frame)

@@ -4,6 +4,7 @@ Read once by each process's composition root (`Settings.load`) and handed down. 
 the start with one line that names it. `docs/settings.md` lists them all.
 """
 
+import ipaddress
 import os
 import secrets
 from pathlib import Path
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from notifier.core.errors import SettingError
 from notifier.core.keys import KeyRing
+from notifier.database_url import fault
+from notifier.private import make_folder
 
 PREFIX = "NOTIFIER_"
 FILE_BROKER = "filesystem://"
@@ -161,10 +164,8 @@ class Settings(BaseSettings):
         for old in ("postgres://", "postgresql://"):
             if url.startswith(old):
                 url = "postgresql+psycopg://" + url[len(old) :]
-        if not url.startswith(("sqlite:///", "postgresql+psycopg://")) or ":memory:" in url:
-            raise SettingError(
-                f"{PREFIX}DATABASE_URL: must begin with sqlite:/// (a file) or postgresql+psycopg://"
-            )
+        if wrong := fault(url):
+            raise SettingError(f"{PREFIX}DATABASE_URL: {wrong}")
         fill(self, "database_url", url)
         broker = self.broker_url or FILE_BROKER
         schemes = AMQP if ";" in broker else (FILE_BROKER, *AMQP)
@@ -179,6 +180,11 @@ class Settings(BaseSettings):
         return self.database_url.startswith("sqlite:")
 
     @property
+    def address(self) -> str:
+        """Host and port as a URL has them: an IPv6 address in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
     def file_broker(self) -> bool:
         """Whether the broker is a folder under `var_dir`."""
         return self.broker_url.startswith(FILE_BROKER)
@@ -186,7 +192,15 @@ class Settings(BaseSettings):
     @property
     def demo_on(self) -> bool:
         """Whether the demo shop is served at `/`."""
-        return self.embedded if self.demo is None else self.demo
+        return self.embedded and self.loopback if self.demo is None else self.demo
+
+    @property
+    def loopback(self) -> bool:
+        """Whether this machine alone can reach the web process."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def signing_secret(self) -> str:
         """Return the secret that signs user tokens; embedded: made on first use, mode 0600.
@@ -214,7 +228,7 @@ class Settings(BaseSettings):
 
     def _kept(self, name: str, setting: str) -> str:
         path = self.var_dir / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if not path.exists():
             fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

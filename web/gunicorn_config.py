@@ -15,10 +15,11 @@ try:
     _settings.signing_secret()
     _settings.backend_keys()
 except SettingError as exc:
-    sys.exit(str(exc))
+    sys.stderr.write(f"{exc}\n")
+    sys.exit(2)
 
 wsgi_app = "web.app:create_app()"
-bind = f"{_settings.host}:{_settings.port}"
+bind = _settings.address
 workers = _settings.web_processes
 worker_connections = _settings.worker_connections
 loglevel = _settings.log_level.lower()

@@ -8,11 +8,13 @@ processes. Each worker has a timer that sweeps, in the process that talks to the
 import logging
 import os
 import sys
+import warnings
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import kombu
 from celery import Celery, bootsteps
+from celery.exceptions import SecurityWarning
 from celery.signals import celeryd_init, setup_logging, worker_ready
 
 from monitoring import multiprocess
@@ -40,10 +42,17 @@ SWEEP = "notifier.sweep"
 BADGE = "notifier.update_badge"
 PURGE = "notifier.purge"
 
+
+def _stop(exc: SettingError) -> NoReturn:
+    """End with status 2, as the commands do."""
+    sys.stderr.write(f"{exc}\n")
+    sys.exit(2)
+
+
 try:
     settings = Settings.load()
 except SettingError as exc:
-    sys.exit(str(exc))
+    _stop(exc)
 
 
 class QuickConnection(kombu.Connection):  # type: ignore[misc, name-defined]
@@ -177,6 +186,12 @@ def _logging(**_: object) -> None:
 
 
 @celeryd_init.connect
+def _no_warning_of_root(**_: object) -> None:
+    """As root Celery warns of pickles in seven lines; a worker takes JSON alone (`worker/rejections.py`)."""
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+
+
+@celeryd_init.connect
 def _not_worth_a_line(**_: object) -> None:
     """Celery warns at each delayed task on a quorum queue; ours wait two seconds at most (docs/adr/0021)."""
     logging.getLogger("celery.app.base").addFilter(
@@ -197,7 +212,7 @@ def _preflight(**_: object) -> None:
     try:
         preflight.check_database(settings)
     except SettingError as exc:
-        sys.exit(str(exc))
+        _stop(exc)
 
 
 @celeryd_init.connect

@@ -9,7 +9,7 @@ import random
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,12 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from notifier import private
 from notifier.core.deadline import NEVER, within
+from notifier.core.errors import SettingError
 from notifier.outbox.failures import cause, given_up, is_conflict, unavailable
 
 __all__ = ["Connection", "Database", "make_engine"]
@@ -36,6 +38,9 @@ RETRIES = 5
 
 TRUSTED = 1.0  # seconds that a pooled connection is taken to live after its last use
 
+SETTING = "NOTIFIER_DATABASE_URL"
+DRIVERS_OWN = {"autocommit", "prepare_threshold"}  # options of psycopg's, not of libpq's
+
 T = TypeVar("T")
 
 
@@ -48,8 +53,14 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
         url: the database.
         pool_size: connections that are kept; as many again may be opened.
         lock_timeout: seconds that a writer waits for another one; SQLite only.
+
+    Raises:
+        SettingError: the URL cannot be used, or the folder cannot be made.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise SettingError(f"{SETTING}: cannot be read") from None
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
@@ -60,8 +71,9 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
     }
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(parsed.database).parent)
         engine = sa.create_engine(parsed, connect_args={"timeout": BLOCKING_MS / 1000}, **options)
+        event.listen(engine, "do_connect", _make_file)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", partial(_begin_sqlite, lock_timeout))
         return engine
@@ -70,10 +82,40 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "notifier"},
         **options,
     )
+    _check_options(engine, parsed)
     event.listen(engine, "handle_error", _hide_values)
     event.listen(engine, "checkin", _used)
     event.listen(engine, "checkout", partial(_ask_if_idle, engine.dialect))
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        private.make_folder(folder)
+    except OSError as exc:
+        raise SettingError(f"{SETTING}: the folder {folder} cannot be made: {exc.strerror}") from None
+
+
+def _make_file(_dialect: Any, _record: Any, arguments: Sequence[Any], _more: Any) -> None:
+    """Make the file for its owner alone before SQLite does; its WAL gets the same rights."""
+    if not str(arguments[0]).startswith("file:"):
+        private.make_file(arguments[0])
+
+
+def _check_options(engine: Engine, url: sa.URL) -> None:
+    """Let the driver read the options behind the `?` now: it would refuse them at each connection."""
+    driver: Any = engine.dialect.loaded_dbapi
+    _, options = engine.dialect.create_connect_args(url)
+    try:
+        driver.conninfo.make_conninfo(
+            **{
+                name: value
+                for name, value in options.items()
+                if name in url.query and name not in DRIVERS_OWN
+            }
+        )
+    except driver.Error as exc:
+        raise SettingError(f"{SETTING}: {str(exc).splitlines()[0]}") from None
 
 
 def _used(connection: Any, record: ConnectionPoolEntry) -> None:

@@ -1,0 +1,53 @@
+"""A standard output that is closed, or full: one line and exit status 1, whatever was being printed."""
+
+import errno
+import io
+import os
+import sys
+
+#: What a write fails with when the output is the reason; a broken pipe is click's.
+FAULTS = {errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+class _Closed(io.RawIOBase):
+    """Fails as the descriptor did that is not there."""
+
+    def writable(self) -> bool:
+        """Return that it can be tried."""
+        return True
+
+    def write(self, _data: object) -> int:
+        """Fail."""
+        raise OSError(errno.EBADF, "it is closed")
+
+
+def prepare() -> None:
+    """Give each standard stream that is closed a descriptor, or the next file that is opened gets its number.
+
+    A closed standard output fails when something is printed, not before.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115, PTH123
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(_Closed()), encoding="utf-8")
+
+
+def at_fault(exc: OSError) -> bool:
+    """Whether a write to the output raised it: errors of files have a name, of sockets other numbers."""
+    return exc.filename is None and exc.errno in FAULTS
+
+
+def give_up() -> None:
+    """Drop what could not be written: Python would try again at its end, and complain."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        try:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        except (OSError, ValueError, io.UnsupportedOperation):
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
