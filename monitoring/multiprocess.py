@@ -7,6 +7,8 @@ one that is scraped adds them up (https://prometheus.github.io/client_python/mul
 import os
 from pathlib import Path
 
+from notifier.private import make_folder
+
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own variable
 
 
@@ -15,7 +17,7 @@ def share(folder: Path) -> None:
 
     prometheus_client looks for it once, when it is imported: call this before. Raises OSError.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for left in folder.glob("*.db"):
         left.unlink()
     os.environ[FOLDER] = str(folder.resolve())

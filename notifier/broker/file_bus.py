@@ -21,6 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from notifier import private
 from notifier.broker.message import Message
 from notifier.broker.topology import connection_options, routing_key
 from notifier.settings import Settings
@@ -133,7 +134,8 @@ class Inbox:
     def __init__(self, bus: FileBus, gateway: str) -> None:
         self._bus = bus
         self._gateway = gateway
-        bus.gateways.mkdir(parents=True, exist_ok=True)
+        private.make_own_folder(bus.gateways.parent)
+        private.make_own_folder(bus.gateways)
         bus.clean()
         bus.remove(gateway)
         newborn = bus.gateways / f".{gateway}"

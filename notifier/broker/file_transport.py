@@ -37,6 +37,7 @@ from kombu.exceptions import ChannelError
 from kombu.transport import filesystem, virtual
 from kombu.utils.json import dumps, loads
 
+from notifier import private
 from notifier.broker.topology import POLL_INTERVAL
 
 GRACE = 5.0  # seconds in which a file may be half written, by a producer that is not ours
@@ -55,7 +56,7 @@ class Channel(filesystem.Channel):
         super().__init__(connection, **kwargs)
         self._listings: dict[str, deque[str]] = {}
         for folder in (self.data_folder_in, self.data_folder_out, self.control_folder):
-            Path(folder).mkdir(parents=True, exist_ok=True)
+            private.make_own_folder(Path(folder))
 
     def _put(  # type: ignore[override]  # kombu's two base classes differ
         self, queue: str, payload: dict[str, Any], **_kwargs: Any
@@ -69,7 +70,8 @@ class Channel(filesystem.Channel):
         folder = Path(self.data_folder_out)
         hidden = folder / f".{name}"
         try:
-            hidden.write_text(dumps(payload))
+            with open(hidden, "w", opener=private.opener) as file:
+                file.write(dumps(payload))
             hidden.rename(folder / name)
         except OSError as exc:
             with contextlib.suppress(OSError):
@@ -136,14 +138,15 @@ class Channel(filesystem.Channel):
     def _changing(self, exchange: str) -> Iterator[list[Any]]:
         """Hold the exchange's lock, hand out its bindings, and put the changed ones in place at once."""
         file = self._exchange_file(exchange)
-        with file.with_name(f"{file.name}.lock").open("wb") as lock:
+        with open(file.with_name(f"{file.name}.lock"), "wb", opener=private.opener) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             table = self.get_table(exchange)
             before = list(table)
             yield table
             if table != before or not file.exists():
                 fresh = file.with_name(f".{file.name}.new")
-                fresh.write_text(json.dumps(table))
+                with open(fresh, "w", opener=private.opener) as whole:
+                    whole.write(json.dumps(table))
                 fresh.replace(file)
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
