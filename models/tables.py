@@ -1,6 +1,7 @@
 """The service's tables. What each is for, and which index serves which query, is said beside it.
 
-A user's log is the union of `deliveries` and `changes`, ordered by seq: from 1, without a hole.
+A user's log is the union of `deliveries` and `changes`, ordered by seq: from 1, without a hole; after a
+restore or a failover it continues from the base (`restores`).
 """
 
 import sqlalchemy as sa
@@ -178,12 +179,14 @@ revocations = sa.Table(
 # What is new since a gateway last looked.
 sa.Index("notifier_revocations_revoked_at_idx", revocations.c.revoked_at)
 
-#: Each restore of an older backup: from `base` on, logs count on, and those begin that begin after it.
+#: Each new history, that of a restored backup or a promoted replica: all logs continue from the newest
+#: `base`, and those begin that begin after it (`store.log_base`).
 restores = sa.Table(
     "notifier_restores",
     metadata,
     sa.Column("base", sa.BigInteger, autoincrement=False, nullable=False),
     sa.Column("restored_at", UtcDateTime, nullable=False),
+    sa.Column("wal_timeline", sa.Integer, nullable=True),  # what PostgreSQL wrote then; NULL: it tells none
     sa.PrimaryKeyConstraint("base"),
 )
 

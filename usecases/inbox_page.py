@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from models.store import log
 from notifier.core.log import Item, Status
-from notifier.outbox.engine import Database
+from notifier.outbox.engine import Connection, Database
+from usecases import failover
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,16 @@ def inbox_page(
 
     Raises DatabaseUnavailable.
     """
-    with database.read() as connection:
+
+    def look(connection: Connection) -> InboxPage:
         items, head = log.page(connection, user_id, status, limit + 1, before)
-        badges = log.badge_counts(connection, user_id)
-        seq = head.seq if head else log.origin(connection)
-    page = items[:limit]
-    return InboxPage(
-        page, page[-1].seq if len(items) > limit else None, seq, head.unread if head else 0, badges
-    )
+        page = items[:limit]
+        return InboxPage(
+            items=page,
+            next=page[-1].seq if len(items) > limit else None,
+            seq=log.head_of(connection, head),
+            unread=head.unread if head else 0,
+            badges=log.badge_counts(connection, user_id),
+        )
+
+    return failover.read(database, look)

@@ -42,17 +42,27 @@ CHECKS: dict[str, str] = {
         FROM notifier_notifications n LEFT JOIN notifier_deliveries d ON d.notification_id = n.id
         GROUP BY n.id, n.reached, n.purged HAVING count(d.user_id) + n.purged <> n.reached
     """,
+    # After a restore or a failover a log has several parts: each is whole from its base (notifier_restores).
     "a log has every seq once, from what is kept to its head": """
-        SELECT 'inbox ' || i.user_id || ': head ' || i.seq || ', purged to ' || i.purged_seq
-               || ', entries ' || count(l.seq) || ', from ' || coalesce(min(l.seq), 0)
-               || ' to ' || coalesce(max(l.seq), 0)
-        FROM notifier_inboxes i LEFT JOIN
-             (SELECT user_id, seq FROM notifier_deliveries
-              UNION ALL SELECT user_id, seq FROM notifier_changes) l
-             ON l.user_id = i.user_id AND l.seq > i.purged_seq
-        GROUP BY i.user_id, i.seq, i.purged_seq
-        HAVING count(l.seq) <> i.seq - i.purged_seq OR count(DISTINCT l.seq) <> i.seq - i.purged_seq
-            OR coalesce(max(l.seq), i.purged_seq) <> i.seq
+        WITH histories AS (
+            SELECT base, coalesce(lead(base) OVER (ORDER BY base), 9223372036854775807) AS until
+            FROM (SELECT base FROM notifier_restores UNION SELECT 0) bases
+        )
+        SELECT 'inbox ' || user_id || ': head ' || seq || ', purged to ' || purged_seq
+               || ', entries ' || entries || ', from ' || coalesce(first, 0) || ' to ' || coalesce(last, 0)
+        FROM (
+            SELECT i.user_id, i.seq, i.purged_seq, h.base, count(l.seq) AS entries,
+                   count(DISTINCT l.seq) AS different, min(l.seq) AS first, max(l.seq) AS last,
+                   max(max(l.seq)) OVER (PARTITION BY i.user_id) AS newest
+            FROM notifier_inboxes i LEFT JOIN
+                 (SELECT user_id, seq FROM notifier_deliveries
+                  UNION ALL SELECT user_id, seq FROM notifier_changes) l
+                 ON l.user_id = i.user_id AND l.seq > i.purged_seq
+                 LEFT JOIN histories h ON l.seq > h.base AND l.seq <= h.until
+            GROUP BY i.user_id, i.seq, i.purged_seq, h.base
+        ) parts
+        WHERE entries <> last - CASE WHEN purged_seq > base THEN purged_seq ELSE base END
+           OR different <> entries OR coalesce(newest, purged_seq) <> seq
     """,
     "every entry belongs to an inbox": """
         SELECT 'entry ' || l.user_id || ' ' || l.seq

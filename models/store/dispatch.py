@@ -16,7 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store.log import origin
+from models.store import log_base
+from models.store.log_base import BASE
 from models.tables import ACCEPTED, DISPATCHED, badges, deliveries, inboxes, notifications
 from notifier.core.log import Entry
 from notifier.outbox.dialect import Insertion, Rows
@@ -105,8 +106,9 @@ _ADVANCE = Insertion(
             "seq": inboxes.c.seq + statement.excluded.seq,
             "unread": inboxes.c.unread + statement.excluded.unread,
         },
-    ).returning(inboxes.c.user_id, inboxes.c.seq, inboxes.c.unread),
+    ).returning(inboxes.c.user_id, inboxes.c.seq, inboxes.c.unread, BASE.label("base")),
 )
+_REBASED = Rows("rebased", user_id=sa.Text, seq=sa.BigInteger)
 _DELIVER = Insertion(deliveries, ("user_id", "seq", "notification_id", "inbox", "unread", "persisted_at"))
 _SET_BADGES = Insertion(
     badges,
@@ -139,6 +141,12 @@ def _finish(dialect: str) -> sa.Update:
             next_attempt_at=None,
         )
     )
+
+
+@cache
+def _rebase(dialect: str) -> sa.Update:
+    moved = _REBASED.table(dialect)
+    return sa.update(inboxes).where(inboxes.c.user_id == moved.c.user_id).values(seq=moved.c.seq)
 
 
 @cache
@@ -213,7 +221,7 @@ def _dispatch(
 ) -> Dispatched:
     if not work:
         return Dispatched()
-    heads = _advance(connection, work)
+    heads = _advance(connection, work, now)
     rows: list[dict[str, Any]] = []
     entries: list[tuple[str, Entry]] = []
     set_badges: dict[tuple[str, str], dict[str, Any]] = {}
@@ -279,7 +287,9 @@ def _audience(row: AnyRow) -> Sequence[str]:
     return audience
 
 
-def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]]) -> dict[str, list[int]]:
+def _advance(
+    connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]], now: datetime
+) -> dict[str, list[int]]:
     """Take the seqs that `work` needs; return [seq, unread] of each user's inbox before it."""
     taken: Counter[str] = Counter()
     unread: Counter[str] = Counter()
@@ -288,16 +298,15 @@ def _advance(connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]
             taken[user] += 1
             unread[user] += row.inbox
     rows = [{"user_id": user, "seq": taken[user], "unread": unread[user]} for user in sorted(taken)]
-    heads = _ADVANCE.execute(connection, rows)
-    before = {user: [seq - taken[user], count - unread[user]] for user, seq, count in heads}
-    new = [user for user, (seq, _) in before.items() if seq == 0]
-    if new and (base := origin(connection)):
-        connection.execute(
-            sa.update(inboxes)
-            .where(inboxes.c.user_id.in_(new))
-            .values(seq=inboxes.c.seq + base, read_through=base, purged_seq=base)
-        )
-        before |= {user: [base, before[user][1]] for user in new}
+    heads = _ADVANCE.execute(connection, rows).all()
+    before = {user: [seq - taken[user], count - unread[user]] for user, seq, count, _ in heads}
+    base = log_base.settle(connection, heads[0].base, now=now)
+    # Those that are new, or have had nothing since the base; so it is one statement more at most, and once.
+    below = [user for user, (seq, _) in before.items() if seq < base]
+    if below:
+        moved = [{"user_id": user, "seq": base + taken[user]} for user in below]
+        connection.execute(_rebase(connection.dialect.name), _REBASED.parameters(connection, moved))
+        before |= {user: [base, before[user][1]] for user in below}
     return before
 
 

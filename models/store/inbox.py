@@ -14,7 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store.log import READ_AT, change_entry, inbox_row, origin
+from models.store import log_base
+from models.store.log import READ_AT, change_entry, inbox_row
 from models.tables import changes, deliveries, inboxes, read_marks
 from notifier.core.log import MOVES, READ, UNREAD, Entry, Status
 from notifier.outbox.types import AnyRow
@@ -45,8 +46,10 @@ def change(connection: Connection, user_id: str, op: str, ids: Sequence[str], *,
     Ids that are unknown, another user's, or already there are passed over.
     """
     head = inbox_row(connection, user_id, lock=True)
+    base = _base(connection, head, now)
     if head is None:
-        return Changed(origin(connection), 0, None)
+        return Changed(base, 0, None)
+    seq = max(head.seq, base)
     sources, target = MOVES[op]
     rows = connection.execute(
         sa.select(d.seq, d.notification_id, d.archived_at, d.delivered_at, READ_AT.label("read")).where(
@@ -56,12 +59,18 @@ def change(connection: Connection, user_id: str, op: str, ids: Sequence[str], *,
     # Sorted here: SQLite would rather walk the user's whole log than sort a handful of rows.
     moved = sorted((row for row in rows if _status(row) in sources), key=lambda row: row.seq)
     if not moved:
-        return Changed(head.seq, head.unread, None)
+        return Changed(seq, head.unread, None)
     connection.execute(_update(), [_moved(user_id, row, target, now) for row in moved])
     unread = head.unread + (
         len(moved) if op == UNREAD else -sum(_status(row) is Status.UNREAD for row in moved)
     )
-    return _append(connection, head, op, {"ids": [row.notification_id for row in moved]}, unread, now)
+    data = {"ids": [row.notification_id for row in moved]}
+    return _append(connection, user_id, seq + 1, op, data, unread, now)
+
+
+def _base(connection: Connection, head: AnyRow | None, now: datetime) -> int:
+    """Return from where the log continues at least; a log's next seq must never be below it."""
+    return log_base.settle(connection, head.base if head else log_base.asked(connection), now=now)
 
 
 def _update() -> sa.Update:
@@ -103,8 +112,10 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
     Only the entries that were marked unread after an earlier watermark are updated one by one.
     """
     head = inbox_row(connection, user_id, lock=True)
+    base = _base(connection, head, now)
     if head is None:
-        return Changed(origin(connection), 0, None)
+        return Changed(base, 0, None)
+    seq = max(head.seq, base)
     through = min(through, head.seq)
     kept = connection.execute(
         sa.update(deliveries)
@@ -119,20 +130,25 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
         )
         left = connection.scalar(query) or 0
     if left == head.unread:
-        return Changed(head.seq, head.unread, None)
+        return Changed(seq, head.unread, None)
     if through > head.read_through:
         connection.execute(sa.update(inboxes).where(i.user_id == user_id).values(read_through=through))
         connection.execute(sa.insert(read_marks), {"user_id": user_id, "through": through, "at": now})
-    return _append(connection, head, READ, {"through": through}, left, now)
+    return _append(connection, user_id, seq + 1, READ, {"through": through}, left, now)
 
 
 def _append(
-    connection: Connection, head: AnyRow, event: str, data: dict[str, Any], unread: int, now: datetime
+    connection: Connection,
+    user_id: str,
+    seq: int,
+    event: str,
+    data: dict[str, Any],
+    unread: int,
+    now: datetime,
 ) -> Changed:
-    seq = head.seq + 1
     connection.execute(
         sa.insert(changes),
-        {"user_id": head.user_id, "seq": seq, "event": event, "data": data, "unread": unread, "at": now},
+        {"user_id": user_id, "seq": seq, "event": event, "data": data, "unread": unread, "at": now},
     )
-    connection.execute(sa.update(inboxes).where(i.user_id == head.user_id).values(seq=seq, unread=unread))
+    connection.execute(sa.update(inboxes).where(i.user_id == user_id).values(seq=seq, unread=unread))
     return Changed(seq, unread, change_entry(seq, event, data, unread, now), data.get("ids", ()))

@@ -12,7 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks, restores
+from models.store import log_base
+from models.store.log_base import BASE
+from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks
 from notifier.core.log import MAX_BEHIND, WINDOW, Entry, Item, Snapshot, Status, reset_reason
 from notifier.outbox.dialect import Rows
 from notifier.outbox.types import AnyRow, milliseconds
@@ -41,7 +43,7 @@ READ_AT: sa.ColumnElement[Any] = sa.case(
 def snapshot(connection: Connection, user_id: str, after: int | None) -> Snapshot:
     """Return what a socket of `user_id` that has seen the log up to `after` starts from.
 
-    `after` None: a fresh window. The connection must see one consistent moment.
+    `after` None: a fresh window. The connection must see one consistent moment. Raises TimelineChanged.
     """
     (at,) = snapshots(connection, [(user_id, after)])
     assert at is not None
@@ -56,19 +58,21 @@ def snapshots(
     None for those that are more than `near` entries behind: each of them is work of its own.
     """
     heads = inbox_rows(connection, {user_id for user_id, _ in wishes})
+    all_known = all(user_id in heads for user_id, _ in wishes)
+    base = log_base.known(next(iter(heads.values())).base) if all_known else log_base.current(connection)
     counts = badges_of(connection, heads)
-    empty = origin(connection) if any(user_id not in heads for user_id, _ in wishes) else 0
     spans = []
     for user_id, after in wishes:
-        seq = heads[user_id].seq if user_id in heads else empty
-        if after is not None and after < seq <= after + near:
+        seq = max(heads[user_id].seq, base) if user_id in heads else base
+        if after is not None and base <= after < seq <= after + near:
             spans.append((user_id, after, seq))
     logs = logs_of(connection, spans)
     found: list[Snapshot | None] = []
     for user_id, after in wishes:
         head = heads.get(user_id)
-        seq, unread = (head.seq, head.unread) if head else (empty, 0)
-        reset = reset_reason(after, seq, head.purged_seq if head else empty) if after is not None else None
+        seq, unread = (max(head.seq, base), head.unread) if head else (base, 0)
+        purged = head.purged_seq if head else base
+        reset = reset_reason(after, seq, purged, base) if after is not None else None
         badge = counts.get(user_id, {})
         if after is None or reset is not None:
             items = unread_items(connection, user_id, head.read_through, WINDOW) if head and unread else []
@@ -80,16 +84,8 @@ def snapshots(
     return found
 
 
-_ORIGIN = sa.select(sa.func.max(restores.c.base))
-
-
-def origin(connection: Connection) -> int:
-    """Return the seq after which a new log begins: 0, or where all were moved to (see `store.restores`)."""
-    return connection.scalar(_ORIGIN) or 0
-
-
 def inbox_rows(connection: Connection, user_ids: Iterable[str]) -> dict[str, AnyRow]:
-    """Return the inbox rows of those to whom something was sent."""
+    """Return the inbox rows of those to whom something was sent, each with `base` (see `log_base`)."""
     rows = connection.execute(_inboxes_of(connection.dialect.name), _named(connection, user_ids))
     return {row.user_id: row for row in rows}
 
@@ -99,12 +95,14 @@ _USERS = Rows("users", user_id=sa.Text)
 
 @cache
 def _inboxes_of(dialect: str) -> sa.Select[Any]:
-    return sa.select(inboxes).where(i.user_id.in_(sa.select(_USERS.table(dialect).c.user_id)))
+    named = sa.select(_USERS.table(dialect).c.user_id)
+    return sa.select(inboxes, BASE.label("base")).where(i.user_id.in_(named))
 
 
 @cache
 def _heads_of(dialect: str) -> sa.Select[Any]:
-    return sa.select(i.user_id, i.seq).where(i.user_id.in_(sa.select(_USERS.table(dialect).c.user_id)))
+    named = sa.select(_USERS.table(dialect).c.user_id)
+    return sa.select(i.user_id, i.seq, BASE).where(i.user_id.in_(named))
 
 
 @cache
@@ -177,12 +175,12 @@ def _parameters(connection: Connection, places: Iterable[tuple[str, int]]) -> di
     return _PLACES.parameters(connection, rows)
 
 
-_INBOX = sa.select(inboxes).where(i.user_id == sa.bindparam("of_user"))
+_INBOX = sa.select(inboxes, BASE.label("base")).where(i.user_id == sa.bindparam("of_user"))
 _LOCKED_INBOX = _INBOX.with_for_update()
 
 
 def inbox_row(connection: Connection, user_id: str, *, lock: bool = False) -> AnyRow | None:
-    """Return a user's inbox row; None before anything was sent to them."""
+    """Return a user's inbox row, with `base` (see `log_base`); None before anything was sent to them."""
     return connection.execute(_LOCKED_INBOX if lock else _INBOX, {"of_user": user_id}).first()
 
 
@@ -227,9 +225,20 @@ def change_entry(seq: int, event: str, data: dict[str, Any], unread: int, at: An
 
 
 def heads(connection: Connection, user_ids: Sequence[str]) -> dict[str, int]:
-    """Return the seq of each user's newest entry, of those who have one."""
-    found = connection.execute(_heads_of(connection.dialect.name), _named(connection, user_ids))
-    return {user_id: seq for user_id, seq in found}
+    """Return the head of each user's log.
+
+    Only of those to whom something was sent, unless there is a base. Raises TimelineChanged.
+    """
+    rows = connection.execute(_heads_of(connection.dialect.name), _named(connection, user_ids)).all()
+    found = {user_id: max(seq, log_base.known(base)) for user_id, seq, base in rows}
+    if len(found) < len(user_ids) and (base := log_base.current(connection)):
+        found |= {user_id: base for user_id in user_ids if user_id not in found}
+    return found
+
+
+def head_of(connection: Connection, row: AnyRow | None) -> int:
+    """Return the head of the log whose inbox row, if it has one, this is. Raises TimelineChanged."""
+    return max(row.seq, log_base.known(row.base)) if row else log_base.current(connection)
 
 
 def unread_items(

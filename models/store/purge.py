@@ -4,7 +4,7 @@ What goes is below `inboxes.purged_seq`; so the log has no gap, and a client tha
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -54,11 +54,13 @@ def overdue(
         there are no more.
     """
     some = sa.select(inboxes).where(i.user_id > after).order_by(i.user_id).limit(limit).subquery()
-    first = some.c.purged_seq + 1
-    old = sa.or_(
-        sa.exists().where(d.user_id == some.c.user_id, d.seq == first, d.persisted_at < before),
-        sa.exists().where(c.user_id == some.c.user_id, c.seq == first, c.at < before),
-    )
+
+    def oldest(table: sa.Table, at: sa.ColumnElement[datetime]) -> sa.ScalarSelect[Any]:
+        t = table.c
+        kept = sa.select(at).where(t.user_id == some.c.user_id, t.seq > some.c.purged_seq)
+        return kept.order_by(t.seq).limit(1).correlate(some).scalar_subquery()
+
+    old = sa.or_(oldest(deliveries, d.persisted_at) < before, oldest(changes, c.at) < before)
     found = connection.execute(sa.select(some.c.user_id, old.label("old")).order_by(some.c.user_id)).all()
     return [row.user_id for row in found if row.old], found[-1].user_id if len(found) == limit else None
 
@@ -73,12 +75,12 @@ def purge(
     horizons: dict[str, int] = {}
     entries, through = 0, None
     due = _due(connection, users[:LOCKED], before, limit)
-    for user_id, purged_seq, horizon in due:
+    for user_id, purged_seq, horizon, more in due:
         last = min(horizon, purged_seq + limit - entries)
         if last > purged_seq:
             horizons[user_id] = last
             entries += last - purged_seq
-        if last < horizon or horizon == purged_seq + limit:
+        if last < horizon or more:
             break  # there may be more of this one
         through = user_id
     if not horizons:
@@ -100,41 +102,70 @@ def leftovers(connection: Connection, before: datetime, limit: int) -> int:
 
 def _due(
     connection: Connection, users: Sequence[str], before: datetime, limit: int
-) -> list[tuple[str, int, int]]:
-    """Lock the inboxes; return (user id, purged seq, the seq up to which all is old) in the users' order."""
+) -> list[tuple[str, int, int, bool]]:
+    """Lock the inboxes; return in the users' order up to where their logs are old.
+
+    As (user id, purged seq, the seq up to which all is old, whether more may be).
+    """
     # Inboxes are always locked in the order of their ids' characters.
     by_id: sa.ColumnElement[Any] = (
         sa.collate(i.user_id, "C") if connection.dialect.name == "postgresql" else i.user_id
     )
     connection.execute(sa.select(i.user_id).where(i.user_id.in_(users)).order_by(by_id).with_for_update())
-    last = i.purged_seq + limit
+    rows = _look(connection, users, before, limit)
+    skipped = {user: min(first) - 1 for user, row in rows.items() if (first := _known(row[2:4]))}
+    skipped = {user: seq for user, seq in skipped.items() if seq > rows[user].purged_seq}
+    if skipped:  # The log went on from a base: what is kept begins after it.
+        _set_purged(connection, skipped)
+        rows |= _look(connection, list(skipped), before, limit)
+    due = []
+    for user_id in users:
+        if (row := rows.get(user_id)) is not None:
+            newest, young = max(_known(row[4:6]), default=row.purged_seq), _known(row[6:8])
+            horizon = min([newest, *(seq - 1 for seq in young)])
+            due.append((user_id, row.purged_seq, horizon, horizon < row.seq and not young))
+    return due
 
-    def young(table: sa.Table, at: sa.ColumnElement[datetime]) -> sa.ScalarSelect[Any]:
+
+def _known(seqs: Iterable[int | None]) -> list[int]:
+    return [seq for seq in seqs if seq is not None]
+
+
+def _look(connection: Connection, users: Sequence[str], before: datetime, limit: int) -> dict[str, AnyRow]:
+    """Return where each user's log begins, gets young and ends.
+
+    As (user id, purged seq, the first entries that are kept, the newest ones of the `limit` seqs from there,
+    the first ones of those that are not older than `before`, the head).
+    """
+    reach = i.purged_seq + limit
+
+    def seq(which: Any, table: sa.Table, *more: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
         t = table.c
-        first = sa.select(sa.func.min(t.seq)).where(
-            t.user_id == i.user_id, t.seq > i.purged_seq, t.seq <= last, at >= before
-        )
-        return first.correlate(inboxes).scalar_subquery()
+        query = sa.select(which(t.seq)).where(t.user_id == i.user_id, t.seq > i.purged_seq, *more)
+        return query.correlate(inboxes).scalar_subquery()
 
+    lowest, highest = sa.func.min, sa.func.max
     found = connection.execute(
         sa.select(
             i.user_id,
-            i.seq,
             i.purged_seq,
-            young(deliveries, d.persisted_at).label("arrived"),
-            young(changes, c.at).label("changed"),
+            seq(lowest, deliveries),
+            seq(lowest, changes),
+            seq(highest, deliveries, d.seq <= reach),
+            seq(highest, changes, c.seq <= reach),
+            seq(lowest, deliveries, d.seq <= reach, d.persisted_at >= before),
+            seq(lowest, changes, c.seq <= reach, c.at >= before),
+            i.seq,
         ).where(i.user_id.in_(users))
     )
-    rows = {row.user_id: row for row in found}
-    return [
-        (user_id, row.purged_seq, min(row.seq, row.purged_seq + limit, *_before(row)))
-        for user_id in users
-        if (row := rows.get(user_id)) is not None
-    ]
+    return {row.user_id: row for row in found}
 
 
-def _before(row: AnyRow) -> list[int]:
-    return [seq - 1 for seq in (row.arrived, row.changed) if seq is not None]
+def _set_purged(connection: Connection, purged: Mapping[str, int]) -> None:
+    bind = sa.bindparam
+    rows = [{"of_user": user_id, "through": seq} for user_id, seq in sorted(purged.items())]
+    statement = sa.update(inboxes).where(i.user_id == bind("of_user")).values(purged_seq=bind("through"))
+    connection.execute(statement, rows)
 
 
 def _gone(connection: Connection, horizons: dict[str, int]) -> Sequence[AnyRow]:
@@ -184,9 +215,7 @@ def _delete(connection: Connection, horizons: dict[str, int]) -> None:
     for table, seq in ((deliveries, d.seq), (changes, c.seq), (read_marks, read_marks.c.through)):
         statement = sa.delete(table).where(table.c.user_id == bind("of_user"), seq <= bind("last"))
         connection.execute(statement, rows)
-    connection.execute(
-        sa.update(inboxes).where(i.user_id == bind("of_user")).values(purged_seq=bind("last")), rows
-    )
+    _set_purged(connection, horizons)
 
 
 def _settle(connection: Connection, gone: Sequence[AnyRow]) -> int:

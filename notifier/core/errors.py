@@ -18,7 +18,8 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
     │   ├── DatabaseUnavailable
     │   │   ├── DatabaseTimeout    a statement, or a wait for a lock, took too long
     │   │   ├── DatabaseLocked     SQLite: another transaction is writing
-    │   │   └── TablesMissing      the database has not been migrated
+    │   │   ├── TablesMissing      the database has not been migrated
+    │   │   └── TimelineChanged    the database writes another timeline (models/store/log_base.py)
     │   └── BrokerUnavailable
     └── SocketRefused         the gateway closes this socket
         ├── BadFrame          4400
@@ -162,6 +163,12 @@ class TablesMissing(DatabaseUnavailable):
     """The database has none of our tables, or not all of them."""
 
     title = "Tables missing"
+
+
+class TimelineChanged(DatabaseUnavailable):
+    """The database writes another timeline: a new history of all logs must begin before anything is told."""
+
+    title = "Database changed over"
 
 
 class BrokerUnavailable(Unavailable):

@@ -40,7 +40,7 @@ class Entry:
     """One committed change of a user's log, as it happened.
 
     Attributes:
-        seq: its place in the log, from 1, without a hole.
+        seq: its place in the log, from 1, without a hole; after a restore or a failover, from the base.
         event: `alert`, `badge`, any defined event, or a change of state (`inbox.…`).
         id: the notification's id; None for a change of state.
         sender: who caused it.
@@ -86,7 +86,7 @@ class Snapshot:
     """What a socket starts from.
 
     Attributes:
-        head: the seq of the log's newest entry; 0 for an empty one.
+        head: the seq of the log's newest entry, or the base where nothing has come since; 0 for an empty one.
         unread: the exact count at `head`.
         badges: the present count of each badge that was ever set.
         reset: why the client must drop what it holds; None when it need not.
@@ -102,13 +102,17 @@ class Snapshot:
     log: Sequence[Entry] | None = None
 
 
-def reset_reason(after: int, head: int, purged: int) -> str | None:
-    """Return why a client that has seen `after` cannot be brought up to `head` event by event.
+def reset_reason(after: int, head: int, purged: int, base: int = 0) -> str | None:
+    """Return why a client at `after` cannot be brought up to `head` event by event; None: it can be.
 
-    `purged` is the highest seq that is no longer kept. None: it can be.
+    `purged` is the highest seq that is no longer kept, `base` the seq from which all logs continue since
+    the database went back to an earlier state (`models.store.log_base`): what a client has up to there may
+    be of the lost history, so that all of them start afresh, once.
     """
     if after > head:
         return "ahead"
+    if after < base:
+        return "restored"
     if after < purged:
         return "purged"
     if head - after > MAX_BEHIND:

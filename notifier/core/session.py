@@ -5,7 +5,8 @@ their order, and reports back: `receive` a client's frame, `offer` what the brok
 what may be sent now, `joined` and `fetched` with what SQL said, `tick` when `deadline` is due.
 
 One rule keeps the log whole, whatever the broker loses, doubles or swaps: of an offered event,
-`seq == sent + 1` is sent, `seq <= sent` is dropped, `seq > sent + 1` shows a gap, which is fetched.
+`seq == sent + 1` is sent, `seq <= sent` is dropped, `seq > sent + 1` shows a gap, which is fetched. A log
+whose head is before `sent`, or that continues from a base beyond it, is another history: a reset.
 
     NEW ──hello──> JOINING ──joined──> LIVE ──close──> CLOSED
 """
@@ -107,6 +108,7 @@ class Session:
     spans: list[Span] = field(default_factory=list, init=False)  # the newest at the end
     overflows: int = field(default=0, init=False)  # how often the buffer ran over
     _heard: int = field(default=0, init=False)  # the highest seq said to exist, since SQL was asked
+    _doubted: bool = field(default=False, init=False)  # SQL said that the log ends before `sent`
     _fetching: bool = field(default=False, init=False)
     _asked: int = field(default=0, init=False)  # what was heard when SQL was asked
     _held: int = field(default=0, init=False)  # how many events the buffer held then
@@ -246,7 +248,7 @@ class Session:
                 self._buffered -= len(frame)
         if self._fetching:
             self._heard = max(self._heard, at.head)
-        self._fetching = False
+        self._fetching = self._doubted = False
 
     def failed(self) -> None:
         """Note that the Fetch failed; `take` asks again."""
@@ -272,9 +274,14 @@ class Session:
         return True
 
     def heard(self, head: int) -> bool:
-        """Note that the log's head in SQL is `head`; return whether `take` should be called."""
-        if self.phase is not Phase.LIVE or head <= self.sent:
+        """Note that the log's head in SQL is `head`; return whether `take` should be called.
+
+        A head before `sent` is either old news, or the database has lost what was sent: SQL is asked again.
+        """
+        if self.phase is not Phase.LIVE or head == self.sent:
             return False
+        if head < self.sent:
+            self._doubted = True
         self._heard = max(self._heard, head)
         return True
 
@@ -292,9 +299,10 @@ class Session:
             if seq == self.sent + 1:
                 effects.append(Send(frame))
                 self.sent = seq
-        if self._heard > self.sent:
-            self._fetching, self._asked, self._held = True, self._heard, len(self._buffer)
-            self._heard = self.sent
+        if self._heard > self.sent or self._doubted:
+            asked = max(self._heard, self.sent)
+            self._fetching, self._asked, self._held = True, asked, len(self._buffer)
+            self._heard = 0
             effects.append(Fetch(self.user_id, self.sent))
         return effects
 

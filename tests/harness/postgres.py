@@ -15,6 +15,7 @@ import psycopg.conninfo
 from sqlalchemy.engine import URL, make_url
 
 from tests.harness.services import PrivateService, find_binary, missing
+from tests.harness.waiting import until
 
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 DEFAULT_URL = "postgresql+psycopg://127.0.0.1:5432/postgres"
@@ -105,6 +106,23 @@ class PrivateReplica(PrivatePostgres):
             "-D", str(self._data), "--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast",
             "--no-sync",
         )  # fmt: skip
+
+    def catch_up(self) -> None:
+        """Wait until it has replayed all that the primary has written."""
+        ((written,),) = execute(self._primary.admin_url, "SELECT pg_current_wal_lsn()::text")
+        question = f"SELECT 1 WHERE pg_last_wal_replay_lsn() >= '{written}'::pg_lsn"
+        until(lambda: execute(self.admin_url, question), 30, "the replica has replayed all")
+
+    def lose_the_primary(self) -> None:
+        """Receive nothing any more: what the primary commits from now on is on the primary alone."""
+        execute(self.admin_url, "ALTER SYSTEM SET primary_conninfo = ''")
+        execute(self.admin_url, "SELECT pg_reload_conf()")
+        question = "SELECT 1 FROM pg_stat_wal_receiver"
+        until(lambda: not execute(self.admin_url, question), 30, "the replica receives nothing")
+
+    def promote(self) -> None:
+        """Become the primary; returns when it takes writes."""
+        assert execute(self.admin_url, "SELECT pg_promote()") == [(True,)]
 
 
 def shared_url() -> str:

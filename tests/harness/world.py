@@ -13,7 +13,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
-from models.store import audit, dispatch, inbox, log
+from models.store import audit, dispatch, inbox, log, log_base
 from models.store.inbox import Changed
 from models.tables import deliveries, inboxes, metadata, notifications
 from notifier.core.draft import draft
@@ -60,6 +60,7 @@ def empty(database: Database) -> None:
         if connection.dialect.name == "postgresql":
             names = ", ".join(table.name for table in tables)
             connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+            log_base.begin(connection, now=START)  # the server's timeline, as a migration leaves it
         else:
             for table in reversed(tables):
                 connection.execute(sa.delete(table))

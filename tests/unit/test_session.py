@@ -434,6 +434,52 @@ def test_a_socket_that_fell_too_far_behind_starts_afresh_without_a_second_welcom
     assert said(socket.brings(2_000, 2_001)) == ["event 2001"]
 
 
+# ---------------------------------------------------------------------- another history
+
+
+def test_a_head_before_what_was_sent_is_looked_at_and_may_be_old_news() -> None:
+    socket = connected(log(0, 5))
+    assert socket.session.heard(3)
+    assert said(socket.session.take()) == ["fetch after 5"]
+    assert socket.session.fetched(log(5, 5)) == []
+    assert socket.session.take() == []
+    assert said(socket.brings(6)) == ["event 6"]
+
+
+def test_a_log_that_ends_before_what_was_sent_starts_the_socket_afresh_once() -> None:
+    socket = connected(log(0, 40))
+    socket.session.heard(38)
+    assert said(socket.session.take()) == ["fetch after 40"]
+    effects = socket.session.joined(window(38, 37, 38, reset="ahead"))
+    assert said(effects) == ["reset 38", "item 37", "item 38", "live 38"]
+    assert not socket.session.heard(38)
+    assert said(socket.brings(39, 40)) == ["event 39", "event 40"]
+
+
+def test_a_doubt_that_sql_could_not_answer_is_asked_again() -> None:
+    socket = connected(log(0, 5))
+    socket.session.heard(3)
+    socket.session.take()
+    socket.session.failed()
+    assert said(socket.session.take()) == ["fetch after 5"]
+
+
+def test_what_the_broker_still_carries_of_a_lost_history_is_dropped() -> None:
+    socket = connected(log(0, 40))
+    socket.brings(43)  # a gap: 41 and 42 were lost with the old primary, and so was it
+    socket.session.joined(window(1_000, 37, 38, reset="restored"))
+    assert socket.brings(41, 42, 43) == []
+    assert said(socket.brings(1_001)) == ["event 1001"]
+
+
+def test_an_event_beyond_a_base_is_a_gap_and_then_part_of_the_window() -> None:
+    socket = connected(log(0, 38))
+    assert said(socket.brings(1_001, 1_002)) == ["fetch after 38"]
+    effects = socket.session.joined(window(1_002, 38, 1_001, 1_002, reset="restored"))
+    assert said(effects) == ["reset 1002", "item 38", "item 1001", "item 1002", "live 1002"]
+    assert said(socket.brings(1_003)) == ["event 1003"]
+
+
 # ---------------------------------------------------------------------- the buffer is bounded
 
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from models.store import log as store_log
@@ -16,6 +17,7 @@ from notifier.broker.subscription import Subscription
 from notifier.core.errors import TooMany, Unavailable
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
+from usecases import failover
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
@@ -123,9 +125,9 @@ class Hub:
         """Tell every socket where the head of its user's log is in SQL, so that it fetches what it missed."""
         users = [room.user_id for room in self._rooms.values() if room.sockets]
         for start in range(0, len(users), HEADS_AT_ONCE):
+            some = users[start : start + HEADS_AT_ONCE]
             try:
-                with self._database.read() as connection:
-                    heads = store_log.heads(connection, users[start : start + HEADS_AT_ONCE])
+                heads = failover.read(self._database, partial(store_log.heads, user_ids=some))
             except Unavailable as exc:
                 throttled.warning("heads not compared: error=%s", exc)
                 return

@@ -15,6 +15,7 @@ from notifier.core.group import Group
 from notifier.core.log import MAX_BEHIND, Snapshot
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now as utc_now
+from usecases import failover
 from web.gateway.acks import announce
 
 AT_ONCE = 50  # hellos that share a transaction, at most
@@ -86,8 +87,8 @@ class SnapshotLoader:
             self._far.release()
 
     def _join(self, wishes: Sequence[SnapshotRequest], near: int = NEAR) -> list[Snapshot | None]:
-        with self._database.read() as connection:
-            found = store_log.snapshots(connection, [(w.user_id, w.after) for w in wishes], near=near)
+        where = [(w.user_id, w.after) for w in wishes]
+        found = failover.read(self._database, lambda c: store_log.snapshots(c, where, near=near))
         starts = (wish.joined(at) for wish, at in zip(wishes, found, strict=True) if at)
         joins = [start for start in starts if start]
         if joins:
