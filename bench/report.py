@@ -1,7 +1,7 @@
 """Write docs/benchmarks.md and its plots from bench/results: `python -m bench.report`.
 
-What was tried, and what stands in the way of a goal, is written by hand in bench/findings.md, which is
-appended; what each pipeline promises, in bench/peers/promises.md, which follows the goals. `--results DIR`
+bench/findings.md (what was tried, and what limits the results) is written by hand and appended.
+bench/peers/promises.md (what each pipeline promises) follows the goals. `--results DIR`
 and `--docs DIR` read and write elsewhere.
 """
 
@@ -26,17 +26,17 @@ PROMISES = ROOT / "bench" / "peers" / "promises.md"
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench` repeats all of it, `make bench SCENARIO=burst` one scenario; this page is written from
-`bench/results` by `python -m bench.report`. A time depends on the machine; nothing asserts one. What counts
-is the comparison: every side is measured in turn in the same run, {rounds}, and what stands here are medians,
-with the range of the rounds in brackets.
+`make bench` measures all scenarios, `make bench SCENARIO=burst` one of them; `python -m bench.report` writes
+this page from `bench/results`. A time depends on the machine, so no test asserts one. Compare the sides
+instead: each is measured in turn in the same run, {rounds}. The figures are medians, with the range of the
+rounds in brackets.
 
 {machine}
 
-The servers, all processes and the load generator share these cores. The load generator is a process of its
-own; how it is kept light stands in `bench/load/__init__.py`, and what it took of the processor is said with
-each scenario. The peers are set up as their own documentation says; the README of each in `bench/peers`
-names the pages, and says what is in its favour.
+The servers, all processes and the load generator share these cores. The load generator is a separate
+process; `bench/load/__init__.py` says how it is kept light, and each scenario says how much processor time it
+took. The peers are set up as their own documentation says; the README of each in `bench/peers` names those
+pages, and says what gives the peer an advantage.
 """
 
 
