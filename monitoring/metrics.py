@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from monitoring import multiprocess
+from notifier.broker.faults import UNBOUND
 from notifier.signals import broker_failed, change_unpublished, message_refused, notification_accepted
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
@@ -33,6 +34,11 @@ _BROKER_ERRORS = Counter(
     "notifier_broker_errors", "Failures to reach the broker, or to keep it", ["part"], registry=REGISTRY
 )
 BROKER_ERRORS = {part: _BROKER_ERRORS.labels(part) for part in ("publish", "wake", "subscribe")}
+BROKER_UNBOUND = Counter(
+    "notifier_broker_unbound",
+    "How often the exchange, queues or bindings were found deleted, and made again",
+    registry=REGISTRY,
+)
 _REFUSED = Counter(
     "notifier_refused",
     "What was refused: POSTs and sockets over a limit, messages of the broker that break a rule",
@@ -63,8 +69,10 @@ def _accepted(_sender: object, **_what: Any) -> None:
     ACCEPTED.inc()
 
 
-def _broker_failed(_sender: object, *, part: str, **_what: Any) -> None:
+def _broker_failed(_sender: object, *, part: str, state: str = "", **_what: Any) -> None:
     BROKER_ERRORS[part].inc()
+    if state == UNBOUND and part == "subscribe":
+        BROKER_UNBOUND.inc()
 
 
 def _change_unpublished(_sender: object, **_what: Any) -> None:

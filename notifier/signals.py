@@ -25,7 +25,8 @@ notification_delivered: Final = _signals.signal("notification-delivered")
 #: A user read entries. Sent with user_id and ids, or through.
 notification_read: Final = _signals.signal("notification-read")
 
-#: The broker could not be reached, or was lost. Sent with part: `publish`, `wake` or `subscribe`.
+#: The broker could not be reached, was lost, or refuses. Sent with part: `publish`, `wake` or `subscribe`;
+#: and state (see `notifier.broker.faults`), where it is known.
 broker_failed: Final = _signals.signal("broker-failed")
 #: A change of state is committed but could not be published. Sent with user_id and seq.
 change_unpublished: Final = _signals.signal("change-unpublished")

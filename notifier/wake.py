@@ -19,7 +19,9 @@ from typing import Any
 from celery import Celery
 from uuid_utils import uuid7
 
+from notifier.broker.faults import LASTING, diagnose
 from notifier.broker.topology import TASK_QUEUE, configure_celery, connect_once
+from notifier.core.backoff import Backoff
 from notifier.once import making
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit
@@ -33,7 +35,8 @@ PAUSE = 0.005  # seconds between two wake-ups, at least
 PAUSE_EACH = 0.003  # seconds for each notification that shared the last wake-up
 PAUSE_MAX = 0.02  # seconds
 TRANSIENT = 1  # delivery mode: a broker that restarts forgets it, and the sweep finds the row
-RETRY = 1.0  # seconds between attempts while the broker is away
+RETRY, RETRY_LONGEST = 1.0, 2.0  # seconds between attempts while the broker is away
+RETRY_REFUSED = 5.0  # seconds, after refusals that only somebody at the broker can end
 MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
 EXIT_FLUSH = 2.0  # seconds
 
@@ -104,6 +107,7 @@ class Waker:
 
     def _run(self) -> None:
         producer, next_at = None, float("-inf")
+        backoff = Backoff(RETRY, RETRY_LONGEST)
         if self._early:
             with contextlib.suppress(Exception):  # it is logged when there is something to send
                 producer = self._connect()
@@ -142,8 +146,10 @@ class Waker:
                     self._broker_down, self._busy = not kept, False
                     self._changed.notify_all()
                 if not kept:  # else at once: the broker was restarted, or another of the list lives
-                    time.sleep(RETRY)
+                    lasting = diagnose(exc).state in LASTING
+                    time.sleep(backoff.next_pause(RETRY_REFUSED if lasting else None))
             else:
+                backoff.reset()
                 if self._broker_down:
                     log.warning("the broker is back: wake-ups are sent again")
                 with self._changed:

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, current_app
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from notifier.broker.faults import UNREACHABLE, Fault
 from notifier.core.errors import NotifierError
 from web import metrics, openapi
 from web.body import write
@@ -10,6 +11,8 @@ from web.describe import describe, public
 from web.problems import answer
 from web.runtime import WebRuntime, current
 from web.schemas import Health
+
+OK = "ok"
 
 blueprint = Blueprint("health", __name__)
 
@@ -26,27 +29,24 @@ def alive() -> Response:
 @public
 @describe({200: Health}, errors=(503,))
 def ready() -> Response:
-    """Database and broker can be reached; 503 says which cannot."""
+    """Database and broker do their work; 503 says which does not, and what is wrong with it."""
     runtime = current()
-    parts = {"database": _database(runtime), "broker": _broker(runtime)}
-    down = [name for name, state in parts.items() if state != "ok"]
-    if not down:
-        return write({"status": "ok", **parts})
-    response = answer(503, "Not ready", f"not reachable: {', '.join(down)}")
+    faults = {"database": _database(runtime), "broker": runtime.broker_fault()}
+    parts = {name: fault.state if fault else OK for name, fault in faults.items()}
+    if not any(faults.values()):
+        return write({"status": OK, **parts})
+    said = [f"{name}: {fault.state} ({fault.detail})" for name, fault in faults.items() if fault]
+    response = answer(503, "Not ready", "; ".join(said), more=parts)
     response.headers["Retry-After"] = "2"
     return response
 
 
-def _database(runtime: WebRuntime) -> str:
+def _database(runtime: WebRuntime) -> Fault | None:
     try:
         runtime.database.check()
     except NotifierError:
-        return "unreachable"
-    return "ok"
-
-
-def _broker(runtime: WebRuntime) -> str:
-    return "ok" if runtime.broker_answers() else "unreachable"
+        return Fault(UNREACHABLE, "it does not answer")
+    return None
 
 
 @blueprint.get("/metrics")

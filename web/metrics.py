@@ -16,6 +16,7 @@ from monitoring.metrics import (
     collector,
     listen,
 )
+from notifier.broker.faults import STATES
 from notifier.core.errors import DatabaseUnavailable
 from notifier.outbox.engine import Database
 
@@ -32,10 +33,18 @@ SOCKETS = Gauge(
 )
 BROKER_UP = Gauge(
     "notifier_broker_up",
-    "Whether every gateway of this site has its connection to the broker",
+    "Whether events reach every gateway of this site, and are taken by the broker",
     registry=REGISTRY,
     multiprocess_mode="livemin",
 )
+_BROKER_STATE = Gauge(
+    "notifier_broker_state",
+    "Whether this is wrong with the broker",
+    ["state"],
+    registry=REGISTRY,
+    multiprocess_mode="livemax",
+)
+BROKER_STATE = {state: _BROKER_STATE.labels(state) for state in STATES}
 CLOSED = Counter("notifier_sockets_closed", "WebSockets closed, by close code", ["code"], registry=REGISTRY)
 SENT = Counter("notifier_frames_sent", "Frames sent", registry=REGISTRY)
 RECEIVED = Counter("notifier_frames_received", "Frames received", registry=REGISTRY)

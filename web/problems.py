@@ -1,7 +1,7 @@
 """Errors as RFC 9457 `application/problem+json`: uniform, and without a trace, SQL or a setting."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,9 +16,16 @@ throttled = LogThrottle(log)
 MEDIA_TYPE = "application/problem+json"
 
 
-def answer(status: int, title: str, detail: str, errors: Sequence[Problem] | None = None) -> Response:
-    """Return a problem as the response."""
+def answer(
+    status: int,
+    title: str,
+    detail: str,
+    errors: Sequence[Problem] | None = None,
+    more: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem as the response; `more` are members of its own (RFC 9457, section 3.2)."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body |= more or {}
     if errors is not None:
         body["errors"] = errors
     return Response(orjson.dumps(body, default=str), status, content_type=MEDIA_TYPE)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from notifier.broker.faults import UNREACHABLE, Fault
 from notifier.broker.publisher import Publisher
-from notifier.broker.topology import answers
+from notifier.core.errors import BrokerUnavailable
 from notifier.core.keys import KeyRing
 from notifier.outbox.engine import Database
 from notifier.send import Sender
@@ -38,9 +39,19 @@ class WebRuntime:
         """A publisher that reaches this process's own sockets without the broker."""
         return self.gateway.services.publisher
 
+    def broker_fault(self) -> Fault | None:
+        """What is wrong with the broker; None: nothing. Asks it when no socket has made us connect."""
+        if self.gateway.started:
+            return self.gateway.broker_fault
+        try:
+            self.publisher.check()
+        except BrokerUnavailable:
+            return self.publisher.fault or Fault(UNREACHABLE, "it is slow")
+        return None
+
     def broker_answers(self) -> bool:
-        """Whether the broker can be reached now; asks it when no socket has made us connect."""
-        return self.gateway.connected or answers(self.settings)
+        """Whether the broker carries events now."""
+        return self.broker_fault() is None
 
 
 def current() -> WebRuntime:

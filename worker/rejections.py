@@ -8,19 +8,18 @@ at the broker stop all workers, is cut down to what looks and does not touch.
 """
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import orjson
-from celery.exceptions import WorkerShutdown
 from celery.signals import task_rejected, task_unknown
 from celery.worker.consumer import Consumer
 from celery.worker.control import Panel
 
 from notifier.signals import emit, message_refused
 from worker.compressed import compressed
+from worker.reconnect import PatientConsumer
 
 MAX_BODY = 16 * 1024 * 1024  # bytes; 10,000 user ids of 128 characters and 256 KiB of data fit
 MAX_ID = 255  # characters
@@ -28,8 +27,6 @@ OURS = "notifier."
 #: What JSON may call its encoding (kombu's and Celery's names); others name codecs that inflate, as `bz2`.
 ENCODINGS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "binary"})
 DELAYED = ":DelayedDelivery"
-REFUSED_PAUSE = 0.5  # seconds until a worker tries again what the broker refused it
-TYPE_DIFFERS = "inequivalent arg 'x-queue-type'"
 
 #: `celery inspect …`, without what shows the configuration.
 COMMANDS = frozenset(
@@ -39,7 +36,7 @@ COMMANDS = frozenset(
 log = logging.getLogger(__name__)
 
 
-class GuardedConsumer(Consumer):  # type: ignore[misc]
+class GuardedConsumer(PatientConsumer):
     """Celery's consumer, which no message can stop."""
 
     class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
@@ -50,15 +47,6 @@ class GuardedConsumer(Consumer):  # type: ignore[misc]
         """
 
         default_steps = tuple(step for step in Consumer.Blueprint.default_steps if DELAYED not in step)
-
-    def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Connect again, but for a queue of the other type: a wrong setting, said in one line."""
-        if TYPE_DIFFERS in str(exc):
-            log.critical("NOTIFIER_TASK_QUEUE_TYPE: the queue at RabbitMQ is of the other type: %s", exc)
-            raise WorkerShutdown(1)
-        if isinstance(exc, self.channel_errors):
-            time.sleep(REFUSED_PAUSE)
-        super().on_connection_error_after_connected(exc)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Return what is called with each message."""

@@ -1,27 +1,22 @@
-"""Publishing over AMQP: one pipelined burst, one wait for the confirms.
-
-Confirms are RabbitMQ's extension (https://www.rabbitmq.com/docs/confirms): the broker answers the
-n-th publish of a channel with basic.ack n, or with one ack for all up to n (`multiple`), or with
-basic.nack. A message without a queue is acked too, and dropped: right here, since SQL is the truth.
-"""
+"""Publishing over AMQP: one pipelined burst, one wait for the confirms."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import amqp
 
 from notifier.broker import amqp_connection
-from notifier.broker.message import Message
-from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, routing_key
+from notifier.broker.confirms import Confirms
+from notifier.broker.faults import BrokerBlocked
+from notifier.broker.message import PROBE, Message
+from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, gateway_queue, routing_key
 
 WINDOW = 2_000  # messages on their way without a confirm, at most
 TRANSIENT = 1  # delivery mode: not written to the broker's disk
+TASKS_EXCHANGE = ""  # AMQP's default exchange, to which tasks are published
 SEQS = 4_096  # heads of messages that are kept, 40 bytes each
-
-
-class BrokerBlocked(OSError):
-    """The broker takes no messages for now (an alarm: memory or disk)."""
 
 
 class BrokerRefused(OSError):
@@ -50,48 +45,14 @@ def _head(seq: int) -> bytes:
     return head
 
 
-class Confirms:
-    """Which publishes of a channel the broker has confirmed."""
-
-    def __init__(self) -> None:
-        self._last = 0
-        self._all_up_to = 0
-        self._beyond: set[int] = set()
-        self.refused = 0
-
-    def publish(self) -> None:
-        """Count one publish."""
-        self._last += 1
-
-    @property
-    def outstanding(self) -> int:
-        """How many publishes wait for their confirm."""
-        return self._last - self._all_up_to - len(self._beyond)
-
-    def ack(self, tag: int, multiple: bool) -> None:
-        """Take basic.ack: publish `tag` is confirmed, or with `multiple` all up to it."""
-        if multiple:
-            self._all_up_to = max(self._all_up_to, tag)
-            self._beyond = {t for t in self._beyond if t > self._all_up_to}
-        elif tag > self._all_up_to:
-            self._beyond.add(tag)
-        while self._all_up_to + 1 in self._beyond:
-            self._all_up_to += 1
-            self._beyond.remove(self._all_up_to)
-
-    def nack(self, tag: int, multiple: bool) -> None:
-        """Take basic.nack: answered, but refused."""
-        before = self.outstanding
-        self.ack(tag, multiple)
-        self.refused += before - self.outstanding
-
-
 class AmqpPublishLink:
     """One connection with one channel in confirm mode, and the exchange declared."""
 
     def __init__(self, connection: amqp_connection.Connection, timeout: float) -> None:
         self._connection = connection
         self._blocked = False
+        self._proven = False  # whether the broker has confirmed a message of this connection
+        self._questions: amqp_connection.Channel | None = None
         connection.on_blocked = self._on_blocked
         connection.on_unblocked = self._on_unblocked
         connection.sock.settimeout(timeout)
@@ -119,8 +80,71 @@ class AmqpPublishLink:
         return opened
 
     def send(self, messages: Sequence[Message], deadline: float) -> None:
-        """Publish all, then wait for the confirms. Raises one of LinkError."""
+        """Publish all, then wait for the confirms. Raises one of LinkError.
+
+        After BrokerBlocked the link is good for the next call: the broker sees that a connection was
+        closed only when its alarm is over, so one for each attempt would use up its file handles.
+        """
+        self._take_news(deadline)
         self._confirms.refused = 0
+        if not self._proven and len(messages) > 1:
+            # RabbitMQ says that it is blocked when it has read a message, and reads no further. A whole
+            # burst would fill the socket, and nobody would come to read the word.
+            self._burst(messages[:1], deadline)
+            messages = messages[1:]
+        self._burst(messages, deadline)
+        if self._confirms.refused:
+            raise BrokerRefused(f"the broker refused {self._confirms.refused} messages")
+
+    def probe(self, keys: Sequence[str], deadline: float) -> set[str]:
+        """Return those of the routing keys that no queue is bound to. Raises one of LinkError."""
+        unroutable: set[str] = set()
+        with self._apart(deadline) as channel:
+            channel.events["basic_return"].add(lambda _error, _exchange, key, _message: unroutable.add(key))
+            self._ask(channel, [(EXCHANGE, key) for key in keys], deadline, mandatory=True)
+        return unroutable
+
+    def check(self, deadline: float) -> None:
+        """Do once what web and workers need permissions for. Raises one of LinkError."""
+        queue = gateway_queue("check")
+        with self._apart(deadline) as channel:
+            channel.queue_declare(queue, exclusive=True, auto_delete=True)
+            channel.queue_bind(queue, EXCHANGE, queue)
+            channel.basic_consume(queue, consumer_tag=queue, no_ack=True, callback=lambda _message: None)
+            self._ask(channel, [(EXCHANGE, "nobody"), (TASKS_EXCHANGE, queue)], deadline)
+            channel.basic_cancel(queue)  # with its last consumer goes the queue
+
+    @contextmanager
+    def _apart(self, deadline: float) -> Iterator[amqp_connection.Channel]:
+        """Yield a channel for questions; a new one each time, since RabbitMQ remembers what one may do."""
+        self._take_news(deadline)
+        if self._questions is not None:
+            self._questions.close()  # the broker was blocked when the last ones were asked
+        channel = self._questions = self._connection.channel()
+        channel.confirm_select()
+        yield channel
+        channel.close()
+        self._questions = None
+
+    def _ask(
+        self,
+        channel: amqp_connection.Channel,
+        addresses: Sequence[tuple[str, str]],
+        deadline: float,
+        *,
+        mandatory: bool = False,
+    ) -> None:
+        """Publish to each exchange and key what is no event, and wait for the confirms."""
+        answered = Confirms()
+        channel.events["basic_ack"].add(answered.ack)
+        channel.events["basic_nack"].add(answered.nack)
+        for exchange, key in addresses:
+            content = amqp.Message(b"{}", application_headers={PROBE: 1}, delivery_mode=TRANSIENT)
+            _publish(channel, exchange, key, content, mandatory)
+            answered.publish()
+        self._wait(answered, 0, deadline)
+
+    def _burst(self, messages: Sequence[Message], deadline: float) -> None:
         self._limit_time(deadline)
         transport = self._connection.transport
         transport.cork()
@@ -129,13 +153,20 @@ class AmqpPublishLink:
             if self._confirms.outstanding >= WINDOW:
                 self._limit_time(deadline)
                 transport.uncork()
-                self._wait(WINDOW // 2, deadline)
+                self._wait(self._confirms, WINDOW // 2, deadline)
                 transport.cork()
         self._limit_time(deadline)
         transport.uncork()
-        self._wait(0, deadline)
-        if self._confirms.refused:
-            raise BrokerRefused(f"the broker refused {self._confirms.refused} messages")
+        self._wait(self._confirms, 0, deadline)
+        self._proven = True
+
+    def _take_news(self, deadline: float) -> None:
+        """Take what the broker has said since the last call. Raises BrokerBlocked while it is."""
+        self._limit_time(deadline)
+        while self._connection.transport.gather():
+            self._connection.blocking_read()
+        if self._blocked:
+            raise BrokerBlocked("the broker is blocked by an alarm")
 
     def close(self) -> None:
         """Close politely."""
@@ -151,18 +182,12 @@ class AmqpPublishLink:
 
     def _publish(self, message: Message) -> None:
         content = Event(message.body, seq=message.seq)
-        # Not channel.basic_publish: it polls the socket before every message, and spins on half a frame.
-        self._channel.send_method(
-            amqp.spec.Basic.Publish,
-            "Bssbb",
-            (0, EXCHANGE, routing_key(message.user_id), False, False),
-            content,
-        )
+        _publish(self._channel, EXCHANGE, routing_key(message.user_id), content)
         self._confirms.publish()
 
-    def _wait(self, max_outstanding: int, deadline: float) -> None:
-        """Read until at most `most` publishes are unconfirmed."""
-        while self._confirms.outstanding > max_outstanding:
+    def _wait(self, confirms: Confirms, max_outstanding: int, deadline: float) -> None:
+        """Read until at most `max_outstanding` publishes are unconfirmed."""
+        while confirms.outstanding > max_outstanding:
             if self._blocked:
                 raise BrokerBlocked("the broker is blocked by an alarm")
             self._connection.blocking_read(self._limit_time(deadline))
@@ -179,3 +204,10 @@ class AmqpPublishLink:
 
     def _on_unblocked(self) -> None:
         self._blocked = False
+
+
+def _publish(
+    channel: amqp_connection.Channel, exchange: str, key: str, content: amqp.Message, mandatory: bool = False
+) -> None:
+    # Not channel.basic_publish: it polls the socket before every message, and spins on half a frame.
+    channel.send_method(amqp.spec.Basic.Publish, "Bssbb", (0, exchange, key, mandatory, False), content)

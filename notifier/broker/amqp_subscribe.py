@@ -17,6 +17,7 @@ import amqp
 
 from notifier.broker import amqp_connection
 from notifier.broker.amqp_frames import frame_handler
+from notifier.broker.message import PROBE
 from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscription import MAX_BODY, Receiver, Request
 from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, queue_name, routing_key
@@ -170,6 +171,8 @@ class AmqpSubscribeLink:
 
     def _receive(self, user_id: str, message: Any) -> None:
         headers = message.properties.get("application_headers")
+        if isinstance(headers, dict) and PROBE in headers:
+            return
         seq = headers.get("seq") if isinstance(headers, dict) else None
         self._receiver.accept(user_id, seq, message.body)
 

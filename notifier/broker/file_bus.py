@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from notifier import private
-from notifier.broker.message import Message
+from notifier.broker.message import PROBE, Message
 from notifier.broker.topology import connection_options, routing_key
 from notifier.settings import Settings
 
@@ -57,11 +57,25 @@ class FileBus:
 
     def put(self, gateway: str, message: Message, key: str) -> None:
         """Put a message into a gateway's inbox; nothing happens if the gateway is gone."""
-        name = f"{_stamp()}-{next(_counter):09d}-{os.getpid()}.{key}.{message.seq}{SUFFIX}"
+        self._write(gateway, key, str(message.seq), message.body)
+
+    def check(self) -> None:
+        """Write a file beside the gateways' folders, and delete it. Raises OSError."""
+        self.gateways.mkdir(parents=True, exist_ok=True)
+        file = self.gateways / f".check-{os.getpid()}-{next(_counter)}"
+        file.write_bytes(b"{}")
+        file.unlink()
+
+    def put_probe(self, gateway: str, key: str) -> None:
+        """Put what is no event into a gateway's inbox, to see whether it can be written."""
+        self._write(gateway, key, PROBE, b"{}")
+
+    def _write(self, gateway: str, key: str, seq: str, body: bytes) -> None:
+        name = f"{_stamp()}-{next(_counter):09d}-{os.getpid()}.{key}.{seq}{SUFFIX}"
         inbox = self.gateways / gateway / "inbox"
         hidden = inbox / f".{name}"
         try:
-            hidden.write_bytes(message.body)
+            hidden.write_bytes(body)
             hidden.rename(inbox / name)
         except FileNotFoundError:
             return

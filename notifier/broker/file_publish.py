@@ -29,6 +29,24 @@ class FilePublishLink:
                 if alive[gateway]:
                     self._bus.put(gateway, message, key)
 
+    def probe(self, keys: Sequence[str], _deadline: float) -> set[str]:
+        """Return those of the routing keys that no living gateway is bound to. Raises OSError.
+
+        The first one's gateway gets a file, to see whether one can be written.
+        """
+        unroutable = set()
+        for number, key in enumerate(keys):
+            listeners = [gateway for gateway in self._bus.listeners(key) if self._bus.alive(gateway)]
+            if not listeners:
+                unroutable.add(key)
+            elif number == 0:
+                self._bus.put_probe(listeners[0], key)
+        return unroutable
+
+    def check(self, _deadline: float) -> None:
+        """Write a file where messages are written. Raises OSError."""
+        self._bus.check()
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -3,6 +3,7 @@
 import selectors
 
 from notifier.broker.file_bus import FileBus, Inbox, Parcel
+from notifier.broker.message import PROBE
 from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscription import MAX_BODY, Receiver, Request
 from notifier.broker.topology import POLL_INTERVAL, BrokerOptions, routing_key
@@ -53,6 +54,8 @@ class FileSubscribeLink:
         too_big = parcel.path.stat().st_size > MAX_BODY
         body = None if too_big else parcel.path.read_bytes()
         parcel.path.unlink()
+        if parcel.seq == PROBE:
+            return
         user_id = self._users.get(parcel.key) if parcel.key else ""  # "": no message's name
         if user_id is not None:
             seq = int(parcel.seq) if parcel.seq.isascii() and parcel.seq.isdigit() else parcel.seq

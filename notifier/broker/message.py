@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+#: A message with this header is no event: it only shows that its way from publisher to queue is whole.
+PROBE = "probe"
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

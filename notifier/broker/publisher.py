@@ -5,21 +5,26 @@ find the gap and fetch it from SQL.
 """
 
 import os
+import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from notifier.broker.amqp_connection import LinkError
 from notifier.broker.amqp_publish import AmqpPublishLink, BrokerRefused
+from notifier.broker.faults import LASTING, UNREACHABLE, BrokerBlocked, Fault, diagnose
 from notifier.broker.file_publish import FilePublishLink
 from notifier.broker.message import Message
-from notifier.broker.topology import connection_options
+from notifier.broker.topology import connection_options, routing_key
+from notifier.core.backoff import Backoff, Jitter
 from notifier.core.errors import BrokerUnavailable
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit
 
 FAIL_FAST = 1.0  # seconds after a failure in which nothing is tried
+PAUSE_LONGEST = 4.0  # seconds more, after refusals that only somebody at the broker can end
 
 
 class PublishLink(Protocol):
@@ -27,6 +32,12 @@ class PublishLink(Protocol):
 
     def send(self, messages: Sequence[Message], deadline: float) -> None:
         """Hand over all messages; return once the broker has them. Raises one of LinkError."""
+
+    def probe(self, keys: Sequence[str], deadline: float) -> set[str]:
+        """Return those of the routing keys that no queue is bound to. Raises one of LinkError."""
+
+    def check(self, deadline: float) -> None:
+        """Do once what needs permissions. Raises one of LinkError."""
 
     def close(self) -> None:
         """Close politely."""
@@ -48,6 +59,7 @@ class Publisher:
         settings: where the broker is.
         timeout: seconds that `publish` takes at most (roughly).
         clock: monotonic seconds, for the fail-fast pause.
+        jitter: see `Backoff`.
         opener: makes a link until a deadline (`time.monotonic`); the broker's own unless given.
     """
 
@@ -57,6 +69,7 @@ class Publisher:
         *,
         timeout: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
+        jitter: Jitter = random.random,
         opener: Opener | None = None,
     ) -> None:
         self._open = opener or _opener(settings)
@@ -67,6 +80,13 @@ class Publisher:
         self._pid = os.getpid()
         self._closed_until = float("-inf")
         self._last_failure: BaseException | None = None
+        self._refusals = Backoff(FAIL_FAST / 2, PAUSE_LONGEST, jitter)
+        self._fault: Fault | None = None
+
+    @property
+    def fault(self) -> Fault | None:
+        """What was wrong with the broker at the last `publish` or `probe`; None: nothing."""
+        return self._fault
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Hand the messages to the broker, all in one burst; return when it has confirmed them all.
@@ -78,28 +98,62 @@ class Publisher:
                 failure; its cause is what went wrong. Without such a second when the broker answers,
                 and refuses some of the messages.
         """
-        if not messages:
-            return
+        if messages:
+            self._after_fork()
+            with self._turn() as deadline:
+                self._over_link(lambda link: link.send(messages, deadline), deadline)
+
+    def probe(self, user_ids: Sequence[str]) -> list[str]:
+        """Return those of the users whom no gateway hears of, as far as the broker knows.
+
+        Events of theirs would vanish. Raises BrokerUnavailable as `publish` does.
+        """
         self._after_fork()
+        keys = {routing_key(user_id): user_id for user_id in user_ids}
+        unroutable: set[str] = set()
+        with self._turn() as deadline:
+            self._over_link(lambda link: unroutable.update(link.probe(list(keys), deadline)), deadline)
+        return [user_id for key, user_id in keys.items() if key in unroutable]
+
+    def check(self) -> None:
+        """Do once what web and workers need permissions for. Raises BrokerUnavailable as `publish` does."""
+        self._after_fork()
+        with self._turn() as deadline:
+            self._over_link(lambda link: link.check(deadline), deadline)
+
+    @contextmanager
+    def _turn(self) -> Iterator[float]:
+        """Wait for the connection's turn, yield the deadline, and turn what fails into BrokerUnavailable."""
         self._fail_fast()
         deadline = time.monotonic() + self._timeout
         if not self._lock.acquire(timeout=self._timeout):
             raise BrokerUnavailable("the broker is slow: another publish is still waiting for it")
         try:
             self._fail_fast()  # those who waited learn from who went before
-            self._send(messages, deadline)
+            yield deadline
         except BrokerRefused as exc:
             # A queue's node died under it; its gateway comes back and looks into SQL. The others go on.
             emit(broker_failed, self, part="publish")
             raise BrokerUnavailable(str(exc)) from exc
         except LinkError as exc:
-            self._closed_until, self._last_failure = self._clock() + FAIL_FAST, exc
-            emit(broker_failed, self, part="publish")
-            raise BrokerUnavailable(f"the broker does not answer ({type(exc).__name__})") from exc
+            fault = self._failed(exc)
+            what = f"does not answer ({type(exc).__name__})"
+            if fault.state != UNREACHABLE:
+                what = f"takes nothing: {fault.state}, {fault.detail}"
+            raise BrokerUnavailable(f"the broker {what}") from exc
         else:
-            self._last_failure = None
+            self._last_failure = self._fault = None
+            self._refusals.reset()
         finally:
             self._lock.release()
+
+    def _failed(self, exc: Exception) -> Fault:
+        fault = self._fault = diagnose(exc)
+        emit(broker_failed, self, part="publish", state=fault.state)
+        if not isinstance(exc, BrokerBlocked):  # asking a blocked link again costs nothing
+            pause = self._refusals.next_pause() if fault.state in LASTING else 0.0
+            self._closed_until, self._last_failure = self._clock() + FAIL_FAST + pause, exc
+        return fault
 
     def close(self) -> None:
         """Close the connection. A later `publish` makes a new one."""
@@ -109,12 +163,12 @@ class Publisher:
         if link is not None:
             link.close()
 
-    def _send(self, messages: Sequence[Message], deadline: float) -> None:
+    def _over_link(self, work: Callable[[PublishLink], None], deadline: float) -> None:
         link, self._link = self._link, None
         if link is not None:
             try:
-                self._send_over(link, messages, deadline)
-            except BrokerRefused:
+                self._keep_if_good(link, work)
+            except (BrokerRefused, BrokerBlocked):
                 raise
             except LinkError:
                 # A kept connection may be stale (the broker restarted): once more, with a new one.
@@ -123,13 +177,13 @@ class Publisher:
                     raise
             else:
                 return
-        self._send_over(self._open(deadline), messages, deadline)
+        self._keep_if_good(self._open(deadline), work)
 
-    def _send_over(self, link: PublishLink, messages: Sequence[Message], deadline: float) -> None:
-        """Send, and keep the link if the broker answers, be it with a refusal."""
+    def _keep_if_good(self, link: PublishLink, work: Callable[[PublishLink], None]) -> None:
+        """Do the work, and keep the link if the broker answers, be it that it takes nothing."""
         try:
-            link.send(messages, deadline)
-        except BrokerRefused:
+            work(link)
+        except (BrokerRefused, BrokerBlocked):
             self._link = link
             raise
         except BaseException:

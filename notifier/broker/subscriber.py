@@ -10,26 +10,24 @@ import itertools
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-import amqp
+from amqp.exceptions import AMQPError
 
-from notifier.broker import amqp_connection
-from notifier.broker.amqp_one_queue import AmqpOneQueueLink
-from notifier.broker.amqp_subscribe import AmqpSubscribeLink
-from notifier.broker.file_subscribe import FileSubscribeLink
+from notifier.broker.amqp_connection import LinkError
+from notifier.broker.fault_log import FaultLog
+from notifier.broker.faults import LASTING, UNREACHABLE, Fault, Unbound, diagnose
 from notifier.broker.message import Message
 from notifier.broker.self_pipe import SelfPipe
-from notifier.broker.subscription import MAX_BODY, Receiver, Request, Stats, SubscribeLink, Subscription
-from notifier.broker.topology import connection_options
+from notifier.broker.subscribe_links import Opener, opener_for
+from notifier.broker.subscription import Request, Stats, SubscribeLink, Subscription, checked
+from notifier.core.backoff import Backoff, Jitter
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit, message_refused
 
-MAX_SEQ = (1 << 63) - 1  # a bigint
 IDLE = 1.0  # seconds that the loop waits at most before it looks around
 BACKOFF_FIRST, BACKOFF_LAST = 0.1, 2.0  # seconds between attempts to reconnect
-
-Opener = Callable[[Receiver], SubscribeLink]
+BACKOFF_REFUSED = 5.0  # seconds, after refusals that only somebody at the broker can end
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +44,7 @@ class Subscriber:
             again: messages may have been lost before. Also after a first connect that some
             subscription did not wait for.
         opener: makes a link that hands messages to a receiver; the broker's own unless given.
+        jitter: see `Backoff`.
     """
 
     def __init__(
@@ -56,27 +55,37 @@ class Subscriber:
         on_message: Callable[[Message], None],
         on_recovered: Callable[[], None],
         opener: Opener | None = None,
+        jitter: Jitter = random.random,
     ) -> None:
+        self._jitter = jitter
         self._waker = SelfPipe()
-        self._opener = opener or _opener(settings, gateway_id, self._waker)
+        self._opener = opener or opener_for(settings, gateway_id, self._waker)
         self._on_message = on_message
         self._on_recovered = on_recovered
         self._lock = threading.Lock()
         self._wanted: dict[str, Subscription] = {}
         self._changed: dict[str, None] = {}  # users to look at, oldest change first
+        self._renewed: set[str] = set()  # those of them that are made again though they are made
         self._made: dict[str, int] = {}  # what the broker was asked for: the number of the request
         self._unconfirmed: set[int] = set()  # those of them that it has not confirmed
         self._numbers = itertools.count(1)
         self._stop = threading.Event()
         self._connected = False
-        self._away = False  # the last attempt to connect failed
+        self._fault: Fault | None = Fault(UNREACHABLE, "not connected yet")
+        self._reconnect_for = ""  # why another thread asks for a new connection
         self._missed = False  # a subscription was asked for while there was no connection
         self.stats = Stats()
+        self.fault_log = FaultLog()
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection to the broker."""
         return self._connected
+
+    @property
+    def fault(self) -> Fault | None:
+        """What keeps this gateway from hearing of all its users; None: nothing."""
+        return self._fault
 
     def subscribe(self, user_id: str) -> Subscription:
         """Ask for a user's events, from any thread; asking again returns the same subscription."""
@@ -101,26 +110,41 @@ class Subscriber:
         subscription.settle(False)
         self._waker.wake()
 
+    def renew(self, user_ids: Iterable[str]) -> list[Subscription]:
+        """Make these users' subscriptions again, from any thread; return those to wait for."""
+        with self._lock:
+            renewed = [wanted for user in user_ids if (wanted := self._wanted.get(user)) and self._connected]
+            for subscription in renewed:
+                subscription.begin()
+                self._renewed.add(subscription.user_id)
+                self._changed[subscription.user_id] = None
+        self._waker.wake()
+        return renewed
+
+    def reconnect(self, why: str) -> None:
+        """Make the connection and every subscription again, from any thread."""
+        self._reconnect_for = why
+        self._waker.wake()
+
     def run(self) -> None:
         """Connect, receive, reconnect; return after `stop`. If it raises, run it again."""
-        delay = BACKOFF_FIRST
+        backoff = Backoff(BACKOFF_FIRST, BACKOFF_LAST, self._jitter)
         try:
             while not self._stop.is_set():
-                link = self._open()
-                if link is not None:
-                    try:
-                        self._recover(link)
-                        delay = BACKOFF_FIRST
-                        self._serve(link)
-                    except amqp_connection.LinkError as exc:
-                        emit(broker_failed, self, part="subscribe")
-                        strange = not isinstance(exc, amqp.exceptions.AMQPError | OSError)
-                        log.warning("lost the broker: %s: %s", type(exc).__name__, exc, exc_info=strange)
-                    finally:
-                        self._end()
+                link: SubscribeLink | None = None
+                try:
+                    link = self._opener(self)
+                    self._recover(link)
+                    backoff.reset()
+                    self._serve(link)
+                except LinkError as exc:
+                    self._failed(exc)
+                finally:
+                    self._end()
+                    if link is not None:
                         link.close()
-                self._stop.wait(delay * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
-                delay = min(delay * 2, BACKOFF_LAST)
+                lasting = self._fault and self._fault.state in LASTING
+                self._stop.wait(backoff.next_pause(BACKOFF_REFUSED if lasting else None))
         finally:
             if self._stop.is_set():
                 self._waker.close()
@@ -132,8 +156,8 @@ class Subscriber:
 
     def accept(self, user_id: str, seq: object, body: object) -> None:
         """Check a message as it came, and hand it on; called by the link, in the loop."""
-        data = _utf8(body)
-        if type(seq) is not int or not 0 < seq <= MAX_SEQ or data is None:
+        message = checked(user_id, seq, body)
+        if message is None:
             self.stats.refused += 1
             emit(message_refused, self, what="event")
             if self.stats.refused == 1:
@@ -141,7 +165,7 @@ class Subscriber:
             return
         self.stats.messages += 1
         try:
-            self._on_message(Message(user_id, seq, data))
+            self._on_message(message)
         except Exception:
             self.stats.failures += 1
             log.exception("a message could not be handled")
@@ -154,24 +178,20 @@ class Subscriber:
                 if self._made.get(user_id) == number and (subscription := self._wanted.get(user_id)):
                     subscription.settle(True)
 
-    def _open(self) -> SubscribeLink | None:
-        try:
-            link = self._opener(self)
-        except amqp_connection.LinkError as exc:
-            emit(broker_failed, self, part="subscribe")
-            log.log(
-                logging.DEBUG if self._away else logging.WARNING, "no broker: %s: %s", type(exc).__name__, exc
-            )
-            self._away = True
-            return None
-        self._away = False
-        return link
+    def _failed(self, exc: Exception) -> None:
+        """Keep what is wrong, and say it once."""
+        self._fault = diagnose(exc)
+        emit(broker_failed, self, part="subscribe", state=self._fault.state)
+        strange = None if isinstance(exc, AMQPError | OSError) else exc
+        self.fault_log.begins("subscribe", self._fault, strange)
 
     def _recover(self, link: SubscribeLink) -> None:
         """Make all subscriptions (again), then tell the gateway."""
         with self._lock:
             self._made.clear()
             self._unconfirmed.clear()
+            self._renewed.clear()
+            self._reconnect_for = ""
             self._changed = dict.fromkeys(self._wanted)
             self._connected = True
             for subscription in self._wanted.values():
@@ -180,6 +200,8 @@ class Subscriber:
         while (self._changed or link.busy) and not self._stop.is_set():
             self._apply(link)
             link.wait(IDLE)
+        self._fault = None
+        self.fault_log.ends("subscribe")
         log.info("connected to the broker, with %d subscriptions", len(self._made))
         missed, self._missed = self._missed, False
         if missed or self.stats.connections > 1:
@@ -193,6 +215,8 @@ class Subscriber:
         while not self._stop.is_set():
             self._apply(link)
             link.wait(IDLE)
+            if self._reconnect_for:
+                raise Unbound(self._reconnect_for)
 
     def _end(self) -> None:
         with self._lock:
@@ -208,7 +232,12 @@ class Subscriber:
             for user in users:
                 del self._changed[user]
                 subscription, number = self._wanted.get(user), self._made.get(user)
-                if subscription is None:
+                renewed = user in self._renewed
+                self._renewed.discard(user)
+                if subscription is not None and number is not None and renewed:
+                    leaving.append(user)
+                    coming.append((user, next(self._numbers)))
+                elif subscription is None:
                     if number is not None:
                         leaving.append(user)
                 elif number is None:
@@ -224,25 +253,3 @@ class Subscriber:
         if coming:
             self.stats.batches += 1
             link.subscribe(coming)
-
-
-def _opener(settings: Settings, gateway_id: str, waker: SelfPipe) -> Opener:
-    options = connection_options(settings)
-    if options.is_file:
-        return lambda receiver: FileSubscribeLink(options, gateway_id, receiver, waker)
-    dialer = amqp_connection.Dialer(options, f"notifier gateway {gateway_id}")
-    link = AmqpOneQueueLink if settings.event_queues == "gateway" else AmqpSubscribeLink
-    return lambda receiver: link.open(dialer, options, gateway_id, receiver, waker)
-
-
-def _utf8(body: object) -> bytes | None:
-    """Return a body's bytes if it is text of a size we take; else None."""
-    try:
-        if isinstance(body, str):
-            body = body.encode()
-        if isinstance(body, bytes) and 0 < len(body) <= MAX_BODY:
-            body.decode()
-            return body
-    except UnicodeError:
-        pass
-    return None

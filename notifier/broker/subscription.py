@@ -4,7 +4,10 @@ import threading
 from dataclasses import dataclass
 from typing import Protocol
 
+from notifier.broker.message import Message
+
 MAX_BODY = 1 << 20  # bytes
+MAX_SEQ = (1 << 63) - 1  # a bigint
 
 
 class Subscription:
@@ -107,3 +110,23 @@ class SubscribeLink(Protocol):
 
     def close(self) -> None:
         """Close politely."""
+
+
+def checked(user_id: str, seq: object, body: object) -> Message | None:
+    """Return what came as a message; None if its seq is none, or its body no text of a size we take."""
+    data = _utf8(body)
+    if type(seq) is not int or not 0 < seq <= MAX_SEQ or data is None:
+        return None
+    return Message(user_id, seq, data)
+
+
+def _utf8(body: object) -> bytes | None:
+    try:
+        if isinstance(body, str):
+            body = body.encode()
+        if isinstance(body, bytes) and 0 < len(body) <= MAX_BODY:
+            body.decode()
+            return body
+    except UnicodeError:
+        pass
+    return None

@@ -37,6 +37,11 @@ REVOCATIONS = "\x00revocations"
 LOOK_AT_REVOCATIONS = Message(REVOCATIONS, 1, b"{}")
 
 
+def gateways_own(gateway_id: str) -> str:
+    """Return what stands for a user id where a gateway looks whether events reach itself; see REVOCATIONS."""
+    return f"\x00gateway {gateway_id}"
+
+
 def routing_key(user_id: str) -> str:
     """Return the routing key of a user: the hex SHA-256 of the id's UTF-8 bytes, 64 characters.
 

@@ -21,7 +21,7 @@ from tests.harness.rabbitmq import PLACES, PrivateRabbit
 from tests.harness.services import find_binary
 from tests.harness.waiting import free_port, until
 from tests.integration.broker_listener import SECONDS, Listener, listening, message, publishing
-from worker.app import WebRuntime, make_app
+from worker.app import WorkerRuntime, make_app
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_a_worker_outlives_what_the_broker_refuses(rabbit: PrivateRabbit, tmp_pa
 
 def test_a_worker_rings_over_a_new_connection_when_the_old_one_died(rabbit: PrivateRabbit) -> None:
     settings = _settings(rabbit.url)
-    runtime = WebRuntime(settings, make_app(settings))
+    runtime = WorkerRuntime(settings, make_app(settings))
     runtime.wake("one", bulk=True)
     rabbit.kill()
     rabbit.start()

@@ -95,6 +95,7 @@ class Room:
             on_message=self.heard.append,
             on_recovered=lambda: self.recoveries.append(list(self.broker.calls)),
             opener=self.broker.open,
+            jitter=lambda: 1.0,
         )
         self.thread = threading.Thread(target=self.subscriber.run)
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from notifier.broker.amqp_publish import Confirms
+from notifier.broker.confirms import Confirms
 
 
 def confirms(published: int) -> Confirms:

@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import gevent.event
 
+from notifier.broker.faults import Fault
 from notifier.broker.message import Message
 from notifier.broker.publisher import Publisher
 from notifier.broker.subscriber import Subscriber
@@ -17,9 +18,9 @@ from notifier.core.errors import Restarting
 from notifier.outbox.engine import Database
 from notifier.settings import Settings
 from notifier.tokens import Tokens
-from web import metrics
 from web.gateway.acks import Acks
 from web.gateway.admission import Admission
+from web.gateway.broker_watch import BrokerWatch
 from web.gateway.connection import ClientConnection
 from web.gateway.hub import Hub
 from web.gateway.local_first import LocalFirst
@@ -31,6 +32,8 @@ from web.gateway.snapshots import SnapshotLoader
 log = logging.getLogger(__name__)
 
 REAP_INTERVAL = 1.0  # seconds
+LOOK_INTERVAL = 1.0  # seconds between looks whether events reach this gateway
+SHOW_INTERVAL = 0.25  # seconds between writes of the broker's gauges
 DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is away
 LOOK_PAUSE = 0.02  # seconds before a look at the revocations, so that several messages share one
 RESTART_LOOP = 1.0  # seconds before a loop that died is started again
@@ -69,6 +72,9 @@ class Gateway:
             linger=settings.linger,
             sockets_per_user=settings.sockets_per_user,
         )
+        self._watch = BrokerWatch(
+            publisher, self._subscriber, self.id, users=self.hub.confirmed, missed=self._missed
+        )
         self.services = Services(
             settings=settings,
             gateway=self.id,
@@ -94,6 +100,16 @@ class Gateway:
         """Whether the broker is connected."""
         return self._subscriber.connected
 
+    @property
+    def started(self) -> bool:
+        """Whether the loops run."""
+        return bool(self._loops)
+
+    @property
+    def broker_fault(self) -> Fault | None:
+        """What is wrong with the broker, as of the last second; None: nothing. Once it is `started`."""
+        return self._watch.fault
+
     # ---------------------------------------------------------------- start and stop
 
     def start(self) -> None:
@@ -105,7 +121,8 @@ class Gateway:
             ("subscriber", self._subscriber.run),
             ("acks", self._every(self.settings.ack_interval, self.acks.flush)),
             ("reaper", self._every(REAP_INTERVAL, self.hub.reap)),
-            ("broker gauge", self._every(REAP_INTERVAL, self._show_broker)),
+            ("broker gauge", self._every(SHOW_INTERVAL, self._watch.show)),
+            ("broker watch", self._every(LOOK_INTERVAL, self._watch.look)),
             ("heads", self._heads),
             ("revocations", self._revocations_loop),
             ("revocations' bell", self._every(REAP_INTERVAL, self._hear_revocations)),
@@ -130,13 +147,10 @@ class Gateway:
 
         return loop
 
-    def _show_broker(self) -> None:
-        metrics.BROKER_UP.set(self.connected)
-
     def _heads(self) -> None:
         while not self.stopping:
             # Without the broker nothing else tells of what other processes commit.
-            interval = self.settings.heads_interval if self.connected else DETACHED_INTERVAL
+            interval = DETACHED_INTERVAL if self.broker_fault else self.settings.heads_interval
             self._compare_now.wait(min(interval, self.settings.heads_interval))
             self._compare_now.clear()
             self.hub.compare_heads()
@@ -201,7 +215,10 @@ class Gateway:
         else:
             self.hub.deliver(message)
 
-    def _on_recovered(self) -> None:
+    def _missed(self) -> None:
         self._look_now.set()
-        log.warning("the broker is back: comparing every socket with SQL: gateway=%s", self.id)
         self._compare_now.set()
+
+    def _on_recovered(self) -> None:
+        log.warning("the broker is back: comparing every socket with SQL: gateway=%s", self.id)
+        self._missed()

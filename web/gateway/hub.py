@@ -135,6 +135,10 @@ class Hub:
                 for socket in tuple(self._rooms[user_id].sockets) if user_id in self._rooms else ():
                     socket.heard(head)
 
+    def confirmed(self) -> list[str]:
+        """Return the users whose subscription the broker has confirmed."""
+        return [room.user_id for room in self._rooms.values() if room.subscription.confirmed]
+
     def sockets(self) -> Iterator[Listener]:
         """Yield every socket."""
         for room in tuple(self._rooms.values()):

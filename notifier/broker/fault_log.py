@@ -1,0 +1,29 @@
+"""One line when a fault of the broker begins, and one when it is over, however many parts meet it."""
+
+import logging
+
+from notifier.broker.faults import Fault
+
+log = logging.getLogger(__name__)
+
+
+class FaultLog:
+    """Says each fault once. For the parts of one gateway, in one thread or under gevent."""
+
+    def __init__(self) -> None:
+        self._now: dict[str, Fault] = {}  # by the part that met it
+        self._said = ""  # the state that was said last
+
+    def begins(self, part: str, fault: Fault, error: BaseException | None = None) -> None:
+        """`part` meets a fault, or still does; `error` with its traceback when it is a strange one."""
+        self._now[part] = fault
+        if fault.state != self._said:
+            log.warning("the broker fails: part=%s state=%s detail=%s cure=%s", part, *fault, exc_info=error)
+        self._said = fault.state
+
+    def ends(self, part: str) -> None:
+        """`part` meets none any more."""
+        if self._now.pop(part, None) is None or self._now:
+            return
+        log.warning("the broker works again: it was %s", self._said)
+        self._said = ""
