@@ -5,6 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from notifier.broker.faults import UNREACHABLE, Fault
 from notifier.core.errors import NotifierError
+from notifier.outbox import readiness
 from web import metrics, openapi
 from web.body import write
 from web.describe import describe, public
@@ -43,10 +44,10 @@ def ready() -> Response:
 
 def _database(runtime: WebRuntime) -> Fault | None:
     try:
-        runtime.database.check()
+        cause = readiness.fault(runtime.database)
     except NotifierError:
         return Fault(UNREACHABLE, "it does not answer")
-    return None
+    return Fault(readiness.STATES[cause], cause.value) if cause else None
 
 
 @blueprint.get("/metrics")

@@ -18,7 +18,9 @@ from monitoring.metrics import (
 )
 from notifier.broker.faults import STATES
 from notifier.core.errors import DatabaseUnavailable
+from notifier.outbox import readiness
 from notifier.outbox.engine import Database
+from notifier.outbox.failures import Cause
 
 #: What we close with, and what is defined for all (https://www.iana.org/assignments/websocket).
 KNOWN_CODES = frozenset({*range(1000, 1016), 4400, 4401, 4403, 4408, 4410, 4429})
@@ -68,18 +70,29 @@ class Backlog(Collector):
         self._database = database
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield whether the database answers, and if so what waits there."""
+        """Yield whether the database answers and can be written, and if so what waits there."""
         try:
             with self._database.read() as connection:
                 backlog = status.backlog(connection)
-        except DatabaseUnavailable:
+        except DatabaseUnavailable as exc:
+            yield _database_state(readiness.cause_of(exc))
             yield _gauge("database_up", "Whether the database answered this scrape", 0)
             return
+        yield _database_state(readiness.fault(self._database))
         age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0
         yield _gauge("database_up", "Whether the database answered this scrape", 1)
         yield _gauge("waiting", "Notifications accepted but not dispatched", backlog.waiting)
         yield _gauge("waiting_age_seconds", "Age of the oldest of them", max(0.0, age))
         yield _gauge("dead", "Notifications that could not be dispatched", backlog.dead)
+
+
+def _database_state(wrong: Cause | None) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        "notifier_database_state", "Whether this is wrong with the database", labels=["state"]
+    )
+    for cause, state in readiness.STATES.items():
+        family.add_metric([state], cause is wrong)
+    return family
 
 
 def _gauge(name: str, means: str, value: float) -> GaugeMetricFamily:

@@ -61,7 +61,7 @@ class FileBus:
 
     def check(self) -> None:
         """Write a file beside the gateways' folders, and delete it. Raises OSError."""
-        self.gateways.mkdir(parents=True, exist_ok=True)
+        private.make_folder(self.gateways)
         file = self.gateways / f".check-{os.getpid()}-{next(_counter)}"
         file.write_bytes(b"{}")
         file.unlink()

@@ -24,8 +24,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from notifier import private
 from notifier.core.deadline import NEVER, within
-from notifier.core.errors import SettingError
-from notifier.outbox.failures import cause, given_up, is_conflict, unavailable
+from notifier.core.errors import DatabaseUnavailable, SettingError
+from notifier.outbox.failures import Cause, cause, given_up, is_conflict, unavailable
 
 __all__ = ["Connection", "Database", "make_engine"]
 
@@ -214,6 +214,7 @@ class Database:
     ) -> None:
         self.engine = engine
         self.timeout = timeout
+        self.full_at = float("-inf")  # when the last write found no space; monotonic seconds
         self._limit = limit
         options: dict[str, Any] = {"snapshot": True}
         self._immediate: Engine | None = None
@@ -225,7 +226,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a writing transaction: committed at the end, rolled back by an exception."""
-        with within(self.timeout), unavailable(), self._limit(), self.engine.begin() as connection:
+        with (
+            self._noting(),
+            within(self.timeout),
+            unavailable(),
+            self._limit(),
+            self.engine.begin() as connection,
+        ):
             yield connection
 
     @contextmanager
@@ -244,8 +251,26 @@ class Database:
             with self.write() as connection:
                 yield connection
             return
-        with within(self.timeout), unavailable(), self._limit(), self._immediate.connect() as connection:
+        with self._noting(), self.probe() as connection:
             yield connection
+
+    @contextmanager
+    def probe(self) -> Iterator[Connection]:
+        """Open what `notifier.outbox.readiness` asks in: what fails there is not noted."""
+        engine = self._immediate or self._snapshots
+        with within(self.timeout), unavailable(), self._limit(), engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        """Remember when a write found no space: nothing but another write can show it."""
+        try:
+            yield
+        except DatabaseUnavailable as exc:
+            if exc.detail == Cause.FULL.value:
+                self.full_at = time.monotonic()
+            raise
+        self.full_at = float("-inf")
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a writing transaction, again when it lost against another; return its result.

@@ -15,6 +15,7 @@ from tests.harness.backend_api import BackendApi
 from tests.harness.http_client import Response
 from tests.harness.plain_socket import Socket
 from tests.harness.rabbitmq import SharedRabbit
+from tests.harness.scrape import scrape
 from tests.harness.site import Site, new_user, running_site
 from tests.harness.waiting import until
 
@@ -85,6 +86,10 @@ def test_a_post_is_503_and_a_hello_is_closed_with_1012(site: Site, setting: str,
     site.arrived(user, 1)
     began = site.processes[0].log.stat().st_size
     with configured(site, setting), locked(site) if lock else nullcontext():
+        if not lock:
+            until(lambda: site.api.get("/readyz").status == 503, 10, "/readyz says so")
+            assert site.api.get("/readyz").json["database"] == "read-only"
+            assert scrape(site.backend.base_url)["notifier_database_state state=read-only"] == 1
         answers = [timed(site, user) for _ in range(30)]
         for answer, seconds in answers:
             assert answer.status == 503, answer
