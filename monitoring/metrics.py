@@ -41,13 +41,13 @@ BROKER_UNBOUND = Counter(
 )
 _REFUSED = Counter(
     "notifier_refused",
-    "What was refused: POSTs and sockets over a limit, messages of the broker that break a rule",
+    "What was refused: calls, credentials and sockets over a limit, messages of the broker that break a rule",
     ["what"],
     registry=REGISTRY,
 )
 REFUSED = {
     what: _REFUSED.labels(what)
-    for what in ("post", "socket_address", "socket_unauthenticated", "event", "task")
+    for what in ("post", "user", "credentials", "socket_address", "socket_unauthenticated", "event", "task")
 }
 _LATENCY = Histogram(
     "notifier_latency_seconds", "How long a stage took", ["stage"], buckets=BUCKETS, registry=REGISTRY

@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     sockets_per_address: int = Field(default=10_000, ge=1, le=1_000_000)
     sockets_unauthenticated: int = Field(default=4_000, ge=1, le=1_000_000)
     posts_per_minute: int = Field(default=60_000, ge=1, le=100_000_000)
+    calls_per_minute: int = Field(default=3_000, ge=1, le=100_000_000)
+    wrong_credentials_per_minute: int = Field(default=600, ge=1, le=100_000_000)
     proxy_hops: int = Field(default=0, ge=0, le=16)
 
     sweep_interval: Seconds = 2.0

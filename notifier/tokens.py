@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import jwt
 from jwt import PyJWK
 
-from notifier.core.errors import InvalidInput, Unauthenticated
+from notifier.core.errors import InvalidInput, Unauthenticated, WrongCredentials
 from notifier.core.events import check_user_id
 from notifier.core.session import Principal
 from notifier.settings import Settings
@@ -116,15 +116,16 @@ class Tokens:
     def verify(self, token: str) -> Principal:
         """Return who `token` speaks for, since when and until when (seconds since 1970).
 
-        Raises Unauthenticated when it is malformed, of another key or algorithm, ended, revoked, or
-        without `sub` or `exp`; Unavailable when it cannot be known whether it is revoked.
+        Raises WrongCredentials when it is malformed, of another key or algorithm, or without `sub` or
+        `exp`; Unauthenticated when it has ended or is revoked; Unavailable when it cannot be known whether
+        it is revoked.
         """
         try:
             principal = self._principal(self._claims(token))
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the token has ended") from None
         except (jwt.PyJWTError, InvalidInput, ValueError, TypeError, OverflowError):
-            raise Unauthenticated("the token is not valid") from None
+            raise WrongCredentials("the token is not valid") from None
         if principal.issued_at < self._revoked_at(principal.user_id):
             raise Unauthenticated("the token is revoked")
         return principal

@@ -39,11 +39,14 @@ from web import (
 )
 from web.gateway import Gateway
 from web.gateway.revocation_list import Revocations
+from web.guesses import GuessLimit
 from web.jwks import Jwks
-from web.limits import PostLimit
+from web.limits import post_limit, user_limit
+from web.request import WholeRequest
 from web.runtime import EXTENSION, WebRuntime
 
 MAX_BODY = 1024 * 1024  # bytes
+WRONG_SIGN_INS = 10  # of one address within a minute
 POOL_SIZE = 10
 DATABASE_TIMEOUT = 9.0  # seconds that a call may wait for the database; it is answered within 10
 
@@ -58,6 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.load()
     metrics.listen()
     app = Flask("web", static_folder=None)
+    app.request_class = WholeRequest
     if hops := settings.proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -80,7 +84,10 @@ def create_app(settings: Settings | None = None) -> Flask:
         tokens=tokens,
         keys=KeyRing(settings.backend_keys()),
         gateway=Gateway(settings, database, publisher, tokens, revocation_list),
-        posts=PostLimit(settings.posts_per_minute),
+        posts=post_limit(settings.posts_per_minute),
+        calls=user_limit(settings.calls_per_minute),
+        wrong=GuessLimit(settings.wrong_credentials_per_minute),
+        wrong_sign_ins=GuessLimit(WRONG_SIGN_INS),
     )
     problems.register(app)
     cors.register(app)

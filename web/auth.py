@@ -6,8 +6,8 @@ from typing import ParamSpec, TypeVar
 
 from flask import g, request
 
-from notifier.core.errors import Forbidden, Unauthenticated
-from notifier.core.keys import SCOPES, Scope
+from notifier.core.errors import Forbidden, Unauthenticated, WrongCredentials
+from notifier.core.keys import SCOPES, ApiKey, Scope
 from web.runtime import WebRuntime, current
 
 P = ParamSpec("P")
@@ -21,10 +21,23 @@ def _bearer() -> str:
     return credentials.strip()
 
 
+def _counted(runtime: WebRuntime, key: ApiKey | None, fault: str) -> ApiKey:
+    """Return the API key that was found for what was given.
+
+    Raises WrongCredentials(fault) when there is none, and OverLimit when that has come too often from there.
+    """
+    runtime.wrong.check(request.remote_addr, key.secret if key else None)
+    if key is None:
+        runtime.wrong.wrong(request.remote_addr)
+        raise WrongCredentials(fault)
+    runtime.wrong.right(request.remote_addr, key.secret)
+    return key
+
+
 def _is_token(runtime: WebRuntime, credentials: str) -> bool:
     try:
         runtime.tokens.verify(credentials)
-    except Unauthenticated:
+    except WrongCredentials:
         return False
     return True
 
@@ -43,15 +56,14 @@ def backend(*scopes: Scope) -> Callable[[Callable[P, T]], Callable[P, T]]:
         def checked(*args: P.args, **kwargs: P.kwargs) -> T:
             runtime, credentials = current(), _bearer()
             key = runtime.keys.find(credentials)
-            if key is None:
-                if _is_token(runtime, credentials):
-                    raise Forbidden("a user's token does not give this right")
-                raise Unauthenticated("the API key is not valid")
+            if key is None and _is_token(runtime, credentials):
+                raise Forbidden("a user's token does not give this right")
+            key = _counted(runtime, key, "the API key is not valid")
             if key.scopes.isdisjoint(scopes):
                 raise Forbidden(f"this API key lacks the scope {' or '.join(scopes)}")
             g.key = key
             if request.method == "POST":
-                runtime.posts.take(key)
+                runtime.posts.take(key.secret)
             return view(*args, **kwargs)
 
         checked.access = "backend"  # type: ignore[attr-defined]
@@ -69,10 +81,10 @@ def user(view: Callable[P, T]) -> Callable[P, T]:
         runtime, credentials = current(), _bearer()
         try:
             g.user_id = runtime.tokens.verify(credentials).user_id
-        except Unauthenticated:
-            if runtime.keys.find(credentials) is not None:
-                raise Forbidden("an API key is not a user") from None
-            raise
+        except WrongCredentials as exc:
+            _counted(runtime, runtime.keys.find(credentials), exc.detail)
+            raise Forbidden("an API key does not speak for a user") from None
+        runtime.calls.take(g.user_id)
         return view(*args, **kwargs)
 
     checked.access = "user"  # type: ignore[attr-defined]

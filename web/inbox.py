@@ -9,7 +9,7 @@ from notifier.core.log import ARCHIVED, READ, UNREAD
 from usecases.change_entries import change_entries
 from usecases.inbox_page import inbox_page
 from web.auth import user
-from web.body import query, read, write
+from web.body import USER_BODY, query, read, write
 from web.describe import describe
 from web.runtime import current
 from web.schemas import IdsBody, InboxPage, PageQuery, ReadBody, State
@@ -42,7 +42,7 @@ def page() -> Response:
 @describe({200: State}, errors=_ERRORS, request=ReadBody)
 def mark_read() -> Response:
     """Mark entries as read."""
-    body = read(ReadBody)
+    body = read(ReadBody, USER_BODY)
     if body.through is not None:
         return _change(READ, through=body.through)
     return _change(READ, ids=body.ids or ())
@@ -53,7 +53,7 @@ def mark_read() -> Response:
 @describe({200: State}, errors=_ERRORS, request=IdsBody)
 def mark_unread() -> Response:
     """Mark entries as unread; archived ones come back into the inbox."""
-    return _change(UNREAD, ids=read(IdsBody).ids)
+    return _change(UNREAD, ids=read(IdsBody, USER_BODY).ids)
 
 
 @blueprint.post("/archive")
@@ -61,7 +61,7 @@ def mark_unread() -> Response:
 @describe({200: State}, errors=_ERRORS, request=IdsBody)
 def archive() -> Response:
     """Put entries into the archive; they count as read."""
-    return _change(ARCHIVED, ids=read(IdsBody).ids)
+    return _change(ARCHIVED, ids=read(IdsBody, USER_BODY).ids)
 
 
 def _change(op: str, *, ids: Sequence[str] = (), through: int | None = None) -> Response:

@@ -14,6 +14,7 @@ from notifier.core.log_throttle import LogThrottle
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 MEDIA_TYPE = "application/problem+json"
+MAX_BODY = 16 * 1024  # bytes, however wrong the input is (docs/contract.md, section 5)
 
 
 def answer(
@@ -27,8 +28,14 @@ def answer(
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     body |= more or {}
     if errors is not None:
-        body["errors"] = errors
-    return Response(orjson.dumps(body, default=str), status, content_type=MEDIA_TYPE)
+        body["errors"] = list(errors)
+    written = orjson.dumps(body, default=str)
+    while len(written) > MAX_BODY and errors:
+        # Characters that JSON escapes take six bytes each.
+        errors = errors[: len(errors) // 2]
+        body["errors"] = [*errors, {"loc": [], "msg": "and more"}]
+        written = orjson.dumps(body, default=str)
+    return Response(written, status, content_type=MEDIA_TYPE)
 
 
 def register(app: Flask) -> None:

@@ -15,7 +15,8 @@ from notifier.tokens import Tokens
 from notifier.wake import Waker
 from web.gateway import Gateway
 from web.gateway.local_first import LocalFirst
-from web.limits import PostLimit
+from web.guesses import GuessLimit
+from web.limits import CallLimit
 
 EXTENSION = "notifier"
 
@@ -32,7 +33,10 @@ class WebRuntime:
     tokens: Tokens
     keys: KeyRing
     gateway: Gateway
-    posts: PostLimit
+    posts: CallLimit
+    calls: CallLimit
+    wrong: GuessLimit
+    wrong_sign_ins: GuessLimit
 
     @property
     def local_first(self) -> LocalFirst:

@@ -13,6 +13,7 @@ from typing import Any
 
 from gevent.server import StreamServer
 from gunicorn import glogging
+from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
 from monitoring import multiprocess
@@ -43,6 +44,8 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 class DeadlineReader:
     """Reader of a request's body that raises RequestTimeout (408) when the body takes too long.
 
+    A body that breaks HTTP (a chunk's size, its end) is BadRequest (400).
+
     Args:
         reader: gunicorn's own reader.
         timeout: seconds for the whole body.
@@ -53,9 +56,9 @@ class DeadlineReader:
         self._until = time.monotonic() + timeout
 
     def read(self, size: int) -> bytes:
-        """Read up to `size` bytes, as gunicorn's own reader does. Raises RequestTimeout."""
+        """Read up to `size` bytes, as gunicorn's own reader does. Raises RequestTimeout and BadRequest."""
         import gevent  # noqa: PLC0415
-        from werkzeug.exceptions import RequestTimeout  # noqa: PLC0415
+        from werkzeug.exceptions import BadRequest, RequestTimeout  # noqa: PLC0415
 
         late = RequestTimeout("The request's body did not come in time.")
         try:
@@ -64,6 +67,8 @@ class DeadlineReader:
                 return data
         except TimeoutError:  # the socket's own, just before
             raise late from None
+        except (NoMoreData, ParseException):
+            raise BadRequest("The request's body is not framed as HTTP requires.") from None
 
 
 class Worker(GeventWorker):  # type: ignore[misc]

@@ -10,6 +10,7 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
     │   └── IdempotencyMismatch  422  the key or id was used before, with another body
     ├── NotJson               400
     ├── Unauthenticated       401 / 4401
+    │   └── WrongCredentials  401 / 4401  they never were right: nobody's key, another signature
     ├── Forbidden             403 / 4403
     ├── NotFound              404
     ├── OverLimit             429 / 4429
@@ -41,6 +42,30 @@ class Problem(TypedDict):
     msg: str
 
 
+MAX_PROBLEMS = 20  # that an error lists; how many more there are is its last line
+MAX_DETAIL = 512  # characters of what is said about it
+MAX_LOC = 8  # parts of a place
+MAX_PART = 64  # characters of one of them
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def bounded(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the first of `problems`, with what callers wrote into them cut: an error stays small."""
+    kept: list[Problem] = [
+        {
+            "loc": [_cut(part, MAX_PART) if isinstance(part, str) else part for part in one["loc"][:MAX_LOC]],
+            "msg": _cut(one["msg"], MAX_DETAIL),
+        }
+        for one in problems[:MAX_PROBLEMS]
+    ]
+    if more := len(problems) - len(kept):
+        kept.append({"loc": [], "msg": f"and {more} more"})
+    return kept
+
+
 class NotifierError(Exception):
     """Something went wrong that the caller can act on."""
 
@@ -67,11 +92,11 @@ class InvalidInput(NotifierError):
     title = "Invalid input"
 
     def __init__(self, detail: str = "", problems: Sequence[Problem] = ()) -> None:
-        if not detail and problems:
-            first = problems[0]
-            detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        super().__init__(detail)
-        self.problems: list[Problem] = list(problems) or [{"loc": [], "msg": self.detail}]
+        kept = bounded(problems)
+        if not detail and kept:
+            detail = f"{'.'.join(map(str, kept[0]['loc']))}: {kept[0]['msg']}"
+        super().__init__(_cut(detail, MAX_DETAIL))
+        self.problems: list[Problem] = kept or [{"loc": [], "msg": self.detail}]
 
 
 class UnknownEvent(InvalidInput):
@@ -99,6 +124,10 @@ class Unauthenticated(NotifierError):
     status = 401
     close_code = 4401
     title = "Unauthenticated"
+
+
+class WrongCredentials(Unauthenticated):
+    """The credentials never were right: malformed, no key of ours, or signed with another one."""
 
 
 class Forbidden(NotifierError):

@@ -29,6 +29,8 @@ from notifier.core.errors import InvalidInput, Problem, UnknownEvent
 MAX_USER_ID = 128  # characters
 MAX_RECIPIENTS = 10_000
 MAX_DATA = 256 * 1024  # bytes of JSON
+MAX_FIELDS = 256  # of an object whose fields are known; more are refused without a look at each
+MAX_LISTED = 1_000  # broken rules that are listed one by one: pydantic takes 6 µs to write out each
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 RESERVED = "inbox."
 
@@ -123,6 +125,8 @@ class EventType:
 
     def validate(self, data: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
         """Return `data` as plain JSON values, as the schema allows it. Raises InvalidInput."""
+        if isinstance(data, Mapping):
+            check_fields(data, "data")
         try:
             given = data.model_dump(exclude_unset=True) if isinstance(data, BaseModel) else data
             model = self.schema.model_validate(given)
@@ -239,8 +243,21 @@ def check_audience(user_ids: Iterable[object]) -> list[str]:
     return list(dict.fromkeys(check_user_id(u, "user_ids", i) for i, u in enumerate(given)))
 
 
+def check_fields(data: Mapping[Any, Any], *loc: str | int) -> None:
+    """Raise InvalidInput when `data` has more fields than any schema of ours: each would be an error."""
+    if len(data) > MAX_FIELDS:
+        raise InvalidInput(
+            problems=[{"loc": list(loc), "msg": f"must have at most {MAX_FIELDS} fields, has {len(data)}"}]
+        )
+
+
 def problems_of(exc: ValidationError, *prefix: str | int) -> list[Problem]:
-    """Return pydantic's findings as problem+json has them, without the input's values."""
+    """Return pydantic's findings as problem+json has them, without the input's values.
+
+    So many that listing them would hold up everybody are counted instead.
+    """
+    if exc.error_count() > MAX_LISTED:
+        return [{"loc": list(prefix), "msg": f"breaks {exc.error_count()} rules"}]
     return [
         {"loc": [*prefix, *e["loc"]], "msg": e["msg"].removeprefix("Value error, ")}
         for e in exc.errors(include_url=False, include_input=False, include_context=False)

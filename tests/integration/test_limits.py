@@ -92,6 +92,75 @@ def test_reading_is_not_counted(client: FlaskClient) -> None:
         assert "RateLimit" not in answer.headers
 
 
+def as_user(app: Flask, client: FlaskClient, user: str, path: str = "/api/inbox") -> Any:
+    bearer = {"Authorization": f"Bearer {app.extensions[EXTENSION].tokens.mint(user)}"}
+    return (
+        client.post(path, json={}, headers=bearer)
+        if path != "/api/inbox"
+        else client.get(path, headers=bearer)
+    )
+
+
+def test_a_user_s_calls_are_limited_too_right_or_wrong(tmp_path: Path) -> None:
+    app = made(tmp_path, calls_per_minute=3)
+    client = app.test_client()
+    assert as_user(app, client, "u").headers["RateLimit"].startswith('"user";r=2;')
+    for left, path in enumerate(("/api/inbox/archive", "/api/inbox/read")):
+        answer = as_user(app, client, "u", path)
+        assert answer.status_code == 422
+        assert answer.headers["RateLimit-Policy"] == '"user";q=3;w=60'
+        assert answer.headers["RateLimit"].startswith(f'"user";r={1 - left};')
+    for path in ("/api/inbox", "/api/inbox/read", "/api/inbox/unread", "/api/inbox/archive"):
+        answer = as_user(app, client, "u", path)
+        assert answer.status_code == 429
+        assert answer.mimetype == "application/problem+json"
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert as_user(app, client, "another").status_code == 200
+    closed(app)
+
+
+def closed(app: Flask) -> None:
+    app.extensions[EXTENSION].database.dispose()
+    send.use(None)
+
+
+def report(client: FlaskClient, credentials: str, address: str = "192.0.2.1") -> Any:
+    return client.get(
+        "/api/reports/daily",
+        headers={"Authorization": f"Bearer {credentials}"}, environ_overrides={"REMOTE_ADDR": address},
+    )  # fmt: skip
+
+
+def test_guessing_keys_ends_in_429_whatever_is_given(tmp_path: Path) -> None:
+    app = made(tmp_path, wrong_credentials_per_minute=3)
+    client = app.test_client()
+    assert report(client, "one").status_code == 200
+    assert [report(client, f"guess-{n}").status_code for n in range(5)] == [401, 401, 401, 429, 429]
+    refused = report(client, "two")  # it is right, but nobody there has shown it before
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert refused.json == report(client, "guess-6").json
+    assert report(client, "one").status_code == 200
+    assert report(client, "two", "192.0.2.2").status_code == 200
+    closed(app)
+
+
+def test_wrong_tokens_count_as_guesses_and_right_or_ended_ones_do_not(tmp_path: Path) -> None:
+    app = made(tmp_path, wrong_credentials_per_minute=3)
+    client, tokens = app.test_client(), app.extensions[EXTENSION].tokens
+
+    def inbox(token: str) -> int:
+        return client.get("/api/inbox", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    ended = tokens.mint("u", ttl=-10)
+    assert [inbox(ended) for _ in range(5)] == [401] * 5
+    assert [client.get("/api/inbox").status_code for _ in range(5)] == [401] * 5
+    assert [inbox("no.to.ken") for _ in range(5)] == [401, 401, 401, 429, 429]
+    assert inbox(tokens.mint("u")) == 200
+    assert inbox(ended) == 401
+    closed(app)
+
+
 @pytest.mark.parametrize(
     ("hops", "address", "scheme"),
     [(0, "127.0.0.1", "http"), (1, "203.0.113.9", "https"), (2, "198.51.100.1", "http")],

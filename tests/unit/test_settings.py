@@ -149,6 +149,8 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("SOCKETS_PER_ADDRESS", "0"),
         ("SOCKETS_UNAUTHENTICATED", "0"),
         ("POSTS_PER_MINUTE", "0"),
+        ("CALLS_PER_MINUTE", "0"),
+        ("WRONG_CREDENTIALS_PER_MINUTE", "-1"),
         ("PROXY_HOPS", "-1"),
         ("PROXY_HOPS", "all"),
         ("SWEEP_INTERVAL", "0"),
