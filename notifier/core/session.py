@@ -62,6 +62,10 @@ class TokenBucket:
         self.level -= 1
         return True
 
+    def give_back(self) -> None:
+        """Take back the last `take`."""
+        self.level += 1
+
 
 @dataclass(slots=True)
 class Span:
@@ -107,6 +111,8 @@ class Session:
     sent: int = field(default=0, init=False)  # the log up to here has been sent
     spans: list[Span] = field(default_factory=list, init=False)  # the newest at the end
     overflows: int = field(default=0, init=False)  # how often the buffer ran over
+    _acked: int = field(default=0, init=False)  # the highest seq of an ack, since the start or a reset
+    _unanswered: int = field(default=0, init=False)  # events and items sent that acks may still answer
     _heard: int = field(default=0, init=False)  # the highest seq said to exist, since SQL was asked
     _doubted: bool = field(default=False, init=False)  # SQL said that the log ends before `sent`
     _fetching: bool = field(default=False, init=False)
@@ -133,13 +139,41 @@ class Session:
         if now >= self.expires_at:
             return self.tick(now)  # it came too late, however soon it is looked at
         try:
-            if not self._bucket.take(now):
-                raise TooMany(f"more than {self.frames_per_second:g} frames a second")
-            return [] if frame is None else self._perform(frames.parse(frame), now)
+            given = self._counted(frame, now)
+            return [] if given is None else self._perform(given, now)
         except Unavailable as exc:
             return self.close(exc.close_code, f"{exc.retry_after:.1f}")  # seconds after which to return
         except NotifierError as exc:
             return self.close(exc.close_code, exc.detail)
+
+    def _counted(self, frame: str | bytes | None, now: float) -> frames.ClientFrame | None:
+        """Return the frame, parsed and counted; None: it does not end a message.
+
+        An ack that moves forward is free: a client that acks each event answers what it was sent, and
+        after an outage that is a lot at once. There are no more of them than events sent.
+
+        Raises TooMany, whatever the frame holds, and what `frames.parse` raises.
+        """
+        room = self._bucket.take(now)
+        too_many = TooMany(f"more than {self.frames_per_second:g} frames a second")
+        if frame is None:
+            if not room:
+                raise too_many
+            return None
+        try:
+            given = frames.parse(frame)
+        except NotifierError:
+            if not room:
+                raise too_many from None
+            raise
+        if isinstance(given, frames.Ack) and self._acked < given.seq <= self.sent and self._unanswered:
+            self._acked = given.seq
+            self._unanswered = 0 if given.seq == self.sent else self._unanswered - 1
+            if room:
+                self._bucket.give_back()
+        elif not room:
+            raise too_many
+        return given
 
     def _perform(self, frame: frames.ClientFrame, now: float) -> list[Effect]:
         if isinstance(frame, frames.Hello):
@@ -214,11 +248,13 @@ class Session:
         if at.window is not None:
             effects += [Send(frames.item(self.user_id, item)) for item in at.window]
             span = Span(at.window[0].seq if at.window else at.head + 1, at.head)
+            self._acked, self._unanswered = 0, len(at.window)
         else:
             log = at.log or ()
             effects += [Send(frames.event(self.user_id, entry)) for entry in log]
             start = log[0].seq - 1 if log else at.head
             span = Span(start + 1, start, acked=start)
+            self._acked, self._unanswered = start, len(log)
         effects.append(Send(frames.live(at.head)))
         if self.spans:
             self.spans[-1].sent = self.sent
@@ -237,6 +273,7 @@ class Session:
             if entry.seq == self.sent + 1:
                 effects.append(Send(frames.event(self.user_id, entry)))
                 self.sent = entry.seq
+                self._unanswered += 1
         self._answered(at)
         return effects + self.take()
 
@@ -299,6 +336,7 @@ class Session:
             if seq == self.sent + 1:
                 effects.append(Send(frame))
                 self.sent = seq
+                self._unanswered += 1
         if self._heard > self.sent or self._doubted:
             asked = max(self._heard, self.sent)
             self._fetching, self._asked, self._held = True, asked, len(self._buffer)

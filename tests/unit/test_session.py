@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from notifier.core import frames
 from notifier.core.effects import Acked, Change, Close, Effect, Fetch, Join, Send
@@ -588,3 +590,112 @@ def test_bad_frames_count_as_frames_too() -> None:
     socket.says("hello", token=USER)
     socket.says("ping")
     assert said(socket.session.receive("x" * 100_000, BEGIN)) == ["close 4429"]
+
+
+# ---------------------------------------------------------------------- acks and the rate
+
+
+def acks(socket: Socket, *seqs: int) -> list[Effect]:
+    return [effect for seq in seqs for effect in socket.says("ack", seq=seq)]
+
+
+def heard(effects: Sequence[Effect]) -> list[str]:
+    """What the client hears of it."""
+    return [word for word in said(effects) if word != "acked"]
+
+
+def quick() -> Socket:
+    """A live socket that may say ten frames at once, of which the hello was one."""
+    socket = Socket(Session(verify, BEGIN, frames_per_second=5))
+    socket.says("hello", token=USER, after=0)
+    socket.session.joined(log(0, 0))
+    return socket
+
+
+def test_acking_each_event_of_a_crowd_is_not_too_many() -> None:
+    socket = quick()
+    socket.brings(*range(1, 1_001))
+    effects = acks(socket, *range(1, 1_001))
+    assert [effect.through for effect in effects if isinstance(effect, Acked)] == list(range(1, 1_001))
+    assert heard(effects) == []
+
+
+def test_nor_is_acking_each_event_of_a_replay_or_each_item_of_a_window() -> None:
+    socket = Socket(Session(verify, BEGIN, frames_per_second=5))
+    socket.says("hello", token=USER, after=0)
+    socket.session.joined(log(0, 500))
+    assert heard(acks(socket, *range(1, 501))) == []
+    socket = Socket(Session(verify, BEGIN, frames_per_second=5))
+    socket.says("hello", token=USER, after=None)
+    socket.session.joined(window(200, *range(101, 151)))
+    assert heard(acks(socket, *range(101, 151))) == []
+
+
+def test_acks_that_do_not_move_forward_count() -> None:
+    socket = quick()
+    socket.brings(*range(1, 101))
+    assert heard(acks(socket, 50)) == []
+    assert heard(acks(socket, *[50] * 10)) == ["close 4429"]
+
+
+def test_acks_ahead_of_what_was_sent_count() -> None:
+    socket = quick()
+    socket.brings(1)
+    assert heard(acks(socket, *range(2, 12)))[-1] == "close 4429"
+
+
+def test_free_acks_are_no_more_than_what_was_sent() -> None:
+    """Given a window of two far up the log, when a client acks each seq below it, most of them count."""
+    socket = Socket(Session(verify, BEGIN, frames_per_second=5))
+    socket.says("hello", token=USER, after=None)
+    socket.session.joined(window(1_000, 990, 1_000))
+    assert heard(acks(socket, *range(1, 13)))[-1] == "close 4429"
+
+
+def test_acks_leave_the_rate_of_all_else_as_it_is() -> None:
+    socket = quick()
+    socket.brings(*range(1, 101))
+    acks(socket, *range(1, 101))
+    assert heard([effect for _ in range(9) for effect in socket.says("ping")]) == ["pong"] * 9
+    assert heard(socket.says("ping")) == ["close 4429"]
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("brings"), st.integers(1, 300)),
+            st.tuples(st.just("acks"), st.integers(1, 300)),
+            st.tuples(st.just("passes"), st.floats(0, 2)),
+        ),
+        max_size=40,
+    )
+)
+def test_a_client_that_acks_each_event_once_is_never_closed(steps: list[tuple[str, float]]) -> None:
+    socket, acked = quick(), 0
+    for step, amount in steps:
+        if step == "passes":
+            socket.now += amount
+        elif step == "brings":
+            sent = socket.session.sent
+            socket.brings(*range(sent + 1, sent + 1 + int(amount)))
+        else:
+            for _ in range(int(amount)):
+                if acked < socket.session.sent:
+                    acked += 1
+                    assert heard(acks(socket, acked)) == []
+
+
+@given(
+    sent=st.integers(0, 60),
+    said_seqs=st.lists(st.integers(0, 80), max_size=400),
+)
+def test_whatever_a_client_acks_it_says_no_more_than_its_rate_and_what_it_was_sent(
+    sent: int, said_seqs: list[int]
+) -> None:
+    socket, taken = quick(), 0
+    socket.brings(*range(1, sent + 1))
+    for seq in said_seqs:
+        if "close 4429" in heard(acks(socket, seq)):
+            break
+        taken += 1
+    assert taken <= 9 + sent
