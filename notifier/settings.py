@@ -27,6 +27,15 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
 
+def _as_browsers_write(origin: str) -> str:
+    """Return an origin with its host in ASCII; an IDN is sent as `xn--…` (RFC 6454, section 6.2).
+
+    Raises ValueError when the host cannot be one.
+    """
+    scheme, _, authority = origin.partition("://")
+    return origin if authority.isascii() else f"{scheme}://{authority.encode('idna').decode()}"
+
+
 class Settings(BaseSettings):
     """What an operator can set. Durations are seconds."""
 
@@ -112,7 +121,7 @@ class Settings(BaseSettings):
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
                 raise ValueError(f"{origin!r} is not an origin; write it like https://shop.example")
-        return tuple(origin.rstrip("/").lower() for origin in value)
+        return tuple(_as_browsers_write(origin.rstrip("/").lower()) for origin in value)
 
     @field_validator("api_keys")
     @classmethod

@@ -20,6 +20,9 @@ from notifier.settings import Settings
 
 ALGORITHM = "HS256"
 DEFAULT_TTL = 3_600  # seconds
+#: How far an issuer's clock may be ahead of ours. Further, `iat` says nothing, and a token that claims to be
+#: issued tomorrow would outlive the revocations of today.
+MAX_AHEAD = 60.0  # seconds
 
 
 def _prepared(secret: str) -> PyJWK:
@@ -162,4 +165,8 @@ class Tokens:
         issued_at = float(claims.get("iat", 0))  # one that does not say is older than any revocation
         if not math.isfinite(issued_at):
             raise ValueError("iat is not a number")
+        now = time.time()
+        if issued_at > now + self._leeway + MAX_AHEAD:
+            raise Unauthenticated("the token is issued in the future")
+        issued_at = min(issued_at, now)
         return Principal(check_user_id(claims["sub"]), float(claims["exp"]) + self._leeway, issued_at)

@@ -37,6 +37,7 @@ from web import (
     socket_route,
     timeline,
 )
+from web.forwarded import BareAddress
 from web.gateway import Gateway
 from web.gateway.revocation_list import Revocations
 from web.guesses import GuessLimit
@@ -63,7 +64,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("web", static_folder=None)
     app.request_class = WholeRequest
     if hops := settings.proxy_hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
+        inner = BareAddress(app.wsgi_app)
+        app.wsgi_app = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     database = Database(
         make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_limited, timeout=DATABASE_TIMEOUT

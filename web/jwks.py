@@ -1,9 +1,10 @@
 """An identity provider's public keys (JWKS, RFC 7517), from a file or a URL, kept and renewed.
 
 PyJWT's own client keeps them too (2.15, `PyJWKClient`), but lets everybody wait under one lock while
-it fetches, throws good keys away when they are old, and asks again for each token while the provider
-is down. So only its fetch is used here: what is known answers at once, old keys are renewed in the
-background and stay good when that fails, and an unknown key id asks again now and then only.
+it fetches, throws good keys away when they are old, asks again for each token while the provider is down,
+and bounds neither the time nor the size of an answer. So it is not used here: what is known answers at
+once, old keys are renewed in the background and stay good when that fails, and an unknown key id asks
+again now and then only.
 """
 
 import json
@@ -15,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-from jwt import PyJWK, PyJWKClient
+from jwt import PyJWK
 
 from notifier.core.errors import SettingError
 from notifier.settings import Settings
+from web.jwks_fetch import fetch
 
 ALGORITHMS = frozenset({"RS256", "ES256", "EdDSA"})
 RSA_BITS = 2048  # at least (NIST SP 800-131A)
-FETCH_TIMEOUT = 3.0  # seconds
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +69,7 @@ class Jwks:
         Raises SettingError for a file that is no key set.
         """
         if "://" in where:
-            client = PyJWKClient(where, cache_jwk_set=False, timeout=FETCH_TIMEOUT)
-            return cls(client.fetch_data, interval=interval, cooldown=cooldown)
+            return cls(lambda: fetch(where), interval=interval, cooldown=cooldown)
         path = Path(where)
         opened = cls(lambda: json.loads(path.read_bytes()), interval=interval, cooldown=cooldown)
         try:

@@ -1,5 +1,6 @@
 """The route `/ws`: who may open a socket, and the socket that Flask-Sock is given."""
 
+import logging
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from wsproto.events import RejectConnection
 from wsproto.utilities import ProtocolError, RemoteProtocolError
 
 from notifier.core.errors import Forbidden, Unavailable
+from notifier.core.log_throttle import LogThrottle
 from web import problems
 from web.gateway import handshake
 from web.gateway.connection import ClientConnection
@@ -20,7 +22,10 @@ from web.gateway.transport import WebSocketTransport
 from web.runtime import current
 
 PATH = "/ws"
+PORTS = {"http": ":80", "https": ":443"}  # which browsers leave out
 SOCKETS = ("gunicorn.socket", "werkzeug.socket")
+
+throttled = LogThrottle(logging.getLogger(__name__))
 
 
 def register(app: Flask) -> None:
@@ -56,7 +61,10 @@ def _before() -> ResponseReturnValue | None:
     if refusal := handshake.refusal(request.environ):
         return _refuse(*refusal)
     runtime = current()
-    if not origin_allowed(request.headers.get("Origin"), request.host_url, runtime.settings.allowed_origins):
+    origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
+    if not origin_allowed(origin, host, runtime.settings.allowed_origins):
+        throttled.warning("socket refused, its page is of another site: origin=%.200r host=%.200r",
+                          origin, host)  # fmt: skip
         raise Forbidden("this origin may not open a socket")
     if runtime.gateway.stopping:
         raise Unavailable("the server restarts")
@@ -77,20 +85,21 @@ def prepare(environ: dict[str, Any], slow_timeout: float) -> None:
             environ[name] = SendAllSocket(environ[name], slow_timeout)
 
 
-def origin_allowed(origin: str | None, host_url: str, allowed: tuple[str, ...]) -> bool:
+def origin_allowed(origin: str | None, host: str, allowed: tuple[str, ...]) -> bool:
     """Whether a browser page of `origin` may open a socket here.
 
-    No origin: not a browser page (RFC 6455, section 4.1), its token decides. Otherwise it must be
-    in the list, or be our own when the list is empty.
+    No origin: not a browser page (RFC 6455, section 4.1), its token decides. Otherwise it must be our own,
+    which the Host header as it came says (Flask's `host_url` has an IDN host decoded), or be in the list.
     """
     if origin is None:
         return True
-    if allowed:
-        return origin.rstrip("/").lower() in allowed
     try:
-        return urlsplit(origin).netloc.lower() == urlsplit(host_url).netloc.lower() != ""
+        parts = urlsplit(origin.lower())
     except ValueError:  # no address, like http://[
         return False
+    port = PORTS.get(parts.scheme, "")
+    own = parts.netloc.removesuffix(port) == host.lower().removesuffix(port) != ""
+    return (own and bool(port)) or origin.rstrip("/").lower() in allowed
 
 
 def serve(ws: Server) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from celery import Task
 
-from notifier.core.draft import MAX_KEY, draft
+from notifier.core.draft import MAX_KEY, UUID, draft
 from notifier.core.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.types import now
@@ -23,6 +23,8 @@ from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
+#: What a problem's place may begin with; other names are the producer's own text, and not for the log.
+ARGUMENTS = frozenset({"user_id", "user_ids", "data", "event", "id"})
 CHUNKS_FOR = 0.2  # seconds that a task goes on with chunks; other tasks wait for it
 # Seconds between attempts to store a by-name task while the database is away. It waits in the worker's
 # memory, and of a quorum queue a worker takes no further ones while those wait: they hold up the others.
@@ -72,7 +74,7 @@ def dispatch_chunk(self: Task, id: str) -> None:
     try:
         more = runtime.dispatcher.chunks(CHUNKS_FOR, _woken_at(self))
     except DatabaseUnavailable as exc:
-        throttled.warning("chunk put off, the sweep will find it: notification=%s error=%s", id, exc)
+        throttled.warning("chunk put off, the sweep will find it: notification=%s error=%s", _shown(id), exc)
         return
     if more:
         _wake(str(id))
@@ -98,14 +100,27 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
         accepted = runtime.sender.send(draft(**given, key=_task_key(task)))
     except InvalidInput as exc:
         _refuse(task, exc)
-        log.error("task refused: task=%s id=%s problems=%s", task.request.id, given["id"], exc.problems)
+        log.error("task refused: task=%s id=%s problems=%d in=%s",
+                  _shown(task.request.id), _shown(given["id"]),
+                  len(exc.problems), ",".join(_places(exc)))  # fmt: skip
         return
     except DatabaseUnavailable as exc:
         wait = min(RETRY_MAX, 2**task.request.retries)
-        throttled.warning("task put off %d s: task=%s error=%s", wait, task.request.id, exc)
+        throttled.warning("task put off %d s: task=%s error=%s", wait, _shown(task.request.id), exc)
         raise task.retry(exc=exc, countdown=wait) from None
     if not accepted.bulk:
         _drain(accepted.id, now())  # this task is its wake-up
+
+
+def _shown(id: Any) -> str:
+    """Return an id as the log shows it: a producer may write any text there, so only a UUID is shown."""
+    return id if isinstance(id, str) and UUID.fullmatch(id.lower()) else "?"
+
+
+def _places(error: InvalidInput) -> list[str]:
+    """Return the arguments that break a rule, without the names that a producer made up."""
+    firsts = {str(one["loc"][0]) if one["loc"] else "" for one in error.problems}
+    return sorted({first if first in ARGUMENTS else "other" for first in firsts})
 
 
 def _task_key(task: Task) -> str:
@@ -144,11 +159,13 @@ def _drain(id: Any, woken_at: datetime | None) -> None:
     try:
         runtime.dispatcher.drain(woken_at)
     except DatabaseUnavailable as exc:
-        throttled.warning("dispatch put off, the sweep will find it: notification=%s error=%s", id, exc)
+        throttled.warning(
+            "dispatch put off, the sweep will find it: notification=%s error=%s", _shown(id), exc
+        )
 
 
 def _wake(id: str) -> None:
     try:
         runtime.wake(id, bulk=True)
     except (BrokerUnavailable, OSError, ConnectionError) as exc:
-        throttled.warning("wake-up failed, the sweep will find it: notification=%s error=%s", id, exc)
+        throttled.warning("wake-up failed, the sweep will find it: notification=%s error=%s", _shown(id), exc)

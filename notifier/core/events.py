@@ -8,9 +8,9 @@ more events; a process that sends or checks them imports the module that defines
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     StrictInt,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import PydanticSerializationError, to_json
 
@@ -65,6 +66,33 @@ def check_url(url: str) -> str:
     return url
 
 
+#: What shows nothing: white space, control characters, Unicode's Default_Ignorable_Code_Point (UCD,
+#: DerivedCoreProperties), the annotation marks and the empty Braille cell.
+_INVISIBLE = (
+    r"\s\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_VISIBLE = re.compile(f"[^{_INVISIBLE}]")
+
+
+def check_visible(text: str) -> str:
+    """Return `text` if a reader can see something of it. Raises ValueError."""
+    if not _VISIBLE.search(text):
+        raise ValueError("must have a character that can be seen")
+    return text
+
+
+def check_image(url: str) -> str:
+    """Return `url` if a page on https may show it: absolute https, or a path on the same site.
+
+    Raises ValueError.
+    """
+    if not check_url(url).startswith("/") and not url[:6].lower() == "https:":
+        raise ValueError("must be an absolute https URL, or a path that begins with one '/'")
+    return url
+
+
 class Event(BaseModel):
     """The base that our own events share: unknown fields are refused, values do not change."""
 
@@ -79,6 +107,16 @@ _IN_HOST = r"[^\s\\/?#@:\[\]\u0000-\u001f\u007f-\u009f]"
 _PORT = "([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _HTTP = rf"[Hh][Tt][Tt][Pp][Ss]?://{_IN_HOST}+(:{_PORT})?([/?#]{_IN_URL}*)?"
 _URL = {"pattern": rf"^(/|/(?!/){_IN_URL}+|{_HTTP})$"}
+_IMAGE = {"pattern": rf"^(/|/(?!/){_IN_URL}+|{_HTTP.replace('?://', '://', 1)})$"}
+_SEEN = {"pattern": rf"^[^\u0000]*[^{_INVISIBLE}][^\u0000]*$"}
+_NOT_NULL = {"not": {"type": "null"}}
+#: Not both, where null is as good as absent.
+_ONE_OF_THEM: dict[str, Any] = {
+    "not": {
+        "required": ["action", "actions"],
+        "properties": {"action": _NOT_NULL, "actions": _NOT_NULL},
+    }
+}
 
 
 class Action(Event):
@@ -90,13 +128,53 @@ class Action(Event):
     ]
 
 
-class Alert(Event):
-    """Something the user should know."""
+AlertType = Literal["info", "warning", "error", "success"]
+ActionLike = Action | Mapping[str, str]
 
-    title: Annotated[str, Field(min_length=1, max_length=200, json_schema_extra=_NO_NUL)]
-    message: Annotated[str, Field(min_length=1, max_length=4_000, json_schema_extra=_NO_NUL)]
-    type: Literal["info", "warning", "error", "success"]
+
+class Alert(Event):
+    """Something the user should know.
+
+    `action` is one link beside it; `actions` instead of it are up to two, the first of them the primary one.
+    `image` is an https address, or a path on the same site.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_ONE_OF_THEM)
+
+    title: Annotated[
+        str, Field(min_length=1, max_length=200, json_schema_extra=_SEEN), AfterValidator(check_visible)
+    ]
+    message: Annotated[
+        str, Field(min_length=1, max_length=4_000, json_schema_extra=_SEEN), AfterValidator(check_visible)
+    ]
+    type: AlertType
     action: Action | None = None
+    actions: Annotated[tuple[Action, ...], Field(max_length=2)] | None = None
+    image: (
+        Annotated[
+            str, Field(min_length=1, max_length=2_048, json_schema_extra=_IMAGE), AfterValidator(check_image)
+        ]
+        | None
+    ) = None
+
+    if TYPE_CHECKING:  # pydantic takes mappings for models; without its plugin no type checker knows it
+
+        def __init__(
+            self,
+            *,
+            title: str,
+            message: str,
+            type: AlertType,
+            action: ActionLike | None = None,
+            actions: Sequence[ActionLike] | None = None,
+            image: str | None = None,
+        ) -> None: ...
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.action is not None and self.actions is not None:
+            raise ValueError("give action or actions, not both")
+        return self
 
 
 def _whole(value: object) -> object:

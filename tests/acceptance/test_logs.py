@@ -119,9 +119,18 @@ def test_nothing_that_users_say_or_prove_themselves_with_is_in_a_log(site: Site)
             "not.ours": {"data": ALERT},
         }.items():
             theirs.send_task(name, kwargs=kwargs, queue="notifier", ignore_result=True)
+        for more in ({MESSAGE: 1}, {"event": MESSAGE}, {"id": MESSAGE}, {"user_ids": [MESSAGE, 7]}):
+            kwargs = {"user_id": user, "data": ALERT, **more}
+            theirs.send_task(
+                "notifier.send_notification",
+                kwargs=kwargs,
+                queue="notifier",
+                ignore_result=True,
+                task_id=MESSAGE,
+            )
         theirs.send_task("notifier.send_notification", args=[ALERT] * 9, queue="notifier", ignore_result=True)
     until(lambda: "reason=unknown task" in logged(site), 20, "the stranger's task is refused")
-    until(lambda: logged(site).count("task refused") == 2, 20, "both tasks are refused")
+    until(lambda: logged(site).count("task refused") == 6, 20, "all tasks are refused")
     site.api.send(user, ALERT)
     site.arrived(user, 4)
 

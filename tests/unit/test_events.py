@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 import unicodedata
 from collections.abc import Iterator
@@ -450,3 +451,108 @@ def test_data_just_nested_enough_to_pass_the_check_can_be_stored_and_sent() -> N
         except InvalidInput:
             return
         orjson.dumps({"op": "event", "data": plain})
+
+
+# ---------------------------------------------------------------------- what an alert may hold besides
+
+
+def alert(**more: object) -> dict[str, object]:
+    return {"title": "t", "message": "m", "type": "info", **more}
+
+
+def places(data: dict[str, object]) -> list[list[str | int]]:
+    with pytest.raises(InvalidInput) as caught:
+        event_type("alert").validate(data)
+    return [problem["loc"] for problem in caught.value.problems]
+
+
+INVISIBLE = {
+    "blanks": "   ",
+    "tabs and lines": "\t\n\r",
+    "no-break and wide spaces": "\u00a0\u2003\u3000\u202f",
+    "zero width": "\u200b\u200c\u200d\ufeff\u2060",
+    "soft hyphens": "\u00ad",
+    "marks of direction": "\u200e\u200f\u202e\u2066\u2069",
+    "fillers of Hangul": "\u115f\u1160\u3164\uffa0",
+    "an empty Braille cell": "\u2800",
+    "selectors of variants": "\ufe0f\ufe00\U000e0100",
+    "tags": "\U000e0020\U000e007f",
+    "a joiner": "\u034f",
+    "separators": "\u2028\u2029\u0085",
+    "all of them": " \u200b\u00ad\u3164\u2800\U000e0100",
+}
+VISIBLE = [
+    "a", " a ", ".", "\u200bx", "日本", "👍", "👩\u200d🚀", "\u0301", "\u05d0", "0", "\ufffd", "-", "ﷺ", "\u0600",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INVISIBLE)
+@pytest.mark.parametrize("field", ["title", "message"])
+def test_a_text_that_nobody_can_see_is_refused(field: str, name: str) -> None:
+    assert places(alert(**{field: INVISIBLE[name]})) == [["data", field]]
+
+
+@pytest.mark.parametrize("text", VISIBLE)
+def test_a_text_of_which_one_sees_something_is_taken_as_it_is(text: str) -> None:
+    assert event_type("alert").validate(alert(title=text, message=text))["title"] == text
+
+
+def test_the_description_says_the_same() -> None:
+    pattern = Alert.model_json_schema()["properties"]["title"]["pattern"]
+    assert all(re.search(pattern, text) for text in VISIBLE)
+    assert not any(re.search(pattern, text) for text in INVISIBLE.values())
+
+
+IMAGES = ["https://cdn.example/a.png", "HTTPS://cdn.example/", "/a.png", "/", "/a?b=c#d", "https://[::1]/a"]
+NO_IMAGES = [
+    "http://cdn.example/a.png", "//cdn.example/a.png", "a.png", "data:image/png;base64,AA", "javascript:alert(1)",
+    "https://", "https:///a", "https:cdn.example", "/\\a", "/a b", "", "ftp://x/a", "https://x/\u0000", 7,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", IMAGES)
+def test_an_image_is_https_or_a_path(url: str) -> None:
+    assert event_type("alert").validate(alert(image=url))["image"] == url
+
+
+@pytest.mark.parametrize("url", NO_IMAGES)
+def test_another_image_is_refused(url: object) -> None:
+    assert places(alert(image=url)) == [["data", "image"]]
+
+
+LINK = {"label": "Track", "url": "/orders/7"}
+
+
+@pytest.mark.parametrize(
+    "actions", [[LINK], [LINK, {"label": "Help", "url": "https://help.example"}], [], None]
+)
+def test_up_to_two_actions(actions: list[dict[str, str]] | None) -> None:
+    assert event_type("alert").validate(alert(actions=actions))["actions"] == actions
+
+
+def test_three_are_too_many_and_each_is_checked() -> None:
+    assert places(alert(actions=[LINK] * 3)) == [["data", "actions"]]
+    assert places(alert(actions=[LINK, {"label": "x", "url": "javascript:x"}])) == [
+        ["data", "actions", 1, "url"]
+    ]
+    assert places(alert(actions=LINK)) == [["data", "actions"]]
+
+
+def test_actions_come_instead_of_an_action() -> None:
+    assert places(alert(action=LINK, actions=[LINK])) == [["data"]]
+    assert event_type("alert").validate(alert(action=LINK, actions=None))["action"] == LINK
+    assert event_type("alert").validate(alert(action=None, actions=[LINK]))["actions"] == [LINK]
+
+
+def test_what_is_not_given_is_not_stored() -> None:
+    assert event_type("alert").validate(Alert(title="t", message="m", type="info")) == alert()
+    stored = event_type("alert").validate(
+        Alert(title="t", message="m", type="info", actions=[LINK], image="/a.png")
+    )
+    assert stored == alert(actions=[LINK], image="/a.png")
+
+
+def test_an_alert_is_a_value() -> None:
+    assert hash(Alert(title="t", message="m", type="info", actions=[LINK])) == hash(
+        Alert(title="t", message="m", type="info", actions=[LINK])
+    )

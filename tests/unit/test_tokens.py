@@ -153,3 +153,27 @@ def test_a_token_issued_before_the_revocation_is_refused_and_a_newer_one_is_not(
 def test_an_iat_that_is_no_time_is_refused(tokens: Tokens, iat: Any) -> None:
     with pytest.raises(Unauthenticated):
         tokens.verify(signed(claims(iat=iat)))
+
+
+def test_a_token_of_the_future_does_not_outlive_a_revocation() -> None:
+    """A token that claims to be issued tomorrow is refused; one of a clock a little ahead counts as of now."""
+    revoked: dict[str, float] = {}
+    tokens = Tokens(SECRET, revoked_at=lambda user: revoked.get(user, float("-inf")))
+    now = time.time()
+
+    def issued(at: float) -> str:
+        return jwt.encode({"sub": "u", "iat": at, "exp": now + 90_000}, SECRET, algorithm="HS256")
+
+    for ahead in (86_400, 3_600, 120):
+        with pytest.raises(Unauthenticated, match="in the future"):
+            tokens.verify(issued(now + ahead))
+    principal = tokens.verify(issued(now + 5))
+    assert principal.issued_at <= time.time()
+    assert tokens.verify(issued(now - 5)).issued_at == pytest.approx(now - 5)
+
+
+def test_the_leeway_is_for_iat_too() -> None:
+    tokens = Tokens(SECRET, leeway=120)
+    now = time.time()
+    ahead = jwt.encode({"sub": "u", "iat": now + 150, "exp": now + 900}, SECRET, algorithm="HS256")
+    assert tokens.verify(ahead).user_id == "u"
