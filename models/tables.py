@@ -21,6 +21,7 @@ __all__ = [
     "inboxes",
     "metadata",
     "notifications",
+    "owed",
     "read_marks",
     "refused_messages",
     "report_days",
@@ -93,6 +94,20 @@ inboxes = sa.Table(
     sa.CheckConstraint("unread >= 0", name="unread"),
     sa.CheckConstraint("read_through <= seq", name="read_through"),
 )
+
+#: Who did not get a notification to several users with the others, because somebody else had locked
+#: their inbox: they get it first, before anything later.
+owed = sa.Table(
+    "notifier_owed",
+    metadata,
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column(
+        "number", Number, sa.ForeignKey("notifier_notifications.number", ondelete="CASCADE"), nullable=False
+    ),
+    sa.PrimaryKeyConstraint("user_id", "number"),
+)
+# The oldest first.
+sa.Index("notifier_owed_number_idx", owed.c.number)
 
 #: When each watermark was set: an entry was read at the first mark that covers it.
 read_marks = sa.Table(

@@ -12,32 +12,31 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
 
-from models.store import dispatch, failures
-from models.store.dispatch import Dispatched
+from models.store import dispatch, failures, owed
+from models.store.advance import SomethingOwed
+from models.store.fan_out import Dispatched
 from models.tables import DEAD
-from notifier.broker.message import Message
-from notifier.core import frames
-from notifier.core.errors import BrokerUnavailable, Unavailable
+from notifier.core.errors import DatabaseLocked, DatabaseTimeout, Unavailable
+from notifier.core.log_throttle import LogThrottle
+from notifier.outbox.dialect import POSTGRESQL
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import now as utc_now
 from notifier.settings import Settings
-from notifier.signals import emit, notification_dispatched
+from worker.amount import Amount
+from worker.busy_users import BusyUsers
 from worker.measures import Measures
 from worker.published import PublishedMarks
+from worker.publishing import Publishes, Publishing
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 
-class Publishes(Protocol):
-    """What the dispatcher needs of a publisher."""
-
-    def publish(self, messages: Sequence[Message]) -> None:
-        """Publish all, or raise BrokerUnavailable."""
+#: What one transaction does; with `careful=True` it passes over users whose inbox is locked.
+Step = Callable[..., Dispatched]
 
 
 class Dispatcher:
@@ -50,6 +49,7 @@ class Dispatcher:
         clock: the present, in UTC.
         jitter: a number from 0 to 1, a new one at each call.
         measures: hears what is done.
+        pause: waits so many seconds.
     """
 
     def __init__(
@@ -61,19 +61,26 @@ class Dispatcher:
         clock: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = random.random,
         measures: Measures | None = None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._database = database
-        self._publisher = publisher
         self._settings = settings
         self._clock = clock
         self._jitter = jitter
         self._measures = measures or Measures()
+        self._pause = pause
+        self._skips_locked = database.engine.dialect.name == POSTGRESQL
+        self._busy = BusyUsers()
+        self._batch_size = Amount(settings.batch_size)
+        self._chunk_size = Amount(settings.chunk_size)
         self._published = PublishedMarks(database)
-        self._beside: ThreadPoolExecutor | None = None  # one thread, made when there is a broadcast
-        self._going: tuple[Future[None], Dispatched] | None = None  # what it publishes now
+        self._publishing = Publishing(publisher, self._published, self._measures, clock)
 
     def drain(self, woken_at: datetime | None = None) -> int:
         """Dispatch every single notification that waits; return how many were taken on.
+
+        A user whose inbox is locked is set aside; it stays for those who are free again soon, the next drain
+        finds the others.
 
         `woken_at`: when the wake-up was sent that asks for it; None: there was none.
         Raises DatabaseUnavailable; what was committed before has been published.
@@ -81,7 +88,10 @@ class Dispatcher:
         total, more = 0, True
         while more:
             taken, more = self._batch(woken_at)
-            total += taken
+            total += taken + self._retry(woken_at)
+            if not more and (pause := self._busy.short_pause()) is not None:
+                self._pause(pause)
+                more = True
         return total
 
     def _batch(self, woken_at: datetime | None) -> tuple[int, bool]:
@@ -89,26 +99,107 @@ class Dispatcher:
 
         What is accepted while it runs has a wake-up of its own.
         """
-        limit = self._settings.batch_size
+        limit = self._batch_size.now
+        work = partial(
+            dispatch.dispatch_batch,
+            limit=limit,
+            now=self._clock(),
+            woken_at=woken_at,
+            busy=frozenset(self._busy.all()),
+        )
         try:
-            done = self._transaction(
-                partial(dispatch.dispatch_batch, limit=limit, now=self._clock(), woken_at=woken_at)
-            )
+            done = self._transaction(work)
+        except DatabaseTimeout:
+            if not self._batch_size.halve():
+                raise
+            return 0, True
         except Unavailable:
             raise
         except Exception:
-            # One bad row must not hold up its neighbours: each gets a transaction of its own.
-            log.exception("a batch failed, trying its rows one by one")
-            return self._one_by_one(limit, woken_at)
-        return len(done.ids), done.more
+            # One bad row must not hold up its neighbours.
+            log.exception("a batch failed, trying its rows in smaller ones")
+            with self._database.read() as connection:
+                numbers = dispatch.due_numbers(connection, limit=limit, now=self._clock())
+            self._apart(numbers, woken_at)
+            return len(numbers), len(numbers) == limit  # each is dispatched, postponed or dead now
+        self._batch_size.grow()
+        progress = bool(done.ids) or bool(done.busy)
+        return len(done.ids), done.more and progress
 
-    def _one_by_one(self, limit: int, woken_at: datetime | None) -> tuple[int, bool]:
-        with self._database.read() as connection:
-            numbers = dispatch.due_numbers(connection, limit=limit, now=self._clock())
-        for number in numbers:
-            work = partial(dispatch.dispatch_one, number=number, now=self._clock(), woken_at=woken_at)
-            self._guarded(number, work)
-        return len(numbers), len(numbers) == limit  # each is dispatched, postponed or dead now
+    def _apart(self, numbers: Sequence[int], woken_at: datetime | None) -> None:
+        """Dispatch these in two halves, and the halves of one that fails; in the end its bad rows alone."""
+        half = len(numbers) // 2
+        for some in (numbers[:half], numbers[half:]) if half else (numbers,):
+            work = partial(
+                dispatch.dispatch_numbers,
+                numbers=some,
+                now=self._clock(),
+                woken_at=woken_at,
+                busy=frozenset(self._busy.all()),
+            )
+            if len(some) == 1:
+                self._guarded(some[0], work)
+                continue
+            try:
+                self._transaction(work)
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001  its bad rows tell theirs
+                self._apart(some, woken_at)
+
+    def _retry(self, woken_at: datetime | None) -> int:
+        """Try users again who are due, apart from all others: first what is owed to them."""
+        users = frozenset(self._busy.due())
+        if not users:
+            return 0
+        locked = self._dispatch_owed(woken_at, only=users)
+        work = partial(
+            dispatch.dispatch_batch,
+            limit=self._batch_size.now,
+            now=self._clock(),
+            woken_at=woken_at,
+            busy=locked,
+            only=users - locked,
+        )
+        total = 0
+        if users - locked:
+            try:
+                done = self._transaction(work)
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001  the next batch takes its bad rows apart
+                done = Dispatched()
+            total = len(done.ids)
+            locked |= frozenset(done.busy)
+        self._busy.remove(users - locked)
+        return total
+
+    def dispatch_owed(self) -> None:
+        """Dispatch what is owed to anybody who is not set aside here. Raises DatabaseUnavailable."""
+        self._dispatch_owed(None)
+
+    def _dispatch_owed(self, woken_at: datetime | None, only: frozenset[str] = frozenset()) -> frozenset[str]:
+        """Dispatch what is owed to users, or to all; return those who are still locked."""
+        locked: frozenset[str] = frozenset()
+        while True:
+            busy = frozenset(self._busy.all()) | locked if not only else locked
+            with self._database.read() as connection:
+                number = owed.oldest(connection, busy=busy, only=only - locked, now=self._clock())
+            if number is None:
+                return locked
+            work = partial(
+                dispatch.dispatch_owed,
+                number=number,
+                size=self._chunk_size.now,
+                now=self._clock(),
+                woken_at=woken_at,
+                busy=busy,
+                only=only - locked,
+            )
+            done = self._guarded(number, work)
+            locked |= frozenset(done.busy) if done is not None else frozenset()
+            if only and only <= locked:
+                return locked
 
     def chunks(self, seconds: float, woken_at: datetime | None = None) -> bool:
         """Dispatch chunks for so long, and one at least; whether more wait. All of them are published then.
@@ -121,7 +212,7 @@ class Dispatcher:
                 if time.monotonic() >= until:
                     return True
         finally:
-            self._settle()
+            self._publishing.settle()
         return False
 
     def _chunk(self, woken_at: datetime | None) -> bool:
@@ -138,11 +229,18 @@ class Dispatcher:
         work = partial(
             dispatch.dispatch_chunk,
             id=waiting.bulk,
-            size=self._settings.chunk_size,
+            size=self._chunk_size.now,
             now=self._clock(),
             woken_at=woken_at,
+            busy=frozenset(self._busy.all()),
         )
-        done = self._guarded(waiting.bulk, work, beside=True)
+        try:
+            done = self._guarded(waiting.bulk, work, beside=True)
+        except DatabaseTimeout:
+            if not self._chunk_size.halve():
+                raise
+            return True
+        self._chunk_size.grow()
         if done is not None and done.more:
             return True
         self.drain(woken_at)
@@ -157,9 +255,7 @@ class Dispatcher:
         with self._database.read() as connection:
             return dispatch.waiting(connection, now=self._clock())
 
-    def _guarded(
-        self, key: int | str, work: Callable[[Connection], Dispatched], *, beside: bool = False
-    ) -> Dispatched | None:
+    def _guarded(self, key: int | str, work: Step, *, beside: bool = False) -> Dispatched | None:
         """Run `work`; when it fails, keep the error with its row and let it wait."""
         try:
             return self._transaction(work, beside=beside)
@@ -187,60 +283,19 @@ class Dispatcher:
         level = logging.ERROR if state == DEAD else logging.WARNING
         log.log(level, "dispatch failed: notification=%s state=%s error=%s", id, state, error)
 
-    def _transaction(self, work: Callable[[Connection], Dispatched], *, beside: bool = False) -> Dispatched:
+    def _transaction(self, work: Step, *, beside: bool = False) -> Dispatched:
         """Commit `work`, then publish it: before this returns, or `beside` what follows."""
-        done = self._database.run(work)
+        try:
+            done = self._database.run(work)
+        except (DatabaseLocked, SomethingOwed):
+            if not self._skips_locked:
+                raise
+            done = self._database.run(partial(work, careful=True))
+        if done.busy:
+            for user in self._busy.add(done.busy):
+                throttled.warning("an inbox is locked by somebody else for over a second: user=%s", user)
         if not done.ids:
             return done  # nothing waited, so nobody has to wait for what is published beside
-        committed = self._clock()
-        _trace("dispatched", done)
-        self._measures.dispatched(done, committed.timestamp())
-        self._settle()
-        if beside:
-            self._beside = self._beside or ThreadPoolExecutor(1, thread_name_prefix="notifier-publisher")
-            self._going = self._beside.submit(self._publish, done), done
-        else:
-            self._publish(done)
-            self._tell(done)
+        self._measures.dispatched(done, self._clock().timestamp())
+        self._publishing.committed(done, beside=beside)
         return done
-
-    def _settle(self) -> None:
-        """Wait until what is published beside is out: what was committed later comes later."""
-        if self._going is not None:
-            (publishing, done), self._going = self._going, None
-            publishing.result()
-            self._tell(done)
-
-    def _tell(self, done: Dispatched) -> None:
-        for id in done.finished:
-            emit(notification_dispatched, self, id=id)
-
-    def _publish(self, done: Dispatched) -> None:
-        if not done.entries:
-            return
-        began = time.monotonic()
-        messages = [
-            Message(user_id, entry.seq, frames.event(user_id, entry)) for user_id, entry in done.entries
-        ]
-        try:
-            self._publisher.publish(messages)
-        except Exception as exc:  # whatever it is, the commit stands
-            self._measures.unpublished(len(messages))
-            strange = not isinstance(exc, BrokerUnavailable)
-            log.warning(
-                "committed, not published; gateways will fetch it: notifications=%s events=%d error=%s",
-                ",".join(done.ids[:5]),
-                len(messages),
-                exc,
-                exc_info=strange,
-            )
-        else:
-            self._measures.published(time.monotonic() - began)
-            self._published.add(done.ids, self._clock())
-            _trace("published", done)
-
-
-def _trace(step: str, done: Dispatched) -> None:
-    if log.isEnabledFor(logging.DEBUG):
-        for user_id, entry in done.entries:
-            log.debug("%s: notification=%s user=%s seq=%d", step, entry.id, user_id, entry.seq)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from models.store.dispatch import Dispatched
+from models.store.fan_out import Dispatched
 
 
 class Measures:

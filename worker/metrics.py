@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from prometheus_client import Counter, start_http_server
 
-from models.store.dispatch import Dispatched
+from models.store.fan_out import Dispatched
 from monitoring.metrics import (
     ACCEPT_TO_DISPATCH,
     DATABASE_ERRORS,

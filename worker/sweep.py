@@ -48,6 +48,8 @@ class Sweep:
         waiting = self._dispatcher.waiting()
         if waiting.singles and (found := self._dispatcher.drain()):
             log.info("the sweep dispatched what no wake-up had reached: notifications=%d", found)
+        if waiting.owed:
+            self._dispatcher.dispatch_owed()
         if waiting.bulk is not None and self._stalled(waiting):
             self._wake_chunk(waiting.bulk)
         self._seen = waiting

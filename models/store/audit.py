@@ -42,6 +42,12 @@ CHECKS: dict[str, str] = {
         FROM notifier_notifications n LEFT JOIN notifier_deliveries d ON d.notification_id = n.id
         GROUP BY n.id, n.reached, n.purged HAVING count(d.user_id) + n.purged <> n.reached
     """,
+    "a recipient it passed over is owed it": """
+        SELECT 'notification ' || n.id || ': at ' || n.position || ', reached ' || n.reached
+               || ', owed ' || count(o.user_id)
+        FROM notifier_notifications n LEFT JOIN notifier_owed o ON o.number = n.number
+        GROUP BY n.id, n.position, n.reached HAVING n.position - n.reached <> count(o.user_id)
+    """,
     # After a restore or a failover a log has several parts: each is whole from its base (notifier_restores).
     "a log has every seq once, from what is kept to its head": """
         WITH histories AS (
@@ -98,7 +104,8 @@ CHECKS: dict[str, str] = {
                   FROM notifier_deliveries
                   UNION ALL
                   SELECT user_id, seq, unread,
-                         CASE event WHEN 'inbox.unread' THEN {ids} ELSE coalesce(-{ids}, -2147483647) END,
+                         CASE event WHEN 'inbox.unread' THEN coalesce({ids}, {never})
+                                    ELSE coalesce(-{ids}, -{never}) END,
                          CASE event WHEN 'inbox.unread' THEN {ids}
                                     WHEN 'inbox.archived' THEN 0 ELSE coalesce(-{ids}, -1) END
                   FROM notifier_changes) both_kinds
@@ -127,11 +134,20 @@ def violations(connection: Connection) -> Iterator[Violation]:
     """Yield every row that does not fit, check by check."""
     postgres = connection.dialect.name == "postgresql"
     words = {
+        "never": "1000000000",  # a change of the count that no change of state makes
         "is_list": "jsonb_typeof(audience) = 'array'" if postgres else "json_type(audience) = 'array'",
         "list_length": "jsonb_array_length(audience)" if postgres else "json_array_length(audience)",
-        "ids": "jsonb_array_length(data -> 'ids')" if postgres else "json_array_length(data, '$.ids')",
-        "badge_type": "(n.data ->> 'type')" if postgres else "json_extract(n.data, '$.type')",
-        "badge_count": "(n.data ->> 'count')::bigint" if postgres else "json_extract(n.data, '$.count')",
+        # Whatever lies there: the audit names it, and never fails by it.
+        "ids": "CASE jsonb_typeof(data -> 'ids') WHEN 'array' THEN jsonb_array_length(data -> 'ids') END"
+        if postgres
+        else "json_array_length(data, '$.ids')",
+        "badge_type": "coalesce(n.data ->> 'type', '')"
+        if postgres
+        else "coalesce(json_extract(n.data, '$.type'), '')",
+        "badge_count": "coalesce(CASE jsonb_typeof(n.data -> 'count') WHEN 'number'"
+        " THEN (n.data ->> 'count')::numeric END, -1)"
+        if postgres
+        else "coalesce(json_extract(n.data, '$.count'), -1)",
     }
     for check, sql in CHECKS.items():
         found = connection.execution_options(yield_per=BATCH).execute(sa.text(sql.format(**words)))

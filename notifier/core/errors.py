@@ -17,8 +17,8 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
     ├── WrongDatabase         the session given is on another database than the service's
     ├── Unavailable           503  something we need is down; try again
     │   ├── DatabaseUnavailable
-    │   │   ├── DatabaseTimeout    a statement, or a wait for a lock, took too long
-    │   │   ├── DatabaseLocked     SQLite: another transaction is writing
+    │   │   ├── DatabaseTimeout    a statement took too long
+    │   │   ├── DatabaseLocked     another transaction holds a lock
     │   │   ├── TablesMissing      the database has not been migrated
     │   │   └── TimelineChanged    the database writes another timeline (models/store/log_base.py)
     │   └── BrokerUnavailable
@@ -179,11 +179,11 @@ class DatabaseUnavailable(Unavailable):
 
 
 class DatabaseTimeout(DatabaseUnavailable):
-    """A statement or a wait for a lock took too long; less work at once may succeed."""
+    """A statement took too long; less work at once may succeed."""
 
 
 class DatabaseLocked(DatabaseUnavailable):
-    """SQLite has one writer at a time, and another one did not end in time."""
+    """Another transaction holds a lock (on SQLite it is the one writer), and was not waited for any longer."""
 
     title = "Database locked"
 

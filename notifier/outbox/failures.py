@@ -27,7 +27,7 @@ class Cause(Enum):
     UNAVAILABLE = "the database does not answer"
     FULL = "the database has no space or memory left"
     READ_ONLY = "the database is read-only"
-    TIMEOUT = "a statement or a wait for a lock was given up"
+    TIMEOUT = "a statement took too long"
     PERMISSION = "the database denies permission"
     CONFLICT = "the transaction lost against another one"
     POOLER = "a connection pooler lost a prepared statement"
@@ -46,7 +46,7 @@ _SQLSTATES = {
     "40P01": Cause.CONFLICT,  # deadlock_detected
     "42501": Cause.PERMISSION,  # insufficient_privilege
     "42P05": Cause.POOLER,  # duplicate_prepared_statement
-    "55P03": Cause.TIMEOUT,  # lock_not_available
+    "55P03": Cause.LOCKED,  # lock_not_available: NOWAIT, lock_timeout
     "57014": Cause.TIMEOUT,  # query_canceled: statement_timeout
 }
 _SQLSTATE_CLASSES = {
@@ -104,7 +104,7 @@ def is_conflict(error: DBAPIError) -> bool:
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Turn an error that is not the statement's own into DatabaseUnavailable or DatabaseTimeout.
+    """Turn an error that is not the statement's own into DatabaseUnavailable or a subclass of it.
 
     A conflict is left as it is: see `is_conflict`.
     """

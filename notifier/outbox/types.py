@@ -60,6 +60,11 @@ Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tru
 Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+def not_before(first: Any, moment: Any) -> sa.ColumnElement[datetime]:
+    """Return `moment`, which another clock may have told, but never one before `first`."""
+    return sa.case((moment < first, first), else_=moment)
+
+
 def milliseconds(moment: datetime) -> int:
     """Return milliseconds since 1970 UTC."""
     return round(moment.timestamp() * 1000)

@@ -28,7 +28,7 @@ def publish_before_commit() -> None:
         def transaction(self: Any, work: Callable[[Any], Any], **_: Any) -> Any:
             def early(connection: Any) -> Any:
                 done = work(connection)
-                self._publish(done)
+                self._publishing.publish(done)
                 return done
 
             return self._database.run(early)

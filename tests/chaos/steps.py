@@ -103,10 +103,10 @@ def _before_commits(dispatch: Any) -> None:
 def _install() -> None:
     """Wrap what this process has: a worker has the dispatcher, a web process the acks."""
     if worker := sys.modules.get("worker.dispatcher"):
-        dispatcher: Any = worker.Dispatcher
+        publishing: Any = worker.Publishing
         _before_commits(sys.modules["models.store.dispatch"])
         _wrap(
-            dispatcher, "_publish",
+            publishing, "publish",
             before=lambda _, done: _pass("after commit, before publish", done.entries),
             after=lambda _: _pass("after publish, before the task's ack"),
         )  # fmt: skip

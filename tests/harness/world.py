@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
-from models.store import audit, dispatch, inbox, log, log_base
+from models.store import audit, dispatch, inbox, log, log_base, owed
+from models.store.advance import SomethingOwed
+from models.store.fan_out import Dispatched
 from models.store.inbox import Changed
 from models.tables import deliveries, inboxes, metadata, notifications
 from notifier.core.draft import draft
+from notifier.core.errors import DatabaseLocked
 from notifier.core.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot, Status
 from notifier.outbox.accept import Accepted, accept
 from notifier.outbox.engine import Database
@@ -102,23 +106,44 @@ class World:
         return self.accept(user, event="badge", data={"type": kind, "count": count}).id
 
     def dispatch(self, limit: int = 200) -> list[tuple[str, Entry]]:
-        """Dispatch what waits in the single lane; return what is to be published, in order."""
+        """Dispatch what waits in the single lane, and what is owed; return what is to be published, in order."""
         published: list[tuple[str, Entry]] = []
         while True:
             moment = self.tick()
-            done = self.database.run(
-                lambda connection, at=moment: dispatch.dispatch_batch(connection, limit=limit, now=at)
-            )
+            done = self._carefully(partial(dispatch.dispatch_batch, limit=limit, now=moment))
+            published += done.entries
+            published += self.dispatch_owed()
             if not done.ids:
                 return published
-            published += done.entries
 
-    def chunk(self, id: str, size: int) -> dispatch.Dispatched:
+    def dispatch_owed(self) -> list[tuple[str, Entry]]:
+        """Dispatch what is owed to users whose inbox is free; return what is to be published."""
+        published: list[tuple[str, Entry]] = []
+        locked: set[str] = set()
+        while True:
+            with self.database.read() as connection:
+                number = owed.oldest(connection, busy=locked, only=(), now=self.now)
+            if number is None:
+                return published
+            done = self.database.run(
+                lambda connection, number=number, busy=frozenset(locked): dispatch.dispatch_owed(
+                    connection, number, size=1_000, now=self.now, busy=busy
+                )
+            )
+            published += done.entries
+            locked |= set(done.busy)
+
+    def chunk(self, id: str, size: int) -> Dispatched:
         """Dispatch the next chunk of a bulk notification."""
         moment = self.tick()
-        return self.database.run(
-            lambda connection: dispatch.dispatch_chunk(connection, id, size=size, now=moment)
-        )
+        return self._carefully(partial(dispatch.dispatch_chunk, id=id, size=size, now=moment))
+
+    def _carefully(self, work: Callable[..., Dispatched]) -> Dispatched:
+        """Dispatch as a worker does: the quick way, and the careful one when somebody is not free."""
+        try:
+            return self.database.run(work)
+        except (DatabaseLocked, SomethingOwed):
+            return self.database.run(partial(work, careful=True))
 
     def arrive(self, user: str, count: int = 1) -> list[str]:
         """Let alerts arrive in a user's inbox; return their ids, oldest first."""

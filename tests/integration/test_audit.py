@@ -161,6 +161,18 @@ CORRUPTIONS = {
     "UPDATE notifier_badges SET seq = 1": ("badge", "badge u1 tasks"),
     "UPDATE notifier_badges SET count = 7": ("badge", "badge u1 tasks"),
     "DELETE FROM notifier_badges": ("badge", "badge u1 tasks"),
+    "INSERT INTO notifier_owed (user_id, number) VALUES ('u9', 1)": ("passed over", ":id1"),
+    "UPDATE notifier_notifications SET position = 2, recipients = 2, reached = 1 WHERE number = 1": (
+        "passed over",
+        ":id1",
+    ),
+    "UPDATE notifier_changes SET data = '{\"ids\": 7}' WHERE seq = 8": ("follows", "entry u1 8"),
+    "UPDATE notifier_changes SET data = '7' WHERE seq = 8": ("follows", "entry u1 8"),
+    'UPDATE notifier_notifications SET data = \'{"type": "tasks", "count": "many"}\' WHERE event = \'badge\'': (
+        "badge",
+        "badge u1 tasks",
+    ),
+    "UPDATE notifier_notifications SET data = '[]' WHERE event = 'badge'": ("badge", "badge u1 tasks"),
 }
 
 
@@ -173,6 +185,18 @@ def test_what_does_not_fit_is_found_and_named(world: World, corruption: str) -> 
     world.sql(corruption)
     found = [(violation.check, violation.row) for violation in world.violations()]
     assert any(check in name and row in named for name, named in found), found
+
+
+@pytest.mark.parametrize("audience", ["7", '"u1"', '{"0": "u1"}', "{}", "[]", '["u1"]', "null"])
+@pytest.mark.parametrize("state", ["accepted", "dead"])
+def test_an_audience_that_does_not_fit_its_count_is_named_whatever_it_is(
+    world: World, audience: str, state: str
+) -> None:
+    id = world.send(*(f"u{number}" for number in range(101)))
+    sql = "UPDATE notifier_notifications SET audience = '" + audience + "', state = :state WHERE id = :id"
+    world.sql(sql, id=id, state=state)
+    (violation,) = world.violations()
+    assert id in violation.row
 
 
 def test_each_check_finds_something_above() -> None:

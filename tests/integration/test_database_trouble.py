@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from models.tables import notifications
-from notifier.core.errors import DatabaseTimeout, DatabaseUnavailable
+from notifier.core.errors import DatabaseLocked, DatabaseTimeout, DatabaseUnavailable
 from notifier.outbox.engine import Database, make_engine
 from notifier.outbox.failures import Cause, cause
 from notifier.outbox.types import now
@@ -73,7 +73,7 @@ TROUBLES: dict[str, tuple[str, str, type[DatabaseUnavailable]]] = {
     "lock_timeout": (
         "lock_timeout = '100ms'",
         "LOCK TABLE notifier_notifications IN ACCESS EXCLUSIVE MODE",
-        DatabaseTimeout,
+        DatabaseLocked,
     ),
     "statement_timeout": (
         "statement_timeout = '100ms'",

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Connection
 
-from models.store import devices, dispatch, inbox, log, purge, reports, sockets, status, timeline
+from models.store import devices, dispatch, inbox, log, owed, purge, reports, sockets, status, timeline
+from models.store.advance import advance
 from models.store.devices import Ack
 from models.store.sockets import Ended
 from notifier.core.effects import Acked
@@ -143,7 +144,7 @@ def plans(database: Database, work: Callable[[Connection], object]) -> list[Plan
     seen: list[tuple[str, Any]] = []
 
     def listen(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if statement.lstrip().startswith(("SELECT", "UPDATE")):
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
             seen.append((statement, parameters[0] if isinstance(parameters, list) else parameters))
 
     with database.engine.connect() as connection:
@@ -290,13 +291,34 @@ def test_a_batch_is_taken_by_its_index_when_one_plan_serves_all_parameters(fille
     """The server keeps such a plan of a prepared statement: the index's condition must be in its text."""
     if filled.engine.dialect.name != "postgresql":
         pytest.skip("SQLite plans the text")
-    text = str(dispatch._TAKE.compile(dialect=asyncpg.dialect()))  # type: ignore[no-untyped-call]
+    text = str(dispatch._take("postgresql").compile(dialect=asyncpg.dialect()))  # type: ignore[no-untyped-call]
     with filled.engine.connect() as connection:
         connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
         connection.exec_driver_sql(f"PREPARE take AS {text}")
         rows = connection.exec_driver_sql("EXPLAIN EXECUTE take(now(), 100)").scalars()
         assert "notifier_notifications_waiting_idx" in "".join(rows)
         connection.exec_driver_sql("DEALLOCATE take")
+
+
+def test_what_is_owed_is_looked_up(filled: Database) -> None:
+    if filled.engine.dialect.name != "postgresql":
+        pytest.skip("nobody is passed over on SQLite")
+    with filled.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO notifier_owed SELECT 'user-' || mod(n, 1000), n FROM generate_series(1, 5000) n"
+        )
+        connection.exec_driver_sql("ANALYZE notifier_owed")
+    users = [f"user-{number}" for number in range(1, 21)]
+    for work in (
+        lambda c: owed.oldest(c, busy=users, only=(), now=LATER),
+        lambda c: owed.oldest(c, busy=(), only=users, now=LATER),
+        lambda c: owed.users(c, 7, busy=users, only=(), limit=100),
+        lambda c: owed.remove(c, 7, users),
+        lambda c: advance(c, dict.fromkeys(users, (1, 1)), now=LATER),
+        lambda c: advance(c, {"user-2": (1, 1)}, now=LATER),
+    ):
+        for plan in plans(filled, work):
+            assert not plan.scans & {"notifier_owed", "notifier_notifications", "notifier_inboxes"}, plan
 
 
 def test_a_batch_is_taken_in_its_order_without_a_sort(filled: Database) -> None:

@@ -17,7 +17,8 @@ SQLSTATES = {
     Cause.UNAVAILABLE: ["08000", "08006", "08P01", "25P03", "57P01", "57P02", "57P03", "58000", "58030"],
     Cause.FULL: ["53000", "53100", "53200", "53300"],
     Cause.READ_ONLY: ["25006"],
-    Cause.TIMEOUT: ["55P03", "57014"],
+    Cause.TIMEOUT: ["57014"],
+    Cause.LOCKED: ["55P03"],
     Cause.PERMISSION: ["42501", "28000", "28P01"],
     Cause.CONFLICT: ["40001", "40P01"],
     Cause.POOLER: ["26000", "42P05"],
@@ -108,6 +109,7 @@ def test_only_the_databases_own_trouble_is_turned_into_unavailable(why: Cause) -
         with pytest.raises(DBAPIError if kept else DatabaseUnavailable) as caught, unavailable():
             raise error
         assert isinstance(caught.value, DatabaseTimeout) is (why is Cause.TIMEOUT)
+        assert isinstance(caught.value, DatabaseLocked) is (why is Cause.LOCKED)
         assert is_conflict(error) is (why in (Cause.CONFLICT, Cause.POOLER))
 
 

@@ -1,0 +1,31 @@
+"""What a notification to several users owes to those whose inbox was locked."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from notifier.outbox.types import Number
+
+revision = "n0005"
+down_revision = "n0004"
+
+
+def upgrade() -> None:
+    """Make the table."""
+    op.create_table(
+        "notifier_owed",
+        sa.Column("user_id", sa.String(128), nullable=False),
+        sa.Column("number", Number, nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "number", name="notifier_owed_pkey"),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["notifier_notifications.number"],
+            name="notifier_owed_number_fkey",
+            ondelete="CASCADE",
+        ),
+    )
+    op.create_index("notifier_owed_number_idx", "notifier_owed", ["number"])
+
+
+def downgrade() -> None:
+    """Remove it; what is still owed is never delivered, so dispatch everything first."""
+    op.drop_table("notifier_owed")

@@ -1,0 +1,257 @@
+"""Fan out: put notifications into the inboxes of their recipients, and note how far they got."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.store import owed
+from models.store.advance import advance
+from models.tables import DISPATCHED, badges, deliveries, notifications
+from notifier.core.log import Entry
+from notifier.outbox.dialect import Insertion, Rows
+from notifier.outbox.types import AnyRow, UtcDateTime, milliseconds, not_before
+
+n = notifications.c
+
+
+class Corrupt(Exception):
+    """A row that cannot be dispatched: its audience is not what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """What one transaction put into inboxes, to be published once it is committed.
+
+    Attributes:
+        ids: the notifications it worked on.
+        finished: those of them that have reached every recipient now.
+        entries: (user id, entry), each user's in the order of their seqs.
+        more: whether it left something behind: waiting notifications, or recipients of a bulk one.
+        busy: users who were passed over: their inbox was locked, or something earlier is owed to them.
+    """
+
+    ids: Sequence[str] = ()
+    finished: Sequence[str] = ()
+    entries: Sequence[tuple[str, Entry]] = ()
+    more: bool = False
+    busy: Collection[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A notification's row, and those of its recipients who are to get it now.
+
+    `given` is part of `users`: those whose inbox is free.
+    """
+
+    row: AnyRow
+    users: Sequence[str]
+    given: Sequence[str] = ()
+
+
+_DELIVER = Insertion(deliveries, ("user_id", "seq", "notification_id", "inbox", "unread", "persisted_at"))
+_SET_BADGES = Insertion(
+    badges,
+    ("user_id", "type", "count", "seq"),
+    lambda statement: statement.on_conflict_do_update(
+        index_elements=[badges.c.user_id, badges.c.type],
+        set_={"count": statement.excluded.count, "seq": statement.excluded.seq},
+    ),
+)
+_FINISHED = Rows("finished", number=sa.BigInteger)
+
+
+#: When the wake-up was sent; for a bulk notification, the first one.
+_WOKEN = sa.func.coalesce(
+    n.woken_at, not_before(n.accepted_at, sa.bindparam("woken", type_=UtcDateTime)), type_=UtcDateTime
+)
+
+
+@cache
+def _finish(dialect: str) -> sa.Update:
+    done = _FINISHED.table(dialect)
+    return (
+        sa.update(notifications)
+        .where(n.number == done.c.number)
+        .values(
+            state=DISPATCHED,
+            audience=None,  # its deliveries say who got it
+            position=n.recipients,
+            reached=n.recipients,
+            woken_at=_WOKEN,
+            dispatched_at=not_before(n.accepted_at, sa.bindparam("present", type_=UtcDateTime)),
+            error=None,
+            next_attempt_at=None,
+        )
+    )
+
+
+_GO_ON = (
+    sa.update(notifications)
+    .where(n.number == sa.bindparam("its_number"))
+    .values(
+        position=n.position + sa.bindparam("tried"),
+        reached=n.reached + sa.bindparam("given"),
+        woken_at=_WOKEN,
+        attempts=0,
+        next_attempt_at=None,
+    )
+)
+
+
+def audience_of(row: AnyRow) -> Sequence[str]:
+    """Return the recipients of a waiting notification's row. Raises Corrupt."""
+    audience = row.audience if row.recipient is None else [row.recipient]
+    if (
+        not isinstance(audience, list)
+        or len(audience) != row.recipients
+        or not all(isinstance(user, str) for user in audience)
+    ):
+        raise Corrupt(f"the audience is not a list of {row.recipients} user ids")
+    return audience
+
+
+def fan_out(
+    connection: Connection,
+    work: Sequence[tuple[AnyRow, Sequence[str]]],
+    *,
+    now: datetime,
+    woken_at: datetime | None,
+    busy: Collection[str] = (),
+    careful: bool = False,
+    was_owed: bool = False,
+) -> Dispatched:
+    """Put each notification (its row, locked) into the inboxes of these users.
+
+    Those who are busy or whose inbox is locked are passed over: one to a single user stays as it is, one to
+    several is owed to them.
+
+    Args:
+        connection: a writing transaction.
+        work: in the order of acceptance.
+        now: the present.
+        woken_at: when the wake-up was sent that asked for it; None: there was none.
+        busy: users to pass over.
+        careful: pass over those whose inbox is locked too; else it is an error (see `advance`).
+        was_owed: these users were passed over before, and the notification is owed to them.
+    """
+    if not work:
+        return Dispatched()
+    heads = _advance(connection, work, busy, now=now, careful=careful, was_owed=was_owed)
+    split = [Work(row, users, [user for user in users if user in heads]) for row, users in work]
+    passed = {user for one in split for user in one.users if user not in heads}
+    begun = [one for one in split if one.given or one.row.recipients > 1]
+    entries = _deliver(connection, begun, heads, now)
+    finished = [one for one in begun if one.row.reached + len(one.given) == one.row.recipients]
+    _note(connection, begun, finished, now=now, woken_at=woken_at, was_owed=was_owed)
+    return Dispatched(
+        ids=[one.row.id for one in begun],
+        finished=[one.row.id for one in finished],
+        entries=entries,
+        more=any(one.row.position + len(one.users) < one.row.recipients for one in begun) and not was_owed,
+        busy=passed,
+    )
+
+
+def _advance(
+    connection: Connection,
+    work: Iterable[tuple[AnyRow, Sequence[str]]],
+    busy: Collection[str],
+    *,
+    now: datetime,
+    careful: bool,
+    was_owed: bool,
+) -> dict[str, list[int]]:
+    """Take the seqs that `work` needs; return [seq, unread] of each free inbox before it."""
+    seqs: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
+    for row, users in work:
+        for user in users:
+            if user not in busy:
+                seqs[user] += 1
+                unread[user] += row.inbox
+    if not seqs:
+        return {}
+    wanted = {user: (seqs[user], unread[user]) for user in seqs}
+    return advance(connection, wanted, now=now, careful=careful, was_owed=was_owed)
+
+
+def _deliver(
+    connection: Connection, work: Sequence[Work], heads: dict[str, list[int]], now: datetime
+) -> list[tuple[str, Entry]]:
+    """Write the deliveries, and the badges they set; return the log's new entries."""
+    rows: list[dict[str, Any]] = []
+    entries: list[tuple[str, Entry]] = []
+    set_badges: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in work:
+        row = one.row
+        timestamp = milliseconds(row.accepted_at)
+        persisted = max(now, row.accepted_at)  # whose clock may be ahead of ours
+        for user in one.given:
+            head = heads[user]
+            head[0] += 1
+            head[1] += row.inbox
+            seq, unread = head
+            rows.append(
+                {
+                    "user_id": user,
+                    "seq": seq,
+                    "notification_id": row.id,
+                    "inbox": row.inbox,
+                    "unread": unread,
+                    "persisted_at": persisted,
+                }
+            )
+            entries.append(
+                (user, Entry(seq, row.event, row.id, row.sender, timestamp, row.data, unread, row.inbox))
+            )
+            if row.event == "badge":
+                kind, count = row.data["type"], row.data["count"]
+                set_badges[user, kind] = {"user_id": user, "type": kind, "count": count, "seq": seq}
+    if rows:
+        _DELIVER.execute(connection, rows)
+    if set_badges:
+        _SET_BADGES.execute(connection, list(set_badges.values()))
+    return entries
+
+
+def _note(
+    connection: Connection,
+    work: Sequence[Work],
+    finished: Sequence[Work],
+    *,
+    now: datetime,
+    woken_at: datetime | None,
+    was_owed: bool,
+) -> None:
+    """Note how far each notification got, and who is passed over."""
+    if finished:
+        numbers = [{"number": number} for number in sorted(one.row.number for one in finished)]
+        connection.execute(
+            _finish(connection.dialect.name),
+            {**_FINISHED.parameters(connection, numbers), "woken": woken_at, "present": now},
+        )
+    done = {one.row.number for one in finished}
+    for one in work:
+        if was_owed and one.given:
+            owed.remove(connection, one.row.number, one.given)
+        elif len(one.given) < len(one.users) and not was_owed:
+            given = set(one.given)
+            owed.add(connection, one.row.number, [user for user in one.users if user not in given])
+        if one.row.number not in done:
+            tried = 0 if was_owed else len(one.users)
+            connection.execute(
+                _GO_ON,
+                {
+                    "its_number": one.row.number,
+                    "tried": tried,
+                    "given": len(one.given),
+                    "woken": woken_at,
+                },
+            )

@@ -1,0 +1,63 @@
+"""Users whose inbox somebody else has locked: set aside, and tried again apart, so that nobody waits."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+FIRST_PAUSE = 0.005  # seconds before a user is tried again, doubled each time
+MAX_PAUSE = 1.0
+SHORT = 0.1  # seconds; up to this pause a drain stays for a user, later ones find them
+MAX_USERS = 10_000
+
+
+@dataclass(slots=True)
+class _Busy:
+    pause: float
+    due_at: float
+
+
+class BusyUsers:
+    """The users that a dispatcher passes over, and when each is due again.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._users: dict[str, _Busy] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._users)
+
+    def all(self) -> Collection[str]:
+        """Return who is set aside."""
+        return self._users.keys()
+
+    def add(self, users: Collection[str]) -> list[str]:
+        """Set users aside, again for twice as long; return those whose pause has just become the longest."""
+        now, stuck = self._clock(), []
+        for user in users:
+            known = self._users.get(user)
+            if known is None and len(self._users) >= MAX_USERS:
+                continue  # it is passed over all the same, by the lock itself
+            pause = FIRST_PAUSE if known is None else min(MAX_PAUSE, known.pause * 2)
+            self._users[user] = _Busy(pause, now + pause)
+            if known is not None and pause == MAX_PAUSE and known.pause < MAX_PAUSE:
+                stuck.append(user)
+        return stuck
+
+    def remove(self, users: Collection[str]) -> None:
+        """These are not passed over any more."""
+        for user in users:
+            self._users.pop(user, None)
+
+    def due(self) -> list[str]:
+        """Return who is to be tried again now."""
+        now = self._clock()
+        return [user for user, busy in self._users.items() if busy.due_at <= now]
+
+    def short_pause(self) -> float | None:
+        """Return the seconds until the next of those is due who were set aside just now; None: nobody was."""
+        soon = [busy.due_at for busy in self._users.values() if busy.pause <= SHORT]
+        return max(0.0, min(soon) - self._clock()) if soon else None

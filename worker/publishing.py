@@ -1,0 +1,103 @@
+"""Publish what a dispatch has committed: at once, or beside what is dispatched next.
+
+It never fails: the commit is done, and what the broker does not take, the gateways fetch from SQL.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
+from typing import Protocol
+
+from models.store.fan_out import Dispatched
+from notifier.broker.message import Message
+from notifier.core import frames
+from notifier.core.errors import BrokerUnavailable
+from notifier.signals import emit, notification_dispatched
+from worker.measures import Measures
+from worker.published import PublishedMarks
+
+log = logging.getLogger(__name__)
+
+
+class Publishes(Protocol):
+    """What the dispatcher needs of a publisher."""
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Publish all, or raise BrokerUnavailable."""
+
+
+class Publishing:
+    """Hands committed entries to a publisher, in the order of their commits.
+
+    Args:
+        publisher: carries them to the gateways.
+        marks: keeps when the broker had taken them.
+        measures: hears what is done.
+        clock: the present, in UTC.
+    """
+
+    def __init__(
+        self, publisher: Publishes, marks: PublishedMarks, measures: Measures, clock: Callable[[], datetime]
+    ) -> None:
+        self._publisher = publisher
+        self._marks = marks
+        self._measures = measures
+        self._clock = clock
+        self._beside: ThreadPoolExecutor | None = None  # one thread, made when there is a broadcast
+        self._going: tuple[Future[None], Dispatched] | None = None  # what it publishes now
+
+    def committed(self, done: Dispatched, *, beside: bool) -> None:
+        """Publish this: before this returns, or `beside` what follows."""
+        trace("dispatched", done)
+        self.settle()
+        if beside:
+            self._beside = self._beside or ThreadPoolExecutor(1, thread_name_prefix="notifier-publisher")
+            self._going = self._beside.submit(self.publish, done), done
+        else:
+            self.publish(done)
+            self._tell(done)
+
+    def settle(self) -> None:
+        """Wait until what is published beside is out: what was committed later comes later."""
+        if self._going is not None:
+            (publishing, done), self._going = self._going, None
+            publishing.result()
+            self._tell(done)
+
+    def _tell(self, done: Dispatched) -> None:
+        for id in done.finished:
+            emit(notification_dispatched, self, id=id)
+
+    def publish(self, done: Dispatched) -> None:
+        """Publish the entries of one transaction."""
+        if not done.entries:
+            return
+        began = time.monotonic()
+        messages = [
+            Message(user_id, entry.seq, frames.event(user_id, entry)) for user_id, entry in done.entries
+        ]
+        try:
+            self._publisher.publish(messages)
+        except Exception as exc:  # whatever it is, the commit stands
+            self._measures.unpublished(len(messages))
+            strange = not isinstance(exc, BrokerUnavailable)
+            log.warning(
+                "committed, not published; gateways will fetch it: notifications=%s events=%d error=%s",
+                ",".join(done.ids[:5]),
+                len(messages),
+                exc,
+                exc_info=strange,
+            )
+        else:
+            self._measures.published(time.monotonic() - began)
+            self._marks.add(done.ids, self._clock())
+            trace("published", done)
+
+
+def trace(step: str, done: Dispatched) -> None:
+    """Log each entry, for who follows one notification."""
+    if log.isEnabledFor(logging.DEBUG):
+        for user_id, entry in done.entries:
+            log.debug("%s: notification=%s user=%s seq=%d", step, entry.id, user_id, entry.seq)
