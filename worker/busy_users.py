@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 FIRST_PAUSE = 0.005  # seconds before a user is tried again, doubled each time
 MAX_PAUSE = 1.0
-SHORT = 0.1  # seconds; up to this pause a drain stays for a user, later ones find them
+SHORT = 0.04  # seconds; up to this pause a drain stays for a user, later ones find them
 MAX_USERS = 10_000
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from models.tables import deliveries, devices
 from notifier.core.effects import Acked
 from notifier.outbox.dialect import Insertion, Rows
-from notifier.outbox.types import AnyRow, UtcDateTime
+from notifier.outbox.types import AnyRow, UtcDateTime, not_before
 
 FEW = 64  # entries of one ack that are named one by one; more are a range
 AT_ONCE = 5_000  # entries in one statement
@@ -265,7 +265,7 @@ def _deliver_ranges(dialect: str) -> sa.Update:
             d.delivered_at.is_(None),
             sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from),
         )
-        .values(delivered_at=of.at, acked_by=of.socket)
+        .values(delivered_at=not_before(d.persisted_at, of.at), acked_by=of.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
     )
 
@@ -297,7 +297,7 @@ def _deliver(dialect: str) -> sa.Update:
             d.delivered_at.is_(None),
             sa.or_(d.inbox, acked.c.in_log),
         )
-        .values(delivered_at=acked.c.at, acked_by=acked.c.socket)
+        .values(delivered_at=not_before(d.persisted_at, acked.c.at), acked_by=acked.c.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
     )
 

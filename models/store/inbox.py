@@ -18,7 +18,7 @@ from models.store import log_base
 from models.store.log import READ_AT, change_entry, inbox_row
 from models.tables import changes, deliveries, inboxes, read_marks
 from notifier.core.log import MOVES, READ, UNREAD, Entry, Status
-from notifier.outbox.types import AnyRow
+from notifier.outbox.types import AnyRow, UtcDateTime, not_before
 
 d, i = deliveries.c, inboxes.c
 
@@ -52,9 +52,9 @@ def change(connection: Connection, user_id: str, op: str, ids: Sequence[str], *,
     seq = max(head.seq, base)
     sources, target = MOVES[op]
     rows = connection.execute(
-        sa.select(d.seq, d.notification_id, d.archived_at, d.delivered_at, READ_AT.label("read")).where(
-            d.user_id == user_id, d.notification_id.in_(set(ids)), d.inbox
-        )
+        sa.select(
+            d.seq, d.notification_id, d.persisted_at, d.archived_at, d.delivered_at, READ_AT.label("read")
+        ).where(d.user_id == user_id, d.notification_id.in_(set(ids)), d.inbox)
     ).all()
     # Sorted here: SQLite would rather walk the user's whole log than sort a handful of rows.
     moved = sorted((row for row in rows if _status(row) in sources), key=lambda row: row.seq)
@@ -94,6 +94,7 @@ def _status(row: AnyRow) -> Status:
 
 
 def _moved(user_id: str, row: AnyRow, target: Status, now: datetime) -> dict[str, Any]:
+    now = max(now, row.persisted_at)  # another clock told when it came
     read_at = None if target is Status.UNREAD else row.read or now
     return {
         "of_user": user_id,
@@ -117,10 +118,15 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
         return Changed(base, 0, None)
     seq = max(head.seq, base)
     through = min(through, head.seq)
+    at = sa.literal(now, UtcDateTime)
     kept = connection.execute(
         sa.update(deliveries)
         .where(d.user_id == user_id, d.kept_unread, d.read_at.is_(None), d.seq <= through)
-        .values(read_at=now, kept_unread=False, delivered_at=sa.func.coalesce(d.delivered_at, now))
+        .values(
+            read_at=not_before(d.persisted_at, at),
+            kept_unread=False,
+            delivered_at=sa.func.coalesce(d.delivered_at, not_before(d.persisted_at, at)),
+        )
     ).rowcount
     left = head.unread - kept
     if through > head.read_through:
@@ -133,7 +139,10 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
         return Changed(seq, head.unread, None)
     if through > head.read_through:
         connection.execute(sa.update(inboxes).where(i.user_id == user_id).values(read_through=through))
-        connection.execute(sa.insert(read_marks), {"user_id": user_id, "through": through, "at": now})
+        newest = sa.select(d.persisted_at).where(d.user_id == user_id, d.seq <= through)
+        persisted = connection.scalar(newest.order_by(d.seq.desc()).limit(1))
+        marked = max(now, persisted or now)  # another clock told when it came
+        connection.execute(sa.insert(read_marks), {"user_id": user_id, "through": through, "at": marked})
     return _append(connection, user_id, seq + 1, READ, {"through": through}, left, now)
 
 

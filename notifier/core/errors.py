@@ -183,7 +183,7 @@ class DatabaseTimeout(DatabaseUnavailable):
 
 
 class DatabaseLocked(DatabaseUnavailable):
-    """Another transaction holds a lock (on SQLite it is the one writer), and was not waited for any longer."""
+    """Another transaction holds a lock (on SQLite: is writing), and was not waited for any longer."""
 
     title = "Database locked"
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from notifier.outbox.types import Number
 
-revision = "n0005"
-down_revision = "n0004"
+revision = "n0006"
+down_revision = "n0005"
 
 
 def upgrade() -> None:
