@@ -3,7 +3,8 @@
  * Use: `const client = new NotifierClient({ url: "/", token: async () => … }); client.connect()`.
  *
  * Here the parts are put together; the rules are in them: store.js (what the frames mean), link.js
- * (one socket that comes back), tabs.js (one socket for all tabs), api.js (the HTTP calls).
+ * (one socket that comes back), tabs.js (one socket for all tabs), changes.js and pages.js (what goes by HTTP),
+ * diagnosis.js (why there is no connection), clock.js (what time it is on the server).
  */
 import { Api, RequestError } from "./api.js";
 import { backoff } from "./backoff.js";
@@ -12,6 +13,7 @@ import { ServerClock } from "./clock.js";
 import { Diagnosis } from "./diagnosis.js";
 import { browser, endpoints } from "./environment.js";
 import { Link } from "./link.js";
+import { Pages } from "./pages.js";
 import { Store } from "./store.js";
 import { Tabs } from "./tabs.js";
 import { Token, claims } from "./token.js";
@@ -22,7 +24,6 @@ export { Store } from "./store.js";
 
 /** Event types of the client's own: a notifier event of such a name is heard as `event` only. */
 const OWN = new Set(["state", "unread", "change", "event", "problem"]);
-const PAGE = 50;
 const list = (ids) => (Array.isArray(ids) ? ids : [ids]);
 
 export class NotifierClient extends EventTarget {
@@ -35,7 +36,7 @@ export class NotifierClient extends EventTarget {
   #run = null; // an object for each connect(), so that what began before a close() knows that it is over
   #state = "closed";
   #said = 0; // the unread count that was last told
-  #loading = null;
+  #pages;
   #changes;
   #socket;
   #clock;
@@ -58,6 +59,12 @@ export class NotifierClient extends EventTarget {
       untilLive: () => this.#until(() => this.#state === "live"),
       changed: () => this.#changed(),
     }, env);
+    this.#pages = new Pages({
+      store: this.store,
+      api: this.#api,
+      untilWindow: () => this.#until(() => this.store.seq !== null),
+      changed: () => this.#changed(),
+    });
     this.#diagnosis = new Diagnosis({
       address: `${base}api/inbox`,
       page: (query) => this.#api.page(query),
@@ -106,9 +113,7 @@ export class NotifierClient extends EventTarget {
   async readAll() { if (this.store.seq !== null) await this.#changes.make("read", { through: this.store.seq }); }
 
   /** Loads the next older page into the store. @returns {Promise<boolean>} whether there are more */
-  older() {
-    return (this.#loading ??= this.#older().finally(() => { this.#loading = null; }));
-  }
+  older() { return this.#pages.older(); }
 
   // -- coming and going ---------------------------------------------------------------------------
 
@@ -198,7 +203,7 @@ export class NotifierClient extends EventTarget {
     if (detail.live) this.#clock.happened(frame.timestamp);
     if (!OWN.has(frame.event)) this.#emit(frame.event, detail);
     this.#emit("event", detail);
-    if (this.store.missing) this.#fetchMissing();
+    void this.#pages.missing();
   }
 
   #greeting() {
@@ -237,30 +242,6 @@ export class NotifierClient extends EventTarget {
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 
   // -- what is asked ------------------------------------------------------------------------------
-
-  async #older() {
-    const { store } = this;
-    await this.#until(() => store.seq !== null);
-    while (!store.complete) {
-      const before = store.cursor;
-      const page = await this.#api.page({ status: "all", limit: PAGE, ...(before !== null && { before }) });
-      // Dropped when the inbox was reset meanwhile, or has run too far ahead: ask again.
-      if (store.cursor !== before || !store.merge(page, { older: true })) continue;
-      this.#changed();
-      break;
-    }
-    return !store.complete;
-  }
-
-  /** Entries below what is held have become unread again: they belong into view. */
-  async #fetchMissing() {
-    this.store.missing = false;
-    try {
-      if (this.store.merge(await this.#api.page({ status: "unread", limit: PAGE }))) this.#changed();
-    } catch {
-      this.store.missing = true; // the next event tries again
-    }
-  }
 
   #until(holds) {
     return new Promise((done, fail) => {
