@@ -259,10 +259,10 @@ def test_the_dead_are_replayed_and_dropped(chrome: Browser, tmp_path: Path) -> N
             assert operator.trouble == []
 
 
-def test_from_the_slowest_to_its_story(operator: Operator) -> None:
+def test_from_the_slowest_to_its_timeline(operator: Operator) -> None:
     link = operator.page.locator("section[aria-labelledby=slowest] tbody a").first
     link.click()
-    assert operator.page.get_by_role("heading", name="s story").is_visible()
+    assert operator.page.get_by_role("heading", name="s timeline").is_visible()
     assert operator.page.get_by_text("alert · dispatched · 1 recipient,").is_visible()
     assert operator.axe() == []
 

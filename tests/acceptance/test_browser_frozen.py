@@ -49,7 +49,7 @@ class Tab:
                 return answer
 
     def js(self, expression: str) -> Any:
-        answer = self.send("WebRuntime.evaluate", expression=expression, returnByValue=True)
+        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         return answer["result"]["result"].get("value")
 
     def until(self, expression: str, seconds: float = 15) -> None:
