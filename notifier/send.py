@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from pydantic import BaseModel
-from sqlalchemy import event as sa_event
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.orm import Session, SessionTransaction, scoped_session
+from sqlalchemy.orm import Session, scoped_session
 
+from notifier.after_commit import after_commit
 from notifier.core.draft import Draft, draft
 from notifier.core.errors import (
     DatabaseLocked,
@@ -36,7 +36,6 @@ from notifier.wake import Waker
 log = logging.getLogger(__name__)
 
 ACCEPTED_AT_ONCE = 100  # calls that share a transaction, at most
-PENDING = "notifier.pending"  # key in Session.info
 LOCK_TIMEOUT = 1.0  # seconds that a send of an application waits for SQLite's lock, which it may hold itself
 LOCKED = "SQLite is locked by another transaction: pass session=, or commit first"
 NO_TABLES = "this session's database has no tables of Live Notifications; run: notifier migrate"
@@ -51,6 +50,13 @@ class Wakes(Protocol):
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
         """Ask for a notification to be dispatched."""
+
+
+class Sends(Protocol):
+    """Where the sends of this process go: a `Sender`, or what a test captures them with."""
+
+    def send(self, what: Draft, *, session: "Session | scoped_session[Any] | None" = None) -> Accepted:
+        """Make a draft durable, as `Sender.send` does."""
 
 
 class Sender:
@@ -96,7 +102,8 @@ class Sender:
         with unavailable():
             self._check_database(joined.connection())
             accepted = accept(joined.connection(), what, now=now())
-        self._wake_after_commit(joined, accepted)
+        if not accepted.replayed:
+            after_commit(joined, lambda: self._durable(accepted))
         return accepted
 
     def _check_database(self, connection: Connection) -> None:
@@ -137,41 +144,22 @@ class Sender:
         log.debug("accepted: notification=%s recipients=%d", accepted.id, accepted.recipients)
         emit(notification_accepted, self, id=accepted.id, recipients=accepted.recipients)
 
-    def _wake_after_commit(self, session: Session, accepted: Accepted) -> None:
-        if PENDING not in session.info:
-            session.info[PENDING] = {}
-            sa_event.listen(session, "after_commit", self._committed)
-            sa_event.listen(session, "after_transaction_end", _ended)
-        session.info[PENDING].setdefault(_innermost(session), []).append(accepted)
-
-    def _committed(self, session: Session) -> None:
-        pending: dict[SessionTransaction | None, list[Accepted]] = session.info[PENDING]
-        transaction = _innermost(session)
-        stored = pending.pop(transaction, [])
-        if transaction is not None and transaction.nested:
-            # Only a savepoint was released: nobody else can see the rows yet.
-            pending.setdefault(transaction.parent, []).extend(stored)
-            return
-        for accepted in stored:
-            if not accepted.replayed:
-                self._durable(accepted)
-
-
-def _innermost(session: Session) -> SessionTransaction | None:
-    return session.get_nested_transaction() or session.get_transaction()
-
-
-def _ended(session: Session, transaction: SessionTransaction) -> None:
-    session.info[PENDING].pop(transaction, None)  # what it still holds was rolled back
-
 
 _default: Sender | None = None
+_diverted: Sends | None = None
 
 
 def use(sender: Sender | None) -> None:
     """Let `send_notification` and `update_badge` of this process use `sender` (None: its own again)."""
     global _default  # noqa: PLW0603
     _default = sender
+
+
+def divert(to: Sends | None) -> Sends | None:
+    """Let all sends of this process go to `to` (None: no longer); return where they went before."""
+    global _diverted
+    before, _diverted = _diverted, to
+    return before
 
 
 def default_sender() -> Sender:
@@ -225,12 +213,30 @@ def send_notification(
             kinds of it.
         WrongDatabase: the session is not on the service's database.
     """
+    return send_through(
+        None, to, data, event=event, sender=sender, id=id, idempotency_key=idempotency_key, session=session
+    )
+
+
+def send_through(
+    through: Sender | None,
+    to: str | Iterable[str],
+    data: BaseModel | Mapping[str, Any],
+    *,
+    event: str | None = None,
+    sender: str = SYSTEM,
+    id: str | None = None,
+    idempotency_key: str | None = None,
+    session: "Session | scoped_session[Any] | None" = None,
+) -> str:
+    """Send as `send_notification` does, through a sender of one's own (None: the process's)."""
     if event is None:
         event = event_of(data).name if isinstance(data, BaseModel) else "alert"
     who = {"user_id": to} if isinstance(to, str) else {"user_ids": to}
     what = draft(**who, event=event, data=data, id=id, sender=sender, key=idempotency_key)
+    sends = _diverted if _diverted is not None else through or default_sender()
     try:
-        return default_sender().send(what, session=session).id
+        return sends.send(what, session=session).id
     except DatabaseLocked:
         if session is not None:
             raise

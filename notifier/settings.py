@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     allowed_origins: CommaList = ()
     demo: bool | None = None
+    client_url: str = "/"
 
     old_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     jwks: str | None = None
@@ -122,6 +123,13 @@ class Settings(BaseSettings):
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path not in ("", "/"):
                 raise ValueError(f"{origin!r} is not an origin; write it like https://shop.example")
         return tuple(_as_browsers_write(origin.rstrip("/").lower()) for origin in value)
+
+    @field_validator("client_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not value.startswith(("/", "https://", "http://")) or value.startswith("//"):
+            raise ValueError("must begin with /, https:// or http://")
+        return value
 
     @field_validator("api_keys")
     @classmethod

@@ -140,14 +140,18 @@ class Channel(filesystem.Channel):
         file = self._exchange_file(exchange)
         with open(file.with_name(f"{file.name}.lock"), "wb", opener=private.opener) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            table = self.get_table(exchange)
-            before = list(table)
-            yield table
-            if table != before or not file.exists():
-                fresh = file.with_name(f".{file.name}.new")
-                with open(fresh, "w", opener=private.opener) as whole:
-                    whole.write(json.dumps(table))
-                fresh.replace(file)
+            try:
+                table = self.get_table(exchange)
+                before = list(table)
+                yield table
+                if table != before or not file.exists():
+                    fresh = file.with_name(f".{file.name}.new")
+                    with open(fresh, "w", opener=private.opener) as whole:
+                        whole.write(json.dumps(table))
+                    fresh.replace(file)
+            finally:
+                # Closing does not release it when the process has forked meanwhile: the child has it open.
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
         binding = Binding(routing_key or "", pattern or "", queue or "")
