@@ -180,7 +180,7 @@ class Settings(BaseSettings):
     def _fill_urls(self) -> Self:
         fill = object.__setattr__  # the model is frozen; this is still construction
         url = self.database_url or f"sqlite:///{self.var_dir / 'notifier.db'}"
-        for old in ("postgres://", "postgresql://"):
+        for old in ("postgres://", "postgresql://", "postgresql+psycopg2://"):
             if url.startswith(old):
                 url = "postgresql+psycopg://" + url[len(old) :]
         if wrong := fault(url):

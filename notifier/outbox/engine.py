@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,7 +59,7 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
         SettingError: the URL cannot be used, or the folder cannot be made.
     """
     try:
-        parsed = make_url(url)
+        parsed = _with_a_driver(make_url(url))
     except (ArgumentError, ValueError):
         raise SettingError(f"{SETTING}: cannot be read") from None
     options: dict[str, Any] = {
@@ -105,6 +106,8 @@ def _make_file(_dialect: Any, _record: Any, arguments: Sequence[Any], _more: Any
 def _check_options(engine: Engine, url: sa.URL) -> None:
     """Let the driver read the options behind the `?` now: it would refuse them at each connection."""
     driver: Any = engine.dialect.loaded_dbapi
+    if engine.dialect.driver != "psycopg":
+        return  # psycopg2, of an application
     _, options = engine.dialect.create_connect_args(url)
     try:
         driver.conninfo.make_conninfo(
@@ -116,6 +119,18 @@ def _check_options(engine: Engine, url: sa.URL) -> None:
         )
     except driver.Error as exc:
         raise SettingError(f"{SETTING}: {str(exc).splitlines()[0]}") from None
+
+
+def _with_a_driver(url: sa.URL) -> sa.URL:
+    """Return the URL with a driver that is installed: an application may have psycopg2 alone.
+
+    Raises SettingError when there is none.
+    """
+    if url.drivername != "postgresql+psycopg" or find_spec("psycopg"):
+        return url
+    if find_spec("psycopg2"):
+        return url.set(drivername="postgresql+psycopg2")
+    raise SettingError(f"{SETTING}: PostgreSQL needs a driver; run: pip install 'psycopg[binary]'")
 
 
 def _used(connection: Any, record: ConnectionPoolEntry) -> None:

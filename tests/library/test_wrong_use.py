@@ -16,9 +16,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from notifier import Alert, send_notification
-from notifier.core.errors import DatabaseLocked, DatabaseUnavailable, TablesMissing, WrongDatabase
+from notifier.core.errors import (
+    DatabaseLocked,
+    DatabaseUnavailable,
+    SettingError,
+    TablesMissing,
+    WrongDatabase,
+)
+from notifier.outbox import engine as engine_module
 from notifier.outbox.engine import make_engine
 from notifier.outbox.tables import metadata, notifications
+from notifier.send import default_sender
 
 ALERT = Alert(title="Order shipped", message="It is on its way.", type="success")
 
@@ -113,6 +121,29 @@ def test_a_send_within_the_callers_own_open_transaction(tmp_path: Path) -> None:
         assert 0.9 < time.monotonic() - begun < 3
     assert issubclass(DatabaseLocked, DatabaseUnavailable)
     engine.dispose()
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let these packages be missing."""
+    found = engine_module.find_spec
+    monkeypatch.setattr(engine_module, "find_spec", lambda name: None if name in names else found(name))
+
+
+def test_postgresql_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "psycopg", "psycopg2")
+    with told(
+        SettingError, "NOTIFIER_DATABASE_URL: PostgreSQL needs a driver; run: pip install 'psycopg[binary]'"
+    ):
+        make_engine("postgresql+psycopg://h/d")
+
+
+def test_psycopg2_alone_will_do(configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psycopg2")
+    without(monkeypatch, "psycopg")
+    send_notification("user-7", ALERT)
+    send_notification(["user-7", "user-8"], ALERT)
+    driver = default_sender().database.engine.driver
+    assert driver == ("pysqlite" if configured.startswith("sqlite") else "psycopg2")
 
 
 FORKS = """

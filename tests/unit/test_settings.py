@@ -78,7 +78,15 @@ def test_a_changed_folder_moves_the_default_database(monkeypatch: pytest.MonkeyP
     assert from_env(monkeypatch, VAR_DIR="/data").database_url == "sqlite:////data/notifier.db"
 
 
-@pytest.mark.parametrize("given", ["postgres://h/d", "postgresql://h/d", "postgresql+psycopg://h/d"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgres://h/d",
+        "postgresql://h/d",
+        "postgresql+psycopg://h/d",
+        "postgresql+psycopg2://h/d",
+    ],
+)
 def test_every_spelling_of_postgresql_means_our_driver(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     assert from_env(monkeypatch, DATABASE_URL=given).database_url == "postgresql+psycopg://h/d"
 
@@ -108,6 +116,9 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("BROKER_URL", "amqp://a//;redis://b"),
         ("BROKER_URL", "amqp://a//;filesystem://"),
         ("BROKER_URL", "filesystem://;amqp://a//"),
+        ("CLIENT_URL", "notify"),
+        ("CLIENT_URL", "//elsewhere.example"),
+        ("CLIENT_URL", "javascript:alert(1)"),
         ("PORT", "0"),
         ("PORT", "65536"),
         ("PORT", "three thousand"),
