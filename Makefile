@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 LOCKED := install --require-hashes --only-binary :all:
 .DEFAULT_GOAL := help
 
-# A virtual environment names its own folder: after the clone was moved, it is made anew.
+# A virtual environment names its own folder: after the clone was moved, it is created again.
 ifneq ($(wildcard $(VENV)/.place),)
 ifneq ($(shell cat $(VENV)/.place),$(CURDIR))
 $(shell rm -rf $(VENV))
@@ -71,10 +71,10 @@ tests/client/node_modules/.package-lock.json: tests/client/package-lock.json
 client: tests/client/node_modules/.package-lock.json ## write client/bundle/ from the client's modules (needs npm)
 	@node client/build.mjs
 
-chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, balance the books (SEED=1 RUNS=42)
+chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, check every accepted notification (SEED=1 RUNS=42)
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 
-cluster: $(VENV)/.dev ## scaled out: kill each RabbitMQ node and each gateway in turn, balance the books (SEED=1 ROUNDS=1)
+cluster: $(VENV)/.dev ## scaled out: kill each RabbitMQ node and each gateway in turn, check every accepted notification (SEED=1 ROUNDS=1)
 	$(BIN)/python -m tests.cluster --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),1)
 
 cases: $(VENV)/.dev ## Schemathesis over the served OpenAPI document, on both backends (SEED=1 CASES=100)
@@ -94,7 +94,7 @@ bench: $(VENV)/.dev ## measure, beside the peers (all, or SCENARIO=burst; ROUNDS
 bench-peers: $(VENV)/.dev ## test that the Node peer keeps the promises that it is measured for (node, Redis, PostgreSQL)
 	$(BIN)/python -m pytest bench/peers
 
-lint: $(VENV)/.dev ## ruff, mypy --strict and the doors between the rooms
+lint: $(VENV)/.dev ## ruff, mypy --strict and the import rules between the packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -106,7 +106,7 @@ wheels: $(VENV)/.run ## build the two wheels into dist/: the library for applica
 	@rm -rf build notifier/build
 	@ls dist/*.whl
 
-lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
+lock: ## resolve the dependencies again and pin them with hashes (needs uv)
 	uv pip compile --quiet pyproject.toml --extra build --no-emit-package live-notifications --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/run.txt
 	uv pip compile --quiet pyproject.toml --extra build --extra dev --no-emit-package live-notifications --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/dev.txt
 	uv pip compile --quiet notifier/pyproject.toml --extra test --resolution lowest-direct --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/library-floors.txt
@@ -116,7 +116,7 @@ lock: ## resolve the dependencies anew and pin them with hashes (needs uv)
 licences: $(VENV)/.dev ## write docs/licences.md: under which licence is what we use
 	@$(BIN)/python requirements/licences.py
 
-# The auditor has an environment of its own; --strict: what cannot be looked up is no success.
+# The auditor has an environment of its own; --strict: what cannot be looked up is a failure.
 $(VENV)/.audit: requirements/audit.txt | $(VENV)/.place
 	@$(PYTHON) -m venv --without-pip $(VENV)/audit
 	@$(PIP) --python $(VENV)/audit/bin/python $(LOCKED) -r requirements/audit.txt

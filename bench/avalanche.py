@@ -27,7 +27,7 @@ MISSED = 400  # alerts sent while everybody is away
 
 
 def web_processes(site: Site) -> list[psutil.Process]:
-    """gunicorn's master and worker, below `notifier up`."""
+    """Return gunicorn's master and worker, below `notifier up`."""
     below = psutil.Process(site.processes[0].pid).children(recursive=True)
     return [process for process in below if "gunicorn" in " ".join(process.cmdline())]
 

@@ -41,7 +41,7 @@ def of_page(language: str, changes: Mapping[str, str]) -> str:
 
 
 def nginx(web: str, certificate: Certificate) -> PrivateNginx:
-    """nginx in front of `web` (host:port)."""
+    """Start nginx in front of `web` (host:port)."""
     proxy = PrivateNginx()
     proxy.configure(
         of_page(

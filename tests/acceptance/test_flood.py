@@ -1,5 +1,8 @@
-"""A small flood of every kind at once, on both backends: good clients lose nothing and wait for nothing long,
-attackers meet what is documented, and afterwards all is as before. `make flood` is the full size."""
+"""A small flood of every kind at once, on both backends.
+
+Good clients lose nothing and do not wait long, attackers get the documented answers, and afterwards
+everything is as before. `make flood` is the full size.
+"""
 
 from __future__ import annotations
 

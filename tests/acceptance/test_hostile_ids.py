@@ -1,5 +1,7 @@
-"""Every string without control characters is an ordinary, separate user, on both backends: under load, in the
-inbox, in the reports and in the file broker's folder."""
+"""Every string without control characters is an ordinary, separate user, on both backends.
+
+Tested under load, in the inbox, in the reports and in the file broker's folder.
+"""
 
 from __future__ import annotations
 

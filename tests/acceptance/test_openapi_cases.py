@@ -1,6 +1,7 @@
-"""Schemathesis asks every call that `/openapi.json` describes, with right and with wrong input, and judges
-each answer by the description: no 5xx, no undocumented status, no body that breaks its schema, nothing wrong
-taken, nothing right refused, nobody let in without the credentials.
+"""Schemathesis makes every call that `/openapi.json` describes, with right and with wrong input.
+
+It compares each answer with the description: no 5xx, no undocumented status, no body that breaks its schema,
+no wrong input accepted, no right input refused, no access without credentials.
 
 `make cases` is the long run; here the cases are few and the same every time.
 """

@@ -1,5 +1,7 @@
-"""The commands that docker-compose.yml and the Procfile name, run as they stand there, on PostgreSQL and
-RabbitMQ: migrate, web and worker, each with no more than the environment compose gives it."""
+"""The commands in docker-compose.yml and the Procfile, run as they are written, on PostgreSQL and RabbitMQ.
+
+These are migrate, web and worker, each with only the environment that compose gives it.
+"""
 
 from __future__ import annotations
 
@@ -174,8 +176,10 @@ def confined(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def cage(tmp_path: Path) -> dict[str, str]:
-    """The variables of a confined process. The image's user, if it may run this Python; else root's, without
-    its rights."""
+    """Return the variables of a confined process.
+
+    It runs as the image's user, if that user may run this Python; otherwise as root without root's rights.
+    """
     if os.geteuid() != 0:
         pytest.skip("to mount a file system read-only, the tests have to run as root")
     folder = tmp_path / "writable"

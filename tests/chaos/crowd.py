@@ -1,5 +1,8 @@
-"""The clients: some users, two devices each. A phone's connection is cut again and again, a laptop's stands
-as long as the server lets it: what a lost event needs to be noticed there, no reconnect covers up."""
+"""The clients: some users, two devices each.
+
+A phone's connection is cut again and again. A laptop's stays open as long as the server allows, so that no
+reconnect hides a lost event that the server did not notice.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The HTTP API of CONTRACT section 5, a method per call. Answers come back as they are: nothing is raised
-for a status, so that a test says itself what it expects."""
+"""The HTTP API (docs/contract.md, section 5), a method for each call.
+
+Answers are returned unchanged: no status raises, so that each test says what it expects.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ class BackendApi:
         self._api_key = api_key
 
     def send(self, user_id: str, data: dict[str, Any] | None = None, **fields: Any) -> Response:
-        """``POST /api/notifications`` to one user; `fields` are the body's others, `key` the
-        Idempotency-Key."""
+        """Send ``POST /api/notifications`` to one user.
+
+        `fields` are the other fields of the body, `key` is the Idempotency-Key.
+        """
         return self.notify({"user_id": user_id, "data": data or ALERT}, **fields)
 
     def send_many(

@@ -89,8 +89,10 @@ class LedgerClient:
         self._acks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Connect and listen until `stop`, coming back by the rule. Raises Breach, or ConnectionError for a
-        close code that forbids to come back."""
+        """Connect and listen until `stop`; reconnect by the rule.
+
+        Raises Breach, or ConnectionError for a close code that forbids a reconnect.
+        """
         try:
             while not self._stopping:
                 code, reason = await self._connection()

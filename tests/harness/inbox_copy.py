@@ -116,9 +116,11 @@ class InboxCopy:
         return all(identity in self.entries for identity in ids)
 
     def differences(self, page: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> list[str]:
-        """What differs from a fresh read: `page` is the first answer of ``GET /api/inbox?status=all``,
-        `items` every item of all its pages. Entries that the client never saw are not its fault unless
-        it is complete and they are unread."""
+        """Return the differences from a fresh read.
+
+        `page` is the first answer of ``GET /api/inbox?status=all``, `items` every item of all its pages.
+        Entries that the client never saw are an error only if its copy is complete and they are unread.
+        """
         found = []
         if self.unread != page["unread"]:
             found.append(f"unread is {self.unread} here, {page['unread']} in the inbox")

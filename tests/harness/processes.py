@@ -173,7 +173,7 @@ def _group(pid: int) -> int:
 
 
 def notifier(*arguments: str, env: Mapping[str, str], log: Path, cwd: Path = REPO) -> Process:
-    """``notifier <arguments>``, not started yet: up, web, worker, tail …"""
+    """Return ``notifier <arguments>``, not started yet: up, web, worker, tail and others."""
     name = "-".join(["notifier", *arguments[:1]])
     return Process(name, [str(BIN / "notifier"), *arguments], env=env, log=log, cwd=cwd)
 

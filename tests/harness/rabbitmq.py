@@ -55,8 +55,11 @@ class NameDaemon:
 
 
 class PrivateRabbit(PrivateService):
-    """A node of its own: name, ports, cookie, data, and its own name daemon, so that it neither sees nor
-    disturbs another node of the machine. Nodes of a cluster are given one daemon and one cookie."""
+    """A private node with its own name, ports, cookie, data and name daemon.
+
+    So it neither sees nor disturbs another node of the machine. Nodes of a cluster share one daemon and one
+    cookie.
+    """
 
     name = "rabbitmq"
     start_seconds = 90.0
@@ -132,8 +135,11 @@ class PrivateRabbit(PrivateService):
 
 
 class SharedRabbit:
-    """Fresh vhosts on the machine's node, made some at a time: one call of rabbitmqctl takes a second,
-    whether it makes one vhost or eight. Each is handed out once; all go at the end, in one call."""
+    """Fresh vhosts on the machine's node, created several at a time.
+
+    One call of rabbitmqctl takes a second, whether it creates one vhost or eight. Each vhost is given out
+    once; all are deleted at the end, in one call.
+    """
 
     batch = 6
 

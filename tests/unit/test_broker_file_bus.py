@@ -95,7 +95,7 @@ def test_what_is_still_written_is_not_listed(bus: FileBus) -> None:
 def test_a_listing_that_shows_the_later_of_two_only_swaps_nothing(
     bus: FileBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """readdir may miss what is renamed while it reads, and show what comes after it."""
+    """The call readdir may miss a file that is renamed while it reads, and show a later one."""
     inbox, names = Inbox(bus, "gw"), file_bus._names
 
     def racing(folder: Path) -> list[str]:

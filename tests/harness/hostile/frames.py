@@ -1,5 +1,7 @@
-"""WebSocket at byte level (RFC 6455), for peers that break it: any frame can be built, right or wrong, and
-what a server answers is cut into frames that must be right."""
+"""WebSocket at byte level (RFC 6455), for peers that break it.
+
+Any frame can be built, right or wrong. The server's answer is split into frames, which must be right.
+"""
 
 from __future__ import annotations
 
