@@ -1,7 +1,6 @@
 """`notifier tail`: a terminal client of `notifier.v1`. Reconnects and resumes by itself."""
 
 import json
-import random
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +8,11 @@ from typing import Any
 
 from simple_websocket import Client, ConnectionClosed, ConnectionError
 
+from notifier.core.backoff import Backoff
 from notifier.core.frames import SUBPROTOCOL
 from notifier.core.text_output import terminal_json
 
-BACKOFF_FIRST, BACKOFF_MAX = 0.5, 30.0  # seconds, full jitter
+BACKOFF_FIRST, BACKOFF_MAX = 0.5, 30.0  # seconds
 PING = 20.0  # seconds of silence before we ask, and before we give up
 UNAUTHENTICATED, RESTARTING = 4401, 1012
 
@@ -22,13 +22,13 @@ def tail(url: str, token: Callable[[], str], *, after: int | None) -> Iterator[s
 
     `after` None begins with the present. Stops when a fresh token is refused.
     """
-    backoff = BACKOFF_FIRST
+    backoff = Backoff(BACKOFF_FIRST, BACKOFF_MAX)
     while True:
-        wait = random.uniform(0, backoff)  # noqa: S311
+        wait = backoff.next_pause()
         try:
             socket = Client.connect(url, subprotocols=[SUBPROTOCOL])
             for frame in _listen(socket, token(), after):
-                backoff = BACKOFF_FIRST
+                backoff.reset()
                 if frame["op"] == "live":
                     after = frame["seq"]
                     _note(f"live at seq {after}")
@@ -48,7 +48,6 @@ def tail(url: str, token: Callable[[], str], *, after: int | None) -> Iterator[s
         except (OSError, ConnectionError) as exc:
             _note(f"no connection ({exc}), again in {wait:.1f} s")
         time.sleep(wait)
-        backoff = min(backoff * 2, BACKOFF_MAX)
 
 
 def _listen(socket: Client, token: str, after: int | None) -> Iterator[dict[str, Any]]:

@@ -19,6 +19,7 @@ from models.store import dispatch, failures, owed
 from models.store.advance import SomethingOwed
 from models.store.fan_out import Dispatched
 from models.tables import DEAD
+from notifier.core.backoff import equal_jitter
 from notifier.core.errors import DatabaseLocked, DatabaseTimeout, Unavailable
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.dialect import POSTGRESQL
@@ -271,9 +272,8 @@ class Dispatcher:
 
         def store(connection: Connection) -> tuple[str, str]:
             id, attempts = failures.failing(connection, key)
-            # Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-            longest = min(settings.retry_max, settings.retry_base * 2.0**attempts)
-            delay = timedelta(seconds=longest * (0.5 + self._jitter() / 2))
+            pause = equal_jitter(attempts, settings.retry_base, settings.retry_max, self._jitter)
+            delay = timedelta(seconds=pause)
             return id, failures.postpone(
                 connection, key, error, now=self._clock(), delay=delay, max_attempts=settings.max_attempts
             )

@@ -55,6 +55,9 @@ class Channel(filesystem.Channel):
     def __init__(self, connection: Any, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
         self._listings: dict[str, deque[str]] = {}
+        self._make_folders()
+
+    def _make_folders(self) -> None:
         for folder in (self.data_folder_in, self.data_folder_out, self.control_folder):
             private.make_own_folder(Path(folder))
 
@@ -94,8 +97,13 @@ class Channel(filesystem.Channel):
     def _list(self, queue: str) -> list[str]:
         """Return the files of a queue, oldest first."""
         ending = f"{queue}{SUFFIX}"
-        with os.scandir(self.data_folder_in) as entries:
-            names = [e.name for e in entries if e.name.partition(".")[2] == ending]
+        try:
+            with os.scandir(self.data_folder_in) as entries:
+                names = [e.name for e in entries if e.name.partition(".")[2] == ending]
+        except FileNotFoundError:
+            log.warning("the folder of the tasks was deleted, and is made again: %s", self.data_folder_in)
+            self._make_folders()
+            return []
         return sorted(names, key=_age_order)
 
     def _parse(self, file: Path) -> dict[str, Any] | None:

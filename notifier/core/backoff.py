@@ -23,6 +23,11 @@ def full_jitter(attempt: int, first: float, longest: float, jitter: Jitter = ran
     return ceiling(attempt, first, longest) * jitter()
 
 
+def equal_jitter(attempt: int, first: float, longest: float, jitter: Jitter = random.random) -> float:
+    """Return the same with half of `ceiling` for certain, for what must not be tried again at once."""
+    return ceiling(attempt, first, longest) * (0.5 + jitter() / 2)
+
+
 class Backoff:
     """The pauses of one thing that is tried again: `next_pause` after each failure, `reset` after a success.
 

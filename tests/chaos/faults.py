@@ -13,8 +13,9 @@ import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from tests.chaos import steps
+from tests.chaos import broker_faults, steps
 from tests.chaos.stack import Stack
+from tests.harness import rabbit_faults
 
 Fault = Callable[[Stack, random.Random], Awaitable[None]]
 STEP_SECONDS = 20.0
@@ -138,6 +139,12 @@ SERVERS: dict[str, Fault] = {
     "kill PostgreSQL and web": _named(kill, "postgres", "web 1"),
     "freeze PostgreSQL, kill worker": _named(kill_while_frozen, "postgres", "worker 1"),
     "freeze RabbitMQ, kill web": _named(kill_while_frozen, "rabbitmq", "web 2"),
+    "delete RabbitMQ's exchange": partial(broker_faults.delete, rabbit_faults.delete_exchange),
+    "delete RabbitMQ's queues": partial(broker_faults.delete, rabbit_faults.delete_queues),
+    "take bindings away": partial(broker_faults.delete, rabbit_faults.remove_bindings),
+    "memory alarm of RabbitMQ": partial(broker_faults.alarm, rabbit_faults.memory_alarm),
+    "disk alarm of RabbitMQ": partial(broker_faults.alarm, rabbit_faults.disk_alarm),
+    "take permissions at RabbitMQ": broker_faults.take_permission,
 }
 
 CATALOGUE: dict[str, dict[str, Fault]] = {
@@ -147,5 +154,6 @@ CATALOGUE: dict[str, dict[str, Fault]] = {
         for name, fault in COMMON.items()
         # SQLite locks by the file: while a writer hangs, so does every other.
         if not name.startswith(("freeze worker", "hang"))
-    },
+    }
+    | {"delete the broker's folders": broker_faults.delete_folders},
 }

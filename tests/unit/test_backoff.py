@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.backoff import Backoff, ceiling, full_jitter
+from notifier.core.backoff import Backoff, ceiling, equal_jitter, full_jitter
 
 seconds = st.floats(0.001, 3_600)
 attempts = st.integers(0, 100_000)
@@ -46,3 +46,9 @@ def test_one_pause_may_be_longer_than_usual() -> None:
     told = [backoff.next_pause(longest=30) for _ in range(4)]
     assert told == [1, 2, 4, 8]
     assert backoff.next_pause() == 2
+
+
+@given(attempts, seconds, seconds, draws)
+def test_equal_jitter_keeps_half(n: int, first: float, longest: float, draw: float) -> None:
+    most = ceiling(n, first, longest)
+    assert most / 2 <= equal_jitter(n, first, longest, lambda: draw) <= most
