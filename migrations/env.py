@@ -53,9 +53,9 @@ def run() -> None:
         return
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK})")
-            connection.exec_driver_sql("SET lock_timeout = '5s'")
-            connection.commit()
+            # Of this transaction, not of the session: a pooler may give each transaction another one.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
         _configure(connection)
         with context.begin_transaction():
             context.run_migrations()

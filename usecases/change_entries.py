@@ -18,6 +18,8 @@ from notifier.signals import change_unpublished, emit, notification_read
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
+PATIENCE = 1.0  # seconds that a change waits for an inbox that another transaction has locked
+
 
 class Publishes(Protocol):
     """What a use case needs of a publisher."""
@@ -57,7 +59,7 @@ def change_entries(
             return inbox.read_through(connection, user_id, through, now=now())
         return inbox.change(connection, user_id, op, ids, now=now())
 
-    changed = database.run(work)
+    changed = database.run_patiently(work, PATIENCE)
     if changed.entry is None:
         return changed
     message = Message(user_id, changed.seq, frames.event(user_id, changed.entry))

@@ -66,5 +66,8 @@ def archive() -> Response:
 
 def _change(op: str, *, ids: Sequence[str] = (), through: int | None = None) -> Response:
     runtime = current()
-    changed = change_entries(runtime.database, runtime.local_first, g.user_id, op, ids=ids, through=through)
+    with runtime.gateway.services.changes.turn(g.user_id):
+        changed = change_entries(
+            runtime.database, runtime.local_first, g.user_id, op, ids=ids, through=through
+        )
     return write({"seq": changed.seq, "unread": changed.unread})

@@ -176,7 +176,7 @@ def _parameters(connection: Connection, places: Iterable[tuple[str, int]]) -> di
 
 
 _INBOX = sa.select(inboxes, BASE.label("base")).where(i.user_id == sa.bindparam("of_user"))
-_LOCKED_INBOX = _INBOX.with_for_update()
+_LOCKED_INBOX = _INBOX.with_for_update(nowait=True)
 
 
 def inbox_row(connection: Connection, user_id: str, *, lock: bool = False) -> AnyRow | None:

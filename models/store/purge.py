@@ -103,7 +103,7 @@ def leftovers(connection: Connection, before: datetime, limit: int) -> int:
 def _due(
     connection: Connection, users: Sequence[str], before: datetime, limit: int
 ) -> list[tuple[str, int, int, bool]]:
-    """Lock the inboxes; return in the users' order up to where their logs are old.
+    """Lock the inboxes that are free; return in the users' order up to where their logs are old.
 
     As (user id, purged seq, the seq up to which all is old, whether more may be).
     """
@@ -111,8 +111,9 @@ def _due(
     by_id: sa.ColumnElement[Any] = (
         sa.collate(i.user_id, "C") if connection.dialect.name == "postgresql" else i.user_id
     )
-    connection.execute(sa.select(i.user_id).where(i.user_id.in_(users)).order_by(by_id).with_for_update())
-    rows = _look(connection, users, before, limit)
+    free = sa.select(i.user_id).where(i.user_id.in_(users)).order_by(by_id)
+    locked = list(connection.scalars(free.with_for_update(skip_locked=True)))
+    rows = _look(connection, locked, before, limit)
     skipped = {user: min(first) - 1 for user, row in rows.items() if (first := _known(row[2:4]))}
     skipped = {user: seq for user, seq in skipped.items() if seq > rows[user].purged_seq}
     if skipped:  # The log went on from a base: what is kept begins after it.
@@ -124,6 +125,8 @@ def _due(
             newest, young = max(_known(row[4:6]), default=row.purged_seq), _known(row[6:8])
             horizon = min([newest, *(seq - 1 for seq in young)])
             due.append((user_id, row.purged_seq, horizon, horizon < row.seq and not young))
+        else:
+            due.append((user_id, 0, 0, False))  # another transaction holds it: the next round has it
     return due
 
 

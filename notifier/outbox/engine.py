@@ -25,7 +25,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from notifier import private
 from notifier.core.deadline import NEVER, within
-from notifier.core.errors import DatabaseUnavailable, SettingError
+from notifier.core.errors import DatabaseLocked, DatabaseUnavailable, SettingError
+from notifier.outbox import postgres_session
 from notifier.outbox.failures import Cause, cause, given_up, is_conflict, unavailable
 
 __all__ = ["Connection", "Database", "make_engine"]
@@ -36,6 +37,8 @@ BUSY_TIMEOUT = 10.0  # seconds a SQLite writer waits for another
 BUSY_PAUSE_MAX = 0.02  # seconds between its attempts
 BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, while its whole process stands still
 RETRIES = 5
+LOCK_PAUSE = 0.002  # seconds between attempts to get a lock that another transaction holds, doubled each time
+LOCK_PAUSE_MAX = 0.05
 
 TRUSTED = 1.0  # seconds that a pooled connection is taken to live after its last use
 
@@ -79,11 +82,14 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
         event.listen(engine, "begin", partial(_begin_sqlite, lock_timeout))
         return engine
     engine = sa.create_engine(
-        parsed,
+        parsed.difference_update_query(["prepare_threshold"]),
         connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "notifier"},
         **options,
     )
     _check_options(engine, parsed)
+    prepares = postgres_session.prepares(parsed)
+    event.listen(engine, "connect", lambda c, _: postgres_session.prepare(c, prepare_statements=prepares))
+    event.listen(engine, "handle_error", postgres_session.stop_preparing)
     event.listen(engine, "handle_error", _hide_values)
     event.listen(engine, "checkin", _used)
     event.listen(engine, "checkout", partial(_ask_if_idle, engine.dialect))
@@ -299,6 +305,21 @@ class Database:
         """Run `work` without one transaction around it: see `at_once`."""
         with within(self.timeout):
             return self._again(self.at_once, work)
+
+    def run_patiently(self, work: Callable[[Connection], T], seconds: float) -> T:
+        """Run `work`, which waits for no lock, again while another transaction holds one.
+
+        No connection is held meanwhile. Raises DatabaseLocked when it is held for longer than `seconds`.
+        """
+        until, pause = time.monotonic() + seconds, LOCK_PAUSE
+        while True:
+            try:
+                return self.run(work)
+            except DatabaseLocked:
+                if time.monotonic() + pause >= until:
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+            pause = min(pause * 2, LOCK_PAUSE_MAX)
 
     @staticmethod
     def _again(begin: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], T]) -> T:

@@ -10,12 +10,16 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import sqlalchemy as sa
+
 from tests.chaos import broker_faults, steps
 from tests.chaos.stack import Stack
-from tests.harness import rabbit_faults
+from tests.harness import postgres, rabbit_faults
+from tests.harness.postgres import execute
 
 Fault = Callable[[Stack, random.Random], Awaitable[None]]
 STEP_SECONDS = 20.0
@@ -95,6 +99,48 @@ async def hang_then_die(step: str, *, stack: Stack, rng: random.Random) -> None:
             await asyncio.to_thread(stack.start_again, part)
 
 
+async def lock_an_inbox(stack: Stack, rng: random.Random) -> None:
+    """Somebody's open transaction holds one user's inbox for some seconds."""
+    engine = sa.create_engine(stack.backends[0].database_url, poolclass=sa.NullPool)
+
+    def hold(seconds: float) -> None:
+        with engine.connect() as connection:
+            one = "SELECT user_id FROM notifier_inboxes WHERE user_id LIKE 'run-%-user-0' ORDER BY seq DESC"
+            connection.execute(sa.text(f"{one} LIMIT 1 FOR UPDATE"))
+            time.sleep(seconds)
+            connection.rollback()
+
+    await asyncio.to_thread(hold, rng.uniform(3, 8))
+
+
+async def configure(setting: str, *, lock: bool, stack: Stack, rng: random.Random) -> None:
+    """An operator's setting of the database, for some seconds; `lock`: while a table is locked."""
+    url = stack.backends[0].database_url
+    name = postgres.database_name(url)
+    admin = stack.services["postgres"].admin_url  # type: ignore[attr-defined]
+    reconnect = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        f" WHERE datname = '{name}' AND application_name = 'notifier'"
+    )
+
+    def alter(what: str) -> None:
+        execute(admin, f'ALTER DATABASE "{name}" {what}')
+        execute(admin, reconnect)
+
+    def hold(seconds: float) -> None:
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            connection.execute(sa.text("LOCK TABLE notifier_notifications IN ACCESS EXCLUSIVE MODE"))
+            time.sleep(seconds)
+            connection.rollback()
+
+    await asyncio.to_thread(alter, f"SET {setting}")
+    try:
+        await (asyncio.to_thread(hold, rng.uniform(2, 5)) if lock else asyncio.sleep(rng.uniform(2, 5)))
+    finally:
+        await asyncio.to_thread(alter, "RESET ALL")
+
+
 async def cuts_only(stack: Stack, rng: random.Random) -> None:
     """Nothing but the cut connections that every run has."""
     await asyncio.sleep(rng.uniform(1, 3))
@@ -106,6 +152,10 @@ def _any_web(what: Callable[..., Awaitable[None]], stack: Stack, rng: random.Ran
 
 def _named(what: Callable[..., Awaitable[None]], *parts: str) -> Fault:
     return lambda stack, rng: what(*parts, stack=stack, rng=rng)
+
+
+def _configured(setting: str, lock: bool, stack: Stack, rng: random.Random) -> Awaitable[None]:
+    return configure(setting, lock=lock, stack=stack, rng=rng)
 
 
 #: Faults that both backends have.
@@ -130,6 +180,10 @@ SERVERS: dict[str, Fault] = {
     "kill pool's parent": _named(kill, "worker 2"),
     "kill pool child": kill_pool_child,
     "freeze pool child": freeze_pool_child,
+    "locked inbox": lock_an_inbox,
+    "read-only": partial(_configured, "default_transaction_read_only = on", False),
+    "lock_timeout": partial(_configured, "lock_timeout = '300ms'", True),
+    "statement_timeout": partial(_configured, "statement_timeout = '300ms'", True),
     "kill RabbitMQ": _named(kill, "rabbitmq"),
     "kill PostgreSQL": _named(kill, "postgres"),
     "freeze RabbitMQ": _named(freeze, "rabbitmq"),

@@ -29,6 +29,7 @@ from notifier.settings import Settings
 from usecases import retention
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 20.0  # seconds that a change waits for a locked inbox
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -165,12 +166,16 @@ class World:
 
     def _change(self, user: str, op: str, ids: Sequence[str]) -> Changed:
         moment = self.tick()
-        return self.database.run(lambda connection: inbox.change(connection, user, op, ids, now=moment))
+        return self.database.run_patiently(
+            lambda connection: inbox.change(connection, user, op, ids, now=moment), PATIENCE
+        )
 
     def read_through(self, user: str, seq: int) -> Changed:
         """Mark everything up to `seq` as read."""
         moment = self.tick()
-        return self.database.run(lambda connection: inbox.read_through(connection, user, seq, now=moment))
+        return self.database.run_patiently(
+            lambda connection: inbox.read_through(connection, user, seq, now=moment), PATIENCE
+        )
 
     def purge(self, before: datetime, rows: int = 500) -> int:
         """Let what is older than `before` go, step by step; return how many entries went."""

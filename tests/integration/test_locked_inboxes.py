@@ -13,10 +13,13 @@ import sqlalchemy as sa
 
 from models.tables import owed
 from notifier.broker.message import Message
+from notifier.core.errors import DatabaseLocked
+from notifier.core.log import READ
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now
 from tests.harness.waiting import until
 from tests.harness.world import World, real_time_world, settings
+from usecases import change_entries
 from worker.dispatcher import Dispatcher
 
 SOON = 1.0  # seconds; what nobody else may be delayed by
@@ -286,3 +289,30 @@ def test_work_that_times_out_is_halved(world: World, worker: Dispatcher, kind: s
         world.sql("DROP FUNCTION notifier_test_slow")
         world.sql(f'ALTER DATABASE "{name}" RESET ALL')
         world.database.dispose()
+
+
+def test_a_change_of_a_locked_inbox_gives_up_and_holds_no_connection_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(world, "u1", "u2")
+    monkeypatch.setattr(change_entries, "PATIENCE", 0.3)
+    with locked(world, "u1"):
+        change = threading.Thread(target=world.read_through, args=("u1", 1))
+        change.start()
+        time.sleep(0.1)
+        assert world.database.engine.pool.checkedout() <= 1  # type: ignore[attr-defined]
+        with pytest.raises(DatabaseLocked):
+            change_entries.change_entries(world.database, Heard(), "u1", READ, through=1)
+        assert world.read_through("u2", 1).unread == 0
+    change.join(30)
+    assert world.head("u1") == (2, 0)
+
+
+def test_a_purge_passes_over_a_locked_inbox(world: World) -> None:
+    arrive(world, "u1", "u2", "u3")
+    world.tick(3_600)
+    before = world.tick()
+    with locked(world, "u2"):
+        assert world.purge(before) == 2
+    assert world.purge(before) == 1
+    assert world.violations() == []

@@ -20,6 +20,7 @@ from web.gateway.connection import ClientConnection
 from web.gateway.presence import Presence
 from web.gateway.snapshots import NEAR, SnapshotLoader, SnapshotRequest
 from web.gateway.transport import PeerClosed
+from web.one_at_a_time import OneAtATime
 
 USER = "u1"
 
@@ -69,6 +70,7 @@ class FakeServices:
     settings: Settings = field(default_factory=settings)
     hub: FakeHub = field(default_factory=FakeHub)
     snapshots: SnapshotLoader = field(init=False)
+    changes: OneAtATime = field(default_factory=OneAtATime)
 
     def __post_init__(self) -> None:
         self.snapshots = SnapshotLoader(self.database)

@@ -229,10 +229,11 @@ class ClientConnection:
 
     def _change(self, change: Change) -> list[Effect]:
         try:
-            change_entries(
-                self._services.database, self._services.publisher, self.session.user_id, change.op,
-                ids=change.ids or (), through=change.through,
-            )  # fmt: skip
+            with self._services.changes.turn(self.session.user_id):
+                change_entries(
+                    self._services.database, self._services.publisher, self.session.user_id, change.op,
+                    ids=change.ids or (), through=change.through,
+                )  # fmt: skip
         except Unavailable as exc:
             throttled.warning(
                 "change refused: socket=%s user=%s error=%s", self.id, self.session.user_id, exc

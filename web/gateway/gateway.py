@@ -28,6 +28,7 @@ from web.gateway.presence import Presence
 from web.gateway.revocation_list import Revocations
 from web.gateway.services import Services
 from web.gateway.snapshots import SnapshotLoader
+from web.one_at_a_time import OneAtATime
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Gateway:
             snapshots=SnapshotLoader(database),
             acks=self.acks,
             presence=self.presence,
+            changes=OneAtATime(),
         )
         self.admission = Admission(settings.sockets_per_address, settings.sockets_unauthenticated)
         self._loops: list[Any] = []

@@ -11,6 +11,7 @@ from web.gateway.hub import Hub
 from web.gateway.local_first import LocalFirst
 from web.gateway.presence import Presence
 from web.gateway.snapshots import SnapshotLoader
+from web.one_at_a_time import OneAtATime
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Services:
         hub: who is connected here.
         snapshots: what sockets start from.
         acks, presence: what is written a moment later.
+        changes: lets the changes of one user go one after the other.
     """
 
     settings: Settings
@@ -36,3 +38,4 @@ class Services:
     snapshots: SnapshotLoader
     acks: Acks
     presence: Presence
+    changes: OneAtATime
