@@ -57,7 +57,7 @@ class Pair:
             _dialect: object, _record: ConnectionPoolEntry, _args: object, wanted: dict[str, object]
         ) -> None:
             parsed = sa.make_url(url() if url else self.leads.url(name))
-            wanted |= {"host": parsed.host, "port": parsed.port}
+            wanted |= {"host": parsed.host, "port": parsed.port, "connect_timeout": 20}
             if url:
                 wanted["prepare_threshold"] = None  # pgbouncer gives each transaction another server
 

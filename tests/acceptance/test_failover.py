@@ -1,0 +1,14 @@
+"""The primary dies, a replica without its last commits is promoted, and nobody acts (docs/runbook.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import failover
+
+
+@pytest.mark.timeout(420)
+def test_every_client_has_the_new_log_and_is_told_once(tmp_path: Path) -> None:
+    failover.run(tmp_path / "stack", 1)
