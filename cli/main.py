@@ -106,7 +106,7 @@ def _listening(host: str, port: int) -> bool:
 
 
 def _announce(settings: Settings) -> None:
-    site = f"http://{settings.address}"
+    site = f"http://{settings.address}{settings.prefix}"
     lines = {"dashboard": f"{site}/reports"} if settings.api_keys else {}
     if settings.embedded:
         lines |= {"API key": f"in {settings.var_dir / 'api-key'}", "data": f"in {settings.var_dir}/"}
@@ -268,7 +268,7 @@ def tail(user: str, after: int | None, url: str | None) -> None:
 
     settings = Settings.load()
     tokens = Tokens.from_settings(settings)
-    address = url or f"ws://{settings.address}/ws"
+    address = url or f"ws://{settings.address}{settings.prefix}/ws"
     try:
         for frame in follow(address, lambda: tokens.mint(user), after=after):
             click.echo(frame)

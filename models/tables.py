@@ -17,6 +17,7 @@ __all__ = [
     "changes",
     "deliveries",
     "devices",
+    "ended_sessions",
     "gateways",
     "inboxes",
     "metadata",
@@ -193,6 +194,14 @@ revocations = sa.Table(
 )
 # What is new since a gateway last looked.
 sa.Index("notifier_revocations_revoked_at_idx", revocations.c.revoked_at)
+
+#: The dashboard's sessions that were signed out of (a hash of each), until their cookies end by themselves.
+ended_sessions = sa.Table(
+    "notifier_ended_sessions",
+    metadata,
+    sa.Column("session", sa.String(64), primary_key=True),
+    sa.Column("until", UtcDateTime, nullable=False),
+)
 
 #: Each new history, that of a restored backup or a promoted replica: all logs continue from the newest
 #: `base`, and those begin that begin after it (`store.log_base`).

@@ -6,6 +6,7 @@ the start with one line that names it. `docs/settings.md` lists them all.
 
 import ipaddress
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -23,6 +24,7 @@ PREFIX = "NOTIFIER_"
 FILE_BROKER = "filesystem://"
 AMQP = ("amqp://", "amqps://", "pyamqp://")
 SECRET_BYTES = 32
+PATH = re.compile(r"(/(?!\.+(/|$))[A-Za-z0-9._~-]+)+")  # of a prefix, without dots alone
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
@@ -84,6 +86,7 @@ class Settings(BaseSettings):
     calls_per_minute: int = Field(default=3_000, ge=1, le=100_000_000)
     wrong_credentials_per_minute: int = Field(default=600, ge=1, le=100_000_000)
     proxy_hops: int = Field(default=0, ge=0, le=16)
+    prefix: str = ""
 
     sweep_interval: Seconds = 2.0
     batch_size: int = Field(default=200, ge=1, le=5_000)
@@ -162,6 +165,14 @@ class Settings(BaseSettings):
             if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and here)):
                 raise ValueError("must be an https:// URL (http:// of this machine alone) or a file")
         return value
+
+    @field_validator("prefix")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        path = value.rstrip("/")
+        if path and not PATH.fullmatch(path):
+            raise ValueError("must be a path like /notify")
+        return path
 
     @field_validator("log_level")
     @classmethod

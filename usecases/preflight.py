@@ -18,13 +18,14 @@ from notifier.settings import PREFIX, Settings
 EXAMPLES = ("change", "example", "default", "password", "your-", "your_")
 SECRET_VARIETY = 8  # different characters; 32 random hex digits have fewer once in 10^7
 KEY_LENGTH = 16  # characters
+SHORTEST_KEY = 8  # below it the start is refused
 
 log = logging.getLogger("usecases.preflight")
 
 
 def check(settings: Settings) -> None:
     """Look at secrets and database. Raises SettingError with a line a fault; logs a line a weakness."""
-    _stop_for([*_examples(settings), *_schema(settings)])
+    _stop_for([*_examples(settings), *_guessable(settings), *_schema(settings)])
     for weakness in _weaknesses(settings):
         log.warning("%s", weakness)
 
@@ -47,6 +48,17 @@ def _examples(settings: Settings) -> Iterator[str]:
         yield f"{PREFIX}SECRET: is an example; make one: openssl rand -hex 32"
     if any(key.secret.lower().startswith(EXAMPLES) for key in KeyRing(settings.backend_keys())):
         yield f"{PREFIX}API_KEYS: one is an example; make one: openssl rand -hex 24"
+
+
+def _guessable(settings: Settings) -> Iterator[str]:
+    """Yield a line when a key is so short that it can be guessed."""
+    if settings.embedded:
+        return
+    keys = [key.secret.lower() for key in KeyRing(settings.backend_keys())]
+    if any(len(key) < SHORTEST_KEY and not key.startswith(EXAMPLES) for key in keys):
+        yield (
+            f"{PREFIX}API_KEYS: one is shorter than {SHORTEST_KEY} characters; make one: openssl rand -hex 24"
+        )
 
 
 def _weaknesses(settings: Settings) -> Iterator[str]:

@@ -31,6 +31,7 @@ from web import (
     health,
     inbox,
     metrics,
+    prefix,
     problems,
     reports,
     revocations,
@@ -43,6 +44,7 @@ from web.gateway.revocation_list import Revocations
 from web.guesses import GuessLimit
 from web.jwks import Jwks
 from web.limits import post_limit, user_limit
+from web.prefix import Prefix
 from web.request import WholeRequest
 from web.runtime import EXTENSION, WebRuntime
 
@@ -63,7 +65,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics.listen()
     app = Flask("web", static_folder=None)
     app.request_class = WholeRequest
-    if hops := settings.proxy_hops:
+    hops = settings.proxy_hops
+    app.wsgi_app = Prefix(app.wsgi_app, settings.prefix, hops)  # type: ignore[method-assign]
+    if hops:
         inner = BareAddress(app.wsgi_app)
         app.wsgi_app = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
@@ -92,6 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         wrong_sign_ins=GuessLimit(WRONG_SIGN_INS),
     )
     problems.register(app)
+    prefix.register(app)
     cors.register(app)
     headers.register(app)
     for routes in (api, timeline, inbox, reports, revocations, health):

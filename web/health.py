@@ -1,6 +1,6 @@
 """Open calls for operators and tools: alive, ready, metrics, the API's description."""
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from notifier.broker.faults import UNREACHABLE, Fault
@@ -63,4 +63,4 @@ def prometheus() -> Response:
 @describe({200: None})
 def openapi_json() -> Response:
     """Return the API's description, OpenAPI 3.1."""
-    return write(openapi.document(current_app))
+    return write(openapi.document(current_app, request.script_root))

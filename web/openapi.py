@@ -32,8 +32,8 @@ REASONS = {
 }
 
 
-def document(app: Flask) -> dict[str, Any]:
-    """Return the description of every described route of `app`."""
+def document(app: Flask, root: str = "") -> dict[str, Any]:
+    """Return the description of every described route of `app`, which is served below the path `root`."""
     routes = [
         (rule, view, view.description)
         for rule in app.url_map.iter_rules()
@@ -55,6 +55,7 @@ def document(app: Flask) -> dict[str, Any]:
             "description": "Send durable live notifications, and read the inbox. "
             "The WebSocket at /ws is described in docs/websocket.md.",
         },
+        "servers": [{"url": root or "/"}],
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": schemas,

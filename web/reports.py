@@ -70,7 +70,7 @@ def _answer(page: ReportPage) -> Response:
     if page.next is not None:
         cursor = base64.urlsafe_b64encode(orjson.dumps(page.next)).decode()
         given = request.args.to_dict() | {"cursor": cursor}
-        response.headers["Link"] = f'<{request.path}?{urlencode(given)}>; rel="next"'
+        response.headers["Link"] = f'<{request.script_root}{request.path}?{urlencode(given)}>; rel="next"'
     return response
 
 

@@ -6,6 +6,7 @@ Imported by gunicorn's master before gevent has patched anything: what looks for
 
 import errno
 import gc
+import os
 import subprocess
 import sys
 import time
@@ -82,6 +83,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """Serve; look at open sockets between a few new ones, where gevent would accept a hundred first."""
         StreamServer.max_accept = MAX_ACCEPT
         self._request_timeout = Settings.load().request_timeout
+        # gunicorn's own reading of it answers 500 where the proxy has taken the prefix off.
+        if mount := os.environ.pop("SCRIPT_NAME", ""):
+            from web.prefix import Mounted  # noqa: PLC0415
+
+            served: Any = self.wsgi
+            self.wsgi: Any = Mounted(served, mount)
         super().run()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:

@@ -20,6 +20,7 @@ from flask import (
     render_template,
     request,
     send_from_directory,
+    url_for,
 )
 
 from examples.shop.orders import CUSTOMERS, Customer, Order, Orders
@@ -68,7 +69,7 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
                 title="Order Shipped",
                 message=f"Your order #{order.id} has been shipped!",
                 type="success",
-                action={"label": "Track Order", "url": f"/orders/{order.id}/track"},
+                action={"label": "Track Order", "url": url_for("shop.track", order_id=order.id)},
             ),
         )
         return jsonify(status=True)

@@ -3,11 +3,12 @@
 const bell = document.querySelector("notification-bell");
 const trouble = document.querySelector("#trouble");
 const { customer } = bell.dataset;
+const shop = new URL("../", import.meta.url); // wherever the shop is, also below a path
 
 async function post(path, body) {
   trouble?.replaceChildren();
   try {
-    const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const answer = await fetch(new URL(path, shop), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
     if (!answer.ok) throw new Error(`The shop answered ${answer.status}.`);
     return await answer.json();
   } catch (error) {
@@ -22,21 +23,21 @@ document.addEventListener("click", async ({ target }) => {
   const { ship, place, step } = button.dataset;
   if (ship) {
     button.disabled = true;
-    await post(`/orders/${ship}/ship`, {});
+    await post(`orders/${ship}/ship`, {});
     button.disabled = false;
   } else if (place) {
-    if (await post("/shop/orders", { customer: place })) location.reload();
+    if (await post("shop/orders", { customer: place })) location.reload();
   } else if (step) {
     const { badge } = button.closest("[data-badge]").dataset;
     const count = (bell.client.badges[badge] ?? 0) + Number(step);
-    if (count >= 0) await post("/shop/badges", { customer, type: badge, count });
+    if (count >= 0) await post("shop/badges", { customer, type: badge, count });
   }
 });
 
 function follow(client) {
   // An order is marked as shipped by the alert itself, so every open tab shows it.
   client.addEventListener("alert", ({ detail }) => {
-    const order = /^\/orders\/(\d+)\/track$/.exec(detail.data.action?.url ?? "")?.[1];
+    const order = /\/orders\/(\d+)\/track$/.exec(detail.data.action?.url ?? "")?.[1];
     document.querySelector(`[data-order="${order}"]`)?.setAttribute("data-shipped", "");
   });
   const show = () => {

@@ -6,7 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from flask.testing import FlaskClient
 from itsdangerous import TimestampSigner
 from werkzeug.test import TestResponse
 
-from models.store import failures
+from models.store import ended_sessions, failures
 from notifier import send
 from notifier.outbox.engine import Database
 from notifier.tokens import Tokens
 from tests.harness.world import World, real_time_world, settings
 from web.app import create_app
+from web.dashboard import sessions
+from web.dashboard.sessions import COOKIE, PATH
 from web.runtime import EXTENSION
 
 KEY, OTHER = "the-first-key-of-two", "the-second-key-of-two"
@@ -333,3 +335,72 @@ def test_a_database_that_is_away_is_said_as_a_page(
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert "the database does not answer" in answer.text
+
+
+# ---------------------------------------------------------------------- the end of a session, and guesses
+
+
+def stolen(visitor: FlaskClient) -> str:
+    """The cookie as somebody else could have copied it."""
+    cookie = visitor.get_cookie(COOKIE, path=PATH)
+    assert cookie is not None
+    return cookie.value
+
+
+def with_cookie(app: Flask, value: str) -> int:
+    """What the page answers to somebody who shows this cookie."""
+    client = app.test_client()
+    client.set_cookie(COOKIE, value, path=PATH)
+    return client.get("/reports").status_code
+
+
+def test_a_copy_of_the_cookie_ends_at_sign_out_in_every_process(
+    app: Flask, database: Database, tmp_path: Path, operator: FlaskClient
+) -> None:
+    copy, another_process = stolen(operator), make(database, tmp_path)
+    assert with_cookie(app, copy) == with_cookie(another_process, copy) == 200
+    assert operator.post("/reports/sign-out", headers=HOME).status_code == 303
+    assert operator.get("/reports").status_code == 303
+    assert with_cookie(app, copy) == with_cookie(another_process, copy) == 303
+    another_process.extensions[EXTENSION].database.dispose()
+
+
+def test_other_sessions_of_the_key_go_on(app: Flask, operator: FlaskClient) -> None:
+    other = app.test_client()
+    assert enter(other).status_code == 303
+    operator.post("/reports/sign-out", headers=HOME)
+    assert other.get("/reports").status_code == 200
+    assert enter(operator).status_code == 303
+    assert operator.get("/reports").status_code == 200
+
+
+def test_ended_sessions_are_forgotten_when_their_cookies_end(
+    database: Database, operator: FlaskClient
+) -> None:
+    old = datetime(2026, 1, 1, tzinfo=UTC)
+    with database.write() as connection:
+        ended_sessions.end(connection, "old", until=old, now=old)
+        assert ended_sessions.has_ended(connection, "old")
+        ended_sessions.end(connection, "old", until=old, now=old)  # twice is once
+    operator.post("/reports/sign-out", headers=HOME)
+    with database.read() as connection:
+        assert not ended_sessions.has_ended(connection, "old")
+
+
+def test_a_cookie_of_the_version_before_is_no_session(app: Flask) -> None:
+    with app.test_request_context():
+        runtime = app.extensions[EXTENSION]
+        key = next(iter(runtime.keys))
+        value = sessions._serializer(runtime).dumps(sessions._mark(runtime, key))
+    assert with_cookie(app, value if isinstance(value, str) else value.decode()) == 303
+
+
+def test_wrong_sign_ins_are_limited(app: Flask, visitor: FlaskClient) -> None:
+    assert [enter(visitor, f"wrong-{number}").status_code for number in range(12)] == [401] * 10 + [429] * 2
+    refused = enter(visitor)  # the right one, too late
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    answer = app.test_client().post(
+        "/reports/sign-in", data={"key": KEY}, headers=HOME, environ_overrides={"REMOTE_ADDR": "192.0.2.7"}
+    )
+    assert answer.status_code == 303

@@ -61,14 +61,22 @@ def test_what_was_copied_from_a_page_stops_the_start(given: dict[str, str], name
     [
         ({"secret": "x" * 32}, "NOTIFIER_SECRET"),
         ({"secret": "abcabca" * 6}, "NOTIFIER_SECRET"),
-        ({"api_keys": "short"}, "NOTIFIER_API_KEYS"),
-        ({"api_keys": f"{KEY},shop:send:short"}, "NOTIFIER_API_KEYS"),
+        ({"api_keys": "short-key"}, "NOTIFIER_API_KEYS"),
+        ({"api_keys": f"{KEY},shop:send:short-key"}, "NOTIFIER_API_KEYS"),
         ({"api_keys": GOOD}, "NOTIFIER_API_KEYS"),
     ],
 )
 def test_what_is_weak_is_said(given: dict[str, str], named: str, caplog: pytest.LogCaptureFixture) -> None:
     preflight.check(production(**given))
     assert said(caplog) == ["NOTIFIER_DATABASE_URL", named]
+
+
+@pytest.mark.parametrize("keys", ["k", "seven-7", f"{KEY},x", f"{KEY},shop:send:short"])
+def test_a_key_that_can_be_guessed_stops_the_start(keys: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        preflight.check(production(api_keys=keys))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("NOTIFIER_API_KEYS: one is shorter than 8 characters")
 
 
 def test_the_embedded_default_may_have_what_it_likes(

@@ -19,7 +19,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from notifier.core.errors import NotFound, NotifierError, Unavailable
+from notifier.core.errors import NotFound, NotifierError, OverLimit, Unavailable
 from notifier.core.text_output import write_csv
 from notifier.core.timeline import steps
 from notifier.outbox.types import now
@@ -69,7 +69,7 @@ def _protect(response: Response) -> Response:
 @blueprint.errorhandler(NotifierError)
 def _refused(error: NotifierError) -> ResponseReturnValue:
     response = make_response(render_template("reports/refused.html", error=error), error.status)
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | OverLimit):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 

@@ -1,7 +1,12 @@
-"""Who is signed in: a signed cookie that names the key without holding it, and where requests come from."""
+"""Who is signed in: a signed cookie that names the key without holding it, and where requests come from.
+
+The cookie names a session too, which ends at sign-out: a copy of the cookie is refused from then on.
+"""
 
 import hmac
+import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from hashlib import sha256
 from typing import Any
@@ -11,8 +16,10 @@ from flask import Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from models.store import ended_sessions
 from notifier.core.errors import Forbidden
 from notifier.core.keys import ApiKey, Scope
+from notifier.outbox.types import now
 from web.runtime import WebRuntime, current
 
 COOKIE = "notifier_reports"
@@ -26,30 +33,44 @@ View = Callable[..., ResponseReturnValue]
 def sign_in(response: Response, given: str) -> bool:
     """Put a session into `response` when `given` is an API key that may see reports; whether it is."""
     runtime = current()
+    runtime.wrong_sign_ins.check(request.remote_addr)
     key = runtime.keys.find(given)
     if key is None or "report" not in key.scopes:
+        runtime.wrong_sign_ins.wrong(request.remote_addr)
         return False
+    value = _serializer(runtime).dumps([_mark(runtime, key), secrets.token_urlsafe(16)])
     response.set_cookie(
-        COOKIE, _serializer(runtime).dumps(_mark(runtime, key)), max_age=LIFETIME, path=PATH,
+        COOKIE, value, max_age=LIFETIME, path=_path(),
         secure=request.is_secure, httponly=True, samesite="Strict",
     )  # fmt: skip
     return True
 
 
 def sign_out(response: Response) -> None:
-    """Take the session out of the browser."""
-    response.delete_cookie(COOKIE, path=PATH, secure=request.is_secure, httponly=True, samesite="Strict")
+    """End the session, and take it out of the browser."""
+    if (found := _read()) is not None:
+        present = now()
+        until = present + timedelta(seconds=LIFETIME)
+        with current().database.write() as connection:
+            ended_sessions.end(connection, _hash(found[1]), until=until, now=present)
+    response.delete_cookie(COOKIE, path=_path(), secure=request.is_secure, httponly=True, samesite="Strict")
 
 
 def signed_in() -> ApiKey | None:
-    """Return the key of the request's session; None: it has none or an old one, or the key is gone."""
-    runtime = current()
-    try:
-        mark = _serializer(runtime).loads(request.cookies.get(COOKIE, ""), max_age=LIFETIME)
-    except BadData:
+    """Return the key of the request's session; None: it has none or one that has ended, or the key is gone.
+
+    Raises DatabaseUnavailable when it cannot be known whether it has ended.
+    """
+    runtime, found = current(), _read()
+    if found is None:
         return None
+    mark, session = found
     keys = [key for key in runtime.keys if "report" in key.scopes]
-    return next((key for key in keys if isinstance(mark, str) and mark == _mark(runtime, key)), None)
+    key = next((key for key in keys if hmac.compare_digest(mark, _mark(runtime, key))), None)
+    if key is None:
+        return None
+    with runtime.database.read() as connection:
+        return None if ended_sessions.has_ended(connection, _hash(session)) else key
 
 
 def operator(*scopes: Scope) -> Callable[[View], View]:
@@ -88,6 +109,28 @@ def from_our_page() -> None:
         origin = ""
     if site not in (None, "same-origin") or origin.lower() != request.host.lower():
         raise Forbidden("only a page of this site may do that")
+
+
+def _read() -> tuple[str, str] | None:
+    """Return what the request's cookie names: a key's mark and a session; None: nothing that we signed."""
+    try:
+        value = _serializer(current()).loads(request.cookies.get(COOKIE, ""), max_age=LIFETIME)
+    except BadData:
+        return None
+    match value:
+        case [str() as mark, str() as session]:
+            return mark, session
+    return None  # of a version before sessions could end
+
+
+def _hash(session: str) -> str:
+    """Return what the database knows a session by: a copy of the table signs nobody in."""
+    return sha256(session.encode()).hexdigest()
+
+
+def _path() -> str:
+    """Return the path below which browsers send the cookie."""
+    return f"{request.script_root}{PATH}"
 
 
 def _serializer(runtime: WebRuntime) -> URLSafeTimedSerializer:
