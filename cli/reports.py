@@ -48,17 +48,17 @@ def _day(moment: datetime | None) -> date | None:
 @click.option("--older-than", "age", required=True, metavar="AGE", help="like 90d or 12w; a day at least")
 def purge(age: str) -> None:
     """Delete what is older than AGE, in small steps; the daily report keeps what it counted."""
-    from notifier.outbox.types import now
     from usecases import retention
 
-    before = now() - _age(age)
+    kept = _age(age)
     entries = notifications = 0
     after: str | None = ""
     told = time.monotonic()
     with open_database() as database:
+        before = retention.present(database) - kept
         while after is not None:
             began = time.monotonic()
-            done = retention.step(database, before=before, after=after, now=now())
+            done = retention.step(database, before=before, after=after, now=retention.present(database))
             entries, notifications = entries + done.entries, notifications + done.notifications
             after = done.after
             if time.monotonic() - told > 1:

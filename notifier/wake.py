@@ -168,7 +168,7 @@ class Waker:
         Everything that Celery and kombu import when it is first used is imported here, and not in the middle
         of a send: a process may fork at any moment (`notifier.once`).
         """
-        app = Celery("notifier", set_as_current=False)
+        app = Celery("notifier", loader="app", set_as_current=False)
         configure_celery(app, self._settings)
         connection = app.connection_for_write()
         _ = connection.transport, app.amqp.Producer, app.amqp.queues, app.amqp.send_task_message

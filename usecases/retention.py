@@ -9,7 +9,7 @@ them, each notification with its last delivery. Socket records and rejected mess
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models.store import purge, rejected, sockets
+from models.store import clock, purge, rejected, sockets
 from notifier.outbox.engine import Database
 
 USERS = 500  # looked at in one step
@@ -25,6 +25,15 @@ class Step:
     entries: int
     notifications: int
     after: str | None
+
+
+def present(database: Database) -> datetime:
+    """Return the time by which rows are old: the database's, since a machine's may be wrong by years.
+
+    Raises DatabaseUnavailable.
+    """
+    with database.read() as connection:
+        return clock.present(connection)
 
 
 def step(database: Database, *, before: datetime, after: str, now: datetime, rows: int = ROWS) -> Step:

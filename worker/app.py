@@ -83,7 +83,7 @@ class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
 def make_app(settings: Settings) -> Celery:
     """Return the Celery application for these settings; connects to nothing yet."""
-    app = Celery("notifier", include=["worker.tasks"])
+    app = Celery("notifier", loader="app", include=["worker.tasks"])
     configure_celery(app, settings)
     app.amqp.Connection = QuickConnection
     app.steps["consumer"].add(SweepStep)

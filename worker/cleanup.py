@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 
 from notifier.outbox.engine import Database
-from notifier.outbox.types import now
 from usecases import retention
 
 INTERVAL = 3_600.0  # seconds between two looks, once nothing is left
@@ -23,5 +22,7 @@ class Cleanup:
 
     def __call__(self, database: Database) -> None:
         """Delete some, if it is time. Raises DatabaseUnavailable."""
-        if self._clock() >= self._next and not retention.forget_sockets(database, now=now()):
+        if self._clock() >= self._next and not retention.forget_sockets(
+            database, now=retention.present(database)
+        ):
             self._next = self._clock() + INTERVAL

@@ -11,7 +11,6 @@ from datetime import timedelta
 from models.store.dispatch import Waiting
 from notifier.core.errors import BrokerUnavailable
 from notifier.outbox.engine import Database
-from notifier.outbox.types import now
 from usecases import retention
 from worker.cleanup import Cleanup
 from worker.daily_rollup import DailyRollup
@@ -82,7 +81,7 @@ class Purge:
 
     def __call__(self) -> float:
         """Delete a little; return the seconds until the next step. Raises DatabaseUnavailable."""
-        present = now()
+        present = retention.present(self._database)
         done = retention.step(self._database, before=present - self._age, after=self._after, now=present)
         if done.entries:
             log.debug("purged: entries=%d notifications=%d", done.entries, done.notifications)

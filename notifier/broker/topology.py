@@ -10,6 +10,7 @@ connects to anything.
 import hashlib
 import secrets
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,13 +168,27 @@ def _celery_url(options: BrokerOptions) -> str:
 def configure_celery(app: Any, settings: Settings) -> None:
     """Let a Celery application use the same broker, whatever the environment says to others.
 
-    Celery prefers the environment's CELERY_BROKER_URL to its configuration, and an application that
-    uses ours beside a Celery of its own may well have it set; but not to these two.
+    Celery prefers four variables of the environment to its configuration (celery/app/utils.py, `Settings`).
+    They are meant for the Celery of the application that uses ours; here the configuration alone counts. A
+    fifth, CELERY_LOADER, is looked at when the application is made: give it `loader="app"`.
     """
-    app.conf.update(celery_config(settings))
+    # A source of configuration of its own: else Celery reads the module that CELERY_CONFIG_MODULE names.
+    app.config_from_object(celery_config(settings))
     url = _celery_url(connection_options(settings))
     app.conf.broker_read_url = url
     app.conf.broker_write_url = url
+    _ = app.conf.broker_url  # the first look puts the settings in place of a stand-in
+    object.__setattr__(app.conf, "__class__", _without_environment(type(app.conf)))
+
+
+def _without_environment(kind: type) -> type:
+    """Return Celery's class of settings, with those properties that ask the environment without it."""
+    names = ("broker_url", "broker_read_url", "broker_write_url", "result_backend")
+    return type(kind.__name__, (kind,), {name: property(_configured(name)) for name in names})
+
+
+def _configured(name: str) -> Callable[[Any], Any]:
+    return lambda conf: conf.get(name)
 
 
 def celery_config(settings: Settings) -> dict[str, object]:
