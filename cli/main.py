@@ -76,9 +76,11 @@ def up() -> None:
     """Migrate, then run web and worker together until Ctrl-C."""
     from cli.supervise import Supervisor
     from monitoring import logs
+    from usecases import definitions
 
     settings = Settings.load()
     logs.configure(settings)
+    definitions.read_file(settings)
     check_address(settings)
     settings.signing_secret()
     settings.backend_keys()

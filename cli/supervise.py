@@ -112,7 +112,7 @@ class Supervisor:
 
     def _signal(self, number: int) -> None:
         for child in self._children:
-            if child.process and child.process.poll() is None and child.name == "web":
+            if child.process and child.process.poll() is None:
                 child.process.send_signal(number)
 
     def _stop(self) -> int:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from notifier.core.categories import Reach, define_category
     from notifier.core.errors import InvalidInput, NotifierError
     from notifier.core.events import Action, Alert, Badge, define_event
     from notifier.send import send_notification, update_badge
@@ -27,6 +28,8 @@ _HOMES = {
     "Alert": "core.events",
     "Badge": "core.events",
     "define_event": "core.events",
+    "Reach": "core.categories",
+    "define_category": "core.categories",
     "InvalidInput": "core.errors",
     "NotifierError": "core.errors",
     "send_notification": "send",
@@ -45,8 +48,10 @@ __all__ = [
     "Badge",
     "InvalidInput",
     "NotifierError",
+    "Reach",
     "client_connected",
     "client_disconnected",
+    "define_category",
     "define_event",
     "notification_accepted",
     "notification_delivered",

@@ -137,7 +137,7 @@ class Notifier:
             nonce = own() if callable(own) else own
         url = _state().settings.client_url
         return Markup(BELL).format(  # noqa: S704 - `format` of a Markup escapes what it is given
-            script=f"{url.rstrip('/')}/client/bell.js",
+            script=f"{url.rstrip('/')}/client/bundle/bell.js",
             nonce=Markup(' nonce="{}"').format(nonce) if nonce else "",
             url=url,
             token_url=self._token_url or "",

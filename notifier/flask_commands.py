@@ -5,6 +5,7 @@ from flask import current_app
 from flask.cli import AppGroup
 
 from notifier.core.errors import InvalidInput, NotifierError
+from notifier.definitions import export
 from notifier.send import send_notification, update_badge
 from notifier.tokens import Tokens
 
@@ -52,3 +53,12 @@ def token(user: str, ttl: int) -> None:
         click.echo(Tokens.from_settings(current_app.extensions["notifier"].settings).mint(user, ttl))
     except NotifierError as exc:
         raise _say(exc) from None
+
+
+@commands.command()
+@click.argument("path", required=False, type=click.Path(dir_okay=False))
+def definitions(path: str | None) -> None:
+    """Write the application's events and categories to PATH, or print them: the service reads that file."""
+    text = export(path)
+    if path is None:
+        click.echo(text, nl=False)

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     revocation_interval: Seconds = 2.0
 
     events: CommaList = ()
+    definitions: Path | None = None
     log_level: str = "INFO"
     log_format: Literal["console", "json"] = "console"
     web_processes: int = Field(default=1, ge=1, le=256)

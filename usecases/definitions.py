@@ -1,18 +1,120 @@
-"""What an application defines (events), made known to a process of the service."""
+"""What applications define (events, categories), made known to a process of the service."""
 
+import logging
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-from notifier.settings import Settings
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from notifier.core.categories import Category, Reach, replace_categories
+from notifier.core.errors import SettingError
+from notifier.core.events import BUILT_IN, EventType, check_name, event_types, replace_events
+from notifier.settings import PREFIX, Settings
+from usecases.json_schema_event import model_of
+
+MAX_FILE = 4 * 1024 * 1024  # bytes
+
+log = logging.getLogger("usecases.definitions")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Event(_Strict):
+    schema_: dict[str, Any] = Field(alias="schema")
+    inbox: bool = True
+    category: str | None = None
+
+
+class _Reach(_Strict):
+    after: str = "0s"
+    unless: str | None = None
+
+
+class _Category(_Strict):
+    title: str
+    description: str = ""
+    required: bool = False
+    reach: dict[str, _Reach] = {}
+
+
+class _Document(_Strict):
+    events: dict[str, _Event] = {}
+    categories: dict[str, _Category] = {}
+
+
+class _Definitions:
+    """What the file held when it was last read."""
+
+    events: dict[str, EventType] = {}  # noqa: RUF012 - replaced, never changed
+    categories: dict[str, Category] = {}  # noqa: RUF012
 
 
 def load(settings: Settings) -> None:
-    """Import the modules that NOTIFIER_EVENTS names.
+    """Import the modules of NOTIFIER_EVENTS, and read the file of NOTIFIER_DEFINITIONS.
 
-    They belong to the service's own environment; of the working directory only what nothing else is called.
+    The modules belong to the service's own environment; of the working directory only what nothing else is
+    called. Raises SettingError when the file cannot be read, or breaks a rule.
     """
     if settings.events and (folder := os.getcwd()) not in sys.path:  # noqa: PTH109  sys.path has text
         sys.path.append(folder)
     for module in settings.events:
         import_module(module)
+    read_file(settings)
+
+
+def read_file(settings: Settings) -> None:
+    """Read the file of NOTIFIER_DEFINITIONS, if one is named. Raises SettingError."""
+    if settings.definitions is not None:
+        _read(settings.definitions)
+
+
+def reload(settings: Settings) -> None:
+    """Read the file again; one that is wrong is logged in one line, and what was known stays."""
+    if settings.definitions is None:
+        return
+    try:
+        _read(settings.definitions)
+    except SettingError as exc:
+        log.error("the definitions stay as they are: %s", exc)
+    else:
+        log.info("definitions read again: events=%d categories=%d", len(_Definitions.events),
+                 len(_Definitions.categories))  # fmt: skip
+
+
+def _read(path: Path) -> None:
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise ValueError(f"is over {MAX_FILE} bytes")
+        document = _Document.model_validate(orjson.loads(path.read_bytes()))
+        categories = {name: _category(name, entry) for name, entry in document.categories.items()}
+        events = {name: _event(name, entry) for name, entry in document.events.items()}
+    except OSError as exc:
+        raise SettingError(f"{PREFIX}DEFINITIONS: {path}: {exc.strerror}") from None
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SettingError(f"{PREFIX}DEFINITIONS: {path}: {where}: {first['msg']}") from None
+    except ValueError as exc:
+        raise SettingError(f"{PREFIX}DEFINITIONS: {path}: {exc}") from None
+    replace_events(_Definitions.events, events)
+    replace_categories(_Definitions.categories, categories)
+    _Definitions.events, _Definitions.categories = events, categories
+
+
+def _event(name: str, entry: _Event) -> EventType:
+    check_name(name)
+    taken = {event.name for event in event_types()} - set(_Definitions.events)
+    if name in BUILT_IN or name in taken:
+        raise ValueError(f"events.{name}: this event is defined already")
+    return EventType(name, model_of(name, entry.schema_), entry.inbox, entry.category)
+
+
+def _category(name: str, entry: _Category) -> Category:
+    reach = {channel: Reach(given.after, given.unless) for channel, given in entry.reach.items()}  # type: ignore[arg-type]  # Reach checks it
+    return Category(name, entry.title, entry.description, entry.required, reach)

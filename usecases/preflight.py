@@ -13,6 +13,7 @@ from notifier.core.errors import DatabaseUnavailable, SettingError
 from notifier.core.keys import KeyRing
 from notifier.outbox.engine import Database, make_engine
 from notifier.settings import PREFIX, Settings
+from usecases import definitions
 
 #: How what was copied from a page begins.
 EXAMPLES = ("change", "example", "default", "password", "your-", "your_")
@@ -25,6 +26,7 @@ log = logging.getLogger("usecases.preflight")
 
 def check(settings: Settings) -> None:
     """Look at secrets and database. Raises SettingError with a line a fault; logs a line a weakness."""
+    definitions.read_file(settings)
     _stop_for([*_examples(settings), *_guessable(settings), *_schema(settings)])
     for weakness in _weaknesses(settings):
         log.warning("%s", weakness)

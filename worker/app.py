@@ -7,6 +7,7 @@ processes. Each worker has a timer that sweeps, in the process that talks to the
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from functools import partial
@@ -234,6 +235,13 @@ def _measure(**_: object) -> None:
 
 
 @worker_ready.connect
+def _read_definitions_again(sender: Any, **_: object) -> None:
+    """Read the definitions again on SIGHUP; Celery itself starts a pool of processes again instead."""
+    if sender.pool is not None and type(sender.pool).__module__ == "celery.concurrency.solo":
+        signal.signal(signal.SIGHUP, lambda *_: definitions.reload(settings))
+
+
+@worker_ready.connect
 def _show_metrics(**_: object) -> None:
     """Answer `/metrics` from the process that has the pool."""
     if settings.worker_metrics_port is not None:
@@ -251,5 +259,8 @@ def _dispatch_what_waits(**_: object) -> None:
         log.warning("the first drain is left to the sweep: error=%s", exc)
 
 
-app = make_app(settings)
+try:
+    app = make_app(settings)
+except SettingError as exc:
+    sys.exit(str(exc))
 runtime = WorkerRuntime(settings, app)

@@ -195,11 +195,12 @@ class Badge(Event):
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """A defined event: its name, its schema, and whether it is an entry of the inbox."""
+    """A defined event: its name, its schema, whether it is an entry of the inbox, and its category."""
 
     name: str
     schema: type[BaseModel]
     inbox: bool
+    category: str | None = None
 
     def validate(self, data: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
         """Return `data` as plain JSON values, as the schema allows it. Raises InvalidInput."""
@@ -239,19 +240,27 @@ def _keeps_its_numbers(value: Any) -> bool:
 _events: dict[str, EventType] = {}
 
 
-def define_event(name: str, schema: type[BaseModel], *, inbox: bool = True) -> EventType:
+def check_name(name: str) -> None:
+    """Raise ValueError when an event cannot be called so."""
+    if not NAME.fullmatch(name) or name.startswith(RESERVED):
+        raise ValueError(f"{name!r} is not an event name: [a-z][a-z0-9_-]{{0,63}}")
+
+
+def define_event(
+    name: str, schema: type[BaseModel], *, inbox: bool = True, category: str | None = None
+) -> EventType:
     """Register an event, so that it can be sent and is checked against `schema`.
 
     Args:
         name: ``[a-z][a-z0-9_-]{0,63}``; unique.
         schema: a pydantic model; unknown fields are refused whatever its config says.
         inbox: False for an event that takes a seq but is not an inbox entry, like `badge`.
+        category: the category of its notifications (`define_category`); None: `general`.
 
     Raises:
         ValueError: the name is not allowed, or taken by another schema.
     """
-    if not NAME.fullmatch(name) or name.startswith(RESERVED):
-        raise ValueError(f"{name!r} is not an event name: [a-z][a-z0-9_-]{{0,63}}")
+    check_name(name)
     if schema.model_config.get("extra") != "forbid":
         schema = type(
             schema.__name__,
@@ -263,9 +272,10 @@ def define_event(name: str, schema: type[BaseModel], *, inbox: bool = True) -> E
             },
         )
     known = _events.get(name)
-    if known and (known.inbox, known.schema.model_json_schema()) != (inbox, schema.model_json_schema()):
+    rules = (inbox, category, schema.model_json_schema())
+    if known and (known.inbox, known.category, known.schema.model_json_schema()) != rules:
         raise ValueError(f"event {name!r} is already defined, with another schema")
-    _events[name] = EventType(name, schema, inbox)
+    _events[name] = EventType(name, schema, inbox, category)
     return _events[name]
 
 
@@ -280,6 +290,13 @@ def event_type(name: str) -> EventType:
 def event_types() -> tuple[EventType, ...]:
     """Return every defined event."""
     return tuple(_events.values())
+
+
+def replace_events(before: Mapping[str, EventType], after: Mapping[str, EventType]) -> None:
+    """Forget the events that a file defined before, and register those that it defines now."""
+    for name in before.keys() - after.keys():
+        _events.pop(name, None)
+    _events.update(after)
 
 
 def event_of(data: BaseModel) -> EventType:
@@ -344,3 +361,6 @@ def problems_of(exc: ValidationError, *prefix: str | int) -> list[Problem]:
 
 define_event("alert", Alert)
 define_event("badge", Badge, inbox=False)
+
+#: Events that are always there, and cannot be defined by others.
+BUILT_IN = frozenset(_events)

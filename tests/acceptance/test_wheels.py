@@ -22,7 +22,7 @@ LIBRARY_NEEDS = {
 }  # fmt: skip
 THEIR_NEEDS = {
     "amqp", "annotated-types", "billiard", "click", "click-didyoumean", "click-plugins", "click-repl",
-    "exceptiongroup", "greenlet", "packaging", "prompt-toolkit", "pydantic-core", "python-dateutil",
+    "greenlet", "packaging", "prompt-toolkit", "pydantic-core", "python-dateutil",
     "python-dotenv", "six", "typing-extensions", "typing-inspection", "tzdata", "tzlocal", "vine", "wcwidth",
 }  # fmt: skip
 

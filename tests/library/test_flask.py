@@ -97,7 +97,7 @@ def test_the_bell_in_a_template() -> None:
     Notifier(app)
     with app.test_request_context():
         assert render_template_string("{{ notification_bell() }}") == (
-            '<script type="module" src="/notify/client/bell.js"></script>'
+            '<script type="module" src="/notify/client/bundle/bell.js"></script>'
             '<notification-bell url="/notify" token-url="/notifier/token"></notification-bell>'
         )
         assert 'bell.js" nonce="a&#34;b"></script>' in render_template_string(

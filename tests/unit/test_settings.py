@@ -203,7 +203,7 @@ def test_two_wrong_settings_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_every_setting_is_tried_above() -> None:
     """A new setting comes with its wrong values, or with a word here why it has none."""
-    free_text = {"var_dir", "host", "events", "token_issuer", "token_audience"}
+    free_text = {"var_dir", "host", "events", "definitions", "token_issuer", "token_audience"}
     marks = test_a_wrong_setting_is_named_in_one_line.pytestmark  # type: ignore[attr-defined]
     tried = {name.lower() for mark in marks for name, _ in mark.args[1]}
     assert set(Settings.model_fields) == free_text | tried
