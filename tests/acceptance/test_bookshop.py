@@ -1,0 +1,199 @@
+"""An application of somebody else's, with the library from its wheel, beside the service from its own.
+
+The bookshop (examples/bookshop) has a `models.py`, a `worker.py`, a `web/` without `__init__.py`, a `migrations/`, tables
+`notifications` and `devices`, psycopg2, and a Celery on Redis. Each test goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.harness import wheels
+from tests.harness.backends import KINDS, SECRET, open_backend
+from tests.harness.processes import REPO, Process, clean_env
+from tests.harness.rabbitmq import SharedRabbit
+from tests.harness.site import Site
+from tests.harness.waiting import free_port, until
+from tests.harness.wheels import Environment
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+
+PLACE_ORDERS = """
+import json
+from app import create_app
+from celery import current_app
+with create_app().test_client() as client:
+    user_id = str(client.post("/sign-in/ada").json["id"])
+    answers = [
+        client.post("/orders", json=wanted).status_code
+        for wanted in ({"book": "Emma"}, {"book": "Lost", "fails": True}, {"book": "Persuasion", "not_ready": True})
+    ]
+    page = client.get("/")
+    assert "nonce-" in page.headers["Content-Security-Policy"] and "<notification-bell" in page.text
+    print(json.dumps([user_id, answers, client.get("/notifier/token").json["token"]]))
+assert current_app.main != "notifier", "the library took the place of the application's Celery"
+"""
+
+
+SEND_ONE = """
+from app import create_app
+from notices import notifier
+with create_app().app_context():
+    notifier.send("ada", {"title": "t", "message": "m", "type": "info"})
+"""
+
+
+@dataclass
+class Bookshop:
+    """The application's folder, its environments, and the service that runs in the same folder."""
+
+    folder: Path
+    environment: Environment
+    env: dict[str, str]
+    site: Site
+
+    def run(self, *words: str, fails: bool = False) -> str:
+        """Run a command of the application's environment in its folder; return all that it says."""
+        done = subprocess.run(
+            [self.environment.command(words[0]), *words[1:]],
+            cwd=self.folder, env=clean_env(self.env), capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert (done.returncode != 0) is fails, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def python(self, program: str) -> str:
+        """Run a Python program in the application's folder."""
+        return self.run("python", "-c", program)
+
+    def titles(self, user_id: str) -> list[str]:
+        """What is in a user's inbox, oldest first: an alert's title, another event's name."""
+        with self.site.user(user_id) as user:
+            items = user.inbox().json["items"]
+        return [item["data"].get("title", item["event"]) for item in reversed(items)]
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> tuple[Environment, Environment]:
+    """The application's environment and the service's."""
+    folder = tmp_path_factory.mktemp("bookshop")
+    built = wheels.build(folder)
+    wanted = (REPO / "examples" / "bookshop" / "requirements.txt").read_text().split()
+    application = Environment.make(folder / "application", str(built.library), *wanted)
+    return application, Environment.make(folder / "service", str(built.library), str(built.service))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def bookshop(
+    request: pytest.FixtureRequest,
+    environments: tuple[Environment, Environment],
+    tmp_path_factory: pytest.TempPathFactory,
+    rabbit_server: SharedRabbit,
+) -> Iterator[Bookshop]:
+    """The application with its own tables migrated, and the service started in its folder."""
+    application, service = environments
+    folder = tmp_path_factory.mktemp("shop") / "bookshop"
+    shutil.copytree(REPO / "examples" / "bookshop", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    rabbit = rabbit_server if request.param == "production" else None
+    with open_backend(request.param, folder / "var", rabbit) as backend:
+        theirs = backend.database_url.replace("postgresql+psycopg:", "postgresql+psycopg2:")
+        (folder / "var").mkdir(exist_ok=True)
+        env = backend.env | {
+            "FLASK_APP": "app",
+            "SHOP_DATABASE_URL": theirs,
+            "NOTIFIER_DATABASE_URL": theirs,
+            "NOTIFIER_SECRET": SECRET,
+            "CELERY_RESULT_BACKEND": "redis://127.0.0.1:1/0",
+            "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+        }
+        site = Site(backend, folder.parent)
+        shop = Bookshop(folder, application, env, site)
+        shop.run("flask", "db", "init")
+        shop.run("flask", "db", "migrate", "-m", "first")
+        shop.run("flask", "db", "upgrade")
+        shop.run("flask", "notifier", "definitions", "definitions.json")
+        process = Process(
+            "up", [service.command("notifier"), "up"], cwd=folder, log=folder.parent / "up.log",
+            env=env | {"NOTIFIER_DEFINITIONS": "definitions.json"},
+        )  # fmt: skip
+        backend.env["NOTIFIER_SECRET"] = SECRET
+        site.processes.append(process.start().wait_ready(backend.base_url))
+        yield shop
+        site.close()
+
+
+def test_before_the_service_has_migrated_the_cure_is_told(bookshop: Bookshop, tmp_path: Path) -> None:
+    env = bookshop.env | {"SHOP_DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"}
+    shop = Bookshop(bookshop.folder, bookshop.environment, env, bookshop.site)
+    program = SEND_ONE
+    assert "run: notifier migrate" in shop.run("python", "-c", program, fails=True)
+
+
+def test_orders_are_told_in_their_transactions(bookshop: Bookshop) -> None:
+    user_id, answers, token = json.loads(bookshop.python(PLACE_ORDERS))
+    assert answers == [201, 409, 201]
+    expected = ["Order received", "book-ready", "Order received"]
+    until(lambda: bookshop.titles(user_id) == expected, 30, "what was committed arrives, and nothing else")
+    assert bookshop.site.backend.token(user_id).split(".")[0] == token.split(".")[0]
+    socket = bookshop.site.open()
+    socket.enter(token, None)
+    socket.close()
+
+
+def test_the_applications_autogenerate_finds_nothing(bookshop: Bookshop) -> None:
+    assert "No changes in schema detected" in bookshop.run("flask", "db", "migrate", "-m", "second")
+    assert "notifier_" not in "".join(
+        file.read_text() for file in (bookshop.folder / "migrations").rglob("*.py")
+    )
+
+
+def test_the_service_knows_the_applications_events(bookshop: Bookshop) -> None:
+    api = bookshop.site.api
+    ready = {"user_id": "reader", "event": "book-ready"}
+    assert api.post("/api/notifications", ready | {"data": {"book": "Emma", "counter": 1}}).status == 202
+    refused = api.post("/api/notifications", ready | {"data": {"book": "Emma", "counter": "one"}})
+    assert (refused.status, refused.json["errors"][0]["loc"]) == (422, ["data", "counter"])
+    unknown = api.post("/api/notifications", {"user_id": "reader", "event": "book-lost", "data": {}})
+    assert (unknown.status, unknown.json["errors"][0]["loc"]) == (422, ["event"])
+
+
+def test_a_task_of_the_applications_own_celery_sends(bookshop: Bookshop) -> None:
+    server = shutil.which("redis-server")
+    if server is None:
+        pytest.skip("redis-server is not installed")
+    port = free_port()
+    logs = bookshop.folder.parent
+    redis = Process(
+        "redis", [server, "--port", str(port), "--save", ""], env={}, log=logs / "redis.log", cwd=logs
+    )
+    redis.start().wait_logged("Ready to accept connections")
+    own = {"SHOP_REDIS": f"redis://127.0.0.1:{port}/0", "CELERY_RESULT_BACKEND": f"redis://127.0.0.1:{port}/0",
+           "CELERY_BROKER_URL": f"redis://127.0.0.1:{port}/0"}  # fmt: skip
+    shop = Bookshop(bookshop.folder, bookshop.environment, bookshop.env | own, bookshop.site)
+    words = [
+        shop.environment.command("celery"),
+        "-A",
+        "worker",
+        "worker",
+        "--pool",
+        "solo",
+        "--loglevel",
+        "INFO",
+    ]
+    worker = Process("celery", words, env=shop.env, log=logs / "celery.log", cwd=shop.folder)
+    worker.start().wait_logged(" ready.")
+    shop.python("from worker import remind; print(remind.delay('reminded', 'Emma').get(timeout=30))")
+    until(lambda: shop.titles("reminded") == ["Still here"], 30, "the reminder arrives")
+    worker.terminate()
+    redis.terminate()
+
+
+def test_the_applications_own_tests_need_no_server(bookshop: Bookshop) -> None:
+    shop = Bookshop(bookshop.folder, bookshop.environment, {}, bookshop.site)
+    assert "3 passed" in shop.run("python", "-m", "pytest", "-q", "tests")
