@@ -44,7 +44,7 @@ class Prefix:
         return self._app(environ, start_response)
 
     def _taken_off(self, header: str) -> str:
-        """Return what the outermost of our proxies has taken off; a value that is no path is passed over."""
+        """Return what the outermost of our proxies has taken off; a value that is not a path is ignored."""
         values = [value.strip().rstrip("/") for value in header.split(",")][-self._hops :]
         return values[0] if PATH.fullmatch(values[0]) else ""
 

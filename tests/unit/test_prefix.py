@@ -48,7 +48,7 @@ def served(
         ({"path": "/ws", "hops": 2, "header": "/forged, /outer, /inner"}, ("/outer", "/ws", False)),
         ({"path": "/ws", "hops": 1, "header": "/n", "prefix": "/n"}, ("/n", "/ws", False)),
         ({"path": "/n/ws", "hops": 1, "header": "/n", "prefix": "/n"}, ("/n", "/ws", False)),
-        # Nobody's word is taken for it.
+        # The header is ignored without an expected proxy.
         ({"path": "/ws", "header": "/n"}, ("", "/ws", False)),
         ({"path": "/n/ws", "hops": 1, "header": "/forged", "prefix": "/n"}, ("/n", "/ws", False)),
         ({"path": "/ws", "hops": 1, "header": "//evil.example"}, ("", "/ws", False)),
