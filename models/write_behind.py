@@ -87,8 +87,8 @@ class WriteBehind(Generic[K, V, R]):
             try:
                 result = self._database.run(partial(self._store, values))
             except Unavailable as exc:
-                throttled.warning("%s kept for later: count=%d error=%s", self._what, len(self), exc)
                 self._restore(piece)
+                throttled.warning("%s kept for later: count=%d error=%s", self._what, len(self), exc)
                 return False
             except Exception:
                 log.exception("%s lost: count=%d", self._what, len(piece))

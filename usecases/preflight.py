@@ -102,4 +102,5 @@ if __name__ == "__main__":
     try:
         check(_settings)
     except SettingError as _exc:
-        sys.exit(str(_exc))
+        sys.stderr.write(f"{_exc}\n")
+        sys.exit(2)

@@ -15,6 +15,7 @@ from models.write_behind import WriteBehind
 from notifier.outbox.engine import Database
 
 PAUSE = 0.25  # seconds between two writes
+PAUSE_MAX = 5.0  # seconds, while the database is away
 PIECE = 5_000  # marks of one transaction
 MAX_PENDING = 50_000  # notifications whose marks wait for the database
 
@@ -41,11 +42,15 @@ class PublishedMarks:
         self._changed.set()
 
     def _run(self) -> None:
+        pause = PAUSE
         while True:
             self._changed.wait()
-            time.sleep(PAUSE)  # others join in
+            time.sleep(pause)  # others join in
             self._changed.clear()
-            if not self._marks.flush():
+            if self._marks.flush():
+                pause = PAUSE
+            else:
+                pause = min(2 * pause, PAUSE_MAX)
                 self._changed.set()  # the database is away: try again after the pause
 
     def flush(self) -> None:

@@ -118,7 +118,8 @@ CHECKS: dict[str, str] = {
         LEFT JOIN notifier_notifications n ON n.id = d.notification_id
         LEFT JOIN notifier_inboxes i ON i.user_id = b.user_id
         WHERE (n.id IS NULL AND b.seq > coalesce(i.purged_seq, 0))
-           OR n.event <> 'badge' OR {badge_type} <> b.type OR {badge_count} <> b.count
+           OR (n.id IS NOT NULL
+               AND (n.event <> 'badge' OR {badge_type} <> b.type OR {badge_count} <> b.count))
     """,
     "no badge event is newer than its badge": """
         SELECT 'badge ' || d.user_id || ' ' || {badge_type} || ': seq ' || coalesce(b.seq, 0)

@@ -70,3 +70,26 @@ def test_the_keys_name_is_the_sender(app: Flask, client: FlaskClient, key: str, 
 def test_neither_a_whole_entry_nor_a_token_is_a_key(app: Flask, client: FlaskClient) -> None:
     token = user_token("u1", app.extensions[EXTENSION].settings.signing_secret())
     assert [sent_with(client, given) for given in ("shop:send:new", "shop", token)] == [401, 401, 403]
+
+
+def send_once(client: FlaskClient, key: str, title: str) -> tuple[int, str | None, str | None]:
+    """Send with an idempotency key; return status, id, and whether it was replayed."""
+    answer = client.post(
+        "/api/notifications",
+        json={"user_id": "u1", "data": ALERT | {"title": title}},
+        headers=bearer(key) | {"Idempotency-Key": "order-7"},
+    )
+    body = answer.json or {}
+    return answer.status_code, body.get("id"), answer.headers.get("Idempotency-Replayed")
+
+
+def test_an_idempotency_key_belongs_to_the_name_of_the_api_key(app: Flask, client: FlaskClient) -> None:
+    shop = send_once(client, "old", "from the shop")
+    plain = send_once(client, "plain", "from a plain key")
+    assert (shop[0], shop[2]) == (plain[0], plain[2]) == (202, None)
+    assert shop[1] != plain[1], "two backends never meet"
+    assert send_once(client, "new", "from the shop") == (202, shop[1], "true"), "another key of the same name"
+    assert send_once(client, "new", "something else")[0] == 422
+    assert send_once(client, "plain", "from a plain key") == (202, plain[1], "true")
+    with app.extensions[EXTENSION].database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM notifier_notifications").scalar() == 2

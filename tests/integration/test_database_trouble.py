@@ -204,10 +204,10 @@ def test_a_value_that_sqlite_refuses_is_an_error_of_its_own(sqlite_database: Dat
 
 
 def test_a_writer_that_waits_too_long_on_sqlite_is_told_that_it_passes(
-    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Database,
 ) -> None:
-    monkeypatch.setattr("notifier.outbox.engine.BUSY_TIMEOUT", 0.1)
-    world, holds, done = World(sqlite_database), threading.Event(), threading.Event()
+    impatient = Database(make_engine(str(sqlite_database.engine.url), lock_timeout=0.1))
+    world, holds, done = World(impatient), threading.Event(), threading.Event()
 
     def hold() -> None:
         with sqlite_database.write():
