@@ -71,7 +71,9 @@ class Crowd:
             if len(self.sent[user]) == ALERTS // 2:
                 answer = self.site.api.badge(user, "tasks", len(user))
             else:
-                answer = self.site.api.send(user, {"title": f"to {user}", "message": user, "type": "info"})
+                answer = self.site.api.send(
+                    user, {"title": f"to {user}", "message": f"for {user}", "type": "info"}
+                )
             assert answer.status == 202, (user, answer)
             self.sent[user].append(answer.json["id"])
 
@@ -95,7 +97,7 @@ def the_inbox_is_its_own(site: Site, user: str, sent: list[str]) -> None:
     with site.user(user) as api:
         page = api.inbox().json
     assert [item["id"] for item in page["items"]] == [id for id in reversed(sent) if id != badge]
-    assert {item["data"]["message"] for item in page["items"][1:]} == {user}
+    assert {item["data"]["message"] for item in page["items"][1:]} == {f"for {user}"}
     assert [item["id"] for item in page["items"] if item["read_at"]] == [first]
     assert page["unread"] == ALERTS
     assert page["badges"] == {"tasks": len(user)}

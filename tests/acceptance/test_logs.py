@@ -43,7 +43,7 @@ def lines(site: Site) -> list[dict[str, Any]]:
         if line.startswith("{"):
             found.append(json.loads(line))
         else:
-            assert line.startswith(("Live Notifications on ", "  data in ")), line
+            assert line.startswith(("Live Notifications on ", "  dashboard ", "  API key ", "  data ")), line
     return found
 
 

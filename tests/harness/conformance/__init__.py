@@ -14,7 +14,7 @@ from tests.harness.conformance.case import Case, Upgrade
 
 #: Why a case differs from Autobahn, or from what RFC 6455 allows; docs/websocket.md has the table too.
 DEVIATIONS = {
-    "a text that is no op": "Autobahn: echoed. Here a message is a JSON object with an op, else 4400.",
+    "a text that is not an op": "Autobahn: echoed. Here a message is a JSON object with an op, else 4400.",
     "a binary message": "Autobahn: echoed. notifier.v1 has none: 4400, when the message is whole.",
     "a message over 64 KiB": "Autobahn: up to 16 MiB is echoed. Here 1009, at once.",
     "many small frames": "Autobahn: any number. Here over 50 a second on average, 100 at once, are 4429.",

@@ -48,8 +48,8 @@ def _lengths() -> Iterator[Case]:
     chopped = text(message(65_536))
     pieces = [chopped[at : at + 997] for at in range(0, len(chopped), 997)]
     yield case("framing-1.1.8-text-of-65536-in-segments-of-997", *pieces, hears=("pong",))
-    yield refused("framing-1.1.1-text-of-0", text(b""), code=4400, deviates="a text that is no op")
-    yield refused("framing-1.1-text-of-1", text(b"*"), code=4400, deviates="a text that is no op")
+    yield refused("framing-1.1.1-text-of-0", text(b""), code=4400, deviates="a text that is not an op")
+    yield refused("framing-1.1-text-of-1", text(b"*"), code=4400, deviates="a text that is not an op")
     for number, size in enumerate((0, 125, 126, 127, 128, 65_535, 65_536), 1):
         data = binary(b"\xfe" * size)
         yield refused(f"framing-1.2.{number}-binary-of-{size}", data, code=4400, deviates="a binary message")

@@ -112,15 +112,15 @@ def cases() -> Iterator[Case]:
 
 
 def _empty() -> Iterator[Case]:
-    yield refused("utf8-6.1.1-empty-text", text(b""), code=4400, deviates="a text that is no op")
+    yield refused("utf8-6.1.1-empty-text", text(b""), code=4400, deviates="a text that is not an op")
     nothing = in_frames(b"", 0, 0)
-    yield refused("utf8-6.1.2-three-empty-frames", nothing, code=4400, deviates="a text that is no op")
+    yield refused("utf8-6.1.2-three-empty-frames", nothing, code=4400, deviates="a text that is not an op")
     payload = saying(GREEK)
     yield case("utf8-6.1.3-empty-frames-around-one", in_frames(payload, 0, len(payload)), hears=("pong",))
 
 
 def _valid(where: str, sequence: bytes) -> Iterator[Case]:
-    yield refused(f"{where}-alone", text(sequence), code=4400, deviates="a text that is no op")
+    yield refused(f"{where}-alone", text(sequence), code=4400, deviates="a text that is not an op")
     if sequence == b"\x00":
         return  # JSON has no control characters in its strings
     payload = saying(sequence)
