@@ -44,9 +44,9 @@ run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded de
 	@exec $(BIN)/notifier up
 
 test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests/unit tests/integration
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests/acceptance
-	@$(BIN)/python -m pytest -m alone tests/acceptance
+	@$(BIN)/python -m pytest -m alone tests/integration tests/acceptance
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos tests/cluster
 	@$(MAKE) --no-print-directory library
 

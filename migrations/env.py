@@ -6,13 +6,11 @@ from typing import Any
 from alembic import context
 from sqlalchemy.engine import Connection
 
-from models.schema import VERSION_TABLE
+from models.schema import MIGRATION_LOCK, VERSION_TABLE
 from models.tables import metadata
 from notifier.core.errors import SettingError
 from notifier.outbox.engine import make_engine
 from notifier.settings import Settings
-
-LOCK = 5_318_008_0721  # any number of ours: two migrations at once wait for each other (PostgreSQL)
 
 
 def _ours(thing: Any, _name: str | None, kind: str, reflected: bool, _other: object) -> bool:
@@ -54,7 +52,7 @@ def run() -> None:
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             # Of this transaction, not of the session: a pooler may give each transaction another one.
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
             connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
         _configure(connection)
         with context.begin_transaction():

@@ -11,6 +11,8 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 #: An application may keep its own tables, and its own alembic, in the same database.
 VERSION_TABLE = "notifier_alembic_version"
 
+MIGRATION_LOCK = 5_318_008_0721  # any number of ours: two migrations at once wait for each other (PostgreSQL)
+
 VERSION = sa.table(VERSION_TABLE, sa.column("version_num", sa.String))
 
 CURRENT, BEHIND, AHEAD = "current", "behind", "ahead"

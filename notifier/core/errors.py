@@ -5,6 +5,7 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
 
     NotifierError
     ├── SettingError          a setting is missing or wrong: the start stops
+    ├── SchemaBeyondRepair    the database's tables are of no version that is known: the start stops
     ├── InvalidInput          422  a rule of the contract is broken; says where and why
     │   ├── UnknownEvent      422  no event of that name is defined
     │   └── IdempotencyMismatch  422  the key or id was used before, with another body
@@ -82,6 +83,12 @@ class SettingError(NotifierError):
     """A setting is missing or wrong."""
 
     title = "Wrong setting"
+
+
+class SchemaBeyondRepair(NotifierError):
+    """The database's tables are of no version that is known here."""
+
+    title = "Schema beyond repair"
 
 
 class InvalidInput(NotifierError):

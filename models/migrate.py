@@ -1,0 +1,59 @@
+"""Bring the database to the newest schema, and create again what a foreign migration dropped of it."""
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from models import schema, schema_repair
+from models.store import log_base
+from notifier.core.errors import DatabaseUnavailable, SchemaBeyondRepair
+from notifier.outbox.engine import Database, make_engine
+from notifier.outbox.types import now
+from notifier.settings import Settings
+
+#: Without one of these, clients have seen more than the database knows (docs/adr/0022-after-a-restore.md).
+LOGS = {"notifier_inboxes", "notifier_deliveries", "notifier_changes", "notifier_restores"}
+
+
+def migrate(settings: Settings) -> Iterator[str]:
+    """Repair, then upgrade; yield a line for everything that the operator has to know.
+
+    Raises:
+        DatabaseUnavailable: The database is down, or may not be changed.
+        SchemaBeyondRepair: The tables that are left are of no known version.
+    """
+    database = Database(make_engine(settings.database_url))
+    try:
+        try:
+            with database.engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(schema.MIGRATION_LOCK)))
+                lost = schema_repair.repair(connection)
+        except ProgrammingError as exc:
+            raise SchemaBeyondRepair(f"cannot repair the schema: {str(exc.orig).splitlines()[0]}") from None
+        yield from (f"{table} was dropped, and is empty now: what it held is lost" for table in lost)
+        yield from _upgrade(database)
+        if LOGS & set(lost):
+            database.run(lambda connection: log_base.restored(connection, now=now()))
+            yield "clients are told to start afresh; to get it back, restore a backup: docs/runbook.md"
+    except OperationalError as exc:
+        raise DatabaseUnavailable(f"cannot migrate: {str(exc.orig).splitlines()[0]}") from None
+    finally:
+        database.engine.dispose()
+
+
+def _upgrade(database: Database) -> Iterator[str]:
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        # As after a way back to this version: what a later one has added stays.
+        if schema.compare(database) != schema.AHEAD:
+            raise
+        yield "a later version has migrated the database: nothing is done"
