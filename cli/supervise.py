@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from notifier.core.backoff import equal_jitter
+
 log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
-RESTART_FIRST, RESTART_MAX = 0.5, 10.0  # seconds between a death and the next start
+RESTART_FIRST, RESTART_MAX = 0.5, 10.0  # seconds at most between a death and the next start
 STABLE = 30.0  # seconds of life after which a child's death is not held against it
 POLL = 0.1
 
@@ -31,7 +33,7 @@ class Child:
     command: Sequence[str]
     process: "subprocess.Popen[bytes] | None" = None
     started: float = 0.0
-    delay: float = RESTART_FIRST
+    deaths: int = 0
     due: float = 0.0
 
 
@@ -99,16 +101,16 @@ class Supervisor:
         if status is None:
             return
         if now - child.started > STABLE:
-            child.delay = RESTART_FIRST
+            child.deaths = 0
+        delay = equal_jitter(child.deaths, RESTART_FIRST, RESTART_MAX)
         log.error(
             "%s ended and is started again in %.1f s: status=%s pid=%d",
             child.name,
-            child.delay,
+            delay,
             status,
             child.process.pid,
         )
-        child.process, child.due = None, now + child.delay
-        child.delay = min(child.delay * 2, RESTART_MAX)
+        child.process, child.due, child.deaths = None, now + delay, child.deaths + 1
 
     def _signal(self, number: int) -> None:
         for child in self._children:

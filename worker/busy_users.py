@@ -4,14 +4,16 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-FIRST_PAUSE = 0.005  # seconds before a user is tried again, doubled each time
-MAX_PAUSE = 1.0
+from notifier.core.backoff import ceiling
+
+FIRST_PAUSE, MAX_PAUSE = 0.005, 1.0  # seconds before a user is tried again
 SHORT = 0.04  # seconds; up to this pause a drain stays for a user, later ones find them
 MAX_USERS = 10_000
 
 
 @dataclass(slots=True)
 class _Busy:
+    times: int
     pause: float
     due_at: float
 
@@ -41,8 +43,9 @@ class BusyUsers:
             known = self._users.get(user)
             if known is None and len(self._users) >= MAX_USERS:
                 continue  # it is passed over all the same, by the lock itself
-            pause = FIRST_PAUSE if known is None else min(MAX_PAUSE, known.pause * 2)
-            self._users[user] = _Busy(pause, now + pause)
+            times = 0 if known is None else known.times + 1
+            pause = ceiling(times, FIRST_PAUSE, MAX_PAUSE)
+            self._users[user] = _Busy(times, pause, now + pause)
             if known is not None and pause == MAX_PAUSE and known.pause < MAX_PAUSE:
                 stuck.append(user)
         return stuck

@@ -12,10 +12,11 @@ from datetime import datetime
 
 from models.store import dispatch
 from models.write_behind import WriteBehind
+from notifier.core.backoff import Backoff
 from notifier.outbox.engine import Database
 
 PAUSE = 0.25  # seconds between two writes
-PAUSE_MAX = 5.0  # seconds, while the database is away
+RETRY, RETRY_LONGEST = 0.5, 5.0  # seconds more, at most, while the database is away
 PIECE = 5_000  # marks of one transaction
 MAX_PENDING = 50_000  # notifications whose marks wait for the database
 
@@ -42,16 +43,17 @@ class PublishedMarks:
         self._changed.set()
 
     def _run(self) -> None:
-        pause = PAUSE
+        backoff, pause = Backoff(RETRY, RETRY_LONGEST), 0.0
         while True:
             self._changed.wait()
-            time.sleep(pause)  # others join in
+            time.sleep(PAUSE + pause)  # marks that come meanwhile are written together
             self._changed.clear()
             if self._marks.flush():
-                pause = PAUSE
+                pause = 0.0
+                backoff.reset()
             else:
-                pause = min(2 * pause, PAUSE_MAX)
-                self._changed.set()  # the database is away: try again after the pause
+                pause = backoff.next_pause()
+                self._changed.set()
 
     def flush(self) -> None:
         """Write what waits; while the database is away, keep it for the next time."""

@@ -5,7 +5,6 @@ On SQLite a write is `BEGIN IMMEDIATE`: the lock is taken at the start, so that 
 half-way (https://www.sqlite.org/lang_transaction.html); a read is a WAL snapshot.
 """
 
-import random
 import re
 import sqlite3
 import time
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from notifier import private
+from notifier.core.backoff import equal_jitter, full_jitter
 from notifier.core.deadline import NEVER, within
 from notifier.core.errors import DatabaseLocked, DatabaseUnavailable, SettingError
 from notifier.outbox import postgres_session
@@ -34,11 +35,11 @@ __all__ = ["Connection", "Database", "make_engine"]
 CONNECT_TIMEOUT = 2  # seconds
 POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
 BUSY_TIMEOUT = 10.0  # seconds a SQLite writer waits for another
-BUSY_PAUSE_MAX = 0.02  # seconds between its attempts
+BUSY_PAUSE, BUSY_PAUSE_MAX = 0.001, 0.02  # seconds at most between its attempts
 BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, while its whole process stands still
 RETRIES = 5
-LOCK_PAUSE = 0.002  # seconds between attempts to get a lock that another transaction holds, doubled each time
-LOCK_PAUSE_MAX = 0.05
+CONFLICT_PAUSE, CONFLICT_PAUSE_MAX = 0.02, 0.2  # seconds at most between attempts after a lost conflict
+LOCK_PAUSE, LOCK_PAUSE_MAX = 0.002, 0.05  # seconds at most between attempts to get another transaction's lock
 
 TRUSTED = 1.0  # seconds that a pooled connection is taken to live after its last use
 
@@ -200,15 +201,14 @@ def _begin_sqlite(lock_timeout: float, connection: Connection) -> None:
 
 
 def _take_lock(cursor: Any, lock_timeout: float) -> None:
-    deadline, pause = time.monotonic() + lock_timeout, 0.001
-    while True:
+    deadline = time.monotonic() + lock_timeout
+    for attempt in count():
         try:
             cursor.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as exc:
             if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
-            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-            pause = min(pause * 2, BUSY_PAUSE_MAX)
+            time.sleep(equal_jitter(attempt, BUSY_PAUSE, BUSY_PAUSE_MAX))
         else:
             return
 
@@ -311,15 +311,16 @@ class Database:
 
         No connection is held meanwhile. Raises DatabaseLocked when it is held for longer than `seconds`.
         """
-        until, pause = time.monotonic() + seconds, LOCK_PAUSE
-        while True:
+        until = time.monotonic() + seconds
+        for attempt in count():
             try:
                 return self.run(work)
             except DatabaseLocked:
+                pause = equal_jitter(attempt, LOCK_PAUSE, LOCK_PAUSE_MAX)
                 if time.monotonic() + pause >= until:
                     raise
-            time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
-            pause = min(pause * 2, LOCK_PAUSE_MAX)
+            time.sleep(pause)
+        raise AssertionError("unreachable")
 
     @staticmethod
     def _again(begin: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], T]) -> T:
@@ -332,7 +333,7 @@ class Database:
                     raise
                 if attempt == RETRIES - 1:
                     raise given_up(cause(exc)) from exc
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+                time.sleep(full_jitter(attempt, CONFLICT_PAUSE, CONFLICT_PAUSE_MAX))
         raise AssertionError("unreachable")
 
     def check(self) -> None:

@@ -8,6 +8,7 @@ import uuid
 
 from models.store.devices import Ack, Closed
 from notifier.core import frames
+from notifier.core.backoff import equal_jitter
 from notifier.core.deadline import within
 from notifier.core.effects import Acked, Change, Close, Effect, Fetch, Join, Send
 from notifier.core.errors import NotifierError, TooSlow, Unavailable
@@ -26,8 +27,7 @@ log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
 IDLE = 60.0  # seconds that the loop waits at most before it looks around
-FETCH_RETRY = 0.5  # seconds, doubled up to FETCH_RETRY_MAX while the database is away
-FETCH_RETRY_MAX = 5.0
+FETCH_RETRY, FETCH_RETRY_MAX = 0.5, 5.0  # seconds at most between attempts while the database is away
 
 
 class ClientConnection:
@@ -37,8 +37,8 @@ class ClientConnection:
         "__weakref__",
         "_closing",
         "_code",
+        "_failed_fetches",
         "_in_room",
-        "_retry",
         "_retry_at",
         "_services",
         "_transport",
@@ -58,7 +58,7 @@ class ClientConnection:
         self._in_room = False
         self._welcomed = False
         self._retry_at = 0.0
-        self._retry = FETCH_RETRY
+        self._failed_fetches = 0
         self._closing: tuple[int, str] | None = None
         self.session = Session(
             verify=services.verify,
@@ -206,10 +206,11 @@ class ClientConnection:
         except Unavailable as exc:
             throttled.warning("repair put off: socket=%s user=%s error=%s", self.id, fetch.user_id, exc)
             self.session.failed()
-            self._retry_at = time.monotonic() + self._retry
-            self._retry = min(self._retry * 2, FETCH_RETRY_MAX)
+            pause = equal_jitter(self._failed_fetches, FETCH_RETRY, FETCH_RETRY_MAX)
+            self._retry_at = time.monotonic() + pause
+            self._failed_fetches += 1
             return []
-        self._retry = FETCH_RETRY
+        self._failed_fetches = 0
         metrics.REPAIRS.inc()
         return self.session.joined(snapshot) if snapshot.reset else self.session.fetched(snapshot)
 
