@@ -1,7 +1,6 @@
 """Send notifications: store the row first, then wake the workers."""
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,9 +20,9 @@ from notifier.core.errors import (
     WrongDatabase,
 )
 from notifier.core.events import event_of
+from notifier.core.forks import making
 from notifier.core.group import Group
 from notifier.core.keys import SYSTEM
-from notifier.once import making
 from notifier.outbox.accept import Accepted, accept, accept_all
 from notifier.outbox.engine import BUSY_TIMEOUT, Database, make_engine
 from notifier.outbox.failures import unavailable
@@ -171,14 +170,6 @@ def default_sender() -> Sender:
         if _default is None:
             _default = Sender.from_settings(Settings.load(), lock_timeout=LOCK_TIMEOUT)
         return _default
-
-
-def _forked() -> None:
-    if _default is not None:
-        _default.database.engine.dispose(close=False)  # the parent goes on using its connections
-
-
-os.register_at_fork(after_in_child=_forked)
 
 
 def send_notification(

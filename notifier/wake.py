@@ -11,7 +11,6 @@ them the last one stood for, the longer the pause: a batch costs a worker hardly
 import atexit
 import contextlib
 import logging
-import os
 import threading
 import time
 from typing import Any
@@ -22,7 +21,7 @@ from uuid_utils import uuid7
 from notifier.broker.faults import LASTING, diagnose
 from notifier.broker.topology import TASK_QUEUE, configure_celery, connect_once
 from notifier.core.backoff import Backoff
-from notifier.once import making
+from notifier.core.forks import in_child, making
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit
 
@@ -57,10 +56,10 @@ class Waker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._reset()
+        in_child(self._reset)  # the thread does not come along
         atexit.register(self.flush, EXIT_FLUSH)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._changed = threading.Condition()
         self._single: str | None = None
         self._shared = 0  # how many notifications `_single` is for
@@ -72,8 +71,6 @@ class Waker:
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
         """Ask for the notification `id` to be dispatched; returns at once, and never fails."""
-        if self._pid != os.getpid():
-            self._reset()  # the thread did not come along with the fork
         with self._changed:
             if not bulk:
                 self._single = id  # one wake-up drains everything that waits
@@ -96,8 +93,6 @@ class Waker:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all wake-ups are sent, `timeout` seconds at most; return whether they are."""
-        if self._pid != os.getpid():
-            return True
         deadline = time.monotonic() + timeout
         with self._changed:
             while self._single or self._bulk or self._busy:
@@ -166,7 +161,7 @@ class Waker:
         """Return Celery's application and a connection that is not open yet.
 
         Everything that Celery and kombu import when it is first used is imported here, and not in the middle
-        of a send: a process may fork at any moment (`notifier.once`).
+        of a send: a process may fork at any moment (`notifier.core.forks`).
         """
         app = Celery("notifier", loader="app", set_as_current=False)
         configure_celery(app, self._settings)

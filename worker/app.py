@@ -6,7 +6,6 @@ processes. Each worker has a timer that sweeps, in the process that talks to the
 """
 
 import logging
-import os
 import signal
 import sys
 import warnings
@@ -24,6 +23,7 @@ from notifier.broker.amqp_frames import frame_handler
 from notifier.broker.publisher import Publisher
 from notifier.broker.topology import TASK_QUEUE, brokers, configure_celery
 from notifier.core.errors import BrokerUnavailable, NotifierError, SettingError
+from notifier.core.forks import in_child
 from notifier.outbox.engine import Database, make_engine
 from notifier.send import Sender
 from notifier.settings import Settings
@@ -123,19 +123,23 @@ class WorkerRuntime:
     def __init__(self, settings: Settings, app: Celery) -> None:
         self._settings = settings
         self._app = app
-        self._pid = 0
+        self._made = False
+        in_child(self._reset)
         self.measures = Measures()
         self.rejected_messages = RejectedMessages(lambda: self.sender.database)
 
+    def _reset(self) -> None:
+        self._made = False
+
     def _ready(self) -> None:
-        if self._pid != os.getpid():
+        if not self._made:
             database = Database(
                 make_engine(self._settings.database_url, pool_size=2), limit=self.measures.counted
             )
             self._publisher = Publisher(self._settings)
             self._dispatcher = Dispatcher(database, self._publisher, self._settings, measures=self.measures)
             self._sender = Sender(database, self)
-            self._pid = os.getpid()
+            self._made = True
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
         """Enqueue the next chunk; a single notification is drained by the task that stored it."""

@@ -4,7 +4,6 @@ One per process, shared by its threads or greenlets. What is lost here is not lo
 find the gap and fetch it from SQL.
 """
 
-import os
 import random
 import threading
 import time
@@ -20,6 +19,7 @@ from notifier.broker.message import Message
 from notifier.broker.topology import connection_options, routing_key
 from notifier.core.backoff import Backoff, Jitter
 from notifier.core.errors import BrokerUnavailable
+from notifier.core.forks import in_child
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit
 
@@ -77,11 +77,11 @@ class Publisher:
         self._clock = clock
         self._lock = threading.Lock()
         self._link: PublishLink | None = None
-        self._pid = os.getpid()
         self._closed_until = float("-inf")
         self._last_failure: BaseException | None = None
         self._refusals = Backoff(FAIL_FAST / 2, PAUSE_LONGEST, jitter)
         self._fault: Fault | None = None
+        in_child(self._leave_to_parent)
 
     @property
     def fault(self) -> Fault | None:
@@ -99,7 +99,6 @@ class Publisher:
                 and refuses some of the messages.
         """
         if messages:
-            self._after_fork()
             with self._turn() as deadline:
                 self._over_link(lambda link: link.send(messages, deadline), deadline)
 
@@ -108,7 +107,6 @@ class Publisher:
 
         Events of theirs would vanish. Raises BrokerUnavailable as `publish` does.
         """
-        self._after_fork()
         keys = {routing_key(user_id): user_id for user_id in user_ids}
         unroutable: set[str] = set()
         with self._turn() as deadline:
@@ -117,7 +115,6 @@ class Publisher:
 
     def check(self) -> None:
         """Do once what web and workers need permissions for. Raises BrokerUnavailable as `publish` does."""
-        self._after_fork()
         with self._turn() as deadline:
             self._over_link(lambda link: link.check(deadline), deadline)
 
@@ -157,7 +154,6 @@ class Publisher:
 
     def close(self) -> None:
         """Close the connection. A later `publish` makes a new one."""
-        self._after_fork()
         with self._lock:
             link, self._link = self._link, None
         if link is not None:
@@ -195,12 +191,9 @@ class Publisher:
         if self._clock() < self._closed_until:
             raise BrokerUnavailable("the broker did not answer a moment ago") from self._last_failure
 
-    def _after_fork(self) -> None:
-        if self._pid == os.getpid():
-            return
+    def _leave_to_parent(self) -> None:
         link, self._link = self._link, None
         self._lock = threading.Lock()  # the parent's may be held by a thread that is not here
-        self._pid = os.getpid()
         if link is not None:
             link.forget()
 

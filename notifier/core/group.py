@@ -5,13 +5,13 @@ the first of those who came meanwhile. So a lone caller waits for nobody, there 
 timer, and the busier it gets the more share one transaction.
 """
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from notifier.core.deadline import NEVER, seconds_left, within
 from notifier.core.errors import DatabaseTimeout
+from notifier.core.forks import in_child
 
 LEAD_TIME = 1.0  # seconds that must be left to a caller that is to lead others
 
@@ -57,17 +57,15 @@ class Group(Generic[T, R]):
         self._max_items = max_items
         self._hopeless = hopeless
         self._reset()
+        in_child(self._reset)  # those who wait are in the parent
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._waiting: list[_Call[T, R]] = []
         self._led = False
 
     def __call__(self, item: T) -> R:
         """Do the work for `item`, together with other callers; return its answer or raise its error."""
-        if self._pid != os.getpid():
-            self._reset()  # those who wait are in the parent
         with within(self._timeout):
             return self._call(_Call(item))
 

@@ -27,6 +27,7 @@ from notifier import private
 from notifier.core.backoff import equal_jitter, full_jitter
 from notifier.core.deadline import NEVER, within
 from notifier.core.errors import DatabaseLocked, DatabaseUnavailable, SettingError
+from notifier.core.forks import in_child
 from notifier.outbox import postgres_session
 from notifier.outbox.failures import Cause, cause, given_up, is_conflict, unavailable
 
@@ -243,6 +244,7 @@ class Database:
             options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             self._immediate = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = engine.execution_options(**options)
+        in_child(self._leave_to_parent)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -340,6 +342,9 @@ class Database:
         """Ask the database for nothing; raise DatabaseUnavailable when it does not answer."""
         with self.read() as connection:
             connection.execute(sa.text("SELECT 1"))
+
+    def _leave_to_parent(self) -> None:
+        self.engine.dispose(close=False)  # the parent goes on using its connections
 
     def dispose(self) -> None:
         """Close the pooled connections."""
