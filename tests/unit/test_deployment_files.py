@@ -300,7 +300,7 @@ sys.meta_path.insert(0, Refuse())
         "import celery.__main__, celery.apps.worker, celery.concurrency.solo",
         "import kombu.transport.pyamqp, kombu.transport.filesystem",
         "import alembic.command, sqlalchemy.dialects.postgresql.psycopg, psycopg",
-        "import cli.main, notifier.send, cli.tail, cli.supervise, web, examples.orders_app",
+        "import cli.main, notifier.send, cli.follow, cli.up, cli.supervise, web, examples.orders_app",
         "import worker.app, worker.tasks",
     ],
 )

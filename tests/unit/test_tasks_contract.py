@@ -90,7 +90,7 @@ def test_what_beat_of_an_earlier_version_enqueues_does_no_harm(celery_app: Celer
 
 def test_a_worker_consumes_that_queue(celery_app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     """`notifier worker` is Celery's worker with the application of `worker.app`, whose default queue it consumes."""
-    from cli import main
+    from cli import main, servers
 
     commands: list[list[str]] = []
 
@@ -100,7 +100,7 @@ def test_a_worker_consumes_that_queue(celery_app: Celery, monkeypatch: pytest.Mo
     for name in ("execv", "execve", "execvp", "execvpe"):
         monkeypatch.setattr(f"os.{name}", keep)
     CliRunner().invoke(main.main, ["worker"])
-    source = inspect.getsource(main)
+    source = inspect.getsource(servers)
     assert commands or "worker.app" in source
     for command in commands:
         assert command[1:4] == ["-P", "-m", "worker"]

@@ -1,4 +1,4 @@
-"""`notifier tail`: a terminal client of `notifier.v1`. Reconnects and resumes by itself."""
+"""A terminal client of `notifier.v1`, for `notifier tail`: reconnects and resumes by itself."""
 
 import json
 import sys
@@ -17,8 +17,8 @@ PING = 20.0  # seconds of silence before we ask, and before we give up
 UNAUTHENTICATED, RESTARTING = 4401, 1012
 
 
-def tail(url: str, token: Callable[[], str], *, after: int | None) -> Iterator[str]:
-    """Yield each event frame as one JSON line, for ever: in order, without a gap or a double.
+def follow(url: str, token: Callable[[], str], *, after: int | None) -> Iterator[str]:
+    """Yield each event frame as one JSON line, without end: in order, without a gap or a duplicate.
 
     `after` None begins with the present. Stops when a fresh token is refused.
     """

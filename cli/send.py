@@ -1,0 +1,47 @@
+"""The commands that send: `send`, `badge`."""
+
+from typing import Any
+
+import click
+
+from cli.database import use_own_sender
+
+
+@click.command()
+@click.argument("user")
+@click.option("--title", required=True)
+@click.option("--message", required=True)
+@click.option("--type", "kind", default="info", show_default=True)
+@click.option("--action-label")
+@click.option("--action-url")
+@click.option("--id", "id_")
+def send(
+    user: str,
+    title: str,
+    message: str,
+    kind: str,
+    action_label: str | None,
+    action_url: str | None,
+    id_: str | None,
+) -> None:
+    """Send an alert to USER and print its id."""
+    from notifier.send import send_notification
+
+    use_own_sender()
+    data: dict[str, Any] = {"title": title, "message": message, "type": kind}
+    if action_label is not None or action_url is not None:
+        given = {"label": action_label, "url": action_url}
+        data["action"] = {name: value for name, value in given.items() if value is not None}
+    click.echo(send_notification(user, data, id=id_))
+
+
+@click.command()
+@click.argument("user")
+@click.argument("type", metavar="TYPE")
+@click.argument("count", type=int)
+def badge(user: str, type: str, count: int) -> None:
+    """Set the badge TYPE of USER to COUNT and print the event's id."""
+    from notifier.send import update_badge
+
+    use_own_sender()
+    click.echo(update_badge(user, type, count))

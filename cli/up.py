@@ -1,0 +1,61 @@
+"""The command `up`: migrate, then web and worker together."""
+
+import contextlib
+import socket
+import sys
+from functools import partial
+
+import click
+
+from cli.address import check_address
+from cli.environment import child_environment
+from cli.migrate import bring_up_to_date
+from notifier.settings import PREFIX, Settings
+
+
+@click.command()
+def up() -> None:
+    """Migrate, then run web and worker together until Ctrl-C."""
+    from cli.supervise import Supervisor
+    from monitoring import logs
+    from usecases import definitions
+
+    settings = Settings.load()
+    logs.configure(settings)
+    definitions.read_file(settings)
+    check_address(settings)
+    settings.signing_secret()
+    settings.backend_keys()
+    bring_up_to_date(settings)
+    here = [sys.executable, "-P", "-m", "cli"]
+    environ = child_environment()
+    if "log_level" not in settings.model_fields_set:
+        environ[f"{PREFIX}LOG_LEVEL"] = "WARNING"  # what goes well is said once, by `_announce`
+    supervisor = Supervisor(
+        {"worker": [*here, "worker"], "web": [*here, "web"]},
+        environ=environ,
+        grace=settings.restart_grace + 10,
+        started=partial(_listening, settings.host, settings.port),
+        announce=partial(_announce, settings),
+    )
+    sys.exit(supervisor.run())
+
+
+def _listening(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=0.2):
+            return True
+    except OSError:
+        return False
+
+
+def _announce(settings: Settings) -> None:
+    site = f"http://{settings.address}{settings.prefix}"
+    lines = {"dashboard": f"{site}/reports"} if settings.api_keys else {}
+    if settings.embedded:
+        lines |= {"API key": f"in {settings.var_dir / 'api-key'}", "data": f"in {settings.var_dir}/"}
+    with contextlib.suppress(OSError):  # a closed output stops nothing
+        click.echo(f"{click.style('Live Notifications', bold=True)} on {click.style(f'{site}/', fg='cyan')}"
+                   "  (Ctrl-C stops)")  # fmt: skip
+        for name, where in lines.items():
+            click.echo(f"  {name:<10}{where}")
