@@ -24,7 +24,7 @@ __all__ = [
     "notifications",
     "owed",
     "read_marks",
-    "refused_messages",
+    "rejected_messages",
     "report_days",
     "report_history",
     "report_marks",
@@ -214,12 +214,12 @@ restores = sa.Table(
     sa.PrimaryKeyConstraint("base"),
 )
 
-#: What came from the broker and was refused, for an operator to look at; the newest only (`store.refused`).
-refused_messages = sa.Table(
-    "notifier_refused_messages",
+#: Messages of the broker that were rejected, for an operator to look at; the newest only (`store.rejected`).
+rejected_messages = sa.Table(
+    "notifier_rejected_messages",
     metadata,
     sa.Column("id", UuidText, primary_key=True),
-    sa.Column("refused_at", UtcDateTime, nullable=False),
+    sa.Column("rejected_at", UtcDateTime, nullable=False),
     sa.Column("reason", sa.String(200), nullable=False),
     sa.Column("task", sa.String(200), nullable=True),
     sa.Column("content_type", sa.String(200), nullable=True),

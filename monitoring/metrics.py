@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 
 from monitoring import multiprocess
 from notifier.broker.faults import UNBOUND
-from notifier.signals import broker_failed, change_unpublished, message_refused, notification_accepted
+from notifier.signals import broker_failed, change_unpublished, message_rejected, notification_accepted
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
 
@@ -41,14 +41,21 @@ BROKER_UNBOUND = Counter(
 )
 _REFUSED = Counter(
     "notifier_refused",
-    "What was refused: calls, credentials and sockets over a limit, messages of the broker that break a rule",
+    "Calls, credentials and sockets that were refused because they were over a limit",
     ["what"],
     registry=REGISTRY,
 )
 REFUSED = {
     what: _REFUSED.labels(what)
-    for what in ("post", "user", "credentials", "socket_address", "socket_unauthenticated", "event", "task")
+    for what in ("post", "user", "credentials", "socket_address", "socket_unauthenticated")
 }
+_REJECTED_MESSAGES = Counter(
+    "notifier_rejected_messages",
+    "Messages of the broker that break a rule: events at a gateway, tasks at a worker",
+    ["what"],
+    registry=REGISTRY,
+)
+REJECTED_MESSAGES = {what: _REJECTED_MESSAGES.labels(what) for what in ("event", "task")}
 _LATENCY = Histogram(
     "notifier_latency_seconds", "How long a stage took", ["stage"], buckets=BUCKETS, registry=REGISTRY
 )
@@ -61,7 +68,7 @@ def listen() -> None:
     """Count what this process's other packages signal."""
     notification_accepted.connect(_accepted)
     broker_failed.connect(_broker_failed)
-    message_refused.connect(_message_refused)
+    message_rejected.connect(_message_rejected)
     change_unpublished.connect(_change_unpublished)
 
 
@@ -79,8 +86,8 @@ def _change_unpublished(_sender: object, **_what: Any) -> None:
     UNPUBLISHED.inc()
 
 
-def _message_refused(_sender: object, *, what: str, **_more: Any) -> None:
-    REFUSED[what].inc()
+def _message_rejected(_sender: object, *, what: str, **_more: Any) -> None:
+    REJECTED_MESSAGES[what].inc()
 
 
 def collector() -> Collector:

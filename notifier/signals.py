@@ -30,9 +30,9 @@ notification_read: Final = _signals.signal("notification-read")
 broker_failed: Final = _signals.signal("broker-failed")
 #: A change of state is committed but could not be published. Sent with user_id and seq.
 change_unpublished: Final = _signals.signal("change-unpublished")
-#: A message of the broker broke a rule and was refused. Sent with what: `event` or `task`; a task's with
+#: A message of the broker broke a rule and was rejected. Sent with what: `event` or `task`; a task's with
 #: reason, headers, content_type and body (bytes) too.
-message_refused: Final = _signals.signal("message-refused")
+message_rejected: Final = _signals.signal("message-rejected")
 
 
 def emit(signal: NamedSignal, sender: object, **what: Any) -> None:

@@ -205,7 +205,7 @@ def _not_worth_a_line(**_: object) -> None:
 
 
 @celeryd_init.connect
-def _refuse(**_: object) -> None:
+def _reject(**_: object) -> None:
     """Only in a worker: `celery inspect` needs the commands that it does not obey."""
     rejections.listen()
     runtime.rejected_messages.listen()

@@ -10,7 +10,7 @@ from notifier.core.errors import DatabaseUnavailable
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now
-from notifier.signals import message_refused
+from notifier.signals import message_rejected
 
 PER_SECOND = 20  # messages; of a flood the beginning is enough, and each is a transaction
 
@@ -19,7 +19,7 @@ throttled = LogThrottle(log)
 
 
 class RejectedMessages:
-    """Keeps refused tasks, for one process.
+    """Keeps rejected tasks, for one process.
 
     Args:
         database: where, asked at each message: a forked process has a database of its own.
@@ -33,10 +33,10 @@ class RejectedMessages:
         self._left = PER_SECOND
 
     def listen(self) -> None:
-        """Park what is refused from now on."""
-        message_refused.connect(self.park)
+        """Keep what is rejected from now on."""
+        message_rejected.connect(self.keep)
 
-    def park(
+    def keep(
         self,
         _sender: object,
         *,
@@ -46,7 +46,7 @@ class RejectedMessages:
         content_type: Any = None,
         body: bytes = b"",
     ) -> None:
-        """Park a refused task; one that cannot be is a line in the log."""
+        """Keep a rejected task; when that fails, it is a line in the log."""
         if what != "task" or not self._allowed():
             return
         try:

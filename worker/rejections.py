@@ -3,7 +3,7 @@
 Celery 5.7 alone lets a message end its worker: an empty body, a task's name that is a list, a pickled one
 of protocol 1 raise out of the consumer (celery/worker/consumer/consumer.py, `create_task_handler`), and
 with late acks the broker hands the same message to the next worker. So messages are looked at before Celery
-does, and what it stumbles over nevertheless is refused all the same. Remote control, which would let anybody
+does, and what it stumbles over nevertheless is rejected all the same. Remote control, which would let anybody
 at the broker stop all workers, is cut down to what looks and does not touch.
 """
 
@@ -17,7 +17,7 @@ from celery.signals import task_rejected, task_unknown
 from celery.worker.consumer import Consumer
 from celery.worker.control import Panel
 
-from notifier.signals import emit, message_refused
+from notifier.signals import emit, message_rejected
 from worker.compressed import compressed
 from worker.reconnect import PatientConsumer
 
@@ -63,9 +63,9 @@ class GuardedConsumer(PatientConsumer):
                 raise
             except Exception as exc:  # noqa: BLE001  whatever somebody put there
                 why = f"Celery: {type(exc).__name__}"  # its text may show the message
-            log.error("message refused: reason=%s type=%s bytes=%d",
+            log.error("message rejected: reason=%s type=%s bytes=%d",
                       why, message.content_type, len(message.body or b""))  # fmt: skip
-            _refused(self, message, why)
+            _rejected(self, message, why)
             if not message.acknowledged:
                 message.reject_log_error(log, lost)
 
@@ -149,18 +149,18 @@ def _is_time(value: Any) -> bool:
 def listen() -> None:
     """Tell of what Celery refuses, and obey no command that changes something."""
     for refusal in (task_rejected, task_unknown):
-        refusal.connect(_refused_by_celery, weak=False)
+        refusal.connect(_rejected_by_celery, weak=False)
     for name in set(Panel.data) - COMMANDS:
         del Panel.data[name]
 
 
-def _refused_by_celery(sender: object, message: Any, exc: Exception | None = None, **_: Any) -> None:
-    _refused(sender, message, f"Celery: {type(exc).__name__}" if exc else "Celery: no task")
+def _rejected_by_celery(sender: object, message: Any, exc: Exception | None = None, **_: Any) -> None:
+    _rejected(sender, message, f"Celery: {type(exc).__name__}" if exc else "Celery: no task")
 
 
-def _refused(sender: object, message: Any, why: str) -> None:
+def _rejected(sender: object, message: Any, why: str) -> None:
     emit(
-        message_refused,
+        message_rejected,
         sender,
         what="task",
         reason=why,

@@ -1,7 +1,7 @@
 """The tasks: decode, store, publish.
 
 docs/contract.md#4-python-api has their names and arguments. Arguments are input like any other: a task that
-breaks a rule is refused with one log line, and never tried again.
+breaks a rule is rejected with one log line, and never tried again.
 """
 
 import hashlib
@@ -12,11 +12,12 @@ from typing import Any
 
 from celery import Task
 
+from notifier.core.backoff import ceiling
 from notifier.core.draft import MAX_KEY, UUID, draft
 from notifier.core.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.types import now
-from notifier.signals import emit, message_refused
+from notifier.signals import emit, message_rejected
 from notifier.wake import CHUNK, SEND, WOKEN_AT
 from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 
@@ -99,13 +100,13 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
         # A redelivered task stores nothing new: the broker's id for it is its idempotency key.
         accepted = runtime.sender.send(draft(**given, key=_task_key(task)))
     except InvalidInput as exc:
-        _refuse(task, exc)
-        log.error("task refused: task=%s id=%s problems=%d in=%s",
+        _reject(task, exc)
+        log.error("task rejected: task=%s id=%s problems=%d in=%s",
                   _shown(task.request.id), _shown(given["id"]),
                   len(exc.problems), ",".join(_places(exc)))  # fmt: skip
         return
     except DatabaseUnavailable as exc:
-        wait = min(RETRY_MAX, 2**task.request.retries)
+        wait = round(ceiling(task.request.retries, 1, RETRY_MAX))
         throttled.warning("task put off %d s: task=%s error=%s", wait, _shown(task.request.id), exc)
         raise task.retry(exc=exc, countdown=wait) from None
     if not accepted.bulk:
@@ -131,12 +132,12 @@ def _task_key(task: Task) -> str:
     return f"task:{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()}"
 
 
-def _refuse(task: Task, error: InvalidInput) -> None:
+def _reject(task: Task, error: InvalidInput) -> None:
     """Tell of a call that breaks a rule, as it came."""
     request = task.request
     call = [request.args, request.kwargs, {}]
     emit(
-        message_refused,
+        message_rejected,
         task,
         what="task",
         reason="; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.problems),

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from uuid_utils import uuid7
 
-from models.tables import refused_messages
+from models.tables import rejected_messages
 from notifier.core.text_output import printable
 from notifier.outbox.types import AnyRow
 
@@ -22,7 +22,7 @@ MAX_BODY = 64 * 1024  # bytes
 MAX_HEADERS = 4 * 1024  # characters of JSON
 MAX_TEXT = 200  # characters
 
-r = refused_messages.c
+r = rejected_messages.c
 
 
 def keep(
@@ -35,9 +35,9 @@ def keep(
     id = str(uuid7())
     task = headers.get("task") if isinstance(headers, dict) else None
     connection.execute(
-        sa.insert(refused_messages).values(
+        sa.insert(rejected_messages).values(
             id=id,
-            refused_at=now,
+            rejected_at=now,
             reason=_text(reason),
             task=None if task is None else _text(task),
             content_type=None if content_type is None else _text(content_type),
@@ -47,30 +47,30 @@ def keep(
         )
     )
     oldest = sa.select(r.id).order_by(r.id.desc()).offset(KEPT).limit(1).scalar_subquery()
-    connection.execute(sa.delete(refused_messages).where(r.id <= oldest))
+    connection.execute(sa.delete(rejected_messages).where(r.id <= oldest))
     return id
 
 
 def rejected(connection: Connection) -> Sequence[AnyRow]:
     """Return the rejected messages, oldest first, without headers and body."""
-    listed = (r.id, r.refused_at, r.reason, r.task, r.content_type, r.bytes)
+    listed = (r.id, r.rejected_at, r.reason, r.task, r.content_type, r.bytes)
     return connection.execute(sa.select(*listed).order_by(r.id)).all()
 
 
 def one(connection: Connection, id: str) -> AnyRow | None:
     """Return a rejected message with all that is kept of it; None when it does not exist."""
-    return connection.execute(sa.select(refused_messages).where(r.id == id)).first()
+    return connection.execute(sa.select(rejected_messages).where(r.id == id)).first()
 
 
 def drop(connection: Connection, id: str | None = None) -> int:
     """Delete a rejected message, or all of them; return how many were deleted."""
-    gone = sa.delete(refused_messages)
+    gone = sa.delete(rejected_messages)
     return connection.execute(gone if id is None else gone.where(r.id == id)).rowcount
 
 
 def purge(connection: Connection, before: datetime) -> None:
     """Delete what was rejected before that moment."""
-    connection.execute(sa.delete(refused_messages).where(r.refused_at < before))
+    connection.execute(sa.delete(rejected_messages).where(r.rejected_at < before))
 
 
 def _text(value: object) -> str:

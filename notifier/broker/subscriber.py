@@ -23,7 +23,7 @@ from notifier.broker.subscribe_links import Opener, opener_for
 from notifier.broker.subscription import Request, Stats, SubscribeLink, Subscription, checked
 from notifier.core.backoff import Backoff, Jitter
 from notifier.settings import Settings
-from notifier.signals import broker_failed, emit, message_refused
+from notifier.signals import broker_failed, emit, message_rejected
 
 IDLE = 1.0  # seconds that the loop waits at most before it looks around
 BACKOFF_FIRST, BACKOFF_LAST = 0.1, 2.0  # seconds between attempts to reconnect
@@ -158,10 +158,10 @@ class Subscriber:
         """Check a message as it came, and hand it on; called by the link, in the loop."""
         message = checked(user_id, seq, body)
         if message is None:
-            self.stats.refused += 1
-            emit(message_refused, self, what="event")
-            if self.stats.refused == 1:
-                log.warning("refused a malformed message (seq %.40r); the next ones are only counted", seq)
+            self.stats.rejected += 1
+            emit(message_rejected, self, what="event")
+            if self.stats.rejected == 1:
+                log.warning("rejected a malformed message (seq %.40r); the next ones are only counted", seq)
             return
         self.stats.messages += 1
         try:

@@ -56,14 +56,14 @@ class Stats:
 
     Attributes:
         messages: handed on.
-        refused: malformed.
+        rejected: malformed ones.
         connections: made.
         batches: of subscriptions.
         failures: callbacks that raised.
     """
 
     messages: int = 0
-    refused: int = 0
+    rejected: int = 0
     connections: int = 0
     batches: int = 0
     failures: int = 0

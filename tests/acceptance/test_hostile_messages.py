@@ -1,4 +1,4 @@
-"""What anybody at the broker could put there: refused, counted, parked; it runs and stops nothing."""
+"""What anybody at the broker could put there: refused, counted, kept; it runs and stops nothing."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def producer(site: Site) -> Iterator[Producer]:
 def refused(site: Site) -> float:
     """How many tasks the worker has refused."""
     url = f"http://127.0.0.1:{site.backend.env['NOTIFIER_WORKER_METRICS_PORT']}"
-    return scrape(url)["notifier_refused_total what=task"]
+    return scrape(url)["notifier_rejected_messages_total what=task"]
 
 
 def kept_of(site: Site) -> list[dict[str, Any]]:
@@ -163,11 +163,11 @@ def still_works(site: Site) -> None:
 def test_a_hostile_task_is_refused_and_stops_nothing(site: Site, wrong: str, tmp_path: Path) -> None:
     bomb = tmp_path / "exploded"
     message, how = hostile(bomb)[wrong]
-    before, rows, kept = refused(site), site.rows("notifications"), site.rows("refused_messages")
+    before, rows, kept = refused(site), site.rows("notifications"), site.rows("rejected_messages")
     with producer(site) as out:
         out.publish(message, routing_key=TASK_QUEUE, **{"serializer": "json", **how})
     until(lambda: refused(site) == before + 1, 15, f"{wrong!r} is refused and counted")
-    until(lambda: site.rows("refused_messages") == kept + 1, 15, f"{wrong!r} is kept")
+    until(lambda: site.rows("rejected_messages") == kept + 1, 15, f"{wrong!r} is kept")
     assert not bomb.exists()
     assert site.rows("notifications") == rows
     still_works(site)
@@ -242,7 +242,7 @@ def test_a_hostile_event_reaches_no_socket(site: Site) -> None:
         pytest.skip("what is in the folder of the file broker: tests/unit/test_broker_file_bus.py")
     user = new_user("heard")
     with site.socket(user) as socket:
-        before = scrape(site.backend.base_url).get("notifier_refused_total what=event", 0)
+        before = scrape(site.backend.base_url).get("notifier_rejected_messages_total what=event", 0)
         with producer(site) as out:
             for headers, text in (
                 ({}, b"{}"),
@@ -261,7 +261,9 @@ def test_a_hostile_event_reaches_no_socket(site: Site) -> None:
                     content_encoding="binary",
                 )
         until(
-            lambda: scrape(site.backend.base_url)["notifier_refused_total what=event"] == before + 6,
+            lambda: (
+                scrape(site.backend.base_url)["notifier_rejected_messages_total what=event"] == before + 6
+            ),
             10,
             "all are refused and counted",
         )

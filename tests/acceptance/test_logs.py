@@ -130,7 +130,7 @@ def test_nothing_that_users_say_or_prove_themselves_with_is_in_a_log(site: Site)
             )
         theirs.send_task("notifier.send_notification", args=[ALERT] * 9, queue="notifier", ignore_result=True)
     until(lambda: "reason=unknown task" in logged(site), 20, "the stranger's task is refused")
-    until(lambda: logged(site).count("task refused") == 6, 20, "all tasks are refused")
+    until(lambda: logged(site).count("task rejected") == 6, 20, "all tasks are rejected")
     site.api.send(user, ALERT)
     site.arrived(user, 4)
 

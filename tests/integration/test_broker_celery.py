@@ -63,8 +63,8 @@ def test_a_worker_survives_every_file_it_finds(settings: Settings, tmp_path: Pat
         done = tmp_path / "done"
         app.send_task("touch", (str(done),), queue=TASK_QUEUE, ignore_result=True, retry=False)
         until(done.exists, 30, "the task ran")
-        parked = sorted(f.name for f in (tasks / PARKED).iterdir())
-        assert parked == [f"{n}_junk.{TASK_QUEUE}.msg" for n in range(len(JUNK))]
+        kept = sorted(f.name for f in (tasks / PARKED).iterdir())
+        assert kept == [f"{n}_junk.{TASK_QUEUE}.msg" for n in range(len(JUNK))]
         assert list(tasks.glob("*.msg")) == []
         assert worker.alive
     finally:

@@ -207,7 +207,7 @@ def test_malformed_messages_are_refused_and_stop_nothing(
     publisher.publish([Message("ada", 1, b"x" * (1 << 20)), Message("ada", 2, b"x" * ((1 << 20) + 1))])
     publisher.publish([message("ada", 3)])
     assert listener.hears(2) == [("ada", 1), ("ada", 3)]
-    assert listener.subscriber.stats.refused == len(bad) + 3
+    assert listener.subscriber.stats.rejected == len(bad) + 3
     assert listener.subscriber.stats.connections == 1
 
 

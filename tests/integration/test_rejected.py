@@ -1,4 +1,4 @@
-"""Parked messages: bounded in number and in size, whatever somebody wrote into them."""
+"""Rejected messages: bounded in number and in size, whatever is in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from notifier.outbox.types import AnyRow, now
 from usecases import retention
 
 
-def park(database: Database, body: bytes = b"[]", **given: Any) -> str:
+def keep(database: Database, body: bytes = b"[]", **given: Any) -> str:
     what = {"reason": "not JSON", "headers": {"task": "t"}, "content_type": "application/json", "now": now()}
     return database.run(lambda c: rejected.keep(c, body=body, **(what | given)))
 
@@ -35,12 +35,12 @@ def shown(database: Database, id: str) -> AnyRow:
 
 def test_the_newest_are_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rejected, "KEPT", 3)
-    ids = [park(database) for _ in range(5)]
+    ids = [keep(database) for _ in range(5)]
     assert [row.id for row in kept(database)] == ids[2:]
 
 
 def test_of_a_big_body_the_beginning_is_kept_and_its_size(database: Database) -> None:
-    kept = shown(database, park(database, b"x" * (rejected.MAX_BODY + 1)))
+    kept = shown(database, keep(database, b"x" * (rejected.MAX_BODY + 1)))
     assert (kept.bytes, kept.body) == (rejected.MAX_BODY + 1, b"x" * rejected.MAX_BODY)
 
 
@@ -49,7 +49,7 @@ def test_of_a_big_body_the_beginning_is_kept_and_its_size(database: Database) ->
     ["\0", "\x1b[2J", "\ud800", "x" * 10_000, ["os.system"], {"a": 1}, 7, "\N{RIGHT-TO-LEFT OVERRIDE}"],
 )
 def test_whatever_the_texts_are_they_are_kept_as_printable_ones(database: Database, text: Any) -> None:
-    id = park(database, reason=str(text), content_type=text, headers={"task": text, "id": text})
+    id = keep(database, reason=str(text), content_type=text, headers={"task": text, "id": text})
     kept = shown(database, id)
     for written in (kept.reason, kept.content_type, kept.task):
         assert written.isprintable()
@@ -62,13 +62,13 @@ def test_headers_of_any_depth_are_kept_as_far_as_they_go(database: Database, dep
     headers: Any = {}
     for _ in range(depth):
         headers = {"x": headers}
-    assert shown(database, park(database, headers=headers)).headers.startswith("{")
+    assert shown(database, keep(database, headers=headers)).headers.startswith("{")
 
 
 def test_what_is_older_than_what_is_retained_goes(database: Database) -> None:
     present = now()
-    park(database, now=present - timedelta(days=3))
-    young = park(database, now=present)
+    keep(database, now=present - timedelta(days=3))
+    young = keep(database, now=present)
     retention.step(database, before=present - timedelta(days=2), after="", now=present)
     assert [row.id for row in kept(database)] == [young]
 
@@ -83,7 +83,7 @@ def test_the_command_drops_one_or_all_and_says_which_it_does_not_know(
         done = CliRunner().invoke(main, ["rejected", *words])
         return done.exit_code, done.output
 
-    first, second = park(database), park(database)
+    first, second = keep(database), keep(database)
     assert run("drop", first) == (0, f"{first}\n")
     assert run("drop", first)[0] == run("show", first)[0] == 1
     assert run("show", "7")[0] == run("drop")[0] == run("drop", second, "--all")[0] == 2

@@ -183,7 +183,7 @@ def test_a_connection_that_fails_at_once_does_not_spin(room: Room) -> None:
 @pytest.mark.parametrize("seq", [None, 0, -1, 1.0, True, "1", [1], 1 << 63])
 def test_a_seq_that_is_none_is_refused(room: Room, seq: object) -> None:
     room.subscriber.accept("ada", seq, b"{}")
-    assert (room.heard, room.subscriber.stats.refused) == ([], 1)
+    assert (room.heard, room.subscriber.stats.rejected) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_a_seq_that_is_none_is_refused(room: Room, seq: object) -> None:
 )
 def test_a_body_that_is_none_is_refused(room: Room, body: object) -> None:
     room.subscriber.accept("ada", 1, body)
-    assert (room.heard, room.subscriber.stats.refused) == ([], 1)
+    assert (room.heard, room.subscriber.stats.rejected) == ([], 1)
 
 
 def test_a_text_body_is_taken_as_utf8(room: Room) -> None:

@@ -1,4 +1,4 @@
-"""What a worker parks of what it refuses, and what it leaves alone."""
+"""What a worker keeps of what it rejects, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from worker.rejected_messages import PER_SECOND, RejectedMessages
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    made = Database(make_engine(f"sqlite:///{tmp_path / 'parked.db'}"))
+    made = Database(make_engine(f"sqlite:///{tmp_path / 'kept.db'}"))
     metadata.create_all(made.engine)
     return made
 
@@ -28,8 +28,8 @@ def rows(database: Database) -> list[Any]:
 
 def test_only_tasks_are_kept(database: Database) -> None:
     rejected_messages = RejectedMessages(lambda: database)
-    rejected_messages.park(None, what="event")
-    rejected_messages.park(None, what="task", reason="not JSON", headers={}, content_type=None, body=b"{")
+    rejected_messages.keep(None, what="event")
+    rejected_messages.keep(None, what="task", reason="not JSON", headers={}, content_type=None, body=b"{")
     assert [(row.reason, row.bytes, row.task) for row in rows(database)] == [("not JSON", 1, None)]
 
 
@@ -39,18 +39,18 @@ def test_of_a_flood_the_beginning_of_each_second_is_kept(
     clock = [7.0]
     rejected_messages = RejectedMessages(lambda: database, lambda: clock[0])
     for _ in range(PER_SECOND + 5):
-        rejected_messages.park(None, what="task")
+        rejected_messages.keep(None, what="task")
     assert len(rows(database)) == PER_SECOND
     ours = [record for record in caplog.records if record.name == "worker.rejected_messages"]
     warned = [record for record in ours if record.levelno == logging.WARNING]
     assert len(warned) == 1
     clock[0] += 1
-    rejected_messages.park(None, what="task")
+    rejected_messages.keep(None, what="task")
     assert len(rows(database)) == PER_SECOND + 1
 
 
 def test_without_a_database_it_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     nowhere = Database(make_engine("postgresql+psycopg://127.0.0.1:1/none"))
-    RejectedMessages(lambda: nowhere).park(None, what="task", reason="not JSON", body=b"of theirs")
+    RejectedMessages(lambda: nowhere).keep(None, what="task", reason="not JSON", body=b"of theirs")
     assert "rejected, but not kept: reason=not JSON" in caplog.text
     assert "of theirs" not in caplog.text
