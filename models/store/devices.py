@@ -8,7 +8,7 @@ socket closes; while it is NULL (open, or its gateway died) the device's own wor
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -16,32 +16,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.tables import deliveries, devices
+from models.store.delivered import Ack, Delivered, deliver
+from models.tables import devices
 from notifier.core.effects import Acked
 from notifier.outbox.dialect import Insertion, Rows
-from notifier.outbox.types import AnyRow, UtcDateTime, not_before
+from notifier.outbox.types import AnyRow, UtcDateTime
 
-FEW = 64  # entries of one ack that are named one by one; more are a range
-AT_ONCE = 5_000  # entries in one statement
-
-d, v = deliveries.c, devices.c
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """A device (None: an anonymous one) acked what its socket (None: unknown) was sent.
-
-    Attributes:
-        user_id, device, socket: whose.
-        acked: what it has.
-        at: when it said so; None: just now.
-    """
-
-    user_id: str
-    device: str | None
-    acked: Acked
-    socket: str | None = None
-    at: datetime | None = None
+v = devices.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +33,6 @@ class Closed:
     device: str
     socket: str
     sent: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """A delivery that has just counted as delivered for the first time.
-
-    Attributes:
-        notification_id, user_id: which.
-        waited: seconds since it was put into the inbox.
-    """
-
-    notification_id: str
-    user_id: str
-    waited: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,102 +175,3 @@ def flush(
     if left:
         connection.execute(_leave(dialect), {**_LEFT.parameters(connection, left), "present": now})
     return deliver(connection, acks, now=now)
-
-
-def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> list[Delivered]:
-    """Mark what `acks` cover as delivered, where it is not yet; return that."""
-    if not acks:
-        return []
-    # Which, whether it need not be an inbox entry, who acked it and when.
-    entries: dict[tuple[str, int], tuple[bool, str | None, datetime]] = {}
-    ranges: list[dict[str, Any]] = []
-    for ack in sorted(acks, key=lambda a: (a.user_id, a.acked.through)):
-        acked = ack.acked
-        first = max(acked.after, min(acked.window_from - 1, acked.log_from)) + 1
-        if acked.through - first >= FEW:
-            ranges.append(
-                {
-                    "user_id": ack.user_id,
-                    "first": first,
-                    "through": acked.through,
-                    "window_from": acked.window_from,
-                    "log_from": acked.log_from,
-                    "socket": ack.socket,
-                    "at": ack.at or now,
-                }
-            )
-            continue
-        for seq in range(first, acked.through + 1):
-            in_log = seq > acked.log_from
-            if in_log or seq >= acked.window_from:
-                known = entries.get((ack.user_id, seq), (False, ack.socket, ack.at or now))
-                entries[ack.user_id, seq] = in_log or known[0], *known[1:]
-    found: list[Delivered] = []
-    if ranges:
-        parameters = _RANGES.parameters(connection, ranges)
-        found += _delivered(connection.execute(_deliver_ranges(connection.dialect.name), parameters))
-    places = sorted(entries)
-    for start in range(0, len(places), AT_ONCE):
-        found += _deliver_entries(connection, [(*p, *entries[p]) for p in places[start : start + AT_ONCE]])
-    return found
-
-
-_RANGES = Rows(
-    "ranges", user_id=sa.Text, first=sa.BigInteger, through=sa.BigInteger, window_from=sa.BigInteger,
-    log_from=sa.BigInteger, socket=sa.Text, at=UtcDateTime,
-)  # fmt: skip
-
-
-@cache
-def _deliver_ranges(dialect: str) -> sa.Update:
-    of = _RANGES.table(dialect).c
-    return (
-        sa.update(deliveries)
-        .where(
-            d.user_id == of.user_id,
-            d.seq.between(of.first, of.through),
-            d.delivered_at.is_(None),
-            sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from),
-        )
-        .values(delivered_at=not_before(d.persisted_at, of.at), acked_by=of.socket)
-        .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
-    )
-
-
-def _deliver_entries(
-    connection: Connection, entries: Sequence[tuple[str, int, bool, str | None, datetime]]
-) -> Iterable[Delivered]:
-    """One statement for the few newest entries of many users: what a flush mostly is."""
-    rows = [dict(zip(_ACKED_COLUMNS, entry, strict=True)) for entry in entries]
-    return _delivered(
-        connection.execute(_deliver(connection.dialect.name), _ACKED.parameters(connection, rows))
-    )
-
-
-_ACKED_COLUMNS = {
-    "user_id": sa.Text, "seq": sa.BigInteger, "in_log": sa.Boolean, "socket": sa.Text, "at": UtcDateTime,
-}  # fmt: skip
-_ACKED = Rows("acked", **_ACKED_COLUMNS)
-
-
-@cache
-def _deliver(dialect: str) -> sa.Update:
-    acked = _ACKED.table(dialect)
-    return (
-        sa.update(deliveries)
-        .where(
-            d.user_id == acked.c.user_id,
-            d.seq == acked.c.seq,
-            d.delivered_at.is_(None),
-            sa.or_(d.inbox, acked.c.in_log),
-        )
-        .values(delivered_at=not_before(d.persisted_at, acked.c.at), acked_by=acked.c.socket)
-        .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
-    )
-
-
-def _delivered(rows: Iterable[Any]) -> list[Delivered]:
-    return [
-        Delivered(id, user_id, (delivered - persisted).total_seconds())
-        for user_id, _, id, persisted, delivered in sorted(rows)
-    ]

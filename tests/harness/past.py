@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, time, timedelta
 
 from models.store import devices, dispatch, failures
-from models.store.devices import Ack
+from models.store.delivered import Ack
 from notifier.core.effects import Acked
 from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import World, alert, migrate

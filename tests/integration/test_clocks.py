@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from models.store import devices, dispatch
-from models.store.devices import Ack, Joined
+from models.store.delivered import Ack
+from models.store.devices import Joined
 from notifier.core.effects import Acked
 from tests.harness.world import World
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import devices, failures, reports, rollup
-from models.store.devices import Ack
+from models.store.delivered import Ack
 from models.tables import report_days, report_marks, report_sums
 from notifier.core.effects import Acked
 from notifier.outbox.engine import Database

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from models.store import dashboard, devices, sockets
 from models.store.dashboard import STAGES, TimeRange
-from models.store.devices import Ack
+from models.store.delivered import Ack
 from models.store.sockets import Opened
 from notifier.core.effects import Acked
 from tests.harness.world import World

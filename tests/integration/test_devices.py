@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from models.store import devices
-from models.store.devices import Ack, Closed, Delivered, Joined
+from models.store.delivered import Ack, Delivered
+from models.store.devices import Closed, Joined
 from models.tables import devices as table
 from notifier.core.effects import Acked
 from notifier.outbox.types import AnyRow

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from models.store import devices, log, log_base
-from models.store.devices import Ack, Joined
+from models.store.delivered import Ack
+from models.store.devices import Joined
 from models.tables import devices as devices_table
 from models.tables import inboxes
 from notifier.core.effects import Acked

@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Connection
 
-from models.store import devices, dispatch, inbox, log, owed, purge, reports, sockets, status, timeline
-from models.store.devices import Ack
+from models.store import delivered, dispatch, inbox, log, owed, purge, reports, sockets, status, timeline
+from models.store.delivered import Ack
 from models.store.sockets import Ended
 from notifier.core.effects import Acked
 from notifier.core.log import READ, Status
@@ -335,14 +335,14 @@ def test_an_ack_updates_what_it_covers_alone(filled: Database) -> None:
         Ack("user-7", "phone", Acked(1, 0, 0, EACH)),
     ):
         assert_indexed(
-            filled, lambda c, a=ack: devices.deliver(c, [a], now=LATER), "notifier_deliveries_pkey"
+            filled, lambda c, a=ack: delivered.deliver(c, [a], now=LATER), "notifier_deliveries_pkey"
         )
 
 
 def test_the_acks_of_many_sockets_are_one_statement_that_looks_up_each_entry(filled: Database) -> None:
     acks = [Ack(f"user-{n}", "phone", Acked(1, 0, EACH - 3, EACH)) for n in range(1, 501)]
-    assert len(plans(filled, lambda c: devices.deliver(c, acks, now=LATER))) == 1
-    assert_indexed(filled, lambda c: devices.deliver(c, acks, now=LATER), "notifier_deliveries_pkey")
+    assert len(plans(filled, lambda c: delivered.deliver(c, acks, now=LATER))) == 1
+    assert_indexed(filled, lambda c: delivered.deliver(c, acks, now=LATER), "notifier_deliveries_pkey")
 
 
 def test_entries_to_change_are_looked_up(filled: Database) -> None:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from models.store import devices, failures
-from models.store.devices import Ack
+from models.store.delivered import Ack
 from models.tables import devices as devices_table
 from notifier.core.effects import Acked
 from notifier.outbox.engine import Database

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from bench.million import Shop, fill
 from models.store import devices, reports
-from models.store.devices import Ack, Joined
+from models.store.delivered import Ack
+from models.store.devices import Joined
 from notifier.core.effects import Acked
 from notifier.core.log import ARCHIVED, READ, UNREAD
 from notifier.outbox.engine import Database

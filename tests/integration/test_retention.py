@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from models.store import devices, failures, purge, reports, sockets, status
-from models.store.devices import Ack
+from models.store.delivered import Ack
 from models.store.sockets import Opened
 from models.tables import badges, deliveries, notifications, read_marks, report_history
 from models.tables import sockets as sockets_table

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from models.store import devices, log
-from models.store.devices import Ack, Closed, Joined
+from models.store.delivered import Ack
+from models.store.devices import Closed, Joined
 from models.store.inbox import Changed
 from models.store.log import READ_AT
 from models.tables import deliveries, metadata

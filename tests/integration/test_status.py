@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from models.store import devices, failures, status
-from models.store.devices import Ack
+from models.store.delivered import Ack
 from models.store.status import Backlog
 from notifier.core.effects import Acked
 from tests.harness.world import World, alert

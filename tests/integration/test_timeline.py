@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from models.store import devices, dispatch, failures, sockets, timeline
-from models.store.devices import Ack
+from models.store.delivered import Ack
 from models.store.sockets import Ended, Opened
 from models.tables import gateways
 from models.tables import sockets as socket_rows

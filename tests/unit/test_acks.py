@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from models.store.devices import Ack, Closed
+from models.store.delivered import Ack
+from models.store.devices import Closed
 from notifier.core.effects import Acked
 from notifier.core.errors import DatabaseUnavailable
 from web.gateway.acks import ENTRIES, Acks

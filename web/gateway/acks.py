@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from models.store import devices
-from models.store.devices import Ack, Closed, Delivered
+from models.store.delivered import Ack, Delivered
+from models.store.devices import Closed
 from models.write_behind import WriteBehind
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now as utc_now

@@ -6,7 +6,8 @@ import random
 import time
 import uuid
 
-from models.store.devices import Ack, Closed
+from models.store.delivered import Ack
+from models.store.devices import Closed
 from notifier.core import frames
 from notifier.core.backoff import equal_jitter
 from notifier.core.deadline import within
