@@ -23,7 +23,7 @@ class BrokerRefused(OSError):
     """The broker answered basic.nack: it could not take a message."""
 
 
-class Event(amqp.Message):  # type: ignore[misc]
+class EventMessage(amqp.Message):  # type: ignore[misc]
     """An event's message: the part before its body is encoded once for each seq.
 
     It was a third of publishing, and most of a broadcast's recipients are near the same few seqs.
@@ -181,7 +181,7 @@ class AmqpPublishLink:
         amqp_connection.forget(self._connection)
 
     def _publish(self, message: Message) -> None:
-        content = Event(message.body, seq=message.seq)
+        content = EventMessage(message.body, seq=message.seq)
         _publish(self._channel, EXCHANGE, routing_key(message.user_id), content)
         self._confirms.publish()
 

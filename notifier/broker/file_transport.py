@@ -41,7 +41,7 @@ from notifier import private
 from notifier.broker.topology import POLL_INTERVAL
 
 GRACE = 5.0  # seconds in which a file may be half written, by a producer that is not ours
-PARKED = "parked"  # the folder inside the data folder for what never became a message
+REJECTED = "rejected"  # the folder inside the data folder for files that contain no message
 SUFFIX = ".msg"
 Binding: Any = filesystem.exchange_queue_t
 
@@ -115,12 +115,12 @@ class Channel(filesystem.Channel):
             raise
         except Exception as exc:  # noqa: BLE001 - whatever a foreign file holds must stop nobody
             if time.time() - file.stat().st_mtime > GRACE:
-                self._park(file, exc)
+                self._set_aside(file, exc)
             return None
         return payload
 
-    def _park(self, file: Path, why: Exception) -> None:
-        folder = file.parent / PARKED
+    def _set_aside(self, file: Path, why: Exception) -> None:
+        folder = file.parent / REJECTED
         folder.mkdir(exist_ok=True)
         file.rename(folder / file.name)
         log.warning("set aside %s, which is not a message: %s: %.80s", file.name, type(why).__name__, why)

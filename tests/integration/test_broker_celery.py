@@ -12,7 +12,7 @@ import pytest
 from celery import Celery
 
 from notifier.broker import TASK_QUEUE, celery_config
-from notifier.broker.file_transport import GRACE, PARKED
+from notifier.broker.file_transport import GRACE, REJECTED
 from notifier.broker.topology import connection_options
 from notifier.settings import Settings
 from tests.harness import processes
@@ -63,7 +63,7 @@ def test_a_worker_survives_every_file_it_finds(settings: Settings, tmp_path: Pat
         done = tmp_path / "done"
         app.send_task("touch", (str(done),), queue=TASK_QUEUE, ignore_result=True, retry=False)
         until(done.exists, 30, "the task ran")
-        kept = sorted(f.name for f in (tasks / PARKED).iterdir())
+        kept = sorted(f.name for f in (tasks / REJECTED).iterdir())
         assert kept == [f"{n}_junk.{TASK_QUEUE}.msg" for n in range(len(JUNK))]
         assert list(tasks.glob("*.msg")) == []
         assert worker.alive

@@ -16,7 +16,7 @@ import pytest
 from kombu.exceptions import ChannelError
 
 from notifier.broker import connect
-from notifier.broker.file_transport import GRACE, PARKED
+from notifier.broker.file_transport import GRACE, REJECTED
 from notifier.broker.topology import connection_options
 from notifier.settings import Settings
 
@@ -108,24 +108,24 @@ def test_what_another_producer_is_still_writing_is_waited_for(channel: Any, fold
      '{"properties": {"delivery_tag": "1", "body_encoding": "base64"}, "body": "a"}',
      '{"properties": {"delivery_tag": "1", "body_encoding": "rot13"}, "body": "!"}'],
 )  # fmt: skip
-def test_what_never_becomes_a_message_is_parked_with_a_line(
+def test_what_never_becomes_a_message_is_moved_aside_with_a_line(
     channel: Any, folder: Path, junk: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     drop(folder, "1_x.q.msg", junk, age=GRACE + 1)
     put(channel, "good")
     with caplog.at_level(logging.WARNING):
         assert got(channel) == "good"
-    assert [f.name for f in folder.iterdir()] == [PARKED]
-    assert (folder / PARKED / "1_x.q.msg").read_text() == junk
+    assert [f.name for f in folder.iterdir()] == [REJECTED]
+    assert (folder / REJECTED / "1_x.q.msg").read_text() == junk
     assert len([r for r in caplog.records if "1_x.q.msg" in r.message]) == 1
 
 
-def test_bytes_that_are_no_text_are_parked(channel: Any, folder: Path) -> None:
+def test_bytes_that_are_not_text_are_moved_aside(channel: Any, folder: Path) -> None:
     file = drop(folder, "1_x.q.msg", "")
     file.write_bytes(b"\xff\xfe\x00")
     os.utime(file, (0, 0))
     assert got(channel) is None
-    assert (folder / PARKED / "1_x.q.msg").exists()
+    assert (folder / REJECTED / "1_x.q.msg").exists()
 
 
 def test_the_oldest_comes_first_by_number_not_by_letter(channel: Any, folder: Path) -> None:
