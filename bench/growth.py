@@ -72,7 +72,7 @@ def _timed(work: Callable[[], Any]) -> float:
 
 
 class Silent:
-    """A waker that rings nobody: dispatching is done here."""
+    """A waker that wakes no worker: the benchmark dispatches by itself."""
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
         """Nothing."""

@@ -34,7 +34,7 @@ def running(
         crowd: how many users will be connected; above MANY the RabbitMQ node is private, with the file
             handles that this process may give it.
         web_alone: start the gateway, and nothing else.
-        check: let `notifier verify` check the books at the end.
+        check: run `notifier verify` at the end.
         settings: more settings, with their whole names.
     """
     with (

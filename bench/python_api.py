@@ -23,7 +23,7 @@ async def load(target: Target, *, count: int, users: int) -> Values:
     crowd = Crowd(target, [user(number) for number in range(users)])
     await crowd.enter()
     assert target.sender is not None
-    await sent(target.sender, users, users)  # warms the workers up; the sender itself starts anew
+    await sent(target.sender, users, users)  # warms the workers up; the measured senders are new processes
     await crowd.have(users, 60)
     crowd.forget()
     start = time.monotonic()

@@ -1,4 +1,4 @@
-/** The panel: heading, settings, a note about the connection, the list, and what stands below it. */
+/** The panel: heading, settings, a note about the connection, the list, and what is below it. */
 import { blocked, possible, want, wanted } from "./bell-alerts.js";
 import { h, icon, popover, say, set } from "./bell-dom.js";
 import { List } from "./bell-list.js";

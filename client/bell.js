@@ -52,7 +52,7 @@ export class NotificationBell extends Element {
     this.#listening = new AbortController();
     const { signal } = this.#listening;
     document.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this)) this.close(false); }, { signal });
-    // A frame that was asked for does not come once the page is out of sight: ask anew.
+    // A frame that was asked for does not come once the page is out of sight: ask again.
     document.addEventListener("visibilitychange", () => { watchSight(); this.#drawing = null; this.draw(); }, { signal });
     watchSight();
     for (const type of ["resize", "scroll"]) window.addEventListener(type, () => this.#place(), { signal, passive: true });
@@ -144,7 +144,7 @@ export class NotificationBell extends Element {
   });
 
   #arrived(entry) {
-    // An entry that is read by now was seen elsewhere; what is no entry (a badge, a change) is not held at all.
+    // An entry that is read by now was seen elsewhere; a badge or a change is not an entry and is not held at all.
     if (this.#client.store.get(entry.id)?.read_at !== null) return;
     if (entry.live) alertUser(entry, { leading: this.#client.leading, words: this.#words, open: () => this.show() });
     const seen = document.visibilityState === "visible" && !this.hasAttribute("no-toasts");

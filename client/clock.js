@@ -28,7 +28,7 @@ export class ServerClock {
     if (!this.#exact && Number.isFinite(timestamp)) this.#ahead = timestamp + 500 - this.#now();
   }
 
-  /** Something has just happened at this time: it is no earlier now, and without a better word not much later. */
+  /** Something has just happened at this time: it is not earlier now, and without a better word not much later. */
   happened(timestamp) {
     if (Number.isFinite(timestamp) && (!this.#exact || timestamp > this.now())) this.#ahead = timestamp - this.#now();
   }

@@ -74,7 +74,7 @@ export class Link {
       if (timers === this.#timers) this.#lost(null, error);
       return;
     }
-    if (timers !== this.#timers) return; // stopped, or started anew, in the meantime
+    if (timers !== this.#timers) return; // stopped, or started again, in the meantime
     if (!token) return this.#end("unauthorized");
     let socket;
     try {

@@ -166,7 +166,7 @@ export class NotifierClient extends EventTarget {
     hear(document, ["resume"], this.#back);
   }
 
-  /** The network or the page changed: look now whether the link still stands. */
+  /** The network or the page changed: look now whether the link is still open. */
   #doubt = () => {
     if (this.#tabs && !this.#tabs.leading) this.#tabs.ask("probe");
     else this.#link.probe();

@@ -29,7 +29,7 @@ export function useInbox(from) {
 /** The client that belongs to these options, from the first effect until the component goes. */
 function useClient(options) {
   const [client, set] = useState(null);
-  const latest = useRef(options); // a token function made in each render is no reason to connect again
+  const latest = useRef(options); // a token function made in each render does not make it connect again
   useEffect(() => { latest.current = options; });
   const { url, user, share, device, keep, token } = options ?? {};
   const fixed = typeof token === "string" ? token : undefined;

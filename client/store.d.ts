@@ -49,7 +49,7 @@ export class Store {
   begin(kind: ChangeKind, target: Target): Pending;
   settle(change: Pending, seq: number): void;
   drop(change: Pending): void;
-  /** Set when a change named entries that should show now and are not held; whoever fetches them clears it. */
+  /** Set when a change named entries that should show now and are not held; the code that fetches them clears it. */
   missing: boolean;
   snapshot(): Snapshot;
   restore(snapshot: Snapshot): void;

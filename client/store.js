@@ -32,7 +32,7 @@ const MOVES = {
 const toChange = (kind, { ids, through }) => ({ kind, ids: ids && new Set(ids), through });
 const covers = ({ ids, through }, item) => (ids ? ids.has(item.id) : item.seq <= through);
 
-/** Badges and `define_event(…, inbox=False)` take a seq like the others but are no entry of the inbox. */
+/** Badges and `define_event(…, inbox=False)` take a seq like the others but are not entries of the inbox. */
 export const isEntry = (frame) => Boolean(frame.id) && frame.event !== "badge" && frame.inbox !== false;
 
 export class Store {
@@ -67,7 +67,7 @@ export class Store {
   get cursor() { return this.#cursor; }
   /** True when the oldest entry of the inbox is held: nothing is left to load. */
   get complete() { return this.#end; }
-  /** Set when a change named entries that should show now and are not held; whoever fetches them clears it. */
+  /** Set when a change named entries that should show now and are not held; the code that fetches them clears it. */
   missing = false;
 
   /** An entry as it shows now, or undefined when it is not held (archived ones are). */

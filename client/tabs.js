@@ -61,7 +61,7 @@ export class Tabs {
   /** From the leader to all others. */
   post(message) { if (this.#role === "leader") this.#say(message); }
 
-  /** From a follower: the leader shall say where it stands. */
+  /** From a follower: ask the leader for its state. */
   ask(what = "greeting") { if (this.#role !== "leader") this.#say({ ask: what }); }
 
   // -- the channel and the lock --------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What a database URL may look like, told in one line before any driver reads it.
 
-SQLAlchemy takes what stands between two `@` for a host, and looks for it for ever.
+SQLAlchemy takes the text between two `@` for a host, and never stops looking for it.
 """
 
 import re
@@ -36,5 +36,5 @@ def fault(url: str) -> str | None:
     if not _HOST.fullmatch(host):
         return f"has a host that is none; {ENCODE}"
     if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
-        return f"has a port that is no number from 1 to 65535; {ENCODE}"
+        return f"has a port that is not a number from 1 to 65535; {ENCODE}"
     return None

@@ -65,7 +65,7 @@ def _guessable(settings: Settings) -> Iterator[str]:
 
 def _weaknesses(settings: Settings) -> Iterator[str]:
     if not settings.loopback and settings.demo:
-        yield f"{PREFIX}DEMO: whoever reaches {settings.host} gets a token of the demo's customers"
+        yield f"{PREFIX}DEMO: anybody who reaches {settings.host} gets a token of the demo's customers"
     if settings.embedded:
         if not settings.loopback and settings.demo is None:
             yield f"{PREFIX}HOST: others can reach {settings.host}, so the demo is off ({PREFIX}DEMO=1: on)"

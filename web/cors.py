@@ -10,7 +10,7 @@ from web.runtime import current
 
 INBOX, CLIENT = "/api/inbox", "/client/"
 HEADERS = "Authorization, Content-Type"
-EXPOSED = "Retry-After"  # the client waits for so long
+EXPOSED = "Retry-After"  # the client waits that time
 MAX_AGE = 7200  # seconds a browser keeps the answer to a preflight; Chromium takes no more
 
 

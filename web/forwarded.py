@@ -31,7 +31,7 @@ def bare_address(text: str) -> str | None:
 class BareAddress:
     """WSGI middleware inside ProxyFix: puts a bare address in the place of what a proxy has written.
 
-    Where that is no address (`unknown`, a name), the peer's own address counts: the proxy's.
+    Where that is not an address (`unknown`, a name), the peer's own address counts: the proxy's.
     """
 
     def __init__(self, app: "WSGIApplication") -> None:

@@ -28,7 +28,7 @@ backlog = 2048
 forwarded_allow_ips = ""
 # Seconds between two requests of a connection; gunicorn gives a request's head as long to come.
 keepalive = 5
-# A worker that has not answered the master for so long is stuck.
+# A worker that has not answered the master for this time is stuck.
 timeout = 60
 # Its sockets are closed within restart_grace; then what is left of requests may finish.
 graceful_timeout = int(_settings.restart_grace) + 5

@@ -66,7 +66,7 @@ class Jwks:
     def open(cls, where: str, *, interval: float, cooldown: float) -> "Jwks":
         """Return the keys of a URL, which is not asked yet, or of a file, which is read.
 
-        Raises SettingError for a file that is no key set.
+        Raises SettingError for a file that is not a key set.
         """
         if "://" in where:
             return cls(lambda: fetch(where), interval=interval, cooldown=cooldown)

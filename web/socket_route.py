@@ -46,7 +46,7 @@ def _no_handshake(fault: Exception) -> ResponseReturnValue:
     return _refuse(hint.status_code if isinstance(hint, RejectConnection) else 400)
 
 
-def _refuse(status: int, detail: str = "This is no upgrade as RFC 6455 has it.") -> ResponseReturnValue:
+def _refuse(status: int, detail: str = "This is not a WebSocket upgrade (RFC 6455).") -> ResponseReturnValue:
     answer = problems.answer(status, "No WebSocket", detail)
     if status == 405:
         answer.headers["Allow"] = "GET"

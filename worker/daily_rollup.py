@@ -1,4 +1,4 @@
-"""Closes days beside the tasks: counting a large day takes seconds, and no alert is to wait for it."""
+"""Rolls up days beside the tasks: counting a large day takes seconds, and no alert may wait for it."""
 
 import logging
 import threading
@@ -44,9 +44,9 @@ def _round(database: Database) -> None:
     try:
         done = roll_up_days(database)
     except DatabaseUnavailable as exc:
-        log.warning("closing days put off: error=%s", exc)
+        log.warning("daily rollup put off: error=%s", exc)
     except Exception:
-        log.exception("closing days failed; reports count from the rows until it works")
+        log.exception("daily rollup failed; reports count from the rows until it works")
     else:
         if done:
             log.info("days summed for the reports: days=%d", done)

@@ -1,7 +1,7 @@
 """The drain: takes what waits, puts it into inboxes, and publishes what it committed.
 
-Publishing comes after the commit, always: a frame that is on its way is in SQL already, so whoever
-sees a gap finds it there. What is not published (a crash right after the commit, a dead broker)
+Publishing comes after the commit, always: a frame that is on its way is in SQL already, so a gateway
+that sees a gap finds it there. What is not published (a crash right after the commit, a dead broker)
 the gateways notice by the next event's seq, or when they compare heads.
 
 A chunk of a broadcast is published while the next one is written: half of its time is Python making
@@ -203,7 +203,7 @@ class Dispatcher:
                 return locked
 
     def chunks(self, seconds: float, woken_at: datetime | None = None) -> bool:
-        """Dispatch chunks for so long, and one at least; whether more wait. All of them are published then.
+        """Dispatch chunks for that time, one at least, and publish them; return whether more wait.
 
         `woken_at` as for `drain`. Raises DatabaseUnavailable.
         """

@@ -80,7 +80,7 @@ class Publishing:
         ]
         try:
             self._publisher.publish(messages)
-        except Exception as exc:  # whatever it is, the commit stands
+        except Exception as exc:  # whatever it is, the commit is durable
             self._measures.unpublished(len(messages))
             strange = not isinstance(exc, BrokerUnavailable)
             log.warning(

@@ -102,14 +102,14 @@ class Socket(asyncio.Protocol):
             self.leave()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """Whoever waits for it to be live hears that it is not."""
+        """Tell those who wait for `live` that it will not come."""
         self._transport = None
         if self._entered is not None and not self._entered.done():
             self._entered.set_result(False)
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection stands."""
+        """Whether the connection is open."""
         return self._transport is not None and not self._transport.is_closing()
 
     def leave(self) -> None:

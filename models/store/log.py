@@ -51,24 +51,24 @@ def snapshot(connection: Connection, user_id: str, after: int | None) -> Snapsho
 
 
 def snapshots(
-    connection: Connection, wishes: Sequence[tuple[str, int | None]], *, near: int = MAX_BEHIND
+    connection: Connection, requests: Sequence[tuple[str, int | None]], *, near: int = MAX_BEHIND
 ) -> list[Snapshot | None]:
-    """Return `snapshot(user_id, after)` for each wish, in few statements.
+    """Return `snapshot(user_id, after)` for each request, in few statements.
 
     None for those that are more than `near` entries behind: each of them is work of its own.
     """
-    heads = inbox_rows(connection, {user_id for user_id, _ in wishes})
-    all_known = all(user_id in heads for user_id, _ in wishes)
+    heads = inbox_rows(connection, {user_id for user_id, _ in requests})
+    all_known = all(user_id in heads for user_id, _ in requests)
     base = log_base.known(next(iter(heads.values())).base) if all_known else log_base.current(connection)
     counts = badges_of(connection, heads)
     spans = []
-    for user_id, after in wishes:
+    for user_id, after in requests:
         seq = max(heads[user_id].seq, base) if user_id in heads else base
         if after is not None and base <= after < seq <= after + near:
             spans.append((user_id, after, seq))
     logs = logs_of(connection, spans)
     found: list[Snapshot | None] = []
-    for user_id, after in wishes:
+    for user_id, after in requests:
         head = heads.get(user_id)
         seq, unread = (max(head.seq, base), head.unread) if head else (base, 0)
         purged = head.purged_seq if head else base

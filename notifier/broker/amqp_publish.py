@@ -134,7 +134,7 @@ class AmqpPublishLink:
         *,
         mandatory: bool = False,
     ) -> None:
-        """Publish to each exchange and key what is no event, and wait for the confirms."""
+        """Publish a probe, which is not an event, to each exchange and key; wait for the confirms."""
         answered = Confirms()
         channel.events["basic_ack"].add(answered.ack)
         channel.events["basic_nack"].add(answered.nack)

@@ -67,7 +67,7 @@ class FileBus:
         file.unlink()
 
     def put_probe(self, gateway: str, key: str) -> None:
-        """Put what is no event into a gateway's inbox, to see whether it can be written."""
+        """Put a file that is not an event into a gateway's inbox, to see whether it can be written."""
         self._write(gateway, key, PROBE, b"{}")
 
     def _write(self, gateway: str, key: str, seq: str, body: bytes) -> None:
@@ -192,7 +192,7 @@ def _stamp() -> str:
 
 
 def _since(began: str, name: str) -> bool:
-    """Whether a message was made after `began`; what is no message's name is of no time."""
+    """Whether a message was made after `began`; a file that is not named like a message was not."""
     stamp = name[: len(began)]
     return stamp >= began and stamp.isdigit()
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-#: A message with this header is no event: it only shows that its way from publisher to queue is whole.
+#: A message with this header is not an event: it only shows that its way from publisher to queue is whole.
 PROBE = "probe"
 
 

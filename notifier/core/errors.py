@@ -11,7 +11,7 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
     │   └── IdempotencyMismatch  422  the key or id was used before, with another body
     ├── NotJson               400
     ├── Unauthenticated       401 / 4401
-    │   └── WrongCredentials  401 / 4401  they never were right: nobody's key, another signature
+    │   └── WrongCredentials  401 / 4401  they were never right: an unknown key, another signature
     ├── Forbidden             403 / 4403
     ├── NotFound              404
     ├── OverLimit             429 / 4429

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-LOST_AFTER = timedelta(seconds=30)  # a gateway that gave no sign of life for so long has crashed
+LOST_AFTER = timedelta(seconds=30)  # a gateway that has not been heard of for this time has crashed
 SLOW_WAKE = timedelta(seconds=1)  # from accepted to the wake-up: the broker was away
 
 

@@ -23,7 +23,7 @@ STATES = {
 }
 
 # It changes no row, but PostgreSQL checks what it checks for every UPDATE: that the transaction may write,
-# that this is no standby, and the grants. SQLite takes the lock for writing.
+# that this is not a standby, and the grants. SQLite takes the lock for writing.
 _NOTHING = sa.update(notifications).where(sa.false()).values(attempts=notifications.c.attempts)
 
 

@@ -150,7 +150,7 @@ def take_reports(browser: Browser, site: Site, folder: Path) -> None:
             if name == "reports":
                 page.set_viewport_size({"width": 900, "height": 860})
                 page.goto(f"{site.backend.base_url}/reports/notifications/{id}")
-                page.screenshot(path=folder / "reports-story.png")
+                page.screenshot(path=folder / "reports-timeline.png")
             context.close()
 
 

@@ -140,7 +140,7 @@ def through(visit: Visit, front: Front, user: str) -> Visitor:
 
 
 def comes_back(tab: Tab, what_happens: Callable[[], object]) -> None:
-    """The page's socket is lost by what happens, and stands again."""
+    """Run the block, in which the page loses its socket; wait until it is live again."""
     before = len(tab.sockets)
     what_happens()
     tab.wait(lambda: len(tab.sockets) > before, 30, "it comes back")
@@ -154,7 +154,7 @@ def web_restarts(site: Site) -> None:
             child.send_signal(signal.SIGHUP)
 
 
-def test_the_bell_rings_through_it_and_comes_back(visit: Visit, front: Front, user: str) -> None:
+def test_the_bell_shows_alerts_through_it_and_reconnects(visit: Visit, front: Front, user: str) -> None:
     tab = through(visit, front, user).open()
     assert tab.sockets[0].url == f"wss://127.0.0.1:{front.proxy.port}/ws"
     front.site.send(user, "Order Shipped")

@@ -99,7 +99,7 @@ def test_ten_thousand_live_alerts_leave_the_page_responsive(visit: Visit, shop_s
     total, group = 10_000, 500
     database = Database(make_engine(shop_site.backend.database_url))
     for start in range(0, total, group):
-        # One transaction for most of a group, and one call over HTTP that rings for all of it: what is
+        # One transaction for most of a group, and one call over HTTP that wakes the workers for all of it: what is
         # measured is the page, not how fast two cores can send and show at once.
         database.run(lambda connection, at=start: accept_many(connection, user, at, group - 1))
         shop_site.send(user, f"Alert {start + group - 1}")

@@ -1,4 +1,4 @@
-"""The examples of the documentation, run as they stand there, beside a running site of each backend."""
+"""The examples of the documentation, run as they are printed, beside a running site of each backend."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_what_an_earlier_version_left_open_is_closed(open_umask: None, tmp_path:
 
 @pytest.mark.parametrize(("demo", "status", "said"), [
     ("", 404, "NOTIFIER_HOST: others can reach 0.0.0.0, so the demo is off"),
-    ("1", 200, "NOTIFIER_DEMO: whoever reaches 0.0.0.0 gets a token"),
+    ("1", 200, "NOTIFIER_DEMO: anybody who reaches 0.0.0.0 gets a token"),
 ])  # fmt: skip
 def test_the_demo_is_for_this_machine_unless_it_is_asked_for(
     tmp_path: Path, demo: str, status: int, said: str

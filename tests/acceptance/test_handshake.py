@@ -28,14 +28,14 @@ def ask(site: Site, **changes: str | None) -> Answer:
         pytest.param({"Connection": "close"}, 400, id="no Connection: Upgrade"),
         pytest.param({"Host": None}, 400, id="no host"),
         pytest.param({"Sec_WebSocket_Protocol": "\xff"}, 400, id="no ASCII"),
-        pytest.param({"Origin": "http://["}, 403, id="an origin that is no address"),
+        pytest.param({"Origin": "http://["}, 403, id="an origin that is not an address"),
     ],
 )
 def test_a_wrong_upgrade_is_refused(site: Site, changes: dict[str, str | None], status: int) -> None:
     assert ask(site, **changes).status == status
 
 
-def test_a_peer_that_is_gone_before_the_101_is_no_error(site: Site) -> None:
+def test_a_peer_that_is_gone_before_the_101_is_not_an_error(site: Site) -> None:
     """Not one line about it: hostile peers could fill the disk."""
     log = site.processes[0].log
     before = len(log.read_text())

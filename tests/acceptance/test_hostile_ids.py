@@ -130,7 +130,7 @@ def the_folder_tells_no_ids(site: Site) -> None:
 
 
 @pytest.mark.parametrize("user", ["", "x" * 129, "a\x00b", "a\nb", "\x1f", "a\x7fb", "\x85"])
-def test_what_is_no_user_id_is_refused(site: Site, user: str) -> None:
+def test_an_invalid_user_id_is_refused(site: Site, user: str) -> None:
     assert site.api.send(user).status == 422
     assert site.api.badge(user, "tasks", 1).status == 422
     assert site.api.send_many(["ok", user]).status == 422

@@ -70,7 +70,7 @@ def hostile(bomb: Path) -> dict[str, tuple[Any, dict[str, Any]]]:
         "an unknown task of protocol 1": ({"task": "os.system", "id": "1", "args": [], "kwargs": {}}, {}),
         "a task that is a list": (body(), {"headers": v2(["os.system"])}),
         "a task that is an object": (body(), {"headers": v2({"a": 1})}),
-        "a body that is no triple": ({"a": 1}, {"headers": v2()}),
+        "a body that is not a triple": ({"a": 1}, {"headers": v2()}),
         "a body that is too short": ([[]], {"headers": v2()}),
         "arguments that are a number": ([7, 7, 7], {"headers": v2()}),
         "an id that is a list": (body(good), {"headers": v2(id=["1"])}),

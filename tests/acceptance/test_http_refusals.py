@@ -78,7 +78,7 @@ BODIES: dict[str, Any] = {
     "event is a list": {"user_id": "u", "event": [], "data": ALERT},
     "no data": {"user_id": "u"},
     "unknown field": {"user_id": "u", "data": ALERT, "colour": "red"},
-    "id is no UUID": {"user_id": "u", "data": ALERT, "id": "seven"},
+    "id is not a UUID": {"user_id": "u", "data": ALERT, "id": "seven"},
     "id is a number": {"user_id": "u", "data": ALERT, "id": 7},
     "the body is a list": [{"user_id": "u", "data": ALERT}],
     "the body is null": None,

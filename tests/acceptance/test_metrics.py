@@ -146,7 +146,7 @@ def test_a_reload_goes_on_counting(watched: Watched) -> None:
     assert len(handled) == 1
 
 
-def test_a_restart_begins_anew_and_leaves_no_files_behind(watched: Watched) -> None:
+def test_a_restart_begins_at_zero_and_leaves_no_files_behind(watched: Watched) -> None:
     folder = watched.site.backend.var_dir / "metrics"
     watched.site.send(new_user())
     until(lambda: watched.worker_now()["notifier_dispatched_total"] > 0, 10, "it is dispatched")

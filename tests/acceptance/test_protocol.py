@@ -187,7 +187,7 @@ def test_sends_to_many_keep_their_order(site: Site, user: str, other: str) -> No
         assert [socket.expect("event", seconds=30)["id"] for _ in sent] == sent
 
 
-def test_a_badge_takes_a_seq_and_is_no_inbox_entry(site: Site, user: str) -> None:
+def test_a_badge_takes_a_seq_and_is_not_an_inbox_entry(site: Site, user: str) -> None:
     with site.socket(user) as socket:
         site.send(user)
         socket.expect("event", seq=1, unread=1)

@@ -67,7 +67,7 @@ def test_a_hello_with_a_place_is_an_ack_of_what_the_device_was_sent(site: Site, 
         wait_delivered(site, identity)
 
 
-def test_a_hello_of_a_device_that_was_sent_nothing_is_no_ack(site: Site, user: str) -> None:
+def test_a_hello_of_a_device_that_was_sent_nothing_is_not_an_ack(site: Site, user: str) -> None:
     first = site.send(user)
     site.arrived(user, 1)
     with site.socket(user, after=1, device="never-seen") as socket:

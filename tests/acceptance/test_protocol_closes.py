@@ -34,7 +34,7 @@ def test_no_hello_within_five_seconds_is_4408(site: Site) -> None:
         pytest.param({"op": "ack", "seq": 0}, id="ack before hello"),
         pytest.param({"op": "subscribe"}, id="unknown op"),
         pytest.param({"token": "t"}, id="no op"),
-        pytest.param({"op": ["hello"]}, id="op is no string"),
+        pytest.param({"op": ["hello"]}, id="op is not a string"),
         pytest.param("hello", id="not JSON"),
         pytest.param("", id="empty"),
         pytest.param("[]", id="an array"),
@@ -56,7 +56,7 @@ def test_a_wrong_first_frame_is_4400(site: Site, first: Any) -> None:
     "wrong",
     [
         pytest.param({"after": -1}, id="after is negative"),
-        pytest.param({"after": 1.5}, id="after is no whole number"),
+        pytest.param({"after": 1.5}, id="after is not a whole number"),
         pytest.param({"after": "1"}, id="after is a string"),
         pytest.param({"after": True}, id="after is a truth"),
         pytest.param({"after": 2**70}, id="after is no 64-bit number"),
@@ -162,7 +162,7 @@ def test_too_many_frames_are_4429(site: Site, user: str) -> None:
 def test_too_many_sockets_of_one_user_are_4429(site: Site, user: str) -> None:
     token = site.backend.token(user)
 
-    async def story() -> int | None:
+    async def flood() -> int | None:
         sockets = []
         try:
             for _ in range(300):
@@ -179,7 +179,7 @@ def test_too_many_sockets_of_one_user_are_4429(site: Site, user: str) -> None:
         finally:
             await asyncio.gather(*(socket.close() for socket in sockets))
 
-    assert asyncio.run(story()) == 4429
+    assert asyncio.run(flood()) == 4429
 
 
 def test_a_foreign_origin_is_refused_and_ones_own_is_not(site: Site, user: str) -> None:

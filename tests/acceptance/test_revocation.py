@@ -1,4 +1,4 @@
-"""A revoked user's tokens are good no more: on every gateway, on open sockets, over HTTP, at once."""
+"""A revoked user's tokens are refused: on every gateway, on open sockets, over HTTP, at once."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_revocation_of_which_the_broker_says_nothing_is_found(
             socket.expect_close(4401, seconds=3)
 
 
-def test_nobody_is_revoked_by_what_is_no_user_id(gateways: tuple[Site, Site]) -> None:
+def test_an_invalid_user_id_revokes_nobody(gateways: tuple[Site, Site]) -> None:
     first, _ = gateways
     before = first.rows("revocations")
     assert processes.run("notifier", "revoke", "a\nb", env=first.backend.env).returncode == 2

@@ -49,7 +49,7 @@ def old_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def serve_together(stack: Stack) -> None:
-    """What is accepted by any web process reaches a socket at every web process, whoever dispatches it."""
+    """What is accepted by any web process reaches a socket at every web process, no matter which worker dispatches it."""
     user = new_user("mixed")
     sites = [Site(backend, stack.folder) for backend in stack.backends]
     with ExitStack() as opened:

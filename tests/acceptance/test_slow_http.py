@@ -90,7 +90,7 @@ def _received(client: socket.socket) -> bytes:
 
 
 def test_an_answer_that_nobody_takes_is_given_up(site: Site) -> None:
-    """Given many requests in one go and not one answer read, more than the buffers on the way can hold."""
+    """Given many requests sent together and no answer read, more than the buffers on the way can hold."""
     worker = gunicorn_worker(site)
     before = worker.num_fds()
     request = b"GET /client/notifier.js HTTP/1.1\r\nHost: x\r\n\r\n"

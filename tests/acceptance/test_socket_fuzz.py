@@ -113,7 +113,7 @@ def test_nobody_notices_thousands_of_hostile_sessions(site: Site) -> None:
         until(lambda: look().handles <= handles, 20, f"no more than {handles} file handles")
         feet.append(look())
 
-    async def story() -> tuple[list[float], Counter[str]]:
+    async def play_all() -> tuple[list[float], Counter[str]]:
         neighbours = Neighbours(site, ["neighbour"], ALERTS_EVERY)
         await neighbours.enter()
         await fuzz(site, range(WARM_UP))
@@ -124,7 +124,7 @@ def test_nobody_notices_thousands_of_hostile_sessions(site: Site) -> None:
         return neighbours.taken(), played
 
     began = time.monotonic()
-    late, played = asyncio.run(story())
+    late, played = asyncio.run(play_all())
     before, after = feet
     print(
         f"{site.backend.kind}, seed {SEED}: {WARM_UP} + {played.total()} sessions in "

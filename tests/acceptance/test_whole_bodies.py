@@ -67,7 +67,7 @@ CASES: dict[str, tuple[bytes, int]] = {
         head(SEND, CHUNKED) + chunks(body() + b" " * (MIB - len(body()))), 202,
     ),
     "a length over 1 MiB": (head(SEND, f"Content-Length: {MIB + 1}"), 413),
-    "a chunk's size that is no number": (head(SEND, CHUNKED) + b"ZZ\r\n{}\r\n0\r\n\r\n", 400),
+    "a chunk's size that is not a number": (head(SEND, CHUNKED) + b"ZZ\r\n{}\r\n0\r\n\r\n", 400),
     "a chunk's size that is empty": (head(SEND, CHUNKED) + b"\r\n{}\r\n0\r\n\r\n", 400),
     "a chunk's size that is negative": (head(SEND, CHUNKED) + b"-2\r\n{}\r\n0\r\n\r\n", 400),
     "a chunk's size in other digits": (head(SEND, CHUNKED) + b"0x2\r\n{}\r\n0\r\n\r\n", 400),
@@ -76,12 +76,12 @@ CASES: dict[str, tuple[bytes, int]] = {
     "a chunk that stops": (head(SEND, CHUNKED) + chunks(body(), end=b"5\r\nab"), 400),
     "chunked without the last chunk": (head(SEND, CHUNKED) + chunks(body(), end=b""), 400),
     "chunked without the end of the last chunk": (head(SEND, CHUNKED) + chunks(body(), end=b"0\r\n"), 400),
-    "a trailer that is no header": (head(SEND, CHUNKED) + chunks(body(), end=b"0\r\nno header\r\n\r\n"), 400),
+    "a trailer that is not a header": (head(SEND, CHUNKED) + chunks(body(), end=b"0\r\nno header\r\n\r\n"), 400),
     "a body that stops before its length": (head(SEND, f"Content-Length: {len(body()) + 9}") + body(), 400),
     "length and chunks": (head(SEND, CHUNKED, "Content-Length: 2") + chunks(body()), 400),
     "two lengths": (head(SEND, "Content-Length: 2", "Content-Length: 3") + b"{}", 400),
     "a negative length": (head(SEND, "Content-Length: -1") + b"{}", 400),
-    "a length that is no number": (head(SEND, "Content-Length: 0x2") + b"{}", 400),
+    "a length that is not a number": (head(SEND, "Content-Length: 0x2") + b"{}", 400),
 }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ async def restart(part: str, *, stack: Stack, rng: random.Random) -> None:
 
 
 async def die_at(step: str, *, stack: Stack, rng: random.Random) -> None:
-    """Let a process die at a named step; whoever it was is started again."""
+    """Let a process die at a named step, and start it again."""
     armed = steps.arm(stack.steps, step)
     async with asyncio.timeout(STEP_SECONDS):
         # The file goes just before the process does; the pool's parent replaces its child itself.

@@ -1,4 +1,4 @@
-"""One run: load begins, a fault happens, the system recovers, the load ends, the books are balanced."""
+"""One run: load begins, a fault happens, the system recovers, the load ends, every accepted notification is checked."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def one_run(
 async def under_load(
     stack: Stack, outcome: Outcome, rng: random.Random, patience: float, heard: Heard | None = None
 ) -> AsyncIterator[tuple[Crowd, Load]]:
-    """Clients connected and traffic flowing until the end of the block; then the books are balanced.
+    """Clients connected and traffic flowing until the end of the block; then every accepted notification is checked.
 
     Whatever is wrong, in the block too, is a breach in `outcome`. `heard` is told of every client's frames.
     """

@@ -80,7 +80,7 @@ def no_unique() -> None:
 
 
 def early_ack() -> None:
-    """An ack counts as flushed when it is collected, and a hello's place is no ack."""
+    """An ack counts as flushed when it is collected, and the position in a hello is not an ack."""
     if acks := sys.modules.get("web.gateway.acks"):
         from models.store import devices
 

@@ -1,7 +1,7 @@
 """Death at a named step, inside the server's own processes.
 
 The server imports this module because the setting NOTIFIER_EVENTS names it. It wraps the functions on
-either side of each step; whoever passes a step whose file lies in the folder STEPS_FOLDER takes the file
+either side of each step; a process that passes a step whose file is in the folder STEPS_FOLDER takes the file
 away (of several processes one wins) and kills itself there, without a chance to clean up. Or it hangs
 there, to be killed later: as long as it does, its transaction is open and its locks are held.
 """

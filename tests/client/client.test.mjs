@@ -52,7 +52,7 @@ test("events arrive as typed events, with the entry and whether it is live", asy
   assert.equal(states(all).length, 2);
 });
 
-test("after a cut it resumes where it stands, with nothing lost and nothing doubled", async () => {
+test("after a cut it resumes at its seq, with nothing lost and nothing doubled", async () => {
   const { clock, server, all, client } = await live({}, alerts(2));
   server.last.end(1006);
   server.happen(alerts(3));
@@ -75,7 +75,7 @@ test("a missing event makes it come back for it", async () => {
   assert.deepEqual(client.items.map(({ data }) => data.title), ["three", "lost", "one"]);
 });
 
-test("the backoff is full jitter: doubling from half a second to thirty, and starts anew after a stable link", async () => {
+test("the backoff is full jitter: doubling from half a second to thirty, and starts again after a stable link", async () => {
   const { clock, server, all, client } = await live();
   server.up = false;
   server.last.end(1006);

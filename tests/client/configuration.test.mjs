@@ -53,7 +53,7 @@ for (const [what, fake, status] of [
   ["a redirect to a page that is not there", answer(404, "", { redirected: true }), 404],
   ["a page instead of a token", answer(200, "<!doctype html><title>Shop</title>"), 200],
   ["JSON of something else", answer(200, '{"user": 7}'), 200],
-  ["a token that is no text", answer(200, '{"token": 7}'), 200],
+  ["a token that is not a text", answer(200, '{"token": 7}'), 200],
 ]) {
   test(`a token-url that answers ${what} is set up wrong`, (t) =>
     assert.rejects(asked(t, fake), (error) => error instanceof ConfigurationError && error.status === status && error.address === "https://shop.example/my/token"));
@@ -115,7 +115,7 @@ test("an address without a notifier is found by an HTTP call, and recovers", asy
   assert.deepEqual([client.state, client.misconfigured], ["live", null]);
 });
 
-test("an outage is no misconfiguration", async () => {
+test("an outage is not a misconfiguration", async () => {
   const { clock, server, reports, open } = world();
   const { client } = await open();
   server.up = false;
@@ -163,7 +163,7 @@ test("the time that the server says is believed over this device's", () => {
   assert.equal(clock.now(), 9 * HOUR + 5, "but nothing happens in the future");
 });
 
-test("nonsense is no time", () => {
+test("nonsense is not a time", () => {
   const clock = new ServerClock(() => HOUR);
   clock.said(undefined);
   clock.dated(null);

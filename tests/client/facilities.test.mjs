@@ -236,7 +236,7 @@ for (const [how, [way, possible]] of Object.entries(NOTIFICATIONS)) {
     }));
 }
 
-test("a sound that cannot be played is no fault", () =>
+test("a sound that cannot be played is not a fault", () =>
   having({ AudioContext: value(class { constructor() { refused(); } }), document: page("visible"), localStorage: value(on) }, async () => {
     const module = await alerts();
     assert.equal(await module.want("sound", true), true);

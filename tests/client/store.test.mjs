@@ -17,7 +17,7 @@ for (const scenario of scenarios) {
   test(`vector: ${scenario.name}`, () => {
     const store = new Store({ after: scenario.sockets[0].after });
     for (const socket of scenario.sockets) {
-      assert.equal(store.seq, socket.after, "resumes from where it stands");
+      assert.equal(store.seq, socket.after, "resumes from its seq");
       for (const index of socket.arrives) {
         const frame = socket.frames[index];
         const whole = typeof frame === "number" ? { op: "event", ...scenario.log[frame - 1] } : frame;
@@ -227,7 +227,7 @@ test("entries that did not change keep their identity, so a list can skip them",
   const [a, b] = [inbox.alert("A"), inbox.alert("B")];
   const store = connected(inbox);
   const before = store.items;
-  assert.equal(store.items, before, "nothing changed, nothing is made anew");
+  assert.equal(store.items, before, "nothing changed, nothing is made again");
   inbox.read({ ids: [a] });
   event(store, inbox);
   assert.equal(store.items.find(({ id }) => id === b), before.find(({ id }) => id === b));

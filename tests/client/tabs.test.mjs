@@ -54,7 +54,7 @@ test("a change in a follower shows there at once and reaches the others", async 
   assert.equal(server.inbox.unread, 0);
 });
 
-test("when the leader closes, the next goes on from where it stands", async () => {
+test("when the leader closes, the next one goes on from its seq", async () => {
   const { clock, server, open, leaders, same } = world(alerts(1));
   const [first, second, third] = [await open(), await open(), await open()];
   first.page.dispatchEvent(new Event("pagehide"));

@@ -113,7 +113,7 @@ export function scenarios() {
     .socket(null, { during: (inbox) => { inbox.badge("tasks", 1); inbox.alert("Alert 2"); inbox.badge("messages", 0); } }));
   add(new Scenario("badges changed while away", (inbox) => inbox.badge("messages", 3)).socket(null)
     .meanwhile((inbox) => { inbox.badge("messages", 5); alerts(1)(inbox); inbox.badge("messages", 7); }).socket(1));
-  add(new Scenario("an event that is no inbox entry", alerts(1))
+  add(new Scenario("an event that is not an inbox entry", alerts(1))
     .socket(null, { during: (inbox) => inbox.alert("Typing", { event: "typing", inbox: false }) }));
   add(new Scenario("an event of the application's own in the inbox", alerts(1))
     .socket(null, { during: (inbox) => inbox.alert("Invoice", { event: "invoice" }) }));

@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def verdict(outcome: Outcome) -> str:
-    """What the books say."""
+    """Say what the checks at the end found."""
     if outcome.clean:
         return (
             f"clean: {outcome.accepted} accepted, {outcome.events} events delivered, every client has each "

@@ -1,4 +1,4 @@
-"""A flood beside good clients: first they are alone, then they are not, and the books balance in the end."""
+"""A flood beside good clients: first they are alone, then they are not, and every alert is accounted for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A certificate that signs itself, for whoever speaks TLS in a test."""
+"""A self-signed certificate, for the servers that speak TLS in a test."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Backoff:
         self._tries = 0
 
     def succeeded(self) -> None:
-        """The connection stands: the next loss begins anew."""
+        """Begin with the first pause again: the connection is open."""
         self._tries = 0
 
     def delay(self, code: int | None, reason: str) -> float:
@@ -178,7 +178,7 @@ class LedgerClient:
         await self._socket.send(json.dumps(frame))
 
     async def try_send(self, **frame: Any) -> None:
-        """Send a frame if there is a connection; a lost one is no error."""
+        """Send a frame if there is a connection; a lost one is not an error."""
         try:
             await self.send(**frame)
         except (ConnectionError, ConnectionClosed):

@@ -19,7 +19,7 @@ CALL = re.compile(r'"\$NOTIFIER(?P<path>/[^?"]*)')
 
 @dataclass(frozen=True)
 class Example:
-    """A block of shell commands, and the answer that stands below it (`kind`: json, http or text)."""
+    """A block of shell commands, and the answer printed below it (`kind`: json, http or text)."""
 
     commands: str
     kind: str

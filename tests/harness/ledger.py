@@ -153,7 +153,7 @@ class Ledger:
         kind = "lost" if frame["seq"] > follows else "doubled"
         self._require(frame["seq"] == follows, f"seq {frame['seq']} after {self.seq}", kind)
         change = str(frame["event"]).startswith("inbox.")
-        # `inbox: false` marks a defined event that is no inbox entry; a client could not know otherwise.
+        # `inbox: false` marks a defined event that is not an inbox entry; a client could not know otherwise.
         self._require(
             (set(frame) | {"id"}) - {"inbox"} == _COMMON | {"unread"}, "event: not the promised fields"
         )

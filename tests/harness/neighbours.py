@@ -60,7 +60,7 @@ class Neighbours:
         self._sent[user].append(self._site.send(user, title))
 
     async def leave(self) -> None:
-        """Balance the books: to each came every alert, once, in the log's order, on one connection."""
+        """Check that each client got every alert, once, in the log's order, on one connection."""
         self._enough.set()
         await self._tasks[-1]
         self._threads.shutdown()
@@ -73,6 +73,6 @@ class Neighbours:
             assert client.ledger.connections == 1, client.closes
 
     def taken(self) -> list[float]:
-        """The times up to now, shortest first; counting begins anew."""
+        """The times up to now, shortest first, and begin to count again."""
         late, self.late = sorted(self.late), []
         return late

@@ -1,4 +1,4 @@
-"""The code blocks of the documentation, for tests that run what stands there."""
+"""The code blocks of the documentation, for tests that run them."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class PrivatePgBouncer(PrivateService):
         self._settings.chmod(0o644)
 
     def lead_to(self, server: PrivatePostgres) -> None:
-        """Send whoever is connected to another server, as an operator does after a failover."""
+        """Send every connected client to another server, as an operator does after a failover."""
         self._write(server)
         execute(self.url("pgbouncer"), "RELOAD")
 

@@ -44,7 +44,7 @@ class Proxy:
             self.port = self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
-        """Close the listening port: connects are refused until `listen`; what stands, stands."""
+        """Close the listening port: connects are refused until `listen`; open connections stay."""
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -31,7 +31,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_store(postgres_server: str) -> Iterator[Database]:
-    """One migrated PostgreSQL database for the whole run; whoever uses it empties it first."""
+    """One migrated PostgreSQL database for the whole run; each test that uses it empties it first."""
     with postgres.fresh_database(postgres_server) as url:
         database = Database(make_engine(url))
         migrate(database.engine)

@@ -1,4 +1,4 @@
-"""Acceptance is durable once, whoever asks how often, whatever asks at the same time."""
+"""A notification is stored once, however often and from wherever it is sent, also at the same time."""
 
 from __future__ import annotations
 

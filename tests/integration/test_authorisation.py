@@ -189,7 +189,7 @@ OPS: dict[str, dict[str, Any]] = {
     "auth": {"token": "{user}"},
     "ping": {},
 }
-NOW = 0.0  # set anew for each test: tokens are made for the present
+NOW = 0.0  # set for each test: tokens are made for the present
 EMPTY = Snapshot(0, 0, {}, window=[])
 
 
@@ -264,7 +264,7 @@ def test_a_revocation_ends_what_was_issued_before_it_alone() -> None:
 
 @pytest.mark.parametrize("op", ["hello", "auth"])
 @pytest.mark.parametrize("fault", [*wrong_tokens("u1", SECRET), "revoked", "an API key"])
-def test_a_token_that_is_no_good_ends_the_socket(op: str, fault: str) -> None:
+def test_an_invalid_token_ends_the_socket(op: str, fault: str) -> None:
     bad = {
         **wrong_tokens("u1", SECRET),
         "revoked": user_token(REVOKED, SECRET),

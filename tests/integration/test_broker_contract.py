@@ -148,7 +148,7 @@ def test_leaving_and_returning_at_once_loses_nothing(listener: Listener, publish
 
 
 def test_a_crowd_that_leaves_and_returns_at_once_is_heard(listener: Listener, publisher: Publisher) -> None:
-    """Whoever returns while the broker is still busy with the leaving keeps the new subscription."""
+    """A user who returns while the broker is still busy unsubscribing keeps the new subscription."""
     crowd = [f"user {number}" for number in range(1_000)]
     listener.subscribe(*crowd)
     for user in crowd:

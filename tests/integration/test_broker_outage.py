@@ -181,7 +181,7 @@ def test_a_worker_outlives_what_the_broker_refuses(rabbit: PrivateRabbit, tmp_pa
         worker.terminate()
 
 
-def test_a_worker_rings_over_a_new_connection_when_the_old_one_died(rabbit: PrivateRabbit) -> None:
+def test_a_worker_enqueues_over_a_new_connection_when_the_old_one_died(rabbit: PrivateRabbit) -> None:
     settings = _settings(rabbit.url)
     runtime = WorkerRuntime(settings, make_app(settings))
     runtime.wake("one", bulk=True)

@@ -1,4 +1,4 @@
-"""A ring through RabbitMQ: a doorbell, which the broker may forget, as the row says all."""
+"""A wake-up through RabbitMQ: the broker may lose it, since the row holds everything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from notifier.settings import Settings
 from notifier.wake import SEND, WOKEN_AT, Waker
 
 
-def test_a_ring_waits_in_memory_and_says_when_it_was_sent(rabbit_url: str) -> None:
+def test_a_wake_up_waits_in_memory_and_says_when_it_was_sent(rabbit_url: str) -> None:
     settings = Settings(_env_file=None, broker_url=rabbit_url)
     waker = Waker(settings)
     waker.wake("an-id")

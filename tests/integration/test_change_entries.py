@@ -70,7 +70,7 @@ def test_only_a_read_is_signalled_as_one(world: World) -> None:
     assert heard == [{"user_id": "u1", "ids": [id], "through": None}]
 
 
-def test_without_the_broker_the_change_stands_and_is_told(
+def test_without_the_broker_the_change_is_kept_and_reported(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A throttle of its own: the run before may have logged the same a moment ago.

@@ -226,7 +226,7 @@ def test_types_and_events_are_kept_apart(world: World) -> None:
     assert report() == counted
 
 
-def test_a_worker_closes_days_beside_its_tasks(world: World) -> None:
+def test_a_worker_rolls_up_days_beside_its_tasks(world: World) -> None:
     clock = 0.0
     closer = DailyRollup(lambda: clock)
     closer(world.database)

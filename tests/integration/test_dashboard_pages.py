@@ -308,7 +308,7 @@ def test_csv_has_every_figure(operator: FlaskClient, world: World) -> None:
     assert operator.get("/reports/nothing.csv").status_code == 404
 
 
-def test_a_notifications_story_has_its_page(operator: FlaskClient, world: World) -> None:
+def test_a_notifications_timeline_has_its_page(operator: FlaskClient, world: World) -> None:
     [id] = world.arrive("u1")
     page = operator.get(f"/reports/notifications/{id}")
     assert "No socket is known of that was open" in page.text
@@ -316,7 +316,7 @@ def test_a_notifications_story_has_its_page(operator: FlaskClient, world: World)
     assert operator.get("/reports/notifications/nonsense").status_code == 404
 
 
-def test_the_story_of_one_that_waits_asks_the_broker(operator: FlaskClient, world: World) -> None:
+def test_the_timeline_of_one_that_waits_asks_the_broker(operator: FlaskClient, world: World) -> None:
     """The folder broker is always there; no socket has made this process connect."""
     page = operator.get(f"/reports/notifications/{world.send('u1')}")
     assert "The broker answers: is a worker running?" in page.text
@@ -387,7 +387,7 @@ def test_ended_sessions_are_forgotten_when_their_cookies_end(
         assert not ended_sessions.has_ended(connection, "old")
 
 
-def test_a_cookie_of_the_version_before_is_no_session(app: Flask) -> None:
+def test_a_cookie_of_the_version_before_is_not_a_session(app: Flask) -> None:
     with app.test_request_context():
         runtime = app.extensions[EXTENSION]
         key = next(iter(runtime.keys))

@@ -1,4 +1,4 @@
-"""The database's own trouble is nobody's fault: callers hear that it passes, and no row's attempt is used up."""
+"""The database's own trouble is not a row's fault: callers hear that it passes, and no row's attempt is used up."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_the_newest_badge_wins_in_one_batch_and_over_several(world: World) -> No
     assert world.one(sa.select(badges.c.seq).where(badges.c.type == "tasks")).seq == 5
 
 
-def test_a_badge_is_no_inbox_entry(world: World) -> None:
+def test_a_badge_is_not_an_inbox_entry(world: World) -> None:
     world.badge("u1", "tasks", 3)
     world.dispatch()
     assert world.head("u1") == (1, 0)
@@ -277,7 +277,7 @@ def assert_whole(world: World, sent: Sequence[tuple[str, Sequence[str]]]) -> Non
 
 
 def assert_in_order(world: World, sent: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """What was accepted one after the other stands in this order in every log."""
+    """What was accepted one after the other is in this order in every log."""
     own = {id for id, _ in sent}
     for user in {user for _, users in sent for user in users}:
         wanted = [id for id, users in sent if user in users]
@@ -377,23 +377,23 @@ def test_chunks_and_batches_and_changes_over_the_same_users_never_deadlock(
         assert [entry.seq for entry in log] == list(range(1, len(log) + 1))
 
 
-def test_a_row_keeps_when_it_was_rung_for_and_published(world: World) -> None:
-    single, rung = world.send("u1"), world.tick()
+def test_a_row_keeps_when_it_was_woken_for_and_published(world: World) -> None:
+    single, woken = world.send("u1"), world.tick()
     moment = world.tick()
-    world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, woken_at=rung))
+    world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, woken_at=woken))
     swept = world.send("u1")
     world.dispatch()
     world.database.run(lambda c: dispatch.published(c, {single: moment, swept: world.now}))
-    assert (world.notification(single).woken_at, world.notification(single).published_at) == (rung, moment)
+    assert (world.notification(single).woken_at, world.notification(single).published_at) == (woken, moment)
     assert (world.notification(swept).woken_at, world.notification(swept).published_at) == (None, world.now)
 
 
-def test_a_bulk_one_keeps_the_ring_of_its_first_chunk(world: World) -> None:
+def test_a_bulk_one_keeps_the_wake_up_of_its_first_chunk(world: World) -> None:
     id = world.send(*(f"u{number}" for number in range(150)))
     first, second = world.tick(), world.tick()
-    for rung in (first, second):
+    for woken in (first, second):
         world.database.run(
-            lambda c, rung=rung: dispatch.dispatch_chunk(c, id, size=100, now=rung, woken_at=rung)
+            lambda c, woken=woken: dispatch.dispatch_chunk(c, id, size=100, now=woken, woken_at=woken)
         )
     row = world.notification(id)
     assert (row.state, row.woken_at, row.dispatched_at) == ("dispatched", first, second)

@@ -115,7 +115,7 @@ def bases(world: World) -> list[tuple[int, int]]:
         return [(base, timeline) for base, timeline in found]
 
 
-def test_whoever_notices_first_the_new_history_begins_before_anything_is_told(pair: Pair) -> None:
+def test_the_new_history_begins_before_anything_is_sent_whichever_part_notices_first(pair: Pair) -> None:
     """One failover, and in each of some databases something else happens first on the new primary."""
     firsts: dict[str, Callable[[World], object]] = {
         "dispatch": lambda world: world.arrive(USER),

@@ -205,7 +205,7 @@ def test_a_watermark_beyond_the_head_ends_at_the_head(world: World) -> None:
 
 
 @pytest.mark.parametrize("through", [0, 1, 2])
-def test_a_watermark_that_reads_nothing_is_no_event(world: World, through: int) -> None:
+def test_a_watermark_that_reads_nothing_makes_no_event(world: World, through: int) -> None:
     ids = world.arrive(USER, 3)
     world.read(USER, *ids[:2])
     assert world.read_through(USER, through).entry is None

@@ -1,4 +1,4 @@
-"""One user's locked inbox is that user's trouble: all others get theirs at once, and nobody's order breaks."""
+"""One user's locked inbox delays that user alone: all others get theirs at once, and no user's order breaks."""
 
 from __future__ import annotations
 

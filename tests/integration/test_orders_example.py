@@ -23,21 +23,21 @@ from tests.harness.site import running_site
 from tests.harness.waiting import free_port, until
 
 
-class Bell:
-    """Stands for the waker: keeps what it was rung for."""
+class FakeWaker:
+    """A waker that keeps what it was asked to wake for."""
 
     def __init__(self) -> None:
-        self.rung: list[str] = []
+        self.woken: list[str] = []
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
-        self.rung.append(id)
+        self.woken.append(id)
 
 
 @dataclass
 class Shop:
     client: FlaskClient
     engine: sa.Engine
-    bell: Bell
+    waker: FakeWaker
 
     def place(self, **order: Any) -> int:
         return self.client.post("/orders", json=order).status_code
@@ -64,20 +64,20 @@ def shop(database: Database) -> Iterator[Shop]:
     url = database.engine.url.render_as_string(hide_password=False)
     app = create_app(Settings(_env_file=None, database_url=url))  # type: ignore[call-arg]
     engine: sa.Engine = app.extensions["orders.engine"]
-    bell = Bell()
-    send.use(send.Sender(database, bell))
-    yield Shop(app.test_client(), engine, bell)
+    waker = FakeWaker()
+    send.use(send.Sender(database, waker))
+    yield Shop(app.test_client(), engine, waker)
     send.use(None)
     Base.metadata.drop_all(engine)
     engine.dispose()
 
 
-def test_a_commit_accepts_the_alert_and_rings_for_it(shop: Shop) -> None:
+def test_a_commit_accepts_the_alert_and_wakes_the_workers(shop: Shop) -> None:
     assert shop.place(customer="ada", item="Lamp") == 201
 
     assert shop.orders() == ["Lamp"]
     assert shop.titles() == ["Order received"]
-    assert shop.bell.rung == [id for id, _ in shop.accepted()]
+    assert shop.waker.woken == [id for id, _ in shop.accepted()]
 
 
 def test_a_rollback_takes_the_alert_along(shop: Shop) -> None:
@@ -86,7 +86,7 @@ def test_a_rollback_takes_the_alert_along(shop: Shop) -> None:
 
     assert shop.orders() == []
     assert shop.accepted() == []
-    assert shop.bell.rung == []
+    assert shop.waker.woken == []
 
 
 def test_a_refused_alert_takes_the_order_along(shop: Shop) -> None:
@@ -102,17 +102,17 @@ def test_what_is_missing_is_said(shop: Shop) -> None:
     assert shop.client.post("/orders/7/ship").status_code == 404
 
 
-def test_nothing_is_rung_before_the_commit(shop: Shop) -> None:
+def test_no_worker_is_woken_before_the_commit(shop: Shop) -> None:
     with Session(shop.engine) as session:
         send_notification("ada", alert("first"), session=session)
-        assert shop.bell.rung == []
+        assert shop.waker.woken == []
         session.commit()
         send_notification("ada", alert("second"), session=session)
-        assert len(shop.bell.rung) == 1
+        assert len(shop.waker.woken) == 1
         session.rollback()
 
     assert shop.titles() == ["first"]
-    assert len(shop.bell.rung) == 1
+    assert len(shop.waker.woken) == 1
 
 
 def test_a_rolled_back_savepoint_takes_only_the_inner_alert_along(shop: Shop) -> None:
@@ -125,17 +125,17 @@ def test_a_rolled_back_savepoint_takes_only_the_inner_alert_along(shop: Shop) ->
 
     assert shop.orders() == ["Lamp"]
     assert shop.titles() == ["outer"]
-    assert shop.bell.rung == [shop.accepted()[0][0]]
+    assert shop.waker.woken == [shop.accepted()[0][0]]
 
 
 def test_a_released_savepoint_waits_for_the_outer_commit(shop: Shop) -> None:
     with Session(shop.engine) as session:
         with session.begin_nested():
             send_notification("ada", alert("inner"), session=session)
-        assert shop.bell.rung == []
+        assert shop.waker.woken == []
         session.commit()
     assert shop.titles() == ["inner"]
-    assert len(shop.bell.rung) == 1
+    assert len(shop.waker.woken) == 1
 
 
 def test_an_outer_rollback_takes_a_released_savepoint_along(shop: Shop) -> None:
@@ -145,7 +145,7 @@ def test_an_outer_rollback_takes_a_released_savepoint_along(shop: Shop) -> None:
         session.rollback()
 
     assert shop.accepted() == []
-    assert shop.bell.rung == []
+    assert shop.waker.woken == []
 
 
 def test_shipping_an_order_reaches_the_customer(backend: Backend, tmp_path: Path) -> None:

@@ -424,7 +424,7 @@ def test_a_purge_looks_at_the_beginning_of_logs_alone(filled: Database) -> None:
     assert not {scan for plan in found for scan in plan.scans & SCANNED}
 
 
-def test_a_story_looks_up_the_sockets_of_its_user(filled: Database) -> None:
+def test_a_timeline_looks_up_the_sockets_of_its_user(filled: Database) -> None:
     with filled.read() as connection:
         (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
     found = plans(filled, lambda c: timeline.timeline(c, item.id, BUSY, now=LATER))

@@ -98,7 +98,7 @@ def test_both_databases_give_the_same_answers(sqlite_database: Database, postgre
         assert plain[0] == plain[1], query
 
 
-def test_each_query_runs_as_it_stands(database: Database) -> None:
+def test_each_query_runs_as_it_is_printed(database: Database) -> None:
     """As a stranger would use them: in the databases' own shells."""
     shop(database)
     dialect, url = database.engine.dialect.name, database.engine.url

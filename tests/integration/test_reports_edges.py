@@ -220,7 +220,7 @@ def world_type() -> Any:
 
 
 @pytest.mark.parametrize("age", ["0d", "-1d", "90", "d", "1h", "soon", "1000000d"])
-def test_purge_refuses_what_is_no_age(run: Run, age: str) -> None:
+def test_purge_refuses_an_invalid_age(run: Run, age: str) -> None:
     done = run("purge", "--older-than", age)
     assert done.exit_code == 2
     assert "older-than" in done.stderr
@@ -289,7 +289,7 @@ def test_the_role_sees_the_four_views_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", ["", "x" * 64, "a\nb"])
-def test_what_is_no_role_name_is_refused(
+def test_an_invalid_role_name_is_refused(
     postgres_database: Database, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What is old goes in small steps; nobody's log has a gap, and every count stays right."""
+"""Old entries are deleted in small steps; no log gets a gap, and every count stays right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending: durable before it returns, in the caller's transaction when asked, rung for after the commit."""
+"""Sending: durable before it returns, in the caller's transaction when asked, workers woken after the commit."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 @dataclass
-class FakeRinger:
-    """Keeps who was rung for, and looks whether the row can be seen by others at that moment."""
+class FakeWaker:
+    """A waker that keeps the ids, and looks whether others can see the row at that moment."""
 
     database: Database
-    rung: list[str] = field(default_factory=list)
+    single: list[str] = field(default_factory=list)
     bulk: list[str] = field(default_factory=list)
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
         with self.database.read() as connection:
             seen = connection.scalar(sa.select(sa.func.count()).where(notifications.c.id == id))
-        assert seen == 1, "rung for before it was committed"
-        (self.bulk if bulk else self.rung).append(id)
+        assert seen == 1, "woken before it was committed"
+        (self.bulk if bulk else self.single).append(id)
 
 
 @pytest.fixture
-def waker(database: Database) -> Iterator[FakeRinger]:
+def waker(database: Database) -> Iterator[FakeWaker]:
     """The process's sender uses the test's database and this waker."""
-    waker = FakeRinger(database)
+    waker = FakeWaker(database)
     send_module.use(Sender(database, waker))
     yield waker
     send_module.use(None)
@@ -74,70 +74,70 @@ def stored(world: World) -> set[str]:
 # ---------------------------------------------------------------------- alone
 
 
-def test_it_is_durable_and_rung_for_when_it_returns(world: World, waker: FakeRinger) -> None:
+def test_it_is_durable_and_workers_are_woken_when_it_returns(world: World, waker: FakeWaker) -> None:
     id = send_notification("u1", ALERT)
     row = world.notification(id)
     assert (row.state, row.recipient, row.audience, row.sender) == ("accepted", "u1", None, "system")
     assert row.data == {"title": "Order Shipped", "message": "m", "type": "success"}
-    assert waker.rung == [id]
+    assert waker.single == [id]
 
 
-def test_a_mapping_is_an_alert_unless_its_event_is_named(world: World, waker: FakeRinger) -> None:
+def test_a_mapping_is_an_alert_unless_its_event_is_named(world: World, waker: FakeWaker) -> None:
     assert world.notification(send_notification("u1", alert())).event == "alert"
     badge = send_notification("u1", {"type": "tasks", "count": 1}, event="badge")
     assert world.notification(badge).event == "badge"
 
 
-def test_many_recipients_are_one_notification(world: World, waker: FakeRinger) -> None:
+def test_many_recipients_are_one_notification(world: World, waker: FakeWaker) -> None:
     id = send_notification(["u1", "u2", "u1"], ALERT, sender="shop")
     assert (world.notification(id).audience, world.notification(id).sender) == (["u1", "u2"], "shop")
 
 
-def test_a_large_audience_is_rung_for_in_its_own_lane(waker: FakeRinger) -> None:
+def test_a_large_audience_wakes_workers_in_its_own_lane(waker: FakeWaker) -> None:
     id = send_notification([f"u{n}" for n in range(101)], ALERT)
-    assert (waker.rung, waker.bulk) == ([], [id])
+    assert (waker.single, waker.bulk) == ([], [id])
 
 
-def test_a_badge_is_set_by_its_own_call(world: World, waker: FakeRinger) -> None:
+def test_a_badge_is_set_by_its_own_call(world: World, waker: FakeWaker) -> None:
     id = update_badge("u1", "messages", 3)
     world.dispatch()
     assert world.snapshot("u1").badges == {"messages": 3}
-    assert waker.rung == [id]
+    assert waker.single == [id]
 
 
-def test_a_replayed_one_is_not_rung_for_again(world: World, waker: FakeRinger) -> None:
+def test_a_replayed_one_wakes_nobody_again(world: World, waker: FakeWaker) -> None:
     first = send_notification("u1", ALERT, idempotency_key="k")
     assert send_notification("u1", ALERT, idempotency_key="k") == first
     assert send_notification("u1", ALERT, id=ID) == send_notification("u1", ALERT, id=ID) == ID
-    assert waker.rung == [first, ID]
+    assert waker.single == [first, ID]
     with pytest.raises(IdempotencyMismatch):
         send_notification("u2", ALERT, idempotency_key="k")
 
 
 @pytest.mark.parametrize("to", ["", "a\n", [], ["a", ""], ["x" * 129]])
-def test_wrong_input_stores_nothing(world: World, waker: FakeRinger, to: object) -> None:
+def test_wrong_input_stores_nothing(world: World, waker: FakeWaker, to: object) -> None:
     with pytest.raises(InvalidInput):
         send_notification(to, ALERT)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         update_badge("u1", "messages", -1)
     assert stored(world) == set()
-    assert waker.rung == []
+    assert waker.single == []
 
 
 # ---------------------------------------------------------------------- in the caller's transaction
 
 
-def test_it_is_in_the_callers_commit(world: World, waker: FakeRinger, session: Session) -> None:
+def test_it_is_in_the_callers_commit(world: World, waker: FakeWaker, session: Session) -> None:
     order(session, 7)
     id = send_notification("u1", ALERT, session=session)
-    assert waker.rung == []
+    assert waker.single == []
     session.commit()
     assert stored(world) == {id}
-    assert waker.rung == [id]
+    assert waker.single == [id]
 
 
 def test_nobody_else_sees_it_before_the_commit(
-    database: Database, world: World, waker: FakeRinger, session: Session
+    database: Database, world: World, waker: FakeWaker, session: Session
 ) -> None:
     send_notification("u1", ALERT, session=session)
     assert stored(world) == set()
@@ -145,27 +145,27 @@ def test_nobody_else_sees_it_before_the_commit(
     assert len(world.dispatch()) == 1
 
 
-def test_it_is_gone_with_the_rollback(world: World, waker: FakeRinger, session: Session) -> None:
+def test_it_is_gone_with_the_rollback(world: World, waker: FakeWaker, session: Session) -> None:
     send_notification("u1", ALERT, session=session)
     session.rollback()
     order(session, 8)
     session.commit()
     assert stored(world) == set()
-    assert waker.rung == []
+    assert waker.single == []
 
 
 def test_it_is_gone_when_the_session_is_closed_without_a_commit(
-    world: World, waker: FakeRinger, session: Session
+    world: World, waker: FakeWaker, session: Session
 ) -> None:
     send_notification("u1", ALERT, session=session)
     session.close()
     order(session, 8)
     session.commit()
     assert stored(world) == set()
-    assert waker.rung == []
+    assert waker.single == []
 
 
-def test_a_commit_that_fails_rings_for_nothing(world: World, waker: FakeRinger, session: Session) -> None:
+def test_a_commit_that_fails_wakes_nobody(world: World, waker: FakeWaker, session: Session) -> None:
     order(session, 7)
     session.commit()
     send_notification("u1", ALERT, session=session)
@@ -173,26 +173,24 @@ def test_a_commit_that_fails_rings_for_nothing(world: World, waker: FakeRinger, 
         order(session, 7)
     session.rollback()
     assert stored(world) == set()
-    assert waker.rung == []
+    assert waker.single == []
 
 
 def test_a_released_savepoint_waits_for_the_outer_commit(
-    world: World, waker: FakeRinger, session: Session
+    world: World, waker: FakeWaker, session: Session
 ) -> None:
     first = send_notification("u1", ALERT, session=session)
     with session.begin_nested():
         second = send_notification("u1", ALERT, session=session)
         with session.begin_nested():
             third = send_notification("u1", ALERT, session=session)
-    assert waker.rung == []
+    assert waker.single == []
     session.commit()
     assert stored(world) == {first, second, third}
-    assert sorted(waker.rung) == sorted([first, second, third])
+    assert sorted(waker.single) == sorted([first, second, third])
 
 
-def test_a_savepoint_rolled_back_takes_only_its_own(
-    world: World, waker: FakeRinger, session: Session
-) -> None:
+def test_a_savepoint_rolled_back_takes_only_its_own(world: World, waker: FakeWaker, session: Session) -> None:
     first = send_notification("u1", ALERT, session=session)
     savepoint = session.begin_nested()
     send_notification("u1", ALERT, session=session)
@@ -200,11 +198,11 @@ def test_a_savepoint_rolled_back_takes_only_its_own(
     last = send_notification("u1", ALERT, session=session)
     session.commit()
     assert stored(world) == {first, last}
-    assert sorted(waker.rung) == sorted([first, last])
+    assert sorted(waker.single) == sorted([first, last])
 
 
 def test_a_released_savepoint_inside_one_rolled_back_is_gone_too(
-    world: World, waker: FakeRinger, session: Session
+    world: World, waker: FakeWaker, session: Session
 ) -> None:
     outer = session.begin_nested()
     with session.begin_nested():
@@ -213,22 +211,22 @@ def test_a_released_savepoint_inside_one_rolled_back_is_gone_too(
     kept = send_notification("u1", ALERT, session=session)
     session.commit()
     assert stored(world) == {kept}
-    assert waker.rung == [kept]
+    assert waker.single == [kept]
 
 
 def test_a_released_savepoint_is_gone_with_the_outer_rollback(
-    world: World, waker: FakeRinger, session: Session
+    world: World, waker: FakeWaker, session: Session
 ) -> None:
     with session.begin_nested():
         send_notification("u1", ALERT, session=session)
     session.rollback()
     session.commit()
     assert stored(world) == set()
-    assert waker.rung == []
+    assert waker.single == []
 
 
 def test_a_session_is_used_for_one_transaction_after_the_other(
-    world: World, waker: FakeRinger, session: Session
+    world: World, waker: FakeWaker, session: Session
 ) -> None:
     ids = []
     for _ in range(3):
@@ -237,29 +235,29 @@ def test_a_session_is_used_for_one_transaction_after_the_other(
         send_notification("u1", ALERT, session=session)
         session.rollback()
     assert stored(world) == set(ids)
-    assert waker.rung == ids
+    assert waker.single == ids
 
 
-def test_a_scoped_session_is_joined_too(world: World, waker: FakeRinger, database: Database) -> None:
+def test_a_scoped_session_is_joined_too(world: World, waker: FakeWaker, database: Database) -> None:
     registry = scoped_session(sessionmaker(database.engine))
     id = send_notification("u1", ALERT, session=registry)
-    assert waker.rung == []
+    assert waker.single == []
     registry.commit()
-    assert (stored(world), waker.rung) == ({id}, [id])
+    assert (stored(world), waker.single) == ({id}, [id])
     registry.remove()
 
 
-def test_a_badge_joins_as_well(world: World, waker: FakeRinger, session: Session) -> None:
+def test_a_badge_joins_as_well(world: World, waker: FakeWaker, session: Session) -> None:
     id = update_badge("u1", "tasks", 1, session=session)
     session.rollback()
     assert stored(world) == set()
     id = update_badge("u1", "tasks", 1, session=session)
     session.commit()
-    assert (stored(world), waker.rung) == ({id}, [id])
+    assert (stored(world), waker.single) == ({id}, [id])
 
 
 def test_a_mismatch_leaves_the_callers_transaction_usable(
-    world: World, waker: FakeRinger, session: Session
+    world: World, waker: FakeWaker, session: Session
 ) -> None:
     send_notification("u1", ALERT, id=ID)
     order(session, 7)
@@ -270,10 +268,10 @@ def test_a_mismatch_leaves_the_callers_transaction_usable(
     assert stored(world) == {ID, kept}
 
 
-def test_a_ringer_that_fails_does_not_undo_the_callers_commit(
+def test_a_waker_that_fails_does_not_undo_the_callers_commit(
     world: World, database: Database, session: Session
 ) -> None:
-    """`Waker.ring` never fails; this pins down what a commit means if another one does."""
+    """`Waker.wake` never fails; this pins down what a commit means if another one does."""
 
     class Broken:
         def wake(self, id: str, *, bulk: bool = False) -> None:
@@ -295,7 +293,7 @@ def nowhere(tmp_path: object) -> Iterator[Sender]:
 
     class Silent:
         def wake(self, id: str, *, bulk: bool = False) -> None:
-            raise AssertionError("rung for what was not stored")
+            raise AssertionError("woken for what was not stored")
 
     database = Database(make_engine(f"postgresql+psycopg://127.0.0.1:{free_port()}/none"))
     yield Sender(database, Silent())

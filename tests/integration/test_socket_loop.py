@@ -150,12 +150,12 @@ def test_what_a_client_said_before_the_server_closes_is_heard(gateway: FakeServi
     assert transport.closed_with == 1012
 
 
-def wish(user: str, after: int | None, device: str | None = "phone", socket: str = "s") -> SnapshotRequest:
+def request(user: str, after: int | None, device: str | None = "phone", socket: str = "s") -> SnapshotRequest:
     return SnapshotRequest(user, device, socket, after, False, None)
 
 
 def test_hellos_that_share_their_transactions_get_what_each_alone_would(world: World) -> None:
-    """A group's answers equal those of one call for each, near, far, anew, ahead and unknown."""
+    """A group's answers equal those of one call for each, near, far, without a position, ahead and unknown."""
     world.arrive("u1", 5)
     far = world.arrive("u2", NEAR + 50)
     world.arrive("u3", 2)
@@ -163,16 +163,16 @@ def test_hellos_that_share_their_transactions_get_what_each_alone_would(world: W
     world.badge("u3", "tasks", 4)
     world.dispatch()
     world.read("u2", *far[:3])
-    wishes = [
-        wish("u1", 2), wish("u1", None, "tablet"), wish("u2", 0), wish("u2", NEAR), wish("u3", 0),
-        wish("u3", 99), wish("nobody", None), wish("nobody", 0), wish("u1", 5, None),
+    requests = [
+        request("u1", 2), request("u1", None, "tablet"), request("u2", 0), request("u2", NEAR), request("u3", 0),
+        request("u3", 99), request("nobody", None), request("nobody", 0), request("u1", 5, None),
     ]  # fmt: skip
     joins = SnapshotLoader(world.database)
-    together = joins._join(wishes)
-    alone = [world.snapshot(one.user_id, one.after) for one in wishes]
+    together = joins._join(requests)
+    alone = [world.snapshot(one.user_id, one.after) for one in requests]
     assert together[2] is None, "too far behind to be answered with the others"
     assert [a for a in together if a] == [a for place, a in enumerate(alone) if place != 2]
-    assert joins(wish("u2", 0)) == alone[2]
+    assert joins(request("u2", 0)) == alone[2]
     assert len(alone[2].log or ()) == NEAR + 51
     with world.database.read() as connection:
         found = {tuple(row) for row in connection.execute(sa.select(devices.c.user_id, devices.c.device))}
@@ -184,7 +184,9 @@ def test_two_sockets_of_one_device_in_one_group_come_one_after_the_other(
 ) -> None:
     world.arrive(USER, 4)
     visit(gateway, 0)
-    SnapshotLoader(world.database)._join([wish(USER, 2, socket="first"), wish(USER, 4, socket="second")])
+    SnapshotLoader(world.database)._join(
+        [request(USER, 2, socket="first"), request(USER, 4, socket="second")]
+    )
     assert world.delivered(USER) == [1, 2, 3, 4]
     row = world.one(sa.select(devices))
     assert (row.socket, row.acked_seq, row.log_from) == ("second", 4, 4)

@@ -291,7 +291,7 @@ class Machine(RuleBasedStateMachine):
             self.says(socket, op="ack", seq=seq)
 
     def deliveries_of(self, client: Client, seqs: set[int]) -> set[int]:
-        """Of some seqs those that are deliveries: a change of state is nobody's delivery."""
+        """Of some seqs those that are deliveries: a change of state is not a delivery."""
         log = self.oracles[client.user_id].log
         return {seq for seq in seqs if log[seq - 1][1] is not None}
 

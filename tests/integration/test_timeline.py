@@ -53,11 +53,11 @@ class Site:
         ack = Ack(USER, "phone", Acked(1, 0, seq - 1, seq), socket)
         self.world.database.run(lambda c: devices.flush(c, [ack], [], now=moment))
 
-    def rings(self, *, late: float = 0.005) -> None:
-        """A ring's task dispatches what waits."""
-        rung = self.world.now + timedelta(seconds=late)
+    def wakes(self, *, late: float = 0.005) -> None:
+        """Dispatch what waits, as the task of a wake-up does."""
+        woken = self.world.now + timedelta(seconds=late)
         moment = self.world.tick(late + 0.010)
-        self.world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, woken_at=rung))
+        self.world.database.run(lambda c: dispatch.dispatch_batch(c, limit=10, now=moment, woken_at=woken))
 
     def published(self, id: str) -> None:
         moment = self.world.tick(0.002)
@@ -84,7 +84,7 @@ def site(world: World) -> Site:
 def test_an_open_socket_that_acked(site: Site) -> None:
     socket = site.opens()
     id = site.world.send(USER)
-    site.rings()
+    site.wakes()
     site.published(id)
     site.acks(socket, 1)
     assert site.why(id) == (
@@ -99,7 +99,7 @@ def test_an_open_socket_that_acked(site: Site) -> None:
 
 def test_nobody_was_there(site: Site) -> None:
     id = site.world.send(USER)
-    site.rings()
+    site.wakes()
     assert site.why(id) == (
         "No socket was open, and none has been since: it waits in the inbox, and the badge counts it."
     )
@@ -107,7 +107,7 @@ def test_nobody_was_there(site: Site) -> None:
 
 def test_a_device_that_came_later(site: Site) -> None:
     id = site.world.send(USER)
-    site.rings()
+    site.wakes()
     site.world.tick(7200)
     socket = site.opens(after=0)
     site.acks(socket, 1)
@@ -120,7 +120,7 @@ def test_a_device_that_came_later(site: Site) -> None:
 def test_a_socket_that_was_sent_it_and_closed_without_an_ack(site: Site) -> None:
     socket = site.opens()
     id = site.world.send(USER)
-    site.rings()
+    site.wakes()
     site.published(id)
     site.closes(socket, sent=1, code=1006)
     assert (
@@ -131,7 +131,7 @@ def test_a_socket_that_was_sent_it_and_closed_without_an_ack(site: Site) -> None
 def test_a_socket_that_closed_before_it_was_sent_it(site: Site) -> None:
     socket = site.opens(None)
     id = site.world.send(USER)
-    site.rings()
+    site.wakes()
     site.closes(socket, sent=0, code=4410)
     assert site.why(id) == (
         f"Socket {socket[:8]} of an unnamed device closed (4410) before it was sent it."
@@ -142,7 +142,7 @@ def test_a_socket_that_closed_before_it_was_sent_it(site: Site) -> None:
 def test_an_open_socket_that_did_not_ack_yet(site: Site) -> None:
     socket = site.opens()
     id = site.world.send(USER)
-    site.rings()
+    site.wakes()
     site.published(id)
     assert site.why(id) == f"Socket {socket[:8]} of device phone is open and has not acked it."
 
@@ -150,7 +150,7 @@ def test_an_open_socket_that_did_not_ack_yet(site: Site) -> None:
 def test_a_socket_whose_gateway_crashed(site: Site) -> None:
     socket = site.opens()
     id = site.world.send(USER)
-    site.rings()
+    site.wakes()
     site.published(id)
     site.alive()
     site.world.tick(600)
@@ -166,7 +166,7 @@ def test_a_gateway_that_stopped_took_its_sockets_along(site: Site) -> None:
     site.alive(stopped=True)
     id = site.world.send(USER)
     site.world.tick(60)
-    site.rings()
+    site.wakes()
     assert "none has been since" in site.why(id)
 
 
@@ -193,7 +193,7 @@ def test_the_sweep_found_it(site: Site) -> None:
 
 def test_the_broker_was_away_when_it_was_accepted(site: Site) -> None:
     id = site.world.send(USER)
-    site.rings(late=12)
+    site.wakes(late=12)
     assert site.why(id).startswith("It waited 12.0 s before a worker was woken")
 
 
@@ -220,7 +220,7 @@ def test_one_that_fails_and_one_that_is_dead(site: Site) -> None:
 
 def test_read_in_the_inbox_without_a_device(site: Site) -> None:
     id = site.world.send(USER)
-    site.rings()
+    site.wakes()
     site.world.tick(59)
     site.world.read(USER, id)
     assert site.why(id) == "It was read 60.0 s after it was in the inbox; no device had acked it before."
@@ -234,7 +234,7 @@ def test_what_is_older_than_what_is_noted_down_claims_nothing(site: Site) -> Non
 
 def test_of_many_the_counts_and_pages_of_them(site: Site) -> None:
     id = site.world.send(USER, "u2", "u3")
-    site.rings()
+    site.wakes()
     site.world.read("u2", id)
     assert site.why(id) == (
         "It is in the inbox of all 3 recipients: 1 have it on a device, 1 have read it, 2 have not got it."

@@ -20,9 +20,9 @@ def test_what_only_the_database_has_is_left_alone_when_it_is_ours() -> None:
 def test_everything_else_is_compared_as_ever() -> None:
     assert include_object(THEIRS, "notifications", "table", True, None)
     assert include_object(THEIRS, "notifications", "table", False, None)
-    theirs_with_our_prefix = SimpleNamespace(name="notifier_wishes")
-    assert include_object(theirs_with_our_prefix, "notifier_wishes", "table", False, None)
-    assert include_object(theirs_with_our_prefix, "notifier_wishes", "table", True, theirs_with_our_prefix)
+    theirs_with_our_prefix = SimpleNamespace(name="notifier_drafts")
+    assert include_object(theirs_with_our_prefix, "notifier_drafts", "table", False, None)
+    assert include_object(theirs_with_our_prefix, "notifier_drafts", "table", True, theirs_with_our_prefix)
     assert include_object(SimpleNamespace(name=None), None, "unique_constraint", True, None)
 
 

@@ -53,7 +53,7 @@ def test_events_and_categories_are_written_as_json(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["definitions.json"]
 
 
-def test_general_is_always_there_and_may_be_described_anew() -> None:
+def test_general_is_always_there_and_may_be_described_again() -> None:
     assert "general" not in document()["categories"]
     assert categories.category("general") is not None
     define_category("general", title="All the rest")

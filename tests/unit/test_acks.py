@@ -65,7 +65,7 @@ def test_nothing_is_written_when_nothing_was_acked(acks: Acks, database: Away) -
     assert database.written == []
 
 
-def test_what_a_socket_acked_before_a_reset_stands_on_its_own(acks: Acks, database: Away) -> None:
+def test_what_a_socket_acked_before_a_reset_is_an_ack_of_its_own(acks: Acks, database: Away) -> None:
     acks.add("s", ack(0, 3))
     acks.add("s", ack(0, 50, window_from=40, log_from=49))
     acks.flush()

@@ -1,4 +1,4 @@
-"""Each fault of the broker is said once, whoever meets it, and its end as well."""
+"""Each fault of the broker is logged once, whichever part meets it, and so is its end."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def test_cleaning_before_anything_ever_ran_does_nothing(settings: Settings, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_publishing_to_a_gateway_that_is_going_is_no_failure(bus: FileBus) -> None:
+def test_publishing_to_a_gateway_that_stops_is_not_a_failure(bus: FileBus) -> None:
     put(bus, "gone", "ada")
 
 

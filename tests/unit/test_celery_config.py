@@ -32,7 +32,7 @@ def test_a_worker_purges_only_when_it_is_told_how_long_to_keep(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("kind", "arguments"), [("classic", {}), ("quorum", {"x-queue-type": "quorum"})])
-def test_whoever_declares_the_task_queue_says_the_same_type(kind: str, arguments: dict[str, str]) -> None:
+def test_every_part_declares_the_task_queue_with_the_same_type(kind: str, arguments: dict[str, str]) -> None:
     """RabbitMQ refuses a declaration that differs from the first."""
     from worker.app import make_app
 

@@ -25,6 +25,6 @@ def test_a_row_that_lacks_a_column_is_an_error_and_not_a_null(connection: Any) -
         Rows("some", number=sa.Integer, text=sa.Text).parameters(connection, [{"number": 1}])
 
 
-def test_what_is_no_column_is_not_sent(connection: Any) -> None:
+def test_an_unknown_column_is_not_sent(connection: Any) -> None:
     given = Rows("some", number=sa.Integer).parameters(connection, [{"number": 1, "more": object()}])
     assert orjson.loads(given["some"]) == [{"number": 1}]

@@ -436,14 +436,14 @@ def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker) -> No
     id = worker.world.send(*(f"u{n:03}" for n in range(150)))
     worker.world.sql("UPDATE notifier_notifications SET audience = '{}' WHERE id = :id", id=id)
     for attempt in (1, 2, 3):
-        assert worker.dispatcher.chunks(0) is False, "nobody rings for more of it before its time"
+        assert worker.dispatcher.chunks(0) is False, "no further chunk is enqueued before its time"
         assert worker.row(id).attempts == attempt
         worker.world.tick(100)
     assert worker.row(id).state == "dead"
     assert not worker.dispatcher.stalled()
 
 
-def test_a_ring_for_what_is_not_there_is_nothing(worker: Worker) -> None:
+def test_a_wake_up_for_an_unknown_notification_does_nothing(worker: Worker) -> None:
     assert worker.dispatcher.chunks(0) is False
 
 

@@ -43,7 +43,7 @@ def test_a_given_id_is_written_in_one_way(given: object) -> None:
 @pytest.mark.parametrize(
     "given", ["", "7", 7, ID.replace("-", ""), "{" + ID + "}", ID + "\n", "urn:uuid:" + ID, []]
 )
-def test_anything_else_is_no_id(given: object) -> None:
+def test_anything_else_is_not_an_id(given: object) -> None:
     assert places(user_id="u1", data=DATA, id=given) == [["id"]]
 
 

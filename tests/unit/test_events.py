@@ -143,7 +143,7 @@ def test_an_unknown_badge_is_refused(kind: Any) -> None:
     assert refused("badge", {"type": kind, "count": 1}) == [["data", "type"]]
 
 
-def test_a_badge_is_no_inbox_entry_and_an_alert_is() -> None:
+def test_an_alert_is_an_inbox_entry_and_a_badge_is_not() -> None:
     assert (event_type("badge").inbox, event_type("alert").inbox) == (False, True)
 
 
@@ -268,7 +268,7 @@ def test_any_text_without_control_characters_is_a_user_id(user_id: str) -> None:
 @pytest.mark.parametrize(
     "user_id", ["", "x" * 129, "a\x00", "a\n", "\x7f", "\x85", "\ud800", 7, None, True, b"a", ["a"], {}]
 )
-def test_anything_else_is_no_user_id(user_id: object) -> None:
+def test_anything_else_is_not_a_user_id(user_id: object) -> None:
     with pytest.raises(InvalidInput) as caught:
         check_user_id(user_id)
     assert caught.value.problems[0]["loc"] == ["user_id"]

@@ -54,7 +54,7 @@ def test_each_port_of_an_address_is_the_same_address() -> None:
     assert seen(2, HTTP_X_FORWARDED_FOR="1.2.3.4, [2001:db8::1]:7, 10.0.0.1:8") == "2001:db8::1"
 
 
-def test_what_is_no_address_counts_as_the_proxy() -> None:
+def test_something_else_than_an_address_counts_as_the_proxy() -> None:
     for number in range(3):
         assert seen(1, HTTP_X_FORWARDED_FOR=f"name-{number}") == "127.0.0.9"
 

@@ -28,7 +28,7 @@ def loads(frame: bytes) -> Any:
 # ---------------------------------------------------------------------- what a client may say
 
 
-def test_a_hello_says_who_and_where_it_stands() -> None:
+def test_a_hello_names_the_user_and_the_last_seq() -> None:
     hello = parse(op="hello", token="t", after=7, device="phone")
     assert hello == frames.Hello(op="hello", token="t", after=7, device="phone")
     assert parse(op="hello", token="t") == frames.Hello(op="hello", token="t", after=None, device=None)
@@ -106,7 +106,7 @@ def test_a_frame_that_breaks_a_rule_is_a_bad_frame(frame: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     "text", ["", "hello", "[]", "[1]", "7", "null", '"ping"', "{", '{"op":"ping"} x', "NaN"]
 )
-def test_what_is_no_json_object_is_a_bad_frame(text: str) -> None:
+def test_anything_but_a_json_object_is_a_bad_frame(text: str) -> None:
     with pytest.raises(BadFrame):
         frames.parse(text)
 
@@ -198,7 +198,7 @@ def test_a_badge_event_has_no_more_than_its_type_and_count() -> None:
     assert set(frame) == {"op", "seq", "event", "id", "room", "from", "timestamp", "data", "unread"}
 
 
-def test_a_defined_event_that_is_no_inbox_entry_says_so() -> None:
+def test_a_defined_event_that_is_not_an_inbox_entry_says_so() -> None:
     assert (
         loads(frames.event("u1", Entry(9, "typing", ID, "system", 1, {}, 2, inbox=False)))["inbox"] is False
     )
@@ -242,7 +242,7 @@ def test_welcome_reset_live_pong_and_error() -> None:
 
 
 @pytest.mark.parametrize("frame", [{"op": "hello"}, {"op": "hello", "token": ""}])
-def test_a_missing_token_is_no_broken_frame_but_no_token(frame: dict[str, str]) -> None:
+def test_a_missing_token_is_a_missing_token_and_not_a_broken_frame(frame: dict[str, str]) -> None:
     """So that the session refuses it with 4401, as the contract says, and not with 4400."""
     parsed = frames.parse(json.dumps(frame))
     assert isinstance(parsed, frames.Hello | frames.Auth)

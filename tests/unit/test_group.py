@@ -140,7 +140,7 @@ def test_those_who_come_first_go_first() -> None:
 
 
 class Interrupt(BaseException):
-    """As gevent's Timeout: raised inside whoever waits."""
+    """As gevent's Timeout: raised inside a caller that waits."""
 
 
 def test_one_who_is_interrupted_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:

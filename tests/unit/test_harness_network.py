@@ -82,7 +82,7 @@ async def running(client: LedgerClient) -> AsyncIterator[LedgerClient]:
 
 
 def test_a_cut_client_comes_back_and_resumes_where_it_was() -> None:
-    async def story() -> None:
+    async def talk() -> None:
         async with scripted() as server, Proxy(server.port) as proxy:
             client = LedgerClient(f"ws://127.0.0.1:{proxy.port}", USER, "t", rng=random.Random(1))
             async with running(client):
@@ -99,11 +99,11 @@ def test_a_cut_client_comes_back_and_resumes_where_it_was() -> None:
             assert client.ledger.order == ["n1", "n2"]
             assert len(client.outages) == 1
 
-    asyncio.run(story())
+    asyncio.run(talk())
 
 
 def test_a_client_acks_in_groups_and_the_rest_after_a_moment() -> None:
-    async def story() -> None:
+    async def talk() -> None:
         async with scripted() as server:
             client = LedgerClient(f"ws://127.0.0.1:{server.port}", USER, "t", ack_every=5, ack_seconds=0.05)
             async with running(client):
@@ -113,11 +113,11 @@ def test_a_client_acks_in_groups_and_the_rest_after_a_moment() -> None:
                 async with asyncio.timeout(5):
                     assert [await server.acks.get(), await server.acks.get()] == [5, 7]
 
-    asyncio.run(story())
+    asyncio.run(talk())
 
 
 def test_a_breach_ends_the_client_and_is_raised_to_who_waits() -> None:
-    async def story() -> None:
+    async def talk() -> None:
         async with scripted(skip=2) as server:
             client = LedgerClient(f"ws://127.0.0.1:{server.port}", USER, "t")
             async with running(client):
@@ -127,18 +127,18 @@ def test_a_breach_ends_the_client_and_is_raised_to_who_waits() -> None:
                 with pytest.raises(Breach, match="seq 3 after 1"):
                     await client.wait_seq(3)
 
-    asyncio.run(story())
+    asyncio.run(talk())
 
 
 def test_a_wait_that_is_not_fulfilled_is_a_failure() -> None:
-    async def story() -> None:
+    async def talk() -> None:
         async with scripted() as server:
             client = LedgerClient(f"ws://127.0.0.1:{server.port}", USER, "t")
             async with running(client):
                 with pytest.raises(Breach, match="not within"):
                     await client.wait_seq(1, seconds=0.1)
 
-    asyncio.run(story())
+    asyncio.run(talk())
 
 
 def test_after_1012_a_client_comes_back_within_the_seconds_named() -> None:
@@ -148,7 +148,7 @@ def test_after_1012_a_client_comes_back_within_the_seconds_named() -> None:
     assert min(delays) < 1
 
 
-def test_the_bound_doubles_and_begins_anew_after_success() -> None:
+def test_the_bound_doubles_and_begins_again_after_success() -> None:
     backoff = Backoff(random.Random(1), base=0.2, cap=10)
     assert all(backoff.delay(None, "") <= min(10, 0.2 * 2**number) for number in range(12))
     assert max(backoff.delay(None, "") for _ in range(50)) > 5
@@ -159,7 +159,7 @@ def test_the_bound_doubles_and_begins_anew_after_success() -> None:
 def test_a_throttled_connection_is_slow_and_loses_nothing() -> None:
     sent = bytes(range(256)) * 160  # 40 KB
 
-    async def story() -> None:
+    async def talk() -> None:
         async def serve_bytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(sent)
             await writer.drain()
@@ -173,11 +173,11 @@ def test_a_throttled_connection_is_slow_and_loses_nothing() -> None:
             assert 0.4 < time.monotonic() - begun < 3
             writer.close()
 
-    asyncio.run(story())
+    asyncio.run(talk())
 
 
 def test_during_an_outage_connects_are_refused() -> None:
-    async def story() -> None:
+    async def talk() -> None:
         async with scripted() as server, Proxy(server.port) as proxy:
             outage = asyncio.create_task(proxy.outage(0.2))
             await asyncio.sleep(0)
@@ -188,4 +188,4 @@ def test_during_an_outage_connects_are_refused() -> None:
             async with running(client):
                 await client.wait_live()
 
-    asyncio.run(story())
+    asyncio.run(talk())

@@ -174,9 +174,7 @@ def test_every_client_holds_the_present_history_and_is_told_of_each_failover_onc
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 30), st.integers(0, 30))
-def test_whoever_is_below_the_base_starts_afresh_and_nobody_else_does_for_it(
-    after: int, head: int, purged: int, base: int
-) -> None:
+def test_only_a_client_below_the_base_is_reset(after: int, head: int, purged: int, base: int) -> None:
     head = max(head, base)
     reason = reset_reason(after, head, purged, base)
     assert (reason == "restored") == (after < base)

@@ -224,7 +224,7 @@ def test_a_file_of_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", '{"keys": []}'])
-def test_a_file_that_is_no_key_set_stops_the_start(content: str | None, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_key_set_stops_the_start(content: str | None, tmp_path: Path) -> None:
     path = tmp_path / "jwks.json"
     if content is not None:
         path.write_text(content)

@@ -90,7 +90,7 @@ def test_a_flood_is_cut_off() -> None:
     [b"", b"HTTP/1.1 200 OK\r\n", b"nonsense\r\n\r\n", HEAD + b"Content-Length: 2\r\n\r\n[}",
      HEAD.replace(b"200", b"500") + b"\r\n"],
 )  # fmt: skip
-def test_what_is_no_document_is_an_error(answer: bytes) -> None:
+def test_an_answer_that_is_not_a_document_is_an_error(answer: bytes) -> None:
     with provider(lambda client: client.sendall(answer)) as url, pytest.raises((OSError, ValueError)):
         fetch(url, timeout=2)
 

@@ -35,17 +35,17 @@ def test_a_named_key_says_who_and_what() -> None:
         "::",
     ],
 )
-def test_what_has_a_colon_and_is_no_named_key_is_refused_without_showing_it(entry: str) -> None:
+def test_an_entry_with_a_colon_that_is_not_a_named_key_is_refused_without_showing_it(entry: str) -> None:
     with pytest.raises(ValueError, match="must be") as caught:
         ApiKey.parse(entry)
     assert "topsecret" not in str(caught.value)
 
 
 def test_the_right_key_is_found_among_several_of_one_name() -> None:
-    ring = KeyRing(["shop:send:old", "shop:send+report:new", "plain"])
-    assert ring.find("old") == ApiKey("old", "shop", frozenset({"send"}))
-    assert ring.find("new") == ApiKey("new", "shop", frozenset({"send", "report"}))
-    assert ring.find("plain") == ApiKey("plain")
+    keys = KeyRing(["shop:send:old", "shop:send+report:new", "plain"])
+    assert keys.find("old") == ApiKey("old", "shop", frozenset({"send"}))
+    assert keys.find("new") == ApiKey("new", "shop", frozenset({"send", "report"}))
+    assert keys.find("plain") == ApiKey("plain")
 
 
 @pytest.mark.parametrize(

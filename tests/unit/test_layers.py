@@ -86,7 +86,7 @@ def test_importing_the_words_loads_nothing_heavy(line: str) -> None:
 
 
 def test_importing_everything_that_an_application_uses_reads_no_setting_and_connects_to_nothing() -> None:
-    # A wrong setting would stop whoever read it.
+    # A wrong setting would stop a module that reads it.
     done = run(
         """
 import socket, threading

@@ -67,7 +67,7 @@ class Silent:
     """Wakes nobody."""
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
-        """Ring nobody."""
+        """Wake no worker."""
 
 
 # ---------------------------------------------------------------------- accepted
@@ -126,7 +126,7 @@ def test_a_lost_subscription_counts(grown: Value) -> None:
     room.stop()
 
 
-def test_a_ring_that_fails_counts(grown: Value, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wake_up_that_fails_counts(grown: Value, monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(Waker):
         away = True
 
@@ -144,7 +144,7 @@ def test_a_ring_that_fails_counts(grown: Value, monkeypatch: pytest.MonkeyPatch)
     waker.wake("1")
     until(lambda: grown("notifier_broker_errors_total", part="wake") >= 2, 10, "tried, and tried again")
     waker.away = False
-    assert until(lambda: waker.flush(1), 10, "rung")
+    assert until(lambda: waker.flush(1), 10, "woken")
 
 
 def test_every_part_that_says_so_is_known() -> None:

@@ -1,24 +1,18 @@
 """Words that this project replaced stay out of its pages and its code.
 
-Each pattern names what to write instead. A file that still has one is listed in
-`tests/data/plain_words_left.json` with the patterns that it may keep for now: the list only gets
-shorter. `python -m tests.unit.test_plain_words` removes from it what is mended. Code and
-addresses in Markdown (blocks, words in backticks, targets of links) are not looked at.
+Each pattern names what to write instead. Names in code are read as words too (`test_it_is_made_again`).
+Code and addresses in Markdown (blocks, words in backticks, targets of links) are not looked at.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import subprocess
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
-LEFT = REPO / "tests" / "data" / "plain_words_left.json"
 
 #: name -> (what must not be there, in any case; what to write instead)
 WORDS: dict[str, tuple[str, str]] = {
@@ -72,23 +66,11 @@ def found_in(name: str, text: str) -> dict[str, list[str]]:
     """The names of the patterns that are in the text, each with its places."""
     found: dict[str, list[str]] = {}
     for number, line in enumerate(prose(name, text).split("\n"), start=1):
+        words = line.replace("_", " ") if name.endswith(".py") else line
         for word, pattern in PATTERNS.items():
-            if pattern.search(line):
+            if pattern.search(words):
                 found.setdefault(word, []).append(f"{name}:{number}: {line.strip()[:100]}")
     return found
-
-
-@cache
-def found() -> dict[str, dict[str, list[str]]]:
-    """All that is in the repository, by file."""
-    everything = {name: found_in(name, (REPO / name).read_text()) for name in files()}
-    return {name: words for name, words in everything.items() if words}
-
-
-def left() -> dict[str, list[str]]:
-    """The patterns that a file may keep for now."""
-    loaded: dict[str, list[str]] = json.loads(LEFT.read_text())
-    return loaded
 
 
 # ---------------------------------------------------------------------- the patterns
@@ -106,10 +88,11 @@ def left() -> dict[str, list[str]]:
         ("The task is only a doorbell: it rings.", "ring"),
         ("One notification's story", "story"),
         ("the doors between the rooms", "doors"),
+        ("def test_a_connection_is_made_anew() -> None:", "anew"),
     ],
 )
 def test_a_word_is_found(line: str, word: str) -> None:
-    assert word in found_in("page.md", line)
+    assert word in found_in("page.py", line)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +100,7 @@ def test_a_word_is_found(line: str, word: str) -> None:
     [
         "There is no gap, and there are no more pages.",
         "It is no longer needed. It understands a string, and stores the history.",
-        "The file broker moves them into a folder (`parked`).",
+        "The file broker moves them into a folder (`rejected`).",
         "```python\nring()\n```",
     ],
 )
@@ -131,30 +114,8 @@ def test_ordinary_words_are_not(line: str) -> None:
 def test_no_page_and_no_code_has_such_a_word() -> None:
     wrong = [
         f"{place}   [{word}: write {WORDS[word][1]}]"
-        for name, words in found().items()
-        for word, places in words.items()
-        if word not in left().get(name, ())
+        for name in files()
+        for word, places in found_in(name, (REPO / name).read_text()).items()
         for place in places
     ]
     assert not wrong, "\n" + "\n".join(wrong)
-
-
-def test_what_is_mended_is_on_the_list_no_longer() -> None:
-    mended = {
-        name: gone
-        for name, words in left().items()
-        if (gone := sorted(set(words) - set(found().get(name, ()))))
-    }
-    if mended and not os.environ.get("CI"):
-        pytest.skip(f"run python -m tests.unit.test_plain_words: {mended}")
-    assert mended == {}
-
-
-def shorten() -> None:
-    """Remove from the list what is mended."""
-    kept = {name: [word for word in words if word in found().get(name, ())] for name, words in left().items()}
-    LEFT.write_text(json.dumps({name: words for name, words in kept.items() if words}, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    shorten()

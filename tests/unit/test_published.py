@@ -1,4 +1,4 @@
-"""Marks of publishing: off the alerts' way, kept while the database is away; a ring says when it was sent."""
+"""Marks of publishing: off the alerts' way, kept while the database is away; a wake-up says when it was sent."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
     monkeypatch.setattr("worker.published.dispatch.published", write)
     monkeypatch.setattr(published, "PAUSE", 0.01)
+    monkeypatch.setattr(published, "RETRY", 0.01)
     return Store()
 
 
@@ -64,11 +65,11 @@ def test_marks_wait_for_a_database_that_is_away(store: Store) -> None:
 
 
 @pytest.mark.parametrize("nonsense", [None, 0, "soon", [], {}, 10**30, float("inf")])
-def test_a_ring_without_a_time_or_with_nonsense_is_still_a_ring(nonsense: object) -> None:
+def test_a_wake_up_without_a_time_or_with_nonsense_is_still_a_wake_up(nonsense: object) -> None:
     task = SimpleNamespace(request={"woken_at": nonsense})
     assert _woken_at(task) is None  # type: ignore[arg-type]
 
 
-def test_a_ring_says_when_it_was_sent() -> None:
+def test_a_wake_up_says_when_it_was_sent() -> None:
     task = SimpleNamespace(request={"woken_at": 1_767_312_000_000})
     assert _woken_at(task) == AT  # type: ignore[arg-type]

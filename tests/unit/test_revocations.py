@@ -93,7 +93,7 @@ def test_an_earlier_revocation_does_not_undo_a_later_one(known: Revocations, dat
     assert known.at("u1") == at
 
 
-def test_without_the_gateways_loop_whoever_asks_looks_now_and_then(
+def test_without_the_gateways_loop_a_caller_reads_the_table_now_and_then(
     known: Revocations, database: Counted, clock: Clock
 ) -> None:
     assert known.at("u1") == NEVER

@@ -48,7 +48,7 @@ def item(seq: int) -> Item:
 
 
 def log(after: int, head: int) -> Snapshot:
-    """SQL's answer to a client that stands at `after`."""
+    """SQL's answer to a client whose last seq is `after`."""
     return Snapshot(head, 0, {}, log=[entry(seq) for seq in range(after + 1, head + 1)])
 
 
@@ -108,7 +108,7 @@ def said(effects: Sequence[Effect]) -> list[str]:
 # ---------------------------------------------------------------------- hello
 
 
-def test_a_hello_joins_its_user_where_the_client_stands() -> None:
+def test_a_hello_joins_its_user_at_the_clients_seq() -> None:
     assert Socket().says("hello", token=USER, after=7, device="phone") == [Join(USER, 7, "phone")]
     assert Socket().says("hello", token=USER) == [Join(USER, None, None)]
 
@@ -132,7 +132,7 @@ def test_a_fresh_client_hears_welcome_its_window_and_live_with_welcomes_seq() ->
     assert said(effects) == ["welcome 9", "item 3", "item 7", "live 9"]
 
 
-def test_a_welcome_tells_where_everything_stands() -> None:
+def test_a_welcome_tells_the_head_and_the_counts() -> None:
     socket = Socket(Session(verify, BEGIN, ping_interval=12.5))
     socket.says("hello", token=USER)
     welcome = socket.session.joined(window(9, 3, 7))[0]
@@ -192,7 +192,7 @@ def test_a_ping_is_answered() -> None:
     assert said(connected().says("ping")) == ["pong"]
 
 
-def test_changes_of_state_are_wished_for() -> None:
+def test_changes_of_state_are_returned_as_effects() -> None:
     socket = connected()
     assert socket.says("read", ids=[ID]) == [Change(READ, [ID], None)]
     assert socket.says("read", through=7) == [Change(READ, None, 7)]

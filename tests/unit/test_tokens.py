@@ -42,7 +42,7 @@ def test_a_minted_token_speaks_for_its_user_until_it_ends(tokens: Tokens, user_i
     assert before + 60 <= principal.expires_at <= int(time.time()) + 60
 
 
-def test_no_token_is_minted_for_what_is_no_user_id(tokens: Tokens) -> None:
+def test_no_token_is_minted_for_an_invalid_user_id(tokens: Tokens) -> None:
     with pytest.raises(InvalidInput):
         tokens.mint("a\n")
 
@@ -75,7 +75,7 @@ def unsigned(payload: dict[str, Any]) -> str:
         pytest.param(signed(claims(sub="x" * 129)), id="sub is too long"),
         pytest.param(signed(claims(exp="soon")), id="exp is text"),
         pytest.param(signed(claims(exp=float("inf"))), id="exp is endless"),
-        pytest.param(signed(claims(exp=float("nan"))), id="exp is no number"),
+        pytest.param(signed(claims(exp=float("nan"))), id="exp is not a number"),
         pytest.param(signed(claims(aud="another service")), id="for another audience"),
         pytest.param(signed(claims())[:-4] + "AAAA", id="changed"),
         pytest.param(signed(claims()).rpartition(".")[0], id="cut"),
@@ -150,7 +150,7 @@ def test_a_token_issued_before_the_revocation_is_refused_and_a_newer_one_is_not(
 
 
 @pytest.mark.parametrize("iat", ["soon", float("nan"), float("inf"), [], {}])
-def test_an_iat_that_is_no_time_is_refused(tokens: Tokens, iat: Any) -> None:
+def test_an_iat_that_is_not_a_time_is_refused(tokens: Tokens, iat: Any) -> None:
     with pytest.raises(Unauthenticated):
         tokens.verify(signed(claims(iat=iat)))
 

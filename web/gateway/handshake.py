@@ -13,7 +13,7 @@ KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 
 
 class NoThread:
-    """Stands where simple-websocket wants its reader thread: the handler's greenlet reads itself."""
+    """Takes the place of simple-websocket's reader thread: the handler's greenlet reads itself."""
 
     name = "none"
 

@@ -68,31 +68,31 @@ class SnapshotLoader:
         )
         self._far = BoundedSemaphore(FAR_AT_ONCE)
 
-    def __call__(self, wish: SnapshotRequest) -> Snapshot:
+    def __call__(self, request: SnapshotRequest) -> Snapshot:
         """Return what the socket starts from. Raises DatabaseUnavailable."""
         with within(self._database.timeout):
-            at = self._near(wish)
+            at = self._near(request)
             if at is None:
-                at = self._join_far(wish)
+                at = self._join_far(request)
         assert at is not None
         return at
 
-    def _join_far(self, wish: SnapshotRequest) -> Snapshot | None:
+    def _join_far(self, request: SnapshotRequest) -> Snapshot | None:
         left = seconds_left()
         if not self._far.acquire(timeout=None if left == NEVER else left):
             raise DatabaseTimeout("too many sockets are far behind")
         try:
-            return self._join([wish], near=MAX_BEHIND)[0]
+            return self._join([request], near=MAX_BEHIND)[0]
         finally:
             self._far.release()
 
-    def _join(self, wishes: Sequence[SnapshotRequest], near: int = NEAR) -> list[Snapshot | None]:
-        where = [(w.user_id, w.after) for w in wishes]
+    def _join(self, requests: Sequence[SnapshotRequest], near: int = NEAR) -> list[Snapshot | None]:
+        where = [(w.user_id, w.after) for w in requests]
         found = failover.read(self._database, lambda c: store_log.snapshots(c, where, near=near))
-        starts = (wish.joined(at) for wish, at in zip(wishes, found, strict=True) if at)
+        starts = (request.joined(at) for request, at in zip(requests, found, strict=True) if at)
         joins = [start for start in starts if start]
         if joins:
             delivered = self._database.run(lambda c: devices.joined(c, joins, now=utc_now()))
             if delivered:
-                gevent.spawn(announce, delivered)  # a slow receiver of the signal holds up nobody's hello
+                gevent.spawn(announce, delivered)  # a slow receiver of the signal must not hold up a hello
         return found

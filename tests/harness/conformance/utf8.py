@@ -1,7 +1,7 @@
 """Text that is UTF-8 and text that is not, whole and cut at every place (Autobahn 6).
 
 The sequences follow Markus Kuhn's decoder stress test, as Autobahn's do. A valid one is sent twice: inside a
-string of an op, which is answered, and alone, which is no JSON (4400) but must not be 1007.
+string of an op, which is answered, and alone, which is not JSON (4400) but must not be 1007.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def a_wrong_control_frame(rng: random.Random, token: str) -> Session:
 
 
 @scenario
-def a_close_with_a_reason_that_is_no_text(rng: random.Random, token: str) -> Session:
+def a_close_with_a_reason_that_is_not_text(rng: random.Random, token: str) -> Session:
     return Session((*maybe_hello(rng, token), close(1000, b"\xff\xfe")), frozenset({1007}))
 
 

@@ -1,4 +1,4 @@
-"""What breaks `notifier.v1` inside of good frames: text that is no JSON, wrong fields, a wrong order."""
+"""What breaks `notifier.v1` inside of good frames: text that is not JSON, wrong fields, a wrong order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_JSON = [
 
 
 @scenario
-def what_is_no_json_object(rng: random.Random, token: str) -> Session:
+def something_else_than_a_json_object(rng: random.Random, token: str) -> Session:
     wrong = rng.choice(NO_JSON)
     ends = frozenset({1007}) if "\ud800" in wrong else REFUSED
     return Session((*maybe_hello(rng, token), text(wrong)), ends)

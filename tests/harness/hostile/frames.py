@@ -31,7 +31,7 @@ def frame(
         opcode: 0 to 15.
         payload: before masking.
         fin: whether the message ends here.
-        rsv: the reserved bits as they stand in the first byte (0x40, 0x20, 0x10).
+        rsv: the reserved bits as they are in the first byte (0x40, 0x20, 0x10).
         masked: whether it is masked, as a client's must be.
         size: the length that it tells; None: the right one.
         width: bytes in which the length is told (0, 2 or 8); None: the least.
