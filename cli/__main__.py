@@ -1,4 +1,4 @@
-"""`python -m cli`."""
+"""Run the commands with `python -m cli`."""
 
 from cli.main import main
 

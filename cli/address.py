@@ -1,4 +1,4 @@
-"""The address to listen on, looked at before anything starts."""
+"""Check the address to listen on before anything starts."""
 
 import errno
 import socket
@@ -8,7 +8,7 @@ from notifier.settings import PREFIX, Settings
 
 
 def check_address(settings: Settings) -> None:
-    """Bind the address of the settings for a moment. Raises SettingError, which names the setting."""
+    """Bind the settings' address and release it. Raises SettingError, which names the setting."""
     host, port = settings.host, settings.port
     try:
         [(family, kind, proto, _, address), *_] = socket.getaddrinfo(
@@ -27,6 +27,6 @@ def _line(host: str, port: int, exc: Exception) -> str:
     if number == errno.EADDRINUSE:
         return f"{PREFIX}PORT: {port} is in use at {host}; stop what listens there, or choose another port"
     if number == errno.EACCES:
-        return f"{PREFIX}PORT: {port} at {host} is not for this user; choose one from 1024 on"
+        return f"{PREFIX}PORT: {port} at {host} needs more rights than this user has; choose one from 1024 on"
     why = getattr(exc, "strerror", None) or str(exc)
     return f"{PREFIX}HOST: {host} cannot be listened on: {why}"

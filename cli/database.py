@@ -24,7 +24,7 @@ def open_database() -> "Iterator[Database]":
 
 
 def use_own_sender() -> "Sender":
-    """Let sends of this command wait for SQLite's lock as long as the service does; return their sender."""
+    """Make sends of this command wait for SQLite's lock as long as the service does; return the sender."""
     from notifier import send
 
     sender = send.Sender.from_settings(Settings.load())

@@ -27,7 +27,7 @@ def dead_list() -> None:
 @dead.command("replay")
 @click.argument("id_", metavar="ID")
 def dead_replay(id_: str) -> None:
-    """Let a dead notification wait again, as if it had just been accepted."""
+    """Queue a dead notification again, as if it had just been accepted."""
     from usecases import notifications
 
     sender = use_own_sender()
@@ -37,7 +37,7 @@ def dead_replay(id_: str) -> None:
 @dead.command("drop")
 @click.argument("id_", metavar="ID")
 def dead_drop(id_: str) -> None:
-    """Forget a dead notification that reached no recipient."""
+    """Delete a dead notification that reached no recipient."""
     from usecases import notifications
 
     with open_database() as database:

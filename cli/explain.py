@@ -1,4 +1,4 @@
-"""The command `explain`: what became of a notification, and why."""
+"""The command `explain`: what happened to a notification, and why."""
 
 import json
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ MAX_COPIES = 20  # recipients named when there are many
 @click.argument("user", required=False)
 @click.option("--json", "as_json", is_flag=True, help="as the API answers it")
 def explain(id_: str, user: str | None, as_json: bool) -> None:
-    """Tell what became of a notification, or of USER's copy of it, and why."""
+    """Print what happened to a notification, or to USER's copy of it, and why."""
     from notifier.broker.topology import answers
     from usecases.explain import explain as find
 

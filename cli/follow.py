@@ -13,14 +13,14 @@ from notifier.core.frames import SUBPROTOCOL
 from notifier.core.text_output import terminal_json
 
 BACKOFF_FIRST, BACKOFF_MAX = 0.5, 30.0  # seconds
-PING = 20.0  # seconds of silence before we ask, and before we give up
+PING = 20.0  # seconds of silence before a ping is sent, and again before the connection is given up
 UNAUTHENTICATED, RESTARTING = 4401, 1012
 
 
 def follow(url: str, token: Callable[[], str], *, after: int | None) -> Iterator[str]:
     """Yield each event frame as one JSON line, without end: in order, without a gap or a duplicate.
 
-    `after` None begins with the present. Stops when a fresh token is refused.
+    With `after` None it begins with the next event. Stops when a fresh token is refused.
     """
     backoff = Backoff(BACKOFF_FIRST, BACKOFF_MAX)
     while True:
@@ -34,7 +34,7 @@ def follow(url: str, token: Callable[[], str], *, after: int | None) -> Iterator
                     _note(f"live at seq {after}")
                 elif frame["op"] == "reset":
                     after = frame["seq"]
-                    _note(f"reset ({frame['reason']}): going on from seq {after}")
+                    _note(f"reset ({frame['reason']}): continuing from seq {after}")
                 elif frame["op"] == "event":
                     after = frame["seq"]
                     yield terminal_json(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))

@@ -1,4 +1,4 @@
-"""The commands of somebody who listens: `token`, `tail`."""
+"""The commands for a user's own view: `token`, `tail`."""
 
 import sys
 
@@ -11,7 +11,7 @@ from notifier.settings import Settings
 @click.argument("user")
 @click.option("--ttl", default=3600, show_default=True, type=click.IntRange(1), help="seconds")
 def token(user: str, ttl: int) -> None:
-    """Print a token that speaks for USER."""
+    """Print a user token for USER."""
     from notifier.tokens import Tokens
 
     click.echo(Tokens.from_settings(Settings.load()).mint(user, ttl))
@@ -22,7 +22,7 @@ def token(user: str, ttl: int) -> None:
 @click.option("--after", type=click.IntRange(0), help="resume after this seq")
 @click.option("--url", help="the gateway's address  [default: ws://HOST:PORT/ws]")
 def tail(user: str, after: int | None, url: str | None) -> None:
-    """Print each event of USER as one JSON line; reconnects and resumes by itself."""
+    """Print each event of USER as one JSON line; reconnect and resume when the connection is lost."""
     from cli.follow import follow
     from notifier.tokens import Tokens
 

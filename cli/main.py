@@ -1,6 +1,6 @@
 """The command `notifier` (docs/contract.md#1-commands): how it ends, and the list of its commands.
 
-A module of this package has a group of commands; each command imports what it needs when it runs.
+Each module of this package has a group of commands; a command imports what it needs when it runs.
 """
 
 import sys
@@ -27,7 +27,7 @@ from notifier.core.errors import InvalidInput, NotifierError, SettingError
 
 
 class Commands(click.Group):
-    """The group: our errors end a command with a status and one line, or a line for each problem."""
+    """The group of all commands: our errors end a command with a line for each problem, and a status."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -54,13 +54,13 @@ class Commands(click.Group):
             ctx.exit(1)
 
     def main(self, *args: Any, **more: Any) -> Any:
-        """Run the program; a standard output that cannot be written to is one line and status 1."""
+        """Run the program; when standard output cannot be written, print one line and exit with 1."""
         output.prepare()
         try:
             try:
                 return super().main(*args, **more)
             finally:
-                sys.stdout.flush()  # here it can still be told
+                sys.stdout.flush()  # a failure can still be reported here
         except OSError as exc:
             if not output.at_fault(exc):
                 raise

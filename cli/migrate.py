@@ -1,4 +1,4 @@
-"""The command `migrate`: the schema."""
+"""The command `migrate`: bring the schema up to date."""
 
 import click
 
@@ -8,19 +8,19 @@ from notifier.settings import Settings
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to the newest schema.
+    """Migrate the database to the newest schema.
 
-    Creates again what a foreign `flask db migrate` dropped, and says which tables are empty now.
+    Tables that an application's own `flask db migrate` dropped are created again, and named.
     """
     bring_up_to_date(Settings.load())
 
 
 def bring_up_to_date(settings: Settings) -> None:
-    """Migrate the database; each line that an operator should read goes to stderr."""
+    """Migrate the database, and print what an operator should know to stderr."""
     from models.migrate import migrate as upgrade
 
     if settings.embedded:
-        # What a version before 0600 has made.
+        # Files that an earlier version made readable for others.
         for ending in ("", "-wal", "-shm"):
             close_to_others(settings.var_dir / f"notifier.db{ending}")
     for line in upgrade(settings):

@@ -1,30 +1,30 @@
-"""A standard output that is closed, or full: one line and exit status 1, whatever was being printed."""
+"""Handle a standard output that is closed or full: one line and exit status 1, whatever is printed."""
 
 import errno
 import io
 import os
 import sys
 
-#: What a write fails with when the output is the reason; a broken pipe is click's.
+#: Errors of a write whose reason is the output itself. Click handles a broken pipe.
 FAULTS = {errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 class _Closed(io.RawIOBase):
-    """Fails as the descriptor did that is not there."""
+    """A stream that fails as a closed descriptor does."""
 
     def writable(self) -> bool:
-        """Return that it can be tried."""
+        """Return True: a write may be tried."""
         return True
 
     def write(self, _data: object) -> int:
-        """Fail."""
+        """Raise OSError."""
         raise OSError(errno.EBADF, "it is closed")
 
 
 def prepare() -> None:
-    """Give each standard stream that is closed a descriptor, or the next file that is opened gets its number.
+    """Give each closed standard stream a descriptor; otherwise the next opened file gets its number.
 
-    A closed standard output fails when something is printed, not before.
+    A closed standard output then fails only when something is printed.
     """
     for number in range(3):
         try:
@@ -40,12 +40,12 @@ def prepare() -> None:
 
 
 def at_fault(exc: OSError) -> bool:
-    """Whether a write to the output raised it: errors of files have a name, of sockets other numbers."""
+    """Whether a write to standard output raised it: errors of files have a name, of sockets other numbers."""
     return exc.filename is None and exc.errno in FAULTS
 
 
 def give_up() -> None:
-    """Drop what could not be written: Python would try again at its end, and complain."""
+    """Drop what could not be written; Python would try again when it exits, and print a warning."""
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         try:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())

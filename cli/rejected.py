@@ -1,4 +1,4 @@
-"""The command `rejected`: messages of the broker that a worker rejected and kept."""
+"""The command `rejected`: messages from the broker that a worker rejected and stored."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from notifier.core.text_output import shown
 
 @click.group()
 def rejected() -> None:
-    """Messages of the broker that were not valid tasks of ours."""
+    """Messages from the broker that were not valid tasks."""
 
 
 @rejected.command("list")
@@ -28,7 +28,7 @@ def rejected_list() -> None:
 @rejected.command("show")
 @click.argument("id_", metavar="ID")
 def rejected_show(id_: str) -> None:
-    """Print one with its headers and the beginning of its body, as base64 where it is not text."""
+    """Print one with its headers and the beginning of its body (base64 if it is not text)."""
     from models.store import rejected as store
     from notifier.core.draft import check_id
     from notifier.core.errors import NotFound
@@ -48,15 +48,15 @@ def rejected_show(id_: str) -> None:
 
 @rejected.command("drop")
 @click.argument("id_", metavar="ID", required=False)
-@click.option("--all", "everything", is_flag=True, help="forget all of them")
+@click.option("--all", "everything", is_flag=True, help="delete all of them")
 def rejected_drop(id_: str | None, everything: bool) -> None:
-    """Forget one."""
+    """Delete one, or all."""
     from models.store import rejected as store
     from notifier.core.draft import check_id
     from notifier.core.errors import NotFound
 
     if (id_ is None) is not everything:
-        raise click.UsageError("name an ID, or --all")
+        raise click.UsageError("give an ID, or --all")
     known = None if id_ is None else check_id(id_)
     with open_database() as database:
         gone = database.run(lambda connection: store.drop(connection, known))
@@ -66,4 +66,4 @@ def rejected_drop(id_: str | None, everything: bool) -> None:
 
 
 def _line(told: dict[str, Any]) -> str:
-    return json.dumps(told, default=shown)  # ASCII: it cannot steer a terminal
+    return json.dumps(told, default=shown)  # ASCII: it cannot contain control characters for a terminal

@@ -12,7 +12,7 @@ from notifier.core.errors import InvalidInput
 
 AGES = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
 DAY = click.DateTime(formats=["%Y-%m-%d"])
-REST = 4.0  # times as long as a step took: four fifths of the time are everybody else's
+REST = 4.0  # times the duration of a step: a purge works at most a fifth of the time
 
 
 @click.command()
@@ -47,7 +47,7 @@ def _day(moment: datetime | None) -> date | None:
 @click.command()
 @click.option("--older-than", "age", required=True, metavar="AGE", help="like 90d or 12w; a day at least")
 def purge(age: str) -> None:
-    """Delete what is older than AGE, in small steps; the daily report keeps what it counted."""
+    """Delete what is older than AGE, in small steps; the daily report keeps its counts."""
     from usecases import retention
 
     kept = _age(age)
@@ -79,9 +79,9 @@ def _age(text: str) -> timedelta:
 @click.command("grant-reporting")
 @click.argument("role")
 def grant_reporting(role: str) -> None:
-    """Let the database role ROLE read the reporting views, and nothing else; make it if need be."""
+    """Let the role ROLE read the reporting views, and nothing else; create it if it does not exist."""
     from models.store import grants
 
     with open_database() as database:
         made = database.run(lambda connection: grants.grant_reporting(connection, role))
-    click.echo(f"{role} may read the reports" + (" (made, without a login of its own)" if made else ""))
+    click.echo(f"{role} may read the reports" + (" (created, without a login)" if made else ""))

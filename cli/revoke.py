@@ -1,4 +1,4 @@
-"""The command `revoke`: tokens that were issued to a user before now are not valid any more."""
+"""The command `revoke`: make all tokens that a user has now invalid."""
 
 import click
 
@@ -23,6 +23,6 @@ def revoke(user: str) -> None:
         publisher.close()
     if not told:
         click.echo(
-            f"the broker does not answer: it holds within {settings.revocation_interval:g} s", err=True
+            f"the broker does not answer: effective within {settings.revocation_interval:g} s", err=True
         )
     click.echo(f"revoked: tokens issued before {iso_time(at)}")

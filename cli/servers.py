@@ -1,4 +1,4 @@
-"""The commands that become a server: `web`, `worker`, and `beat`, which is not needed any more."""
+"""The commands that run a server: `web`, `worker`; and `beat`, which is not needed any more."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def worker(concurrency: int) -> None:
     """Run a Celery worker."""
     settings = Settings.load()
     _check_database_url(settings)
-    # "processes" is Celery's other name for prefork; the name itself would give way to `worker_pool`.
+    # "processes" is Celery's other name for prefork; with "prefork" the setting `worker_pool` would win.
     pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "processes", "-c", str(concurrency)]
     quiet = ["--without-gossip", "--without-mingle"]
     _become(
@@ -39,10 +39,10 @@ def worker(concurrency: int) -> None:
 
 @click.command()
 def beat() -> None:
-    """Not needed any more: each worker sweeps by itself. Waits until it is stopped.
+    """Do nothing until stopped; not needed any more, since each worker sweeps by itself.
 
-    A supervisor's file of an earlier version still starts it, and would start it again for ever, or stop
-    everything with it, if it ended.
+    A supervisor configured for an earlier version still starts it. If it ended, the supervisor would restart
+    it again and again, or stop everything else.
     """
     click.echo("notifier beat is not needed any more: each worker sweeps by itself. Remove it.", err=True)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -52,7 +52,7 @@ def beat() -> None:
 
 
 def _check_database_url(settings: Settings) -> None:
-    """Let the driver read the URL before the server starts. Raises SettingError."""
+    """Let the driver parse the URL before the server starts. Raises SettingError."""
     from notifier.outbox.engine import make_engine
 
     make_engine(settings.database_url).dispose()

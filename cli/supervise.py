@@ -1,7 +1,7 @@
-"""`notifier up`: migrate, then web and worker as children, together.
+"""Run web and worker as children of `notifier up`, and restart a child that dies.
 
-A child that dies is said so and started again; Ctrl-C or SIGTERM stops all of them in their own
-graceful way; should this process be killed, the children hear SIGTERM from the kernel (Linux).
+A death is logged. Ctrl-C or SIGTERM stops all children gracefully. If this process is killed, the kernel
+sends SIGTERM to the children (Linux).
 """
 
 import ctypes
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 RESTART_FIRST, RESTART_MAX = 0.5, 10.0  # seconds at most between a death and the next start
-STABLE = 30.0  # seconds of life after which a child's death is not held against it
+STABLE = 30.0  # seconds after which a child counts as stable: its next restart has the first pause again
 POLL = 0.1
 
 
 @dataclass(slots=True)
 class Child:
-    """One part of the system, as a process."""
+    """A child process."""
 
     name: str
     command: Sequence[str]
@@ -38,21 +38,21 @@ class Child:
 
 
 def _with_parent() -> None:
-    """Run in the child: hear SIGTERM when the parent dies, and leave Ctrl-C to the parent."""
+    """Run in the child: get SIGTERM when the parent dies, and leave Ctrl-C to the parent."""
     os.setpgrp()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Supervisor:
-    """Starts children, keeps them, stops them.
+    """Starts children, restarts those that die, and stops them.
 
     Args:
         commands: name -> command line.
         environ: their environment.
         grace: seconds a child has to stop before it is killed.
-        started: whether the whole is of use now.
-        announce: called once, when it is for the first time.
+        started: returns whether the service can be used.
+        announce: called once, when it can for the first time.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Supervisor:
             child.deaths = 0
         delay = equal_jitter(child.deaths, RESTART_FIRST, RESTART_MAX)
         log.error(
-            "%s ended and is started again in %.1f s: status=%s pid=%d",
+            "%s ended, starting it again in %.1f s: status=%s pid=%d",
             child.name,
             delay,
             status,
@@ -130,7 +130,7 @@ class Supervisor:
             try:
                 child.process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                log.error("%s did not stop within %g s and is killed", child.name, self._grace)
+                log.error("%s did not stop within %g s, killing it", child.name, self._grace)
                 os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
                 status = 1

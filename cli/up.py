@@ -30,7 +30,7 @@ def up() -> None:
     here = [sys.executable, "-P", "-m", "cli"]
     environ = child_environment()
     if "log_level" not in settings.model_fields_set:
-        environ[f"{PREFIX}LOG_LEVEL"] = "WARNING"  # what goes well is said once, by `_announce`
+        environ[f"{PREFIX}LOG_LEVEL"] = "WARNING"  # `_announce` prints the only line when everything is well
     supervisor = Supervisor(
         {"worker": [*here, "worker"], "web": [*here, "web"]},
         environ=environ,
@@ -54,7 +54,7 @@ def _announce(settings: Settings) -> None:
     lines = {"dashboard": f"{site}/reports"} if settings.api_keys else {}
     if settings.embedded:
         lines |= {"API key": f"in {settings.var_dir / 'api-key'}", "data": f"in {settings.var_dir}/"}
-    with contextlib.suppress(OSError):  # a closed output stops nothing
+    with contextlib.suppress(OSError):  # a closed output must not stop the service
         click.echo(f"{click.style('Live Notifications', bold=True)} on {click.style(f'{site}/', fg='cyan')}"
                    "  (Ctrl-C stops)")  # fmt: skip
         for name, where in lines.items():

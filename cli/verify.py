@@ -9,7 +9,7 @@ from cli.database import open_database
 
 @click.command()
 def verify() -> None:
-    """Audit the database: is every accepted notification accounted for?"""
+    """Check that every accepted notification is accounted for (an audit of the database)."""
     from models.store import audit
 
     with open_database() as database, database.read() as connection:

@@ -1,1 +1,1 @@
-"""Example applications: the demo shop, and an orders application."""
+"""Example applications: the demo shop, a bookshop, and an orders application."""

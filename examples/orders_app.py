@@ -1,14 +1,14 @@
-"""A Flask application with orders of its own that uses this project with three lines.
+"""A Flask application that sends notifications for its orders with three lines of code.
 
-These are the import, a send inside its own transaction, and a plain send.
+The lines are the import, a send inside the application's transaction, and a send without one.
 
     notifier up                                            # in one terminal
     flask --app examples.orders_app run --port 5001        # in another
     curl localhost:5001/orders -H 'Content-Type: application/json' -d '{"customer": "ada", "item": "Lamp"}'
     curl -X POST localhost:5001/orders/1/ship
 
-It takes the database and the broker from the same settings (NOTIFIER_DATABASE_URL, NOTIFIER_BROKER_URL),
-since an order and its alert can share a transaction only in one database.
+It uses the service's settings for the database and the broker (NOTIFIER_DATABASE_URL, NOTIFIER_BROKER_URL),
+because an order and its alert can share a transaction only in one database.
 """
 
 from flask import Flask, Response, jsonify, request
@@ -41,7 +41,7 @@ class Order(Base):
 
 
 class NewOrder(BaseModel):
-    """What a customer wants to buy."""
+    """The body of a request to buy something."""
 
     customer: str
     item: str
@@ -49,10 +49,10 @@ class NewOrder(BaseModel):
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Return the application; makes its own table when it is not there yet."""
+    """Return the application; create its table if it does not exist."""
     settings = settings or Settings.load()
-    # Any engine on the same database will do. This one also gives SQLite a real BEGIN, which a savepoint
-    # needs (docs/python-api.md).
+    # Any engine on the same database works. This one also begins transactions on SQLite explicitly, which
+    # savepoints need (docs/python-api.md).
     engine = make_engine(settings.database_url)
     Base.metadata.create_all(engine)
     sessions = sessionmaker(engine)
@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     @app.post("/orders")
     def place() -> tuple[Response, int]:
-        """Store an order and its alert in one transaction: both are there, or neither is."""
+        """Store an order and its alert in one transaction: either both exist, or neither."""
         wanted = NewOrder.model_validate(request.get_json())
         with sessions.begin() as session:
             alert = Alert(title="Order received", message=f"{wanted.quantity} of {wanted.item}", type="info")
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     @app.post("/orders/<int:number>/ship")
     def ship(number: int) -> tuple[Response, int]:
-        """Ship an order, then tell its customer."""
+        """Ship an order, then notify its customer."""
         with sessions.begin() as session:
             order = session.get(Order, number)
             if order is None:

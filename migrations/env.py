@@ -1,4 +1,4 @@
-"""Alembic's entry: the same tables, the same settings, on SQLite and PostgreSQL."""
+"""Alembic's entry point, for SQLite and PostgreSQL."""
 
 import sys
 from typing import Any
@@ -14,7 +14,7 @@ from notifier.settings import Settings
 
 
 def _ours(thing: Any, _name: str | None, kind: str, reflected: bool, _other: object) -> bool:
-    """Leave other people's tables alone."""
+    """Return whether a table is ours; an application's own tables are left alone."""
     return not (kind == "table" and reflected) or thing.name in metadata.tables
 
 
@@ -32,7 +32,7 @@ def _configure(connection: Connection) -> None:
 
 
 def run() -> None:
-    """Migrate the database of the settings, or the connection that the caller gave."""
+    """Migrate the database of the settings, or over the caller's connection."""
     given = context.config.attributes.get("connection")
     if given is not None:
         _configure(given)
@@ -51,7 +51,7 @@ def run() -> None:
         return
     with engine.connect() as connection:
         if connection.dialect.name == "postgresql":
-            # Of this transaction, not of the session: a pooler may give each transaction another one.
+            # For this transaction only: behind a pooler each transaction may get another session.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
             connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
         _configure(connection)

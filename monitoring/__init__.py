@@ -1,1 +1,1 @@
-"""What watches the service: logs, metrics, alert rules with their scenarios, a dashboard."""
+"""Logs, metrics, alert rules with their test scenarios, and a dashboard."""

@@ -1,7 +1,7 @@
-"""Logging of our processes: one line an event, with the ids, on standard error; for people or as JSON.
+"""Logging of our processes: one line for each event, with the ids, on standard error, as text or JSON.
 
-A message names its values in the text, `log.info("hello: socket=%s user=%s", …)`: as JSON each named value
-is a field too. What users say to each other and what they prove themselves with is in no line.
+A message names its values in the text, `log.info("hello: socket=%s user=%s", …)`; in JSON each named value
+is a field too. No line contains the content of a notification, a token or a key.
 """
 
 import logging
@@ -18,12 +18,12 @@ from notifier.settings import Settings
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 OURS = ("notifier", "models", "worker", "web", "examples")
 OWN = ("time", "level", "logger", "message", "exception")
-#: One placeholder (https://docs.python.org/3/library/stdtypes.html#old-string-formatting), and its name.
+#: A placeholder (https://docs.python.org/3/library/stdtypes.html#old-string-formatting), and its name.
 PLACEHOLDER = re.compile(r"(?:(\w+)=)?%(?:%|[-#0 +]*\d*(?:\.\d+)?[diouxXeEfFgGcrsa])")
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger, message, the values named in the message, exception."""
+    """Writes an object per line: time, level, logger, message, the values named in it, exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -53,10 +53,10 @@ def _names(template: str) -> tuple[str | None, ...]:
 
 
 class WithoutBodies(logging.Filter):
-    """Cuts what Celery says of a message that it refuses: its body and headers are user data."""
+    """Cuts Celery's lines about a rejected message: its body and headers are user data."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep such a line's beginning, up to its first value (the task's name, the decoder's error)."""
+        """Keep the beginning of such a line, up to its first value (the task's name, the decoder's error)."""
         template = str(record.msg)
         if "body" in template and isinstance(record.args, tuple):
             first = template.splitlines()[0]
@@ -73,7 +73,7 @@ def configure(settings: Settings) -> None:
     if settings.log_format == "json":
         logging.getLogger().handlers[0].setFormatter(JsonFormatter())
     logging.captureWarnings(True)
-    # Celery's and gevent's own debugging shows whole messages: DEBUG is for our lines.
+    # Celery's and gevent's debug lines show whole messages, so DEBUG applies to our lines only.
     logging.getLogger().setLevel(max(logging.INFO, logging.getLevelName(settings.log_level)))
     for ours in OURS:
         logging.getLogger(ours).setLevel(settings.log_level)

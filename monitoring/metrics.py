@@ -1,7 +1,6 @@
-"""What both web and worker count, for Prometheus (names: https://prometheus.io/docs/practices/naming/).
+"""Metrics of both web and worker, for Prometheus (names: https://prometheus.io/docs/practices/naming/).
 
-Imported only by processes that serve `/metrics`: other packages say what happened with a signal, or let
-the caller count.
+Imported only by processes that serve `/metrics`: other packages send a signal, or let the caller count.
 """
 
 from typing import Any
@@ -22,21 +21,26 @@ from notifier.signals import broker_failed, change_unpublished, message_rejected
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
 
 REGISTRY = CollectorRegistry()
-#: Seconds. An alert takes some ten milliseconds; a broker or worker that was away, minutes.
+#: Seconds. An alert takes about ten milliseconds, or minutes when a broker or worker was down.
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 
 ACCEPTED = Counter("notifier_accepted", "Notifications stored", registry=REGISTRY)
 UNPUBLISHED = Counter("notifier_unpublished", "Changes committed but not published", registry=REGISTRY)
 DATABASE_ERRORS = Counter(
-    "notifier_database_errors", "Transactions that found no database, or not in time", registry=REGISTRY
+    "notifier_database_errors",
+    "Transactions that could not reach the database, or got no answer in time",
+    registry=REGISTRY,
 )
 _BROKER_ERRORS = Counter(
-    "notifier_broker_errors", "Failures to reach the broker, or to keep it", ["part"], registry=REGISTRY
+    "notifier_broker_errors",
+    "Failures to connect to the broker, and lost connections",
+    ["part"],
+    registry=REGISTRY,
 )
 BROKER_ERRORS = {part: _BROKER_ERRORS.labels(part) for part in ("publish", "wake", "subscribe")}
 BROKER_UNBOUND = Counter(
     "notifier_broker_unbound",
-    "How often the exchange, queues or bindings were found deleted, and made again",
+    "How often the exchange, a queue or a binding was found deleted and declared again",
     registry=REGISTRY,
 )
 _REFUSED = Counter(
@@ -57,7 +61,11 @@ _REJECTED_MESSAGES = Counter(
 )
 REJECTED_MESSAGES = {what: _REJECTED_MESSAGES.labels(what) for what in ("event", "task")}
 _LATENCY = Histogram(
-    "notifier_latency_seconds", "How long a stage took", ["stage"], buckets=BUCKETS, registry=REGISTRY
+    "notifier_latency_seconds",
+    "Duration of a stage of delivery, in seconds",
+    ["stage"],
+    buckets=BUCKETS,
+    registry=REGISTRY,
 )
 ACCEPT_TO_DISPATCH = _LATENCY.labels("accept_to_dispatch")
 DISPATCH_TO_PUBLISH = _LATENCY.labels("dispatch_to_publish")
@@ -65,7 +73,7 @@ DISPATCH_TO_DELIVERED = _LATENCY.labels("dispatch_to_delivered")
 
 
 def listen() -> None:
-    """Count what this process's other packages signal."""
+    """Count the signals that this process's other packages send."""
     notification_accepted.connect(_accepted)
     broker_failed.connect(_broker_failed)
     message_rejected.connect(_message_rejected)
@@ -91,7 +99,7 @@ def _message_rejected(_sender: object, *, what: str, **_more: Any) -> None:
 
 
 def collector() -> Collector:
-    """Return this process's numbers; with a shared folder, those of all its processes together."""
+    """Return the collector of this process, or of all processes that share a folder."""
     if not multiprocess.shared():
         return REGISTRY
     together = CollectorRegistry()

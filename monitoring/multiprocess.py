@@ -1,4 +1,4 @@
-"""Several processes of one part, one set of metrics: the folder that they count in.
+"""One set of metrics for several processes of one part: the folder in which they count.
 
 prometheus_client's multiprocess mode: each process keeps its numbers in memory-mapped files, and the
 one that is scraped adds them up (https://prometheus.github.io/client_python/multiprocess/).
@@ -13,7 +13,7 @@ FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own variable
 
 
 def share(folder: Path) -> None:
-    """Let this process and its children count in files of `folder`; what is left there is removed.
+    """Let this process and its children count in files of `folder`; old files there are removed.
 
     prometheus_client looks for it once, when it is imported: call this before. Raises OSError.
     """

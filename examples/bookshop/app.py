@@ -1,4 +1,4 @@
-"""The bookshop."""
+"""The bookshop's Flask application."""
 
 import os
 

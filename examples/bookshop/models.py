@@ -36,7 +36,7 @@ class Order(db.Model):
 
 
 class Notification(db.Model):
-    """Paper letters that were sent. The name is the bookshop's own, and so is the table's."""
+    """A paper letter that was sent. The class's and the table's name are the bookshop's own."""
 
     __tablename__ = "notifications"
 
@@ -45,7 +45,7 @@ class Notification(db.Model):
 
 
 class Device(db.Model):
-    """Readers that the shop lends."""
+    """An e-book reader that the shop lends."""
 
     __tablename__ = "devices"
 

@@ -1,4 +1,4 @@
-"""What the bookshop tells its customers: an event and a category of its own, and the extension."""
+"""The bookshop's event, its category, and the Flask extension."""
 
 from pydantic import BaseModel
 
@@ -16,7 +16,7 @@ define_category(
 
 
 class BookReady(BaseModel):
-    """A book waits at the counter."""
+    """Says that a book can be collected."""
 
     book: str
     counter: int

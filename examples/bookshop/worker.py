@@ -18,7 +18,7 @@ flask_app = create_app()
 
 @shared_task
 def remind(user_id: str, book: str) -> str:
-    """Tell a customer that a book is still there."""
+    """Remind a customer that a book waits."""
     with flask_app.app_context():
         alert = Alert(title="Still here", message=f"“{book}” waits for you.", type="info")
         return notifier.send(user_id, alert, session=None)

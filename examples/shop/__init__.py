@@ -1,4 +1,4 @@
-"""The demo shop: what a Flask application does with live notifications, in one small blueprint.
+"""The demo shop: a small blueprint that shows how a Flask application uses live notifications.
 
 `app.register_blueprint(create_blueprint())` serves a page at `/` with a few customers, their orders
 and each customer's bell. Shipping an order calls `send_notification`, the steppers call `update_badge`:
@@ -31,7 +31,7 @@ ASSETS = frozenset({"icon.svg", "shop.css", "shop.js"})
 BADGES = ("messages", "notifications", "tasks")
 MOST = 2**31 - 1  # the contract's upper bound of a badge
 TOKEN_TTL = 3_600  # seconds
-# Nothing inline, nothing from elsewhere: what docs/client.md recommends, lived by the demo itself.
+# Nothing inline and nothing from other sites, as docs/client.md recommends.
 POLICY = "default-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'; object-src 'none'"
 
 Mint = Callable[[str, int], str]
@@ -46,7 +46,7 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
     """Return the demo's routes, at `/`, `/orders/…` and `/shop/…`.
 
     Args:
-        orders: the shop's book; a new one with the demo's orders by default.
+        orders: the shop's orders; by default the demo's.
         mint: makes a user token for a customer's id and a time to live in seconds.
     """
     book = orders or Orders()
@@ -99,7 +99,7 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
 
     @shop.get("/shop/plain.html")
     def plain() -> Response:
-        """The second example, one file: its inline script is allowed by its hash alone."""
+        """Serve the second example, a single file; its inline script is allowed by its hash."""
         page = (HERE / "plain.html").read_text("utf-8")
         script = page.partition('<script type="module">')[2].partition("</script>")[0]
         digest = b64encode(sha256(script.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""The shop's book: customers, goods and orders, kept in memory. Knows nothing of Flask or notifications."""
+"""The shop's customers, goods and orders, in memory. Nothing here knows Flask or notifications."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from itertools import count, cycle
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Somebody who buys here."""
+    """A customer."""
 
     id: str
     name: str
@@ -15,7 +15,7 @@ class Customer:
 
 @dataclass(slots=True)
 class Order:
-    """One thing that a customer has ordered."""
+    """An order of one article."""
 
     id: int
     customer: Customer
@@ -69,5 +69,5 @@ class Orders:
         return self._orders.get(order_id)
 
     def ship(self, order: Order) -> None:
-        """Mark the order as shipped; again does no harm."""
+        """Mark the order as shipped; doing it again changes nothing."""
         order.shipped = True

@@ -1,4 +1,4 @@
-"""The tables of the first version; `models/tables.py` and `notifier/outbox/tables.py` describe them."""
+"""Create the first tables; `models/tables.py` and `notifier/outbox/tables.py` describe them."""
 
 import sqlalchemy as sa
 from alembic import op

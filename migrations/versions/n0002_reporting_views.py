@@ -1,6 +1,6 @@
-"""The reporting views but the daily one, which is in the next migration.
+"""Create the reporting views, except the daily one, which is in the next migration.
 
-The views say the same on both databases: times in UTC, latencies in whole milliseconds.
+The views return the same on both databases: times in UTC, latencies in whole milliseconds.
 `docs/reporting.md` describes each column.
 """
 
@@ -11,7 +11,7 @@ from alembic import op
 revision = "n0002"
 down_revision = "n0001"
 
-# Not read by itself; then by the first watermark that covers it (models/store/log.py: READ_AT).
+# Not read by itself, so by the first watermark that covers it (models/store/log.py: READ_AT).
 BY_WATERMARK = "d.read_at IS NULL AND d.inbox AND NOT d.kept_unread"
 IS_READ = f"""(d.read_at IS NOT NULL OR ({BY_WATERMARK} AND EXISTS (
     SELECT 1 FROM notifier_inboxes i WHERE i.user_id = d.user_id AND i.read_through >= d.seq)))"""
@@ -42,7 +42,7 @@ def _postgresql() -> dict[str, str]:
         # Rounded from whole microseconds, so that both databases round alike.
         return f"((date_part('epoch', {end} - {begin}) * 1000000)::bigint + 500) / 1000"
 
-    # A subquery with a LIMIT is asked once a row, however often its column is used.
+    # A subquery with a LIMIT runs once for each row, however often its column is used.
     deliveries = f"""
         SELECT d.notification_id, d.user_id, d.seq, d.persisted_at,
                least(d.delivered_at, d.read_at, m.at) AS delivered_at,
@@ -67,7 +67,7 @@ def _sqlite() -> dict[str, str]:
     kind = (
         "CASE json_type(n.data, '$.type') WHEN 'text' THEN nullif(substr(n.data ->> '$.type', 1, 64), '') END"
     )
-    # A comparison with NULL finds nothing: the marks are looked up for those alone that need one.
+    # A comparison with NULL finds nothing, so marks are looked up only for rows that need one.
     marks = f"""LEFT JOIN notifier_read_marks m ON m.user_id = d.user_id AND m.through =
             CASE WHEN {BY_WATERMARK} THEN (SELECT min(r.through) FROM notifier_read_marks r
             WHERE r.user_id = d.user_id AND r.through >= d.seq) END"""
@@ -126,12 +126,12 @@ COMMENTS: dict[str, tuple[str, dict[str, str]]] = {
         {
             "notification_id": "The notification",
             "user_id": "The recipient",
-            "seq": "Its place in the recipient's log",
+            "seq": "Its seq in the recipient's log",
             "event": "alert, badge, or an event of the application",
-            "type": "The data's field type, its first 64 characters; NULL when it has none",
-            "accepted_at": "When the sender was told that it is durable",
+            "type": "The first 64 characters of the data's field type; NULL when it has none",
+            "accepted_at": "When it was stored durably, before the sender got an answer",
             "persisted_at": "When it was put into the recipient's inbox",
-            "delivered_at": "When a device first acked it, or it was read: the earlier; NULL: not yet",
+            "delivered_at": "When a device first acked it or it was read, the earlier of both; NULL: not yet",
             "read_at": "When it was read, one by one or by a watermark; NULL: it is unread",
             "accepted_to_persisted_ms": "Milliseconds from accepted_at to persisted_at",
             "persisted_to_delivered_ms": "Milliseconds from persisted_at to delivered_at",
@@ -147,12 +147,12 @@ COMMENTS: dict[str, tuple[str, dict[str, str]]] = {
             "event": "alert, badge, or an event of the application",
             "type": "The data's field type; NULL when it has none",
             "status": "accepted, dispatched or dead",
-            "accepted_at": "When the sender was told that it is durable",
-            "dispatched_at": "When its last recipient was reached; NULL: not yet",
-            "recipients": "How many it is for",
-            "sent": "Those of them that it was dispatched to",
-            "delivered": "Those of them of whom a device acked it, or who read it, until now",
-            "read": "Those of them for whom it is read now",
+            "accepted_at": "When it was stored durably, before the sender got an answer",
+            "dispatched_at": "When it was dispatched to its last recipient; NULL: not yet",
+            "recipients": "Number of its recipients",
+            "sent": "Recipients to whom it has been dispatched",
+            "delivered": "Recipients of whom a device has acked it, or who have read it",
+            "read": "Recipients for whom it is read at present",
             "accepted_to_dispatched_ms": "Milliseconds from accepted_at to dispatched_at",
         },
     ),
@@ -163,9 +163,9 @@ COMMENTS: dict[str, tuple[str, dict[str, str]]] = {
             "device": "The device's own stable id",
             "acked_seq": "The highest seq that it acked",
             "head_seq": "The seq of the newest event of the user's log",
-            "lag": "How many events it is behind the head",
+            "lag": "Number of events by which it is behind the head",
             "first_seen_at": "When it first said hello",
-            "last_seen_at": "When it last said hello, acked or left",
+            "last_seen_at": "When it last said hello, acked or disconnected",
         },
     ),
 }

@@ -1,7 +1,7 @@
-"""The daily report: days that are over are summed once; a change that comes later marks the day as dirty.
+"""Create the daily report: the sums of a day are stored once it is over; a later change marks it as dirty.
 
-`notifier_report_daily` reads the sums of a day that is not dirty, and counts all others from the rows.
-Triggers mark the days, so that no writer can forget to. docs/adr/0024 says why nothing can be missed.
+`notifier_report_daily` reads the stored sums of a day that is not dirty, and counts every other day from the
+rows. Triggers mark the days, so that no writer can forget it. Why nothing is missed: docs/adr/0024.
 """
 
 from alembic import op
@@ -9,7 +9,7 @@ from alembic import op
 revision = "n0003"
 down_revision = "n0002"
 
-# What is younger is in no day that is summed (models/store/rollup.py); so a flush of fresh acks pays nothing.
+# A younger row is in no stored day (models/store/rollup.py), so a flush of new acks costs nothing.
 YOUNG = "1 hour"
 
 FRESH = """EXISTS (SELECT 1 FROM notifier_report_days r WHERE r.day = {day}
@@ -189,9 +189,9 @@ COLUMNS = {
     "day": "The day in UTC on which the notifications were accepted",
     "event": "alert, badge, or an event of the application",
     "type": "The data's field type; NULL when it has none",
-    "sent": "Recipients that the day's notifications were dispatched to",
-    "delivered": "Those of them of whom a device acked it, or who read it, until now",
-    "read": "Those of them for whom it is read now (a purged one: was, when it was purged)",
+    "sent": "Recipients to whom the day's notifications have been dispatched",
+    "delivered": "Recipients of whom a device has acked it, or who have read it",
+    "read": "Recipients for whom it is read at present, or was when it was purged",
     "p50_ms": "Median milliseconds from accepted to delivered, of the delivered, by nearest rank",
     "p95_ms": "The 95th percentile of the same",
 }

@@ -1,4 +1,4 @@
-"""A random id for each installation, so that a session on another database can be told (notifier/send.py)."""
+"""Give each installation a random id, to recognise a session on another database (notifier/send.py)."""
 
 import uuid
 
@@ -12,7 +12,7 @@ down_revision = "n0003"
 
 
 def upgrade() -> None:
-    """Make the table and its one row."""
+    """Create the table and its one row."""
     table = op.create_table(
         "notifier_installation",
         sa.Column("id", UuidText, nullable=False),

@@ -1,6 +1,6 @@
-"""The server's WAL timeline beside the base of all logs, and devices' lag where a log goes on from a base.
+"""Store the server's WAL timeline with the base, and count devices' lag correctly across a base.
 
-`docs/adr/0030` tells why: a promoted replica writes another timeline, and may lack the last commits.
+Why: a promoted replica writes another timeline, and may lack the last commits (`docs/adr/0030`).
 """
 
 import sqlalchemy as sa
@@ -9,9 +9,9 @@ from alembic import op
 revision = "n0005"
 down_revision = "n0004"
 
-# pg_control_checkpoint() tells the old timeline for a while after a promotion (until the next checkpoint),
-# and reads a file. These two are in memory, and any role may call them. Not every service that speaks
-# PostgreSQL has them; such a one tells no timeline.
+# pg_control_checkpoint() returns the old timeline until the first checkpoint after a promotion, and reads
+# a file. These two are in memory, and any role may call them. Not every service that is compatible with
+# PostgreSQL has them; there the timeline is NULL.
 TIMELINE = """
 DO $do$
 BEGIN
@@ -24,7 +24,7 @@ EXCEPTION WHEN feature_not_supported OR undefined_function OR insufficient_privi
     CREATE FUNCTION notifier_wal_timeline() RETURNS integer LANGUAGE sql AS 'SELECT NULL::integer';
 END
 $do$"""
-ABOUT = "The number of the WAL timeline that the server writes; 0: it is a replica; NULL: it tells none"
+ABOUT = "The number of the WAL timeline that the server writes; 0: it is a replica; NULL: unknown"
 
 DEVICES = """
     SELECT v.user_id, v.device, v.acked_seq, coalesce(i.seq, 0) AS head_seq,
@@ -33,7 +33,7 @@ DEVICES = """
     FROM notifier_devices v LEFT JOIN notifier_inboxes i ON i.user_id = v.user_id
 """
 BEFORE = "CASE WHEN i.seq > v.acked_seq THEN i.seq - v.acked_seq ELSE 0 END"
-# Across a base seqs are not counted on: the entries that are kept are counted.
+# Across a base the difference of seqs means nothing: the entries that are kept are counted.
 NOW = """CASE WHEN i.seq > v.acked_seq THEN
                 CASE WHEN EXISTS (SELECT 1 FROM notifier_restores r
                                   WHERE r.base > v.acked_seq AND r.base < i.seq)

@@ -1,4 +1,4 @@
-"""What a notification to several users owes to those whose inbox was locked."""
+"""Create the table of users to whom a notification is owed, because their inbox was locked."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ down_revision = "n0005"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "notifier_owed",
         sa.Column("user_id", sa.String(128), nullable=False),
@@ -27,5 +27,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove it; what is still owed is never delivered, so dispatch everything first."""
+    """Drop it. What is still owed is then never delivered: dispatch everything first."""
     op.drop_table("notifier_owed")

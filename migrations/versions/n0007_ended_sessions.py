@@ -1,4 +1,4 @@
-"""The dashboard's sessions that were signed out of, until their cookies end by themselves."""
+"""Create the table of dashboard sessions that have ended by signing out, kept until their cookies expire."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,5 +20,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it: who has signed out within the last twelve hours is signed in again, in an old browser."""
+    """Drop it: a cookie that was signed out of within the last twelve hours is valid again."""
     op.drop_table("notifier_ended_sessions")

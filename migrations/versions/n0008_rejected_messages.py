@@ -1,4 +1,4 @@
-"""Rename the table of rejected messages, which was called after another word."""
+"""Rename notifier_refused_messages to notifier_rejected_messages."""
 
 import sqlalchemy as sa
 from alembic import op
