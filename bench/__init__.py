@@ -1,11 +1,11 @@
-"""What measures, beside what people would pick instead.
+"""Benchmarks of this project beside the alternatives.
 
-`make bench` runs it all, which takes the better part of an hour; `make bench SCENARIO=burst ROUNDS=1` one
-scenario once. Nothing else should run on the machine meanwhile.
+`make bench` runs all scenarios, which takes about an hour; `make bench SCENARIO=burst ROUNDS=1` runs one of
+them once. Nothing else should run on the machine meanwhile.
 
 Scenarios: latency, burst, python_api, broadcast, idle, through, storm (with peers); queues, sql, growth,
-purge, slow, jitter, avalanche (our side alone). Each module asks one question;
-`python -m bench burst --pilot` looks whether it runs, `--size count=500` changes a size.
+purge, slow, jitter, avalanche (our side alone). Each module has one scenario;
+`python -m bench burst --pilot` tries it with small sizes, `--size count=500` changes a size.
 
 run, scenario, samples, machine   rounds, medians, and the file with everything that was measured
 load, target                      the load generator, in a process of its own
@@ -16,6 +16,6 @@ million                           a database with a million deliveries
 send, publish                     an application that sends, a publisher past the pipeline
 report, plot                      write docs/benchmarks.md from bench/results and bench/findings.md
 
-A time depends on the machine: what is asserted are promises (nothing lost, doubled or late for ever),
-never a time.
+A time depends on the machine, so no time is asserted, only promises (nothing lost or doubled, everything
+arrives).
 """

@@ -31,12 +31,12 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def main() -> None:
-    """Measure what is named, or everything."""
+    """Measure the named scenarios, or all of them."""
     parser = options(__doc__)
     parser.add_argument("scenario", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     given = parser.parse_args()
     if unknown := set(given.scenario) - set(SCENARIOS):
-        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; known are {', '.join(SCENARIOS)}")
     run_all((SCENARIOS[name] for name in given.scenario or SCENARIOS), given)
 
 

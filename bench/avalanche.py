@@ -1,7 +1,7 @@
-"""Avalanche: the web process is killed (SIGKILL) under all its clients, which come back by our rule.
+"""Avalanche: the web process is killed (SIGKILL) under all its clients, which reconnect.
 
-Counted: the time from the kill until each client is live again and has everything (p95), and those
-that never return. The rule is the browser client's: full jitter, from 0.5 s doubling to 30 s.
+Measured: the time from the kill until each client is live again and has everything (p95), and the clients
+that never return. They reconnect like the browser client: full jitter, from 0.5 s doubling to 30 s.
 
 python -m bench avalanche
 """
@@ -23,17 +23,17 @@ from bench.stage import Steady, crowd, leave
 from tests.harness.client import Backoff, LedgerClient
 from tests.harness.site import Site
 
-MISSED = 400  # alerts sent while everybody is away
+MISSED = 400  # alerts sent while no client is connected
 
 
 def web_processes(site: Site) -> list[psutil.Process]:
-    """Return gunicorn's master and worker, below `notifier up`."""
+    """Return gunicorn's master and worker, children of `notifier up`."""
     below = psutil.Process(site.processes[0].pid).children(recursive=True)
     return [process for process in below if "gunicorn" in " ".join(process.cmdline())]
 
 
 async def play(site: Site, *, clients: int, seed: int) -> Values:
-    """Let all in, kill, and wait for all."""
+    """Connect all clients, kill the web process, and wait until all are live again."""
     users = [f"user-{number}" for number in range(clients)]
     crowded = []
     for number, user in enumerate(users):

@@ -22,12 +22,12 @@ from bench.target import Target, user
 BROADCAST = b"sale"
 SOMEBODY = "somebody"  # who gets the single alerts
 EVERY = 0.1  # seconds between two single alerts
-LOOK = 0.02  # seconds between two looks at the count of rows
+LOOK = 0.02  # seconds between two counts of the rows
 PATIENCE = 120.0
 
 
 async def load(target: Target, *, users: int, connected: int) -> Values:
-    """Connect every so many-th and one more, post the broadcast, then single alerts until all are served."""
+    """Connect some of the users, post the broadcast, and send single alerts until all have it."""
     crowd = Crowd(target, [user(number) for number in range(0, users, users // connected)][:connected])
     single = Crowd(target, [SOMEBODY])
     await crowd.enter()
@@ -58,7 +58,7 @@ async def load(target: Target, *, users: int, connected: int) -> Values:
 
 
 async def meanwhile(poster: http.Poster, crowd: Crowd, connected: int, start: float) -> dict[bytes, float]:
-    """Send single alerts, one every EVERY seconds, until everybody has the broadcast; when each began."""
+    """Send single alerts, one every EVERY seconds, until all have the broadcast; return when each began."""
     began: dict[bytes, float] = {}
     while len(crowd.arrivals) < connected and time.monotonic() < start + PATIENCE:
         await asyncio.sleep(EVERY)
@@ -69,7 +69,7 @@ async def meanwhile(poster: http.Poster, crowd: Crowd, connected: int, start: fl
 
 
 def watch(target: Target, rows: int) -> list[tuple[float, int]]:
-    """Look at the number of stored deliveries until there are `rows` of them."""
+    """Count the stored deliveries again and again until there are `rows`."""
     assert target.database_url is not None
     query = f"{target.persisted} WHERE user_id <> '{SOMEBODY}'".encode()
     seen: list[tuple[float, int]] = []

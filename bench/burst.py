@@ -1,4 +1,4 @@
-"""A burst of single POSTs, some at a time, until every alert is in its user's hands.
+"""A burst of single POSTs, several at a time, until every alert has arrived at its user.
 
 python -m bench burst
 """
@@ -17,11 +17,11 @@ from bench.scenario import NOTHING, Goal, Metric, Scenario, Values
 from bench.sides import DURABLE_PIPELINES, FLASK, NODE, side
 from bench.target import Target, user
 
-PATIENCE = 180.0  # seconds until what has not arrived counts as lost
+PATIENCE = 180.0  # seconds after which a missing alert counts as lost
 
 
 async def load(target: Target, *, count: int, at_once: int, users: int) -> Values:
-    """Warm up with a few, then all, as fast as `at_once` callers can."""
+    """Warm up with a few, then POST all, as fast as `at_once` callers can."""
     crowd = Crowd(target, [user(number) for number in range(users)])
     await crowd.enter()
     poster = Poster(target)

@@ -1,4 +1,4 @@
-"""What a dispatch costs: a transaction of 1, 20 and 200 single alerts on PostgreSQL, users known before.
+"""Measure a dispatch: a transaction of 1, 20 and 200 single alerts on PostgreSQL, to known users.
 
 `python -m bench.dispatch URL` on an empty database; prints medians and 95th percentiles in milliseconds.
 """

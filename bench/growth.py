@@ -1,4 +1,4 @@
-"""Does it cost more as the tables grow? Accept, dispatch and a page, at many rows and at few.
+"""Accept, dispatch and read a page on large and on small tables: does the cost grow?
 
 python -m bench growth
 """
@@ -33,13 +33,13 @@ Given = dict[str, Database]
 
 @contextmanager
 def prepare(*, seed: int, few: int, many: int, batches: int) -> Iterator[Given]:  # noqa: ARG001
-    """Both databases."""
+    """Make and fill both databases."""
     with filled(few, seed) as small, filled(many, seed) as big:
         yield {"few": small, "many": big}
 
 
 def measure(name: str, *, seed: int, few: int, many: int, batches: int, given: Given) -> Values:  # noqa: ARG001
-    """The same work on both in turn; medians, and their ratios."""
+    """Do the same work on both in turn; return medians and ratios."""
     users = {size: sorted(heads(database, PAGE)) for size, database in given.items()}
     times: dict[tuple[str, str], list[float]] = {}
     rng = random.Random(seed)
@@ -56,7 +56,7 @@ def measure(name: str, *, seed: int, few: int, many: int, batches: int, given: G
 
 
 def _batch(database: Database, users: list[str]) -> Iterator[tuple[str, float]]:
-    """Accept an alert for each, dispatch them all, look at each one's first page; what each step took."""
+    """Accept an alert for each user, dispatch all, read each one's first page; return what each step took."""
     sender = Sender(database, Silent())
     for user in users:
         yield "accept", _timed(partial(sender.send, _alert(user)))
@@ -75,7 +75,7 @@ class Silent:
     """A waker that wakes no worker: the benchmark dispatches by itself."""
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def _alert(user: str) -> Draft:

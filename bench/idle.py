@@ -1,4 +1,4 @@
-"""Thousands of idle sockets on one gateway process: what each costs, and how quickly they get in.
+"""Thousands of idle sockets on one gateway process: what each costs, and how quickly they connect.
 
 python -m bench idle
 """
@@ -17,12 +17,12 @@ from bench.scenario import NOTHING, Metric, Scenario, Values, at_least, at_most
 from bench.sides import FLASK_SOCK, NCHAN, OURS, PYTHON_SOCKETIO, SOCKETIO, WEBSOCKETS, side
 from bench.target import Target, user
 
-SETTLE = 4.0  # seconds after the last one is in
-WARM = 50  # sockets that come and go first, so that what is made once is not divided among the others
+SETTLE = 4.0  # seconds after the last one has connected
+WARM = 50  # sockets that connect and leave first, so that what is allocated once does not count
 
 
 async def load(target: Target, *, sockets: int, at_once: int) -> Values:
-    """Weigh the gateway, let all in, weigh it again."""
+    """Measure the gateway's memory, connect all, measure it again."""
     warm = Crowd(target, [f"warm-{number}" for number in range(WARM)], deflate=True)
     await warm.enter()
     await warm.leave()
@@ -48,7 +48,7 @@ async def load(target: Target, *, sockets: int, at_once: int) -> Values:
 
 
 def weigh(pids: Sequence[int]) -> dict[str, int]:
-    """RSS and PSS of processes and everything below them, in bytes."""
+    """Return RSS and PSS of processes and their children, in bytes."""
     total = {"rss": 0, "pss": 0}
     for pid in pids:
         root = psutil.Process(pid)

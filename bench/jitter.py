@@ -1,6 +1,6 @@
 """Jitter (the method is AnyCable's): every client's connection is cut about every 15 s, for 2 s.
 
-Meanwhile events flow. Counted: the share of events that arrived, exactly once and in order, and the
+Meanwhile events are sent. Measured: the share of events that arrived, exactly once and in order, and the
 time to catch up, from the network's return until the client is live again and has everything.
 A browser tells its page of the network's return (`online`), and our client connects at once.
 
@@ -23,11 +23,11 @@ from tests.harness.client import LedgerClient
 from tests.harness.site import Site
 
 EVERY, GAP = 15.0, 2.0  # seconds
-NOWHERE = "ws://127.0.0.1:1/ws"  # refused, as by a network that is away
+NOWHERE = "ws://127.0.0.1:1/ws"  # connections are refused, as by a network that is down
 
 
 class Link:
-    """A client and the network it is on."""
+    """A client and its network."""
 
     def __init__(self, site: Site, user: str, device: str, seed: int) -> None:
         self.away = False
@@ -42,7 +42,7 @@ class Link:
         self.catch_ups: list[float] = []
 
     async def flaky(self) -> None:
-        """Cut, wait, come back; for ever."""
+        """Cut the connection, wait, and let it return, again and again."""
         await asyncio.sleep(self._rng.uniform(0, EVERY))
         while True:
             self.away = True
@@ -57,7 +57,7 @@ class Link:
 
 
 async def play(site: Site, *, clients: int, seconds: float, rate: float, seed: int) -> Values:
-    """Let events flow while the connections are cut; then see what each has."""
+    """Send events while the connections are cut; then compare what each client has."""
     users = [f"user-{number}" for number in range(clients // 2)]
     links = [Link(site, user, device, seed * 1_000_003 + number)
              for number, (user, device) in enumerate((u, d) for u in users for d in ("a", "b"))]  # fmt: skip

@@ -1,4 +1,4 @@
-"""From the start of a POST to the frame in the client's hands, at a steady rate.
+"""Time from the start of a POST until the client has the frame, at a steady rate.
 
 python -m bench latency
 """
@@ -46,7 +46,7 @@ async def load(target: Target, *, rate: float, count: int, users: int, first: in
 async def steady(
     poster: Poster, count: int, rate: float, users: Sequence[str], prefix: str
 ) -> tuple[dict[bytes, float], list[float]]:
-    """POST at a steady rate, whatever the answers take; return when each began and how long each took."""
+    """POST at a steady rate, however long the answers take; return when each began and how long each took."""
     began: dict[bytes, float] = {}
     posts: list[float] = []
     start = time.monotonic()

@@ -1,4 +1,4 @@
-"""What was measured on: the machine, the versions, the state of the repository."""
+"""Describe what was measured: the machine, the versions, the commit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\d+\.\d+(\.\d+)?")
 
 
 def machine() -> dict[str, Any]:
-    """The processor, the memory, the system, and how busy it was."""
+    """Return the processor, the memory, the system and the load."""
     return {
         "processor": _processor(),
         "cores": psutil.cpu_count(),
@@ -40,7 +40,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """Our packages, the servers and the peers' locked packages."""
+    """Return the versions of our packages, the servers and the peers' packages."""
     found: dict[str, Any] = {"python": platform.python_version()}
     found |= {name: version(name) for name in PACKAGES}
     found |= {name: said for name, words in _PROGRAMS.items() if (said := _says(*words))}
@@ -50,7 +50,7 @@ def versions() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit that is checked out, with a plus when files differ from it."""
+    """Return the commit that is checked out, with a plus when files differ from it."""
     head = _output("git", "rev-parse", "--short=10", "HEAD").strip()
     changed = _output("git", "status", "--porcelain", "--untracked-files=no").strip()
     return f"{head}{'+' if changed else ''}"

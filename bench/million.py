@@ -1,4 +1,4 @@
-"""A database with a million deliveries: three months of a shop, in logs that `notifier verify` accepts.
+"""Fill a database with a million deliveries: three months of a shop, which `notifier verify` accepts.
 
 The same seed makes the same rows on SQLite and on PostgreSQL. Most deliveries are single alerts, a tenth
 badges, three tenths broadcasts to a thousand. Four of five are acked within a second, some hours later,
@@ -29,7 +29,7 @@ from tests.harness.world import migrate
 UNTIL = datetime(2026, 11, 20, tzinfo=UTC)
 BROADCAST = 1_000  # recipients
 TYPES = ("info", "success", "warning", "error")
-BATCH = 50_000  # rows held in memory before they are written
+BATCH = 50_000  # rows kept in memory before they are written
 
 Row = tuple[Any, ...]
 
@@ -55,7 +55,7 @@ COLUMNS: dict[sa.Table, Sequence[str]] = {
 
 @dataclass
 class User:
-    """A user's log so far."""
+    """The state of a user's log."""
 
     id: str
     seq: int = 0
@@ -67,7 +67,7 @@ class User:
 
 
 class Shop:
-    """Tells what happened, as rows, in the order of time."""
+    """Makes the rows of a shop's history, in the order of time."""
 
     def __init__(self, how_many: int, *, days: int, users: int, seed: int, until: datetime = UNTIL) -> None:
         self._random = random.Random(seed)
@@ -165,7 +165,7 @@ class Shop:
 
 
 def fill(database: Database, shop: Shop) -> int:
-    """Write all of `shop` into an empty, migrated database, in one transaction; return how many rows."""
+    """Write the rows of `shop` into an empty, migrated database in one transaction; return their number."""
     waiting: dict[sa.Table, list[Row]] = {table: [] for table in COLUMNS}
     total = 0
     with database.write() as connection:
@@ -195,7 +195,7 @@ def _write(connection: Connection, waiting: dict[sa.Table, list[Row]]) -> None:
 
 
 def _text(value: Any) -> Any:
-    """A time as our SQLite columns have it."""
+    """Return a time as text, as SQLite stores it."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     return value

@@ -1,4 +1,4 @@
-"""Our side: a site on a backend of its own, and the same as a target."""
+"""Start our side: a site with a backend of its own, and the target for the load generator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.harness.rabbitmq import PrivateRabbit, SharedRabbit
 from tests.harness.site import Site
 
 SETTINGS = {"NOTIFIER_DEMO": "0", "NOTIFIER_LOG_LEVEL": "WARNING"}
-# A queue for each connected user takes two handles: more are too many for a node with Debian's limit.
+# A queue takes two file handles: with more users a node with Debian's limit runs out of them.
 MANY = 300
 
 
@@ -27,15 +27,15 @@ MANY = 300
 def running(
     kind: str = "production", *, crowd: int = 0, web_alone: bool = False, check: bool = True, **settings: str
 ) -> Iterator[Site]:
-    """A site on a fresh backend of this kind, everything of `notifier up`.
+    """Yield a site on a new backend, with everything that `notifier up` starts.
 
     Args:
         kind: "production" (PostgreSQL and RabbitMQ) or "embedded".
-        crowd: how many users will be connected; above MANY the RabbitMQ node is private, with the file
-            handles that this process may give it.
+        crowd: how many users will be connected; above MANY a private RabbitMQ node is started, with as many
+            file handles as this process may give it.
         web_alone: start the gateway, and nothing else.
         check: run `notifier verify` at the end.
-        settings: more settings, with their whole names.
+        settings: more settings, by their full names.
     """
     with (
         TemporaryDirectory(prefix="notifier-bench-") as folder,
@@ -75,13 +75,13 @@ def _backend(kind: str, var: Path, crowd: int) -> Iterator[Backend]:
 
 @contextmanager
 def target(name: str, kind: str, **options: object) -> Iterator[Target]:
-    """The same as the load generator sees it; `options` as for `running`."""
+    """Yield the target for the load generator; `options` as for `running`."""
     with running(kind, **options) as site:  # type: ignore[arg-type]
         yield target_of(name, site)
 
 
 def target_of(name: str, site: Site) -> Target:
-    """A running site, as the load generator sees it."""
+    """Return the target of a running site."""
     backend, python, cwd = site.backend, sys.executable, str(REPO)
     return Target(
         name,
@@ -98,7 +98,7 @@ def target_of(name: str, site: Site) -> Target:
 
 
 def _own_broker(backend: Backend) -> int | None:
-    """The pid of a RabbitMQ node below this process."""
+    """Return the pid of a RabbitMQ node that this process started."""
     if backend.kind == "embedded":
         return None
     below = psutil.Process().children(recursive=True)

@@ -1,4 +1,4 @@
-"""A bar for each side, as SVG by hand: small, readable in light and dark, no library."""
+"""Draw a bar for each side as SVG: small, readable in light and dark, without a library."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STYLE = (
 
 @dataclass(frozen=True)
 class Bar:
-    """A side's median, with the least and the most of its rounds."""
+    """A side's median, with the smallest and the largest value of its rounds."""
 
     label: str
     value: float
@@ -29,7 +29,7 @@ class Bar:
 
 
 def bars(title: str, rows: Sequence[Bar]) -> str:
-    """An SVG document."""
+    """Return an SVG document."""
     height = TOP + ROW * len(rows) + 8
     top = max((row.most for row in rows), default=0) or 1
     room = WIDTH - LABELS - VALUES

@@ -1,4 +1,4 @@
-"""Publish to a gateway at a steady rate, past the pipeline; an alert's title is the time it was published at.
+"""Publish to a gateway at a steady rate, without API and worker; an alert's title is its time.
 
 python -m bench.publish ours COUNT RATE USERS
 python -m bench.publish nchan PORT COUNT RATE USERS
@@ -25,14 +25,14 @@ MESSAGE = "Your order is on its way."
 
 
 def paced(count: int, rate: float) -> Iterator[tuple[int, float]]:
-    """Each number, and how many seconds it is before its time."""
+    """Yield each number, and the seconds until it is due."""
     began = time.monotonic()
     for number in range(count):
         yield number, max(0.0, began + number / rate - time.monotonic())
 
 
 def ours(count: int, rate: float, users: int) -> None:
-    """Through RabbitMQ, each message with its confirm, as the worker does."""
+    """Publish over RabbitMQ, each message with a confirm, as the worker does."""
     publisher = Publisher(Settings.load())
     seqs: Counter[str] = Counter()
     publisher.publish([Message("nobody", 1, b"{}")])  # connects
@@ -48,7 +48,7 @@ def ours(count: int, rate: float, users: int) -> None:
 
 
 async def nchan(port: int, count: int, rate: float, users: int) -> None:
-    """With a POST each."""
+    """Publish with a POST for each message."""
     poster = Poster(Target("nchan", port, Plain("/")))
     async with asyncio.TaskGroup() as group:
         for number, wait in paced(count, rate):
@@ -59,7 +59,7 @@ async def nchan(port: int, count: int, rate: float, users: int) -> None:
 
 
 def main() -> None:
-    """Publish them all."""
+    """Publish all messages."""
     where, *numbers = sys.argv[1:]
     if where == "nchan":
         asyncio.run(nchan(*map(int, numbers)))

@@ -1,4 +1,4 @@
-"""Does a purge hold up single alerts? POST to frame with one beside it, and without.
+"""Measure single alerts, POST to frame, during a purge and without one.
 
 python -m bench purge
 """
@@ -23,20 +23,20 @@ from notifier.outbox.engine import Database, make_engine
 from tests.harness.backends import Backend
 from tests.harness.processes import REPO, clean_env
 
-NEW = 1_000_000  # the first user without any history
+NEW = 1_000_000  # the first user without history
 OLDER_THAN = "7d"  # nearly all of the three months that are filled in
 
 
 @contextmanager
 def purging(backend: Backend) -> Iterator[None]:
-    """`notifier purge` runs, and goes on to the end of the block."""
+    """Run `notifier purge` until the end of the block."""
     with tempfile.TemporaryFile() as said:
         purge = subprocess.Popen(
             [sys.executable, "-m", "cli", "purge", "--older-than", OLDER_THAN],
             cwd=REPO, env=clean_env(backend.env), stdout=said, stderr=said,
         )  # fmt: skip
         try:
-            time.sleep(2)  # it imports, and begins
+            time.sleep(2)  # it imports and starts
             yield
             assert purge.poll() is None, "the purge ended too early: fill in more"
         finally:
@@ -45,7 +45,7 @@ def purging(backend: Backend) -> Iterator[None]:
 
 
 def measure(name: str, *, seed: int, deliveries: int, rate: float, count: int, users: int) -> Values:  # noqa: ARG001
-    """Three months of history, then the same load twice."""
+    """Fill in three months of history, then apply the same load twice."""
     sizes = {"rate": rate, "count": count, "users": users}
     with running("production", crowd=users) as site:
         database = Database(make_engine(site.backend.database_url))

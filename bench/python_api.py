@@ -1,4 +1,4 @@
-"""`send_notification` from Python, sustained, until every alert is in its user's hands.
+"""Call `send_notification` from Python at full speed, until every alert has arrived at its user.
 
 python -m bench python_api
 """
@@ -19,7 +19,7 @@ from tests.harness.processes import clean_env
 
 
 async def load(target: Target, *, count: int, users: int) -> Values:
-    """Let the sender go, and listen until all has come."""
+    """Start the sender, and listen until everything has arrived."""
     crowd = Crowd(target, [user(number) for number in range(users)])
     await crowd.enter()
     assert target.sender is not None
@@ -43,7 +43,7 @@ async def load(target: Target, *, count: int, users: int) -> Values:
 
 
 async def sent(sender: Command, *numbers: int) -> None:
-    """Run a sender or a publisher to its end, with these numbers as its arguments."""
+    """Run a sender or a publisher with these arguments, and wait for its end."""
     process = await asyncio.create_subprocess_exec(
         *sender.words, *map(str, numbers), cwd=sender.cwd, env=clean_env(sender.env)
     )

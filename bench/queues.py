@@ -1,4 +1,4 @@
-"""A queue for each user, as gateways have it, beside one queue for the gateway with a binding for each user.
+"""Compare a queue for each user with one queue for the gateway and a binding for each user.
 
 python -m bench queues
 """
@@ -54,7 +54,7 @@ class Listener:
         self._thread.join(30)
 
     def subscribe(self, users: Sequence[str]) -> float:
-        """Subscribe to all; return how many seconds it took until the last one was confirmed."""
+        """Subscribe to all; return the seconds until the last one was confirmed."""
         began = time.monotonic()
         for subscription in [self._subscriber.subscribe(name) for name in users]:
             if not subscription.wait(PATIENCE):
@@ -66,7 +66,7 @@ class Listener:
 
 
 async def load(broker: int, env: dict[str, str], *, users: int, rate: int, count: int) -> Values:
-    """Subscribe to all, weigh the broker, and let the publisher publish."""
+    """Subscribe to all, measure the broker's memory, and start the publisher."""
     os.environ.update(env)
     names = [user(number) for number in range(users)]
     publisher = Command([sys.executable, "-m", "bench.publish", "ours"], env, str(REPO))
@@ -88,7 +88,7 @@ async def load(broker: int, env: dict[str, str], *, users: int, rate: int, count
 
 
 def measure(name: str, *, seed: int, users: int, rate: int, count: int) -> Values:  # noqa: ARG001
-    """One round of one side, on a fresh node of its own."""
+    """Measure one round of one side, on a new private node."""
     with PrivateRabbit() as rabbit:
         broker = next(p.pid for p in psutil.Process().children(recursive=True) if "beam" in p.name())
         env = {

@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def sections(results: Mapping[str, Result]) -> Iterator[str]:
-    """The page."""
+    """Return the page."""
     newest = max(results.values(), key=lambda result: str(result["at"]))
     counts = sorted({result["rounds"] for result in results.values()})
     rounds = " or ".join(map(str, counts)) + (" round" if counts == [1] else " rounds")
@@ -76,7 +76,7 @@ def sections(results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def machine(result: Result) -> str:
-    """The machine and the versions, as a paragraph."""
+    """Return the machine and the versions, as a paragraph."""
     on, versions = result["machine"], result["versions"]
     names = [f"{name} {number}" for name, number in versions.items() if name != "peers" and number]
     place = f"{on['processor']}, {on['cores']} cores, {on['memory_gib']} GiB, {on['system']}"
@@ -85,7 +85,7 @@ def machine(result: Result) -> str:
 
 
 def goals(results: Mapping[str, Result]) -> str:
-    """A table of what was aimed at."""
+    """Return the table of goals."""
     lines = [
         "## Goals",
         "",
@@ -108,7 +108,7 @@ def goals(results: Mapping[str, Result]) -> str:
 
 
 def section(scenario: Scenario, result: Result) -> str:
-    """One scenario."""
+    """Return the section of one scenario."""
     metrics = [metric for metric in scenario.metrics if any(metric.key in m for m in _all(result))]
     lines = [
         f"## {scenario.title}", "", *textwrap.wrap(scenario.about, 110), "",
@@ -125,7 +125,7 @@ def section(scenario: Scenario, result: Result) -> str:
 
 
 def remarks(result: Result, metrics: Sequence[Metric]) -> Iterator[str]:
-    """Ratios, what was skipped, what the load took, and what it was measured on."""
+    """Return ratios, skipped sides, the load generator's cost, and the machine."""
     first = metrics[0]
     ratios = [
         f"{values[first.key]:g} times {TITLES[name]}'s"
@@ -151,7 +151,7 @@ def remarks(result: Result, metrics: Sequence[Metric]) -> Iterator[str]:
 
 
 def plot(scenario: Scenario, result: Result) -> str:
-    """The first metric of each side; with one side alone, all its metrics of the same unit."""
+    """Plot the first metric of each side, or all metrics of one unit when there is one side."""
     first = scenario.metrics[0]
     if len(result["sides"]) > 1:
         unit = f" ({first.unit})" if first.unit else ""
@@ -169,14 +169,14 @@ def plot(scenario: Scenario, result: Result) -> str:
 
 
 def bar(label: str, metric: Metric, side: Result, ours: bool) -> Bar:
-    """A metric of a side."""
+    """Return the bar of a side's metric."""
     rounds = [values[metric.key] for values in side["rounds"]]
     value = side["median"][metric.key]
     return Bar(label, value, min(rounds), max(rounds), quantity(value, metric.unit), ours)
 
 
 def cell(metric: Metric, side: Result) -> str:
-    """The median, with the range in brackets when there is one."""
+    """Return the median, with the range in brackets when there is one."""
     if metric.key not in side["median"]:
         return ""
     rounds = [values[metric.key] for values in side["rounds"]]
@@ -186,25 +186,25 @@ def cell(metric: Metric, side: Result) -> str:
 
 
 def medians(scenario: Scenario, result: Result) -> tuple[Result, dict[str, Result]]:
-    """Our medians, and those of the peers that were measured beside."""
+    """Return our medians, and those of the peers of the same run."""
     all_sides = {name: side["median"] for name, side in result["sides"].items()}
     ours = all_sides.pop(scenario.sides[0], {})
     return ours, {name: values for name, values in all_sides.items() if name != "embedded"}
 
 
 def quantity(value: float, unit: str) -> str:
-    """A figure with its unit."""
+    """Return a figure with its unit."""
     space = "" if unit.startswith("/") or not unit else " "
     return f"{number(value)}{space}{unit}"
 
 
 def number(value: float) -> str:
-    """Three figures that count; whole above a hundred."""
+    """Return three significant digits; a whole number above a hundred."""
     return f"{value:,.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
 def anchor(title: str) -> str:
-    """What a heading is linked by."""
+    """Return the anchor of a heading."""
     kept = "".join(letter for letter in title.lower() if letter.isalnum() or letter in " -")
     return kept.replace(" ", "-")
 

@@ -1,4 +1,4 @@
-"""Rounds: every side in turn, medians, and a file with everything that was measured."""
+"""Run rounds of every side in turn, take medians, and write a file with everything that was measured."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def run(
 def _rounds(
     scenario: Scenario, sides: Sequence[str], rounds: int, seed: int, sizes: Values
 ) -> tuple[dict[str, list[Values]], dict[str, str]]:
-    """Each side in each round, another one first every time, so that no side always has the warm machine."""
+    """Measure each side in each round, beginning with another one each time: the first has a cold machine."""
     measured: dict[str, list[Values]] = {name: [] for name in sides}
     skipped: dict[str, str] = {}
     for number in range(rounds):
@@ -102,13 +102,13 @@ def _rounds(
 
 
 def middle(rounds: Sequence[Values]) -> Values:
-    """The median of each figure that every round has."""
+    """Return the median of each figure that every round has."""
     keys = [key for key in rounds[0] if all(isinstance(values.get(key), int | float) for values in rounds)]
     return {key: round(median(values[key] for values in rounds), 3) for key in keys}
 
 
 def ratios(scenario: Scenario, medians: dict[str, Values]) -> dict[str, dict[str, float]]:
-    """Ours divided by each other side, for each figure that both have."""
+    """Return our figures divided by those of each other side, where both have them."""
     if not medians or scenario.sides[0] not in medians:
         return {}
     ours = medians[scenario.sides[0]]
@@ -124,13 +124,13 @@ def ratios(scenario: Scenario, medians: dict[str, Values]) -> dict[str, dict[str
 
 
 def shown(scenario: Scenario, values: Values) -> str:
-    """The figures that the report shows, as a line."""
+    """Return the figures that the report shows, as a line."""
     keys = [metric.key for metric in scenario.metrics if metric.key in values]
     return ", ".join(f"{key} {values[key]:g}" for key in keys)
 
 
 def options(doc: str | None) -> argparse.ArgumentParser:
-    """What every scenario can be told."""
+    """Return the options that every scenario has."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seed", type=int, default=1)
@@ -150,7 +150,7 @@ def options(doc: str | None) -> argparse.ArgumentParser:
 
 
 def _stop(_signal: int, _frame: object) -> None:
-    """Told to stop: end the load, then leave in order, so that no server of ours stays behind."""
+    """Handle SIGTERM: end the load and exit in order, so that no server is left running."""
     for child in multiprocessing.active_children():
         child.terminate()
     raise SystemExit(128 + signal.SIGTERM)
@@ -162,7 +162,7 @@ def _size(text: str) -> tuple[str, int]:
 
 
 def run_all(scenarios: Iterable[Scenario], given: argparse.Namespace) -> None:
-    """Measure them one after another; what our side broke is named at the end, with exit code 1."""
+    """Measure them one after another; if our side failed anywhere, name it at the end and exit with 1."""
     raise_handles()
     signal.signal(signal.SIGTERM, _stop)
     broken: list[str] = []
@@ -183,11 +183,11 @@ def run_all(scenarios: Iterable[Scenario], given: argparse.Namespace) -> None:
 
 
 def lost(result: Values, side: str) -> bool:
-    """Whether our side lost or doubled anything in any round."""
+    """Return whether our side lost or doubled anything in any round."""
     rounds: list[dict[str, Any]] = result["sides"].get(side, {}).get("rounds", [])
     return any(values.get(key) for values in rounds for key in ("lost", "doubled", "never_returned"))
 
 
 def alone(scenario: Scenario) -> None:
-    """The command line of one scenario's module."""
+    """Run the command line of one scenario's module."""
     run_all([scenario], options(scenario.about).parse_args())

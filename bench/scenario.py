@@ -1,4 +1,4 @@
-"""What a scenario is: a question, the sides it is asked of, sizes, and a measure that answers it once."""
+"""The parts of a scenario: its sides, sizes, metrics, and the function that measures one round."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Goal:
-    """What our figure should be. Of the bounds only those that are given count.
+    """A goal for our figure; only the bounds that are given count.
 
     Attributes:
         text: the goal in words.
@@ -28,7 +28,7 @@ class Goal:
     of: Mapping[str, float] = field(default_factory=dict)
 
     def reached(self, ours: float, peers: Mapping[str, float]) -> bool | None:
-        """Whether it is; None when a peer that it speaks of was not measured."""
+        """Return whether it is reached; None when a peer it refers to was not measured."""
         if not peers if self.of_best is not None else not self.of.keys() <= peers.keys():
             return None
         return (
@@ -40,12 +40,12 @@ class Goal:
 
 
 def at_most(bound: float, unit: str) -> Goal:
-    """A goal: no more than this."""
+    """Return a goal: not more than this."""
     return Goal(f"≤ {bound:g} {unit}".strip(), at_most=bound)
 
 
 def at_least(bound: float, unit: str) -> Goal:
-    """A goal: no less than this."""
+    """Return a goal: not less than this."""
     return Goal(f"≥ {bound:,g} {unit}".strip(), at_least=bound)
 
 
@@ -61,7 +61,7 @@ class Metric:
         title: what it is, in words.
         unit: ms, s, /s, KB …
         less: whether less of it is better.
-        goal: what it should be, where that was set.
+        goal: the goal, if there is one.
     """
 
     key: str
@@ -73,16 +73,16 @@ class Metric:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One question.
+    """A scenario.
 
     Attributes:
         name: what the command line calls it.
         title: the heading in the report.
         about: what is done and counted, in a paragraph.
-        sides: who is asked, our side first.
-        full, pilot: the sizes of a measurement, and of a look whether it runs.
-        metrics: what is shown; the first is the plot's.
-        measure: answers once: `measure(side, seed=…, **sizes)`, and `given=…` with `prepare`.
+        sides: what is measured, our side first.
+        full, pilot: the sizes of a measurement, and of a short trial.
+        metrics: what is shown; the plot shows the first.
+        measure: measures one round: `measure(side, seed=…, **sizes)`, and `given=…` with `prepare`.
         prepare: made once for all rounds: `prepare(seed=…, **sizes)`.
     """
 

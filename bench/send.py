@@ -12,7 +12,7 @@ THREADS = 8
 
 
 def main() -> None:
-    """Send them all; an alert's title is its number."""
+    """Send all alerts; an alert's title is its number."""
     count, users = map(int, sys.argv[1:3])
 
     def one(number: int) -> None:

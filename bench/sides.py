@@ -13,7 +13,7 @@ from bench.target import Target
 OURS = "live-notifications"
 EMBEDDED = "embedded"
 FLASK, NODE, NODE_DURABLE = "flask-socketio", "node", "node-durable"
-PIPELINES = (OURS, FLASK, NODE)  # the tutorials', which promise little
+PIPELINES = (OURS, FLASK, NODE)  # from tutorials, with few promises
 DURABLE_PIPELINES = (*PIPELINES, NODE_DURABLE)
 NCHAN, SOCKETIO, PYTHON_SOCKETIO = "nchan", "socketio", "python-socketio"
 WEBSOCKETS, FLASK_SOCK = "websockets", "flask-sock"
@@ -48,7 +48,7 @@ _PEERS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
 
 
 def side(name: str, **ours_alone: Any) -> AbstractContextManager[Target]:
-    """Start a side; raises `Missing` when it is not to be had here. `ours_alone` are options of our side."""
+    """Start a side; raise `Missing` when it cannot be installed. `ours_alone` are options of our side."""
     if name in OWN:
         return ours.target(name, OWN[name], **ours_alone)
     return _PEERS[name]()

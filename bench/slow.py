@@ -1,7 +1,7 @@
 """Slow client: ten fast readers and one at 1 KB/s, all of one user, for a minute of traffic.
 
-Counted: how long a fast reader waits for an event (nobody may wait over 100 ms because of the slow one:
-the same minute without it is measured first), and how the web process's memory grows.
+Measured: how long a fast reader waits for an event (not over 100 ms because of the slow one; the same
+minute without it is measured first), and how the web process's memory grows.
 
 python -m bench slow
 """
@@ -30,12 +30,12 @@ USER = "reader"
 
 
 def memory(site: Site) -> float:
-    """MiB that the web processes hold."""
+    """Return the memory of the web processes in MiB."""
     return sum(process.memory_info().rss for process in web_processes(site)) / 2**20
 
 
 async def play(site: Site, *, seconds: float, rate: float) -> Values:
-    """The fast ones alone, then with the slow one beside them."""
+    """Measure the fast readers alone, then with the slow one."""
     steady = Steady(site, [USER], message="x" * 4_000)
     waits: list[float] = []
 

@@ -1,4 +1,4 @@
-"""What a person waits for in SQL, at a million deliveries: an inbox page, an unread count, a replay.
+"""Measure reads in SQL at a million deliveries: an inbox page, an unread count, a replay.
 
 python -m bench sql
 """
@@ -34,7 +34,7 @@ WARM = 50  # of each, not counted
 
 @contextmanager
 def filled(deliveries: int, seed: int) -> Iterator[Database]:
-    """A PostgreSQL database with so many deliveries, of PER_USER for each user."""
+    """Yield a PostgreSQL database with that many deliveries, PER_USER for each user."""
     with postgres.fresh_database(postgres.shared_url()) as url:
         database = Database(make_engine(url))
         try:
@@ -50,13 +50,13 @@ def filled(deliveries: int, seed: int) -> Iterator[Database]:
 
 @contextmanager
 def prepare(*, seed: int, deliveries: int, samples: int) -> Iterator[Database]:  # noqa: ARG001
-    """The filled database, for all rounds."""
+    """Fill the database, for all rounds."""
     with filled(deliveries, seed) as database:
         yield database
 
 
 def heads(database: Database, at_least: int) -> dict[str, int]:
-    """The seq of each user with a log of `at_least` entries."""
+    """Return the head of each user whose log has `at_least` entries."""
     with database.read() as connection:
         rows = connection.execute(
             sa.select(inboxes.c.user_id, inboxes.c.seq).where(inboxes.c.seq >= at_least)
@@ -65,7 +65,7 @@ def heads(database: Database, at_least: int) -> dict[str, int]:
 
 
 class Statements:
-    """How long the statements of an engine take: sending one, and having all its rows."""
+    """Measures statements of an engine, from sending one until all its rows are here."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self.seconds = 0.0
@@ -81,7 +81,7 @@ class Statements:
 
 
 def measure(name: str, *, seed: int, deliveries: int, samples: int, given: Database) -> Values:  # noqa: ARG001
-    """Ask for each in turn, of users picked at random, each in a transaction of its own."""
+    """Run each read in turn for random users, each in a transaction of its own."""
     known = heads(given, BEHIND)
     users = random.Random(seed).choices(sorted(known), k=WARM + samples)
     asked: dict[str, Callable[[Connection, str], Any]] = {

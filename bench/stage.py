@@ -1,4 +1,4 @@
-"""What jitter, avalanche and the slow reader share: clients with a ledger, and a steady sender."""
+"""Shared by jitter, avalanche and the slow reader: clients with a ledger, and a steady sender."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.harness.site import Site
 
 
 async def crowd(clients: Sequence[LedgerClient], seconds: float = 120.0) -> list[asyncio.Task[None]]:
-    """Let clients in, some at a time, and return when all are live."""
+    """Connect clients, several at a time, and return when all are live."""
     tasks = []
     for start in range(0, len(clients), 100):
         some = clients[start : start + 100]

@@ -1,4 +1,4 @@
-"""A storm: everybody returns in the same moment, each with missed alerts.
+"""A storm: all clients return at the same moment, each with missed alerts.
 
 python -m bench storm
 """
@@ -23,7 +23,7 @@ PATIENCE = 180.0
 
 
 async def load(target: Target, *, clients: int, missed: int) -> Values:
-    """All connect once and leave; alerts are sent; all return at once."""
+    """Connect and close all clients, send alerts, and let all return at once."""
     users = [user(number) for number in range(clients)]
     known = Crowd(target, users, after=0)
     await known.enter()

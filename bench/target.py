@@ -1,4 +1,4 @@
-"""What the load generator knows of a side: where it is, and how to speak to it."""
+"""What the load generator knows about a side: its address and its protocol."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bench.load.dialects import Dialect
 
 @dataclass(frozen=True)
 class Command:
-    """A program of a side, as a caller would start it: a sender or a publisher."""
+    """The command line of a side's sender or publisher."""
 
     words: Sequence[str]
     env: dict[str, str] = field(repr=False)
@@ -24,14 +24,14 @@ class Target:
     Attributes:
         name: what the side is called.
         port: where HTTP and WebSocket are served, on 127.0.0.1.
-        dialect: what its sockets say.
+        dialect: the protocol of its sockets.
         headers: of each POST.
         gateway: the gateway's main processes; their children belong to them.
         broker: the broker's main process, when it is this side's own.
-        database_url: where its rows are, for psycopg.
+        database_url: its database, for psycopg.
         persisted: a query for the number of stored deliveries.
-        sender: sends from its own language's API: appended are the count and the number of users.
-        publisher: publishes to its gateway's broker: appended are the count, the rate and the users.
+        sender: sends with the API of its language; its arguments are the count and the number of users.
+        publisher: publishes to its gateway's broker; its arguments are the count, the rate and the users.
     """
 
     name: str
@@ -47,5 +47,5 @@ class Target:
 
 
 def user(number: int) -> str:
-    """The name of a user; senders and publishers of every language agree on it."""
+    """Return the name of a user; senders and publishers of every language use the same."""
     return f"user-{number}"

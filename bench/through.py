@@ -1,4 +1,4 @@
-"""From a publish to the frame: the broker and the gateway alone, without the pipeline before them.
+"""Time from a publish to the frame: the broker and the gateway, without API and worker.
 
 python -m bench through
 """
@@ -18,7 +18,7 @@ from bench.target import Target, user
 
 
 async def load(target: Target, *, sockets: int, rate: int, count: int) -> Values:
-    """Connect all, let the publisher publish, and read the time off each title."""
+    """Connect all, start the publisher, and take the time of each publish from the title."""
     crowd = Crowd(target, [user(number) for number in range(sockets)], ack_seconds=3_600)
     await crowd.enter()
     assert target.publisher is not None
@@ -36,7 +36,7 @@ async def load(target: Target, *, sockets: int, rate: int, count: int) -> Values
 
 def measure(name: str, *, seed: int, sockets: int, rate: int, count: int) -> Values:  # noqa: ARG001
     """One round of one side."""
-    # What is published here is in no table: no look at the heads, no audit.
+    # What is published here is in no table, so heads are not compared and no audit is run.
     with side(name, crowd=sockets, web_alone=True, check=False, NOTIFIER_HEADS_INTERVAL="86400") as target:
         return apart(load, target, sockets=sockets, rate=rate, count=count)
 

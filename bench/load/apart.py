@@ -16,7 +16,7 @@ Work = Callable[..., Awaitable[Values]]
 
 
 def raise_handles() -> int:
-    """Allow this process, and those it starts, as many file handles as may be; return how many."""
+    """Raise the limit of file handles as far as allowed, also for child processes; return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -29,7 +29,7 @@ def apart(work: Work, *arguments: Any, **named: Any) -> Values:
 
 
 def apart_meanwhile(work: Work, *arguments: Any, **named: Any) -> tuple[ProcessPoolExecutor, Future[Values]]:
-    """Begin the same, and return at once; the caller shuts the pool down."""
+    """Start the same, and return at once; the caller shuts the pool down."""
     pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
     return pool, pool.submit(_run, work, arguments, named)
 

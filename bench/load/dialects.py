@@ -1,6 +1,6 @@
-"""What each server's clients say and hear.
+"""The protocols of the measured servers' clients.
 
-A dialect is told of each text frame and answers through the socket: `live`, `event`, `say`.
+A dialect gets each text frame and answers through the socket: `live`, `event`, `say`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SEQ = b'"seq":'
 
 
 class Listener(Protocol):
-    """A socket, as a dialect sees it."""
+    """What a dialect needs of a socket."""
 
     user: str
     after: int | None
@@ -25,10 +25,10 @@ class Listener(Protocol):
         """Send a text frame."""
 
     def live(self) -> None:
-        """It is connected and brought up to date."""
+        """Note that it is connected and up to date."""
 
     def event(self, title: bytes, seq: int = 0) -> None:
-        """An alert came."""
+        """Note an alert."""
 
 
 class Dialect(Protocol):
@@ -36,23 +36,23 @@ class Dialect(Protocol):
 
     @property
     def subprotocol(self) -> str | None:
-        """The WebSocket subprotocol to ask for."""
+        """Return the WebSocket subprotocol to ask for."""
 
     def path(self, user: str) -> str:
-        """Where to connect."""
+        """Return the path to connect to."""
 
     def opened(self, socket: Listener) -> None:
-        """The upgrade is done."""
+        """Handle the finished upgrade."""
 
     def heard(self, socket: Listener, text: bytes) -> None:
-        """A text frame came."""
+        """Handle a text frame."""
 
     def ack(self, seq: int) -> bytes | None:
-        """What acknowledges everything up to `seq`, where there is such a thing."""
+        """Return the frame that acknowledges everything up to `seq`, if the protocol has one."""
 
 
 def title_of(text: bytes) -> bytes | None:
-    """The first title in some JSON, without parsing it; None when there is none."""
+    """Return the first title in a JSON text without parsing it; None when there is none."""
     at = text.find(_TITLE)
     if at < 0:
         return None
@@ -61,7 +61,7 @@ def title_of(text: bytes) -> bytes | None:
 
 
 def seq_of(text: bytes) -> int:
-    """The first seq in some JSON."""
+    """Return the first seq in a JSON text."""
     start = end = text.index(_SEQ) + len(_SEQ)
     while text[end : end + 1].isdigit():
         end += 1
@@ -76,7 +76,7 @@ class Ours:
     subprotocol: str | None = "notifier.v1"
 
     def path(self, user: str) -> str:  # noqa: ARG002
-        """The socket's path."""
+        """Return the socket's path."""
         return "/ws"
 
     def opened(self, socket: Listener) -> None:
@@ -86,7 +86,7 @@ class Ours:
         socket.say(json.dumps(hello).encode())
 
     def heard(self, socket: Listener, text: bytes) -> None:
-        """Tell events from the rest."""
+        """Handle events, `live` and errors."""
         title = title_of(text)
         if title is not None:
             socket.event(title, seq_of(text))
@@ -94,7 +94,7 @@ class Ours:
             socket.live()
 
     def ack(self, seq: int) -> bytes | None:
-        """A cumulative ack."""
+        """Return a cumulative ack."""
         return b'{"op":"ack","seq":%d}' % seq
 
 
@@ -105,14 +105,14 @@ class SocketIO:
     subprotocol: str | None = None
 
     def path(self, user: str) -> str:  # noqa: ARG002
-        """Straight to WebSocket, without long polling first."""
+        """Return the path that skips long polling."""
         return "/socket.io/?EIO=4&transport=websocket"
 
     def opened(self, socket: Listener) -> None:
-        """The server speaks first."""
+        """Do nothing: the server sends the first frame."""
 
     def heard(self, socket: Listener, text: bytes) -> None:
-        """Open, ping, connect and event packets."""
+        """Handle open, ping, connect and event packets."""
         if text.startswith(b"42"):
             title = title_of(text)
             if title is not None:
@@ -126,13 +126,13 @@ class SocketIO:
             socket.live()
 
     def ack(self, seq: int) -> bytes | None:  # noqa: ARG002
-        """The tutorials have none."""
+        """Return None: the tutorials have no ack."""
         return None
 
 
 @dataclass(frozen=True)
 class Plain:
-    """Frames without a protocol above them; `greets`: the user is said first, and answered.
+    """Plain frames; with `greets` the client first says who it is, and gets an answer.
 
     Attributes:
         route: the path; `{user}` in it becomes the user.
@@ -144,18 +144,18 @@ class Plain:
     subprotocol: str | None = None
 
     def path(self, user: str) -> str:
-        """The path, for this user."""
+        """Return the path for this user."""
         return self.route.format(user=user)
 
     def opened(self, socket: Listener) -> None:
-        """Say who it is, or be live at once."""
+        """Send the user's name, or be live at once."""
         if self.greets:
             socket.say(socket.user.encode())
         else:
             socket.live()
 
     def heard(self, socket: Listener, text: bytes) -> None:
-        """An event, or the answer to the greeting."""
+        """Handle an event, or the answer to the greeting."""
         title = title_of(text)
         if title is not None:
             socket.event(title)
@@ -163,5 +163,5 @@ class Plain:
             socket.live()
 
     def ack(self, seq: int) -> bytes | None:  # noqa: ARG002
-        """None."""
+        """Return None: there is no ack."""
         return None

@@ -1,4 +1,4 @@
-"""POSTs over kept connections: as much of HTTP/1.1 as a load generator needs."""
+"""POSTs over persistent connections: the part of HTTP/1.1 that a load generator needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class _Line(asyncio.Protocol):
-    """One connection, one request at a time."""
+    """A connection with one request at a time."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -60,7 +60,7 @@ class _Line(asyncio.Protocol):
 
 
 class Poster:
-    """POSTs to a target, as many at a time as are asked for."""
+    """POSTs to a target, over a given number of connections."""
 
     def __init__(self, target: Target) -> None:
         self._port = target.port
@@ -92,12 +92,12 @@ class Poster:
 
 
 def alert(user: str, title: str) -> dict[str, Any]:
-    """The body of a POST of one alert, understood by every side."""
+    """Return the body of a POST of one alert, which every side understands."""
     return {"user_id": user, "data": _data(title)}
 
 
 def broadcast(users: list[str], title: str) -> dict[str, Any]:
-    """The body of a POST of one alert to many."""
+    """Return the body of a POST of one alert to many."""
     return {"user_ids": users, "data": _data(title)}
 
 

@@ -19,7 +19,7 @@ _TAIL = b"\x00\x00\xff\xff"
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """A client's frame. Its masking key is zero: RFC 6455 asks for masking, zeros make it no work."""
+    """Return a client's frame. RFC 6455 requires masking; a key of zeros makes it cheap."""
     size = len(payload)
     if size < 126:
         return bytes((0x80 | opcode, 0x80 | size)) + b"\0\0\0\0" + payload
@@ -27,7 +27,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 class Socket(asyncio.Protocol):
-    """One client."""
+    """A client."""
 
     __slots__ = (
         "_acked", "_buffer", "_crowd", "_entered", "_inflate", "_seq", "_transport", "_upgraded", "after",
@@ -62,7 +62,7 @@ class Socket(asyncio.Protocol):
         transport.write(self._crowd.upgrade(self.user))
 
     def data_received(self, data: bytes) -> None:
-        """Cut frames out of the bytes."""
+        """Split the bytes into frames."""
         data = self._buffer + data if self._buffer else data
         at = 0
         if not self._upgraded:
@@ -126,17 +126,17 @@ class Socket(asyncio.Protocol):
             self._transport.write(data)
 
     def live(self) -> None:
-        """It is connected and brought up to date."""
+        """Note that it is connected and up to date."""
         if self._entered is not None and not self._entered.done():
             self._entered.set_result(True)
 
     def event(self, title: bytes, seq: int = 0) -> None:
-        """An alert came."""
+        """Note an alert."""
         self._seq = max(self._seq, seq)
         self._crowd.heard(self, title)
 
     def acknowledge(self) -> None:
-        """Ack what came since the last time."""
+        """Ack what has arrived since the last ack."""
         if self._seq > self._acked:
             self._acked = self._seq
             ack = self._crowd.dialect.ack(self._seq)
@@ -148,11 +148,11 @@ class Crowd:
     """Clients of one target, a socket for each user.
 
     Attributes:
-        arrivals: (user, title) -> `time.monotonic()` when that alert came first.
-        doubled: how many came again.
+        arrivals: (user, title) -> `time.monotonic()` when that alert first arrived.
+        doubled: how many arrived again.
         retries: how often a client had to connect again before it was live.
         closes: payloads of the close frames that the server sent.
-        refusals: answers to an upgrade that were no 101.
+        refusals: answers to an upgrade other than 101.
     """
 
     def __init__(
@@ -174,19 +174,19 @@ class Crowd:
         self._reached: asyncio.Event = asyncio.Event()
 
     def upgrade(self, user: str) -> bytes:
-        """The request for the upgrade."""
+        """Return the request for the upgrade."""
         lines = [
             f"GET {self.dialect.path(user)} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", "Upgrade: websocket",
             "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
         ]  # fmt: skip
         if self.dialect.subprotocol is not None:
             lines.append(f"Sec-WebSocket-Protocol: {self.dialect.subprotocol}")
-        if self._deflate:  # word for word what Chromium offers
+        if self._deflate:  # exactly what Chromium offers
             lines.append("Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
         return "\r\n".join([*lines, "", ""]).encode()
 
     async def enter(self, at_once: int = 50, *, seconds: float = 300) -> float:
-        """Let everyone in, `at_once` at a time; return how many seconds it took until all were live."""
+        """Connect all, `at_once` at a time; return the seconds until all were live."""
         began = time.monotonic()
         free = asyncio.Semaphore(at_once)
 
@@ -204,7 +204,7 @@ class Crowd:
         return time.monotonic() - began
 
     def heard(self, socket: Socket, title: bytes) -> None:
-        """An alert came to one of them."""
+        """Note an alert of one of them."""
         key = socket.user, title
         if key in self.arrivals:
             self.doubled += 1
@@ -226,7 +226,7 @@ class Crowd:
             socket.acknowledge()
 
     async def have(self, count: int, seconds: float) -> bool:
-        """Wait until `count` alerts have come in all; return whether they did in time."""
+        """Wait until `count` alerts have arrived in total; return whether they did in time."""
         self._awaited = count
         if len(self.arrivals) >= count:
             return True
@@ -238,12 +238,12 @@ class Crowd:
         return True
 
     def forget(self) -> None:
-        """Forget what came until now."""
+        """Forget what has arrived so far."""
         self.arrivals.clear()
         self.doubled = 0
 
     def times(self) -> dict[bytes, float]:
-        """When each title came, for alerts to one user each."""
+        """Return when each title arrived, for alerts to one user each."""
         return {title: at for (_, title), at in self.arrivals.items()}
 
     async def leave(self) -> None:

@@ -1,4 +1,4 @@
-"""The Node pipeline with the same promises as ours, and what its clients say."""
+"""The Node pipeline with the same promises as ours, and its clients' protocol."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DurableSocketIO(SocketIO):
     secret: str = ""
 
     def heard(self, socket: Listener, text: bytes) -> None:
-        """Send the token, tell events from the rest."""
+        """Send the token; handle events and `live`."""
         if text.startswith(b"0"):
             auth = {"token": user_token(socket.user, self.secret), "after": socket.after}
             socket.say(b"40" + json.dumps(auth).encode())
@@ -54,7 +54,7 @@ class DurableSocketIO(SocketIO):
 
 
 class Durable:
-    """One running peer: a web process and a worker, on a database and a Redis of its own.
+    """A running peer: a web process and a worker, on a database and a Redis of its own.
 
     Attributes:
         port: of HTTP and WebSocket, on 127.0.0.1.
@@ -88,7 +88,7 @@ class Durable:
         self.web.start().wait_until(lambda: accepts(self.port), f"listens on {self.port}")
 
     def start_worker(self) -> None:
-        """Start the worker and wait until it says that it is ready, after its first sweep."""
+        """Start the worker and wait until it logs that it is ready, after its first sweep."""
         before = self.worker.log.read_text().count("ready") if self.worker.log.exists() else 0
         self.worker.start().wait_until(
             lambda: self.worker.log.read_text().count("ready") > before, "says that it is ready"
@@ -100,7 +100,7 @@ class Durable:
         self.web.kill()
 
     def target(self) -> Target:
-        """Return what the load generator knows of it."""
+        """Return the target for the load generator."""
         return Target(
             "node-durable", self.port, DurableSocketIO(secret=self.secret),
             headers={"Authorization": f"Bearer {self.api_key}"}, gateway=(self.web.pid,),

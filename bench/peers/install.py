@@ -1,4 +1,4 @@
-"""Bring a peer's locked needs into an untracked folder beside it, once."""
+"""Install a peer's locked dependencies into an untracked folder beside it, once."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SECONDS = 900
 
 
 class Missing(Exception):
-    """A peer cannot be set up here; says why."""
+    """Raised, with the reason, when a peer cannot be set up here."""
 
 
 def python(name: str) -> Path:
-    """The folder of programs of a Python peer's virtual environment; made when its lock file is new."""
+    """Return the programs' folder of a Python peer's environment; make it when its lock file is new."""
     folder = FOLDER / name
     lock, place = folder / "requirements.txt", folder / ".venv"
     if not _fresh(lock, place):
@@ -33,7 +33,7 @@ def python(name: str) -> Path:
 
 
 def node(name: str) -> Path:
-    """The folder of a Node peer, with its packages; installed when its lock file is new."""
+    """Return the folder of a Node peer; install its packages when its lock file is new."""
     folder = FOLDER / name
     lock, place = folder / "package-lock.json", folder / "node_modules"
     if shutil.which("node") is None or shutil.which("npm") is None:
@@ -46,7 +46,7 @@ def node(name: str) -> Path:
 
 
 def program(name: str, package: str) -> str:
-    """The path of an installed program."""
+    """Return the path of an installed program."""
     found = shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if found is None:
         raise Missing(f"{name} is not installed (Debian: apt-get install {package})")

@@ -34,7 +34,7 @@ USERS = 20
 RATE = 150.0  # calls a second
 AWAY = 1.0  # seconds
 PATIENCE = 75.0  # seconds: BullMQ takes up to 60 to find a job whose worker died
-# Words of the command line of each part; every pipeline's worker has one of the first.
+# A word of the command line of each part; every pipeline's worker has one of the first.
 PARTS = {"worker": ("worker.js", "celery"), "redis": ("redis-server",)}
 
 
@@ -54,7 +54,7 @@ class Part:
         raise Missing(f"no {name} to kill")
 
     def kill_and_restart(self) -> subprocess.Popen[bytes]:
-        """Kill it, and start the same command again."""
+        """Kill the part, and start the same command again."""
         words, cwd, env = self._words(), self.process.cwd(), self.process.environ()
         process_tree.kill_tree(self.process.pid)
         time.sleep(AWAY)
@@ -77,7 +77,7 @@ class Part:
 
 
 async def load(target: Target, part: str, count: int) -> dict[str, Any]:
-    """Send, kill in the middle, wait, and count."""
+    """Send, kill the part in the middle, wait, and count."""
     crowd = Crowd(target, [user(number) for number in range(USERS)])
     await crowd.enter()
     poster = Poster(target)

@@ -35,7 +35,7 @@ class PrivateRedis:
         self._process.start().wait_until(lambda: accepts(self._port), "accepts")
 
     def kill(self) -> None:
-        """SIGKILL it: what it held is gone."""
+        """Kill it with SIGKILL; its data is lost."""
         self._process.kill()
 
     def command(self, *words: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What the peers run on: a Redis of their own, a fresh database, processes that are ended."""
+"""What the peers run on: a private Redis, a new database, and processes that are ended afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.harness.waiting import accepts, free_port, until
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder for logs and sockets, removed at the end."""
+    """Yield a folder for logs and sockets, removed at the end."""
     with tempfile.TemporaryDirectory(prefix="notifier-bench-") as name:
         place = Path(name)
         place.chmod(0o755)  # nginx's worker is another user
@@ -26,7 +26,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def redis(place: Path, *, keeps: bool = False) -> Iterator[str]:
-    """The URL of a Redis server of its own; `keeps`: with an append-only file, synced every second."""
+    """Yield the URL of a private Redis server; `keeps`: with an append-only file, synced every second."""
     server = shutil.which("redis-server")
     if server is None:
         raise Missing("redis-server is not installed")
@@ -48,7 +48,7 @@ def redis(place: Path, *, keeps: bool = False) -> Iterator[str]:
 
 @contextmanager
 def database() -> Iterator[str]:
-    """The plain URL of a fresh database on the machine's PostgreSQL."""
+    """Yield the plain URL of a new database on the machine's PostgreSQL."""
     with postgres.fresh_database(postgres.shared_url()) as url:
         yield url.replace("postgresql+psycopg://", "postgresql://")
 
@@ -71,6 +71,6 @@ class Family:
         return process.pid
 
     def stop(self) -> None:
-        """End them, the last first."""
+        """End them, the last one first."""
         for process in reversed(self._processes):
             process.kill()

@@ -1,4 +1,4 @@
-"""A Socket.IO client for the tests of the peer: everything that it hears, in order."""
+"""A Socket.IO client for the tests of the peer, which keeps everything it receives, in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 class Client:
-    """One socket of a user; connected and told its start when it is entered.
+    """A socket of a user; connected and live when its context is entered.
 
     Attributes:
         start: names and payloads that came before `live`, with it.
@@ -70,7 +70,7 @@ class Client:
         return name, payload
 
     def wait_events(self, count: int, seconds: float = SECONDS) -> list[dict[str, Any]]:
-        """Wait until `count` notifications came in all; return them."""
+        """Wait until `count` notifications have arrived in total; return them."""
         while len(self.events) < count:
             self._hear(seconds)
         return self.events

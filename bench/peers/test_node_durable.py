@@ -1,4 +1,4 @@
-"""The Node peer keeps the promises that it is compared for: `make bench-peers`.
+"""The Node peer keeps the promises for which it is compared: `make bench-peers`.
 
 Not part of `make test`: it tests no code of the product. Without node or Redis it is skipped.
 """
@@ -29,7 +29,7 @@ QUICK = {"REPAIR_SECONDS": "1", "RETRY_SECONDS": "0.1", "SWEEP_SECONDS": "0.5"}
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -83,7 +83,7 @@ def peer() -> Iterator[Durable]:
 
 @pytest.fixture
 def own() -> Iterator[Durable]:
-    """A peer whose parts a test kills."""
+    """Yield a peer of its own, whose parts a test kills."""
     try:
         install.node(NAME)
         with running(**QUICK) as peer:
@@ -106,8 +106,8 @@ def titles(events: Sequence[dict[str, Any]]) -> list[str]:
     return [event["data"]["title"] for event in events]
 
 
-def assert_books_balance(peer: Durable) -> None:
-    """No hole in any log, the head is the last seq, and the unread count is that of the rows."""
+def assert_consistent(peer: Durable) -> None:
+    """Assert that no log has a gap, heads are the last seqs, and unread counts those of the rows."""
     wrong = rows(
         peer,
         """SELECT inboxes.user_id, inboxes.seq, inboxes.unread, count(*), max(deliveries.seq),
@@ -250,7 +250,7 @@ class TestSockets:
             client.say("ack", seq=99)  # never sent: only what was sent counts
             until(lambda: len(rows(peer, query)) == 4, 10, "four are delivered")
 
-    def test_frames_that_come_twice_or_too_early_change_nothing(self, own: Durable) -> None:
+    def test_frames_that_arrive_twice_or_too_early_change_nothing(self, own: Durable) -> None:
         caller = Caller(own)
         with Client(own, "doubled", after=0) as client:
             for number in range(3):
@@ -266,7 +266,7 @@ class TestSockets:
 
 class TestOrderAndCounts:
     def test_of_two_sends_the_first_accepted_comes_first(self, own: Durable) -> None:
-        """With two workers, and other callers that write all the while."""
+        """Use two workers, and other callers that write at the same time."""
         second = own.process("worker", "second-worker").start().wait_logged("ready")
         users, each = [f"ordered-{number}" for number in range(8)], 60
 
@@ -287,7 +287,7 @@ class TestOrderAndCounts:
                 client.__exit__(None, None, None)
         finally:
             second.kill()
-        assert_books_balance(own)
+        assert_consistent(own)
 
     def test_the_unread_count_is_exact_while_alerts_come_and_are_read(self, peer: Durable) -> None:
         caller = Caller(peer)
@@ -302,7 +302,7 @@ class TestOrderAndCounts:
             while client.wait_for("read")["through"] < 200:
                 pass
         assert rows(peer, "SELECT unread FROM inboxes WHERE user_id = 'reading'") == [(0,)]
-        assert_books_balance(peer)
+        assert_consistent(peer)
 
 
 class TestWhatIsKilled:
@@ -329,10 +329,10 @@ class TestWhatIsKilled:
             sending.result()
             assert titles(client.wait_events(count)) == [str(number) for number in range(count)]
             assert client.seqs() == list(range(1, count + 1))
-        assert_books_balance(own)
+        assert_consistent(own)
 
     def test_what_was_committed_but_never_published_is_noticed(self, own: Durable) -> None:
-        """As when a worker is killed between its commit and its publish."""
+        """The worker is killed between its commit and its publish."""
         with Client(own, "unpublished", after=0) as client:
             own.worker.kill()
             Caller(own).send("unpublished", "0")

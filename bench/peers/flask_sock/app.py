@@ -1,4 +1,4 @@
-"""A plain Flask-Sock handler: what the project's gateway is compared with. See README.md."""
+"""A plain Flask-Sock handler, with which the gateway is compared. See README.md."""
 
 from flask import Flask
 from flask_sock import Sock
@@ -9,6 +9,6 @@ sock = Sock(app)
 
 @sock.route("/ws")
 def echo(ws):
-    """Echo for ever."""
+    """Echo every message."""
     while True:
         ws.send(ws.receive())

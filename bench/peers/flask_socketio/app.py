@@ -1,4 +1,4 @@
-"""Flask + Flask-SocketIO (gevent) + Celery + Redis + PostgreSQL, as a tutorial has it. See README.md."""
+"""Flask + Flask-SocketIO (gevent) + Celery + Redis + PostgreSQL, as in tutorials. See README.md."""
 
 from gevent import monkey
 

@@ -21,5 +21,5 @@ class Notification(db.Model):
     created_at = mapped_column(DateTime(timezone=True), server_default=func.now())
 
     def to_dict(self):
-        """What is sent to the browser."""
+        """Return what is sent to the browser."""
         return {"id": self.id, "title": self.title, "message": self.message, "type": self.type}

@@ -1,4 +1,4 @@
-"""Where the servers are."""
+"""The servers' addresses."""
 
 import os
 

@@ -17,7 +17,7 @@ socketio = SocketIO(message_queue=REDIS_URL)
 
 @celery.task
 def notify(user_id, data):
-    """One alert to one user."""
+    """Store and emit one alert to one user."""
     with flask_app.app_context():
         notification = Notification(user_id=user_id, **data)
         db.session.add(notification)
@@ -27,7 +27,7 @@ def notify(user_id, data):
 
 @celery.task
 def broadcast(user_ids, data):
-    """One alert to many: a row each, and one emit to all their rooms."""
+    """Store a row for each of many users, and emit once to all their rooms."""
     with flask_app.app_context():
         db.session.add_all([Notification(user_id=user_id, **data) for user_id in user_ids])
         db.session.commit()

@@ -1,4 +1,4 @@
-"""A server on `websockets` that hands each user what Redis brings. See README.md."""
+"""A server on `websockets` that forwards messages from Redis to users. See README.md."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ CONNECTIONS = {}
 
 
 async def handler(websocket):
-    """The first message says who it is; then wait until it leaves."""
+    """Take the user's name from the first message, then wait until the client leaves."""
     user = await websocket.recv()
     connections = CONNECTIONS.setdefault(user, set())
     connections.add(websocket)
@@ -35,7 +35,7 @@ async def process_events():
 
 
 async def main():
-    """Serve for ever."""
+    """Serve until the process ends."""
     async with serve(handler, "127.0.0.1", int(os.environ["PORT"]), compression=None):
         await process_events()
 
