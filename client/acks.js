@@ -1,4 +1,4 @@
-/** Groups acknowledgements: they are cumulative, so one frame speaks for all that came before it. */
+/** Groups acknowledgements: they are cumulative, so one frame covers everything before it. */
 
 const DELAY = 250;
 const GROUP = 100;

@@ -3,7 +3,7 @@ import { within } from "./facility.js";
 
 const ANSWER_WITHIN = 30_000;
 
-/** The server said no, or nothing: `status` is 0 when there was no answer at all. */
+/** The server refused a call, or did not answer: then `status` is 0. */
 export class RequestError extends Error {
   constructor(status, message, retryAfter = null) {
     super(message);
@@ -22,7 +22,7 @@ export class Api {
   #env;
   #dated;
 
-  /** @param {(date: string | null) => void} dated hears the `Date` of each answer */
+  /** @param {(date: string | null) => void} dated called with the `Date` of each answer */
   constructor(base, token, env, dated = () => {}) {
     this.#dated = dated;
     this.#base = base;
@@ -32,7 +32,7 @@ export class Api {
 
   page(query) { return this.#call(`inbox?${new URLSearchParams(query)}`); }
 
-  /** `keepalive`: a click on a link marks its entry as read and leaves the page in the same moment. */
+  /** `keepalive`: a click on a link marks its entry as read and leaves the page at the same time. */
   change(path, body) {
     return this.#call(`inbox/${path}`, { method: "POST", body: JSON.stringify(body), keepalive: true });
   }

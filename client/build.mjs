@@ -1,6 +1,6 @@
 /**
  * Writes client/bundle/: each entry minified, as a module and as a classic script, under a name that changes
- * with its contents, compressed with gzip and brotli; manifest.json says which name is whose.
+ * with its contents, compressed with gzip and brotli; manifest.json has the names.
  * Run `make client`; the tools are those of tests/client (`npm ci` there). `--to FOLDER` writes elsewhere.
  */
 import { createHash } from "node:crypto";
@@ -15,10 +15,10 @@ const { buildSync } = createRequire(join(here, "../tests/client/package.json"))(
 const { version } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
 const folder = process.argv[2] === "--to" ? process.argv[3] : join(here, "bundle");
 
-/** The bell's bundle has the client and the badges in it. */
+/** The bell's bundle includes the client and the badges. */
 const ENTRIES = { notifier: "notifier.js", bell: "live-notifications.js" };
 const KINDS = { module: ["esm", ".js"], classic: ["iife", ".classic.js"] };
-/** A language exports nothing: one file is both, beside a bundle or the single modules. */
+/** A language exports nothing: the same file works with a bundle and with the single modules. */
 const LANGUAGES = { "words-de": "bell-words-de.js", "words-ar": "bell-words-ar.js" };
 const BOTH = { module: ["iife", ".js"], classic: ["iife", ".js"] };
 

@@ -1,6 +1,6 @@
 /**
  * Changes of state that this device makes: shown at once, taken back when the server refuses them.
- * They go by HTTP, because there each has an answer of its own; the socket then brings the event.
+ * They go by HTTP, because each then has its own answer; the event arrives on the socket.
  *
  * owner: { store, api, live() -> boolean, untilLive() -> Promise, changed() }
  */
@@ -12,7 +12,7 @@ const PATHS = { read: "read", unread: "unread", archived: "archive" };
 export class Changes {
   #owner;
   #env;
-  #last = Promise.resolve(); // one after the other: a read and an unread must not overtake each other
+  #last = Promise.resolve(); // one after the other, so that a read and an unread keep their order
 
   constructor(owner, env) {
     this.#owner = owner;
@@ -37,7 +37,7 @@ export class Changes {
     }
   }
 
-  /** Offline it waits for the link; a server in trouble is asked again some times. */
+  /** Offline it waits for the link; when the server fails, it is tried again several times. */
   async #send(path, target) {
     for (let attempt = 0; ; attempt++) {
       try {

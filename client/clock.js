@@ -1,7 +1,7 @@
 /**
- * The server's clock, as well as this device can know it: what is shown as "5 minutes ago" must not depend
- * on a device whose clock is hours off. `welcome` names the server's time; before that (an older server) the
- * HTTP `Date` and the events that have just happened tell it about as well.
+ * An estimate of the server's clock, so that "5 minutes ago" is right on a device whose clock is hours off.
+ * `welcome` has the server's time; before it, or from an older server, the HTTP `Date` and the times of new
+ * events give an estimate.
  */
 export class ServerClock {
   #now;
@@ -13,11 +13,11 @@ export class ServerClock {
 
   now() { return this.#now() + this.#ahead; }
 
-  /** Milliseconds that the server is ahead, for another tab of this device; undefined when it has not said so itself. */
+  /** Milliseconds that the server is ahead, for another tab of this device; undefined when the server has not told its time. */
   get ahead() { return this.#exact ? this.#ahead : undefined; }
   set ahead(ms) { if (Number.isFinite(ms)) [this.#ahead, this.#exact] = [ms, true]; }
 
-  /** The server has just said what time it is. */
+  /** The server has just told its time. */
   said(timestamp) {
     if (Number.isFinite(timestamp)) this.ahead = timestamp - this.#now();
   }
@@ -28,7 +28,7 @@ export class ServerClock {
     if (!this.#exact && Number.isFinite(timestamp)) this.#ahead = timestamp + 500 - this.#now();
   }
 
-  /** Something has just happened at this time: it is not earlier now, and without a better word not much later. */
+  /** Something has just happened at this time: the server's time is not earlier now, and without better information not much later. */
   happened(timestamp) {
     if (Number.isFinite(timestamp) && (!this.#exact || timestamp > this.now())) this.#ahead = timestamp - this.#now();
   }

@@ -1,4 +1,4 @@
-/** An address of the page's configuration is wrong: what it answers will not change by waiting. */
+/** An address of the page's configuration is wrong: waiting will not change its answer. */
 export class ConfigurationError extends Error {
   constructor(address, status) {
     super(`${address} answered ${status}`);

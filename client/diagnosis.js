@@ -1,6 +1,6 @@
 /**
- * Why there is no connection: tells an address that is set up wrong, where waiting changes nothing, from an
- * outage, which passes. A wrong address stays the state until something works, and is said once in the console.
+ * Finds out why there is no connection: a wrong address, where waiting does not help, or an outage, which
+ * ends. A wrong address stays the state until something works, and is logged once in the console.
  *
  * owner: { tell(state, detail), trying(), page(query) -> Promise, address }: `page` is an HTTP call to `address`,
  * `trying` says whether there is still no connection.
@@ -10,7 +10,7 @@ import { ConfigurationError } from "./configuration.js";
 export class Diagnosis {
   #owner;
   #env;
-  /** {address, status} of what is set up wrong; null when nothing is known to be. */
+  /** {address, status} of the wrong address; null when none is known. */
   wrong = null;
 
   constructor(owner, env) {
@@ -19,8 +19,8 @@ export class Diagnosis {
   }
 
   /**
-   * What the link says of itself.
-   * @param detail { retryIn, error: what kept it from trying, refusals: how many handshakes in a row failed }
+   * Takes the state of the link.
+   * @param detail { retryIn, error: why it could not try, refusals: how many handshakes in a row failed }
    */
   hear(state, { retryIn, error, refusals } = {}) {
     if (error instanceof ConfigurationError) return this.#blame(error, retryIn);
@@ -28,11 +28,11 @@ export class Diagnosis {
     if (!trying) this.wrong = null;
     if (this.wrong) return;
     this.#owner.tell(state, retryIn === undefined ? undefined : { retryIn });
-    // A browser does not say how a handshake was answered. Where none ever succeeds, an HTTP call tells.
+    // A browser does not tell how a handshake was answered. Where none ever succeeds, an HTTP call shows why.
     if (state === "offline" && (refusals === 2 || (refusals > 0 && refusals % 8 === 0))) void this.#ask();
   }
 
-  /** What another tab, which has the link, says. */
+  /** Takes the state that another tab, which has the link, found. */
   follow(state, wrong) {
     if (state === "misconfigured") this.wrong = wrong;
     else if (state !== "connecting") this.wrong = null;

@@ -12,7 +12,7 @@ export interface NotificationBellAttributes extends HTMLAttributes<NotificationB
   /** Present (an empty string) or absent. */
   "no-toasts"?: "" | undefined;
   "no-title"?: "" | undefined;
-  /** React hands this to the element as it is. */
+  /** React passes this to the element unchanged. */
   class?: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What the client needs of the browser, in one place; tests hand in their own. Nothing is touched at import. */
+/** What the client uses of the browser, in one place; tests pass their own. Nothing is used at import. */
 import { have } from "./facility.js";
 
 export const browser = () => {
@@ -20,7 +20,7 @@ export const browser = () => {
   };
 };
 
-/** This browser's own id, the same for all its tabs and visits; a new one each time where nothing can be kept. */
+/** This browser's own id, the same for all its tabs and visits; without storage a new one each time. */
 function device() {
   const key = "notifier.device";
   const made = have(() => crypto.randomUUID()) ?? `${Math.random()}`; // randomUUID is for secure contexts only

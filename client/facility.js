@@ -1,7 +1,7 @@
 /**
  * Browser facilities that can be missing, throw, reject or hang (Web Locks, BroadcastChannel, storage,
  * desktop notifications: blocked site data, sandboxed frames and private windows do each of these).
- * The callers go on without one; nothing of a browser is named here.
+ * The callers continue without it; nothing here names a browser's API.
  */
 
 /** Return what `ask()` gives; undefined when it throws. */
@@ -22,5 +22,5 @@ export function within(ms, promise, env = globalThis) {
 
 const LONGEST = 300_000;
 
-/** Return how long to wait before a facility is tried again that has failed so many times: 0.5 s to 5 minutes. */
+/** Return how long to wait before a facility that has failed that many times is tried again: 0.5 s to 5 minutes. */
 export const pause = (failures, random = Math.random) => Math.min(LONGEST, 1000 * 2 ** Math.min(failures, 9)) * (0.5 + random() / 2);

@@ -1,5 +1,5 @@
 /**
- * One socket that comes back by itself: hello, resume, acks, pings, tokens, backoff.
+ * One socket that reconnects by itself: hello, resume, acks, pings, tokens, backoff.
  * It knows nothing of inboxes: frames go to `owner.frame`, which says whether one is missing.
  *
  * owner: { url, device, token, after(), frame(frame) -> "gap" | …, state(name, detail) }
@@ -9,12 +9,12 @@ import { backoff, spread } from "./backoff.js";
 
 const OPEN_TIMEOUT = 10_000; // from the attempt to `welcome`
 const TICK = 5_000;
-const QUIET = 15_000; // silence after which the link is asked; + TICK + PONG_TIMEOUT stays under 35 s
+const QUIET = 15_000; // silence after which a ping is sent; + TICK + PONG_TIMEOUT stays under 35 s
 const PONG_TIMEOUT = 10_000;
-const PROBE_TIMEOUT = 4_000; // when there is a reason for doubt: woken up, network changed
-const STABLE = 5_000; // a link must live this long before the backoff starts from its beginning again
+const PROBE_TIMEOUT = 4_000; // when the link may be dead: the device woke up, the network changed
+const STABLE = 5_000; // a link must be open this long before the backoff starts again from its first pause
 
-/** Closed for good: asking again would get the same answer. */
+/** Closed permanently: another attempt would get the same answer. */
 const FINAL = { 4401: "unauthorized", 4403: "refused" };
 
 export class Link {
@@ -25,7 +25,7 @@ export class Link {
   #running = false;
   #live = false;
   #attempt = 0;
-  #opened = false; // the last socket was accepted, whatever came then
+  #opened = false; // the last socket was accepted
   #renewed = false; // 4401 was answered with a fresh token already
   #timers = {};
   #heard = 0;
@@ -55,7 +55,7 @@ export class Link {
     this.#drop();
   }
 
-  /** Woken up, online again, or somebody asks: is the other end still there? */
+  /** Checks whether the other end is still there: after waking up, going online, or on request. */
   probe() {
     if (!this.#running) return;
     if (this.#timers.retry) this.#open();
@@ -110,7 +110,7 @@ export class Link {
       this.#tick();
       this.#owner.state("live");
     }
-    // Before `live` a window is not whole yet, and nothing of it may count as arrived.
+    // Before `live` a window is incomplete, and nothing of it may be acked.
     if (this.#live) this.#acks.note(this.#owner.after());
   }
 
@@ -124,7 +124,7 @@ export class Link {
     return this.#lost(code === 1012 ? spread(reason, this.#env.random) : null);
   }
 
-  /** @param error what kept it from connecting, where that is known */
+  /** @param error why it could not connect, if that is known */
   #lost(delay = null, error = null) {
     if (this.#liveSince && this.#env.now() - this.#liveSince >= STABLE) this.#attempt = 0;
     this.#liveSince = 0;
@@ -140,7 +140,7 @@ export class Link {
     this.#owner.state(state);
   }
 
-  /** Lets go of the socket without waiting for it: a dead one would take minutes to say that it closed. */
+  /** Abandons the socket without waiting: a dead one would take minutes to close. */
   #drop() {
     for (const timer of Object.values(this.#timers)) this.#env.clearTimeout(timer);
     this.#timers = {};
@@ -153,7 +153,7 @@ export class Link {
 
   #tick() {
     const now = this.#env.now();
-    // A tick that comes this late was held up by sleep or by a page in the background.
+    // A tick this late was delayed by sleep or by a page in the background.
     if (now - this.#ticked > 3 * TICK) this.#ping(PROBE_TIMEOUT);
     else if (now - this.#heard >= this.#interval) this.#ping(PONG_TIMEOUT);
     this.#ticked = now;

@@ -1,4 +1,4 @@
-/** All of the client in one module: what the bundle with the bell is made of. */
+/** The whole client in one module: the source of the bundle with the bell. */
 export { NotificationBadge } from "./badge.js";
 export { NotificationBell, addWords } from "./bell.js";
 export { ConfigurationError, NotifierClient, RequestError, Store } from "./notifier.js";

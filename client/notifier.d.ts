@@ -23,7 +23,7 @@ export type BadgeType = "messages" | "notifications" | "tasks";
 export interface BadgeData { readonly type: BadgeType; readonly count: number }
 
 /**
- * closed: not connected, by will · connecting · live · offline: comes back by itself ·
+ * closed: not connected, on purpose · connecting · live · offline: reconnects by itself ·
  * misconfigured: an address gives no token or no notifier, tried again by itself ·
  * unauthorized: a token is needed, call connect() again · refused: this origin may not connect
  */
@@ -32,7 +32,7 @@ export type State = "closed" | "connecting" | "live" | "offline" | "misconfigure
 /** Which address of the configuration gives the wrong answer. */
 export interface Misconfiguration { readonly address: string; readonly status: number }
 
-/** What came, as it came. */
+/** An event, as it arrived. */
 export interface Happening<Name extends string = string, Data = unknown> {
   /** Missing on changes of state (`inbox.read` and the like). */
   readonly id?: string;
@@ -44,7 +44,7 @@ export interface Happening<Name extends string = string, Data = unknown> {
   /** The exact count as of this event. */
   readonly unread: number;
   readonly inbox?: boolean;
-  /** False for what is fetched after an interruption. */
+  /** False for an event that was fetched after an interruption. */
   readonly live: boolean;
 }
 
@@ -52,7 +52,7 @@ export interface Happening<Name extends string = string, Data = unknown> {
 export interface NotifierEventMap {
   alert: CustomEvent<Happening<"alert", AlertData>>;
   badge: CustomEvent<Happening<"badge", BadgeData>>;
-  /** Any event, those with a type of their own included. */
+  /** Any event, including those with a type of their own. */
   event: CustomEvent<Happening>;
   /** Something in the store changed. */
   change: CustomEvent<undefined>;
@@ -66,7 +66,7 @@ export interface NotifierEventMap {
 export interface NotifierOptions {
   /** Where the notifier is: `/`, `/ws`, `https://host/base` …; the page's own origin by default. */
   url?: string;
-  /** A user token, or what gives one: asked again before the old one ends. Null means signed out. */
+  /** A user token, or a function that returns one: called again before the old one expires. Null means signed out. */
   token: string | (() => string | null | Promise<string | null>);
   /** The last seq this page has seen; null (the default) starts with the newest unread entries. */
   after?: number | null;
@@ -84,9 +84,9 @@ export class NotifierClient extends EventTarget {
   readonly state: State;
   readonly items: readonly InboxEntry[];
   readonly badges: Readonly<Record<string, number>>;
-  /** What is set up wrong; null when nothing is known to be. */
+  /** What is configured wrong; null when nothing is known. */
   readonly misconfigured: Misconfiguration | null;
-  /** Milliseconds since 1970 by the server's clock, as well as it is known. */
+  /** Milliseconds since 1970 by the server's clock, as an estimate. */
   now(): number;
   /** True when this tab holds the socket of all tabs. */
   readonly leading: boolean;
@@ -110,7 +110,7 @@ export class NotifierClient extends EventTarget {
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 }
 
-/** To be thrown by a token function: this address will give no token, however often it is asked. */
+/** Thrown by a token function: this address will not give a token, however often it is asked. */
 export class ConfigurationError extends Error {
   constructor(address: string, status: number);
   readonly address: string;

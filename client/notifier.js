@@ -1,10 +1,10 @@
 /**
- * The browser's side of live notifications: one object that stays connected and holds the inbox.
+ * The browser client of live notifications: an object that stays connected and holds the inbox.
  * Use: `const client = new NotifierClient({ url: "/", token: async () => … }); client.connect()`.
  *
- * Here the parts are put together; the rules are in them: store.js (what the frames mean), link.js
- * (one socket that comes back), tabs.js (one socket for all tabs), changes.js and pages.js (what goes by HTTP),
- * diagnosis.js (why there is no connection), clock.js (what time it is on the server).
+ * This file puts the parts together; the rules are in the parts: store.js (the meaning of frames), link.js
+ * (one socket that reconnects), tabs.js (one socket for all tabs), changes.js and pages.js (calls over HTTP),
+ * diagnosis.js (why there is no connection), clock.js (the server's time).
  */
 import { Api, RequestError } from "./api.js";
 import { backoff } from "./backoff.js";
@@ -22,7 +22,7 @@ export { RequestError } from "./api.js";
 export { ConfigurationError } from "./configuration.js";
 export { Store } from "./store.js";
 
-/** Event types of the client's own: a notifier event of such a name is heard as `event` only. */
+/** The client's own event types: a notifier event with such a name is dispatched as `event` only. */
 const OWN = new Set(["state", "unread", "change", "event", "problem"]);
 const list = (ids) => (Array.isArray(ids) ? ids : [ids]);
 
@@ -33,9 +33,9 @@ export class NotifierClient extends EventTarget {
   #link;
   #tabs = null;
   #share;
-  #run = null; // an object for each connect(), so that what began before a close() knows that it is over
+  #run = null; // an object for each connect(), so that work begun before a close() can tell that it is over
   #state = "closed";
-  #said = 0; // the unread count that was last told
+  #said = 0; // the unread count that was last dispatched
   #pages;
   #changes;
   #socket;
@@ -89,7 +89,7 @@ export class NotifierClient extends EventTarget {
   get leading() { return this.#link.running; }
   /** {address, status}: which address of the configuration gives the wrong answer; null when none is known. */
   get misconfigured() { return this.#diagnosis.wrong; }
-  /** Milliseconds since 1970 by the server's clock, as well as it is known. */
+  /** Milliseconds since 1970 by the server's clock, as an estimate. */
   now() { return this.#clock.now(); }
 
   connect() {
@@ -109,13 +109,13 @@ export class NotifierClient extends EventTarget {
   read(ids) { return this.#changes.make("read", { ids: list(ids) }); }
   unread(ids) { return this.#changes.make("unread", { ids: list(ids) }); }
   archive(ids) { return this.#changes.make("archived", { ids: list(ids) }); }
-  /** All that has arrived here so far; what comes in the same moment stays unread. */
+  /** Everything that has arrived here so far; what arrives at the same moment stays unread. */
   async readAll() { if (this.store.seq !== null) await this.#changes.make("read", { through: this.store.seq }); }
 
   /** Loads the next older page into the store. @returns {Promise<boolean>} whether there are more */
   older() { return this.#pages.older(); }
 
-  // -- coming and going ---------------------------------------------------------------------------
+  // -- connecting and closing----------------------------------------------------------------------
 
   async #begin(attempt = 0) {
     const run = this.#run;
@@ -171,20 +171,20 @@ export class NotifierClient extends EventTarget {
     if (this.#tabs && !this.#tabs.leading) this.#tabs.ask("probe");
     else this.#link.probe();
   };
-  /** A page that freezes keeps no socket and no lock: another tab goes on. */
+  /** A page that freezes gives up its socket and its lock: another tab takes over. */
   #away = () => this.#pause();
   #back = () => { if (this.#run && !this.#tabs) this.#begin(); };
 
   #tell(state, detail) {
     const over = state === "unauthorized" || state === "refused";
-    if (over) this.#stop(); // and the next tab may try with a token of its own
+    if (over) this.#stop(); // and the next tab may try with its own token
     if (state === this.#state) return;
     this.#state = state;
     this.#tabs?.post({ state, detail });
     this.#emit("state", { state, ...detail });
   }
 
-  // -- what is heard ------------------------------------------------------------------------------
+  // -- what is received ---------------------------------------------------------------------------
 
   #frame(frame) {
     if (frame.op === "welcome") this.#clock.said(frame.now);
@@ -210,7 +210,7 @@ export class NotifierClient extends EventTarget {
     return { state: this.#state, ahead: this.#clock.ahead, wrong: this.misconfigured, snapshot: this.store.seq === null ? null : this.store.snapshot() };
   }
 
-  /** A follower hears from the leader what the leader heard from the server, under the same rules. */
+  /** A follower gets from the leader what the leader got from the server, under the same rules. */
   #hear({ frame, state, detail, snapshot, fresh, ahead, wrong }) {
     if (ahead !== undefined) this.#clock.ahead = ahead;
     if (frame) {
@@ -241,7 +241,7 @@ export class NotifierClient extends EventTarget {
 
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 
-  // -- what is asked ------------------------------------------------------------------------------
+  // -- what the parts ask -------------------------------------------------------------------------
 
   #until(holds) {
     return new Promise((done, fail) => {

@@ -1,5 +1,5 @@
 /**
- * What the socket does not bring and HTTP does: older entries, and those that have become unread again.
+ * What is loaded over HTTP and not by the socket: older entries, and entries that became unread again.
  *
  * owner: { store, api, untilWindow() -> Promise, changed() }
  */
@@ -22,7 +22,7 @@ export class Pages {
     while (!store.complete) {
       const before = store.cursor;
       const page = await api.page({ status: "all", limit: PAGE, ...(before !== null && { before }) });
-      // Dropped when the inbox was reset meanwhile, or has run too far ahead: ask again.
+      // The page is dropped when the inbox was reset or has changed too much meanwhile: ask again.
       if (store.cursor !== before || !store.merge(page, { older: true })) continue;
       changed();
       break;
@@ -30,7 +30,7 @@ export class Pages {
     return !store.complete;
   }
 
-  /** Entries below what is held have become unread again: they belong into view. */
+  /** Entries older than those held have become unread again, so they must be shown. */
   async missing() {
     const { store, api, changed } = this.#owner;
     if (!store.missing) return;

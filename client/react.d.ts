@@ -4,7 +4,7 @@ import type {} from "./elements.js";
 import type { InboxEntry, Misconfiguration, NotifierClient, NotifierOptions, State } from "./notifier.js";
 
 export interface InboxOptions extends NotifierOptions {
-  /** Who is signed in: another value makes a new client. */
+  /** The user who is signed in: another value makes a new client. */
   user?: string | number | null;
 }
 
@@ -35,7 +35,7 @@ export interface NotificationBellProps extends Omit<HTMLAttributes<BellElement>,
   theme?: "light" | "dark" | undefined;
   noToasts?: boolean | undefined;
   noTitle?: boolean | undefined;
-  /** A client of yours, as that of `useInbox`; then no token is needed here. */
+  /** A client of yours, as with `useInbox`; then no token is needed here. */
   client?: NotifierClient | null | undefined;
   words?: Partial<Dictionary> | undefined;
 }

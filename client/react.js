@@ -1,7 +1,7 @@
 /**
  * For React 18 and 19: `useInbox()` and `<NotificationBell>`. Written without JSX, so that no compiler is needed.
- * On a server nothing connects and no element is defined: the hook gives an empty inbox, the bell its bare tag.
- * In StrictMode effects run twice; a client is made by its effect and closed by its cleanup, so one is left.
+ * On a server nothing connects and no element is defined: the hook returns an empty inbox, the bell renders its tag.
+ * In StrictMode effects run twice; a client is made by the effect and closed by its cleanup, so one remains.
  */
 import { createElement, forwardRef, useCallback, useEffect, useImperativeHandle, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { NotifierClient } from "./notifier.js";
@@ -26,7 +26,7 @@ export function useInbox(from) {
   return useActions(client, from ? shown : SIGNED_OUT);
 }
 
-/** The client that belongs to these options, from the first effect until the component goes. */
+/** The client for these options, from the first effect until the component unmounts. */
 function useClient(options) {
   const [client, set] = useState(null);
   const latest = useRef(options); // a token function made in each render does not make it connect again
@@ -44,7 +44,7 @@ function useClient(options) {
   return client;
 }
 
-/** What is shown of a client; the same object as long as nothing has changed. */
+/** A snapshot of a client; the same object while nothing changes. */
 function useShown(client) {
   const held = useRef([null, EMPTY]);
   const subscribe = useCallback((changed) => {
@@ -72,7 +72,7 @@ const ATTRIBUTES = { url: "url", token: "token", tokenUrl: "token-url", lang: "l
 
 /**
  * The bell. Props: url, token or tokenUrl, lang, theme, noToasts, noTitle, as the element's attributes; `client` and
- * `words`, as its properties; whatever else an element takes (id, style, className …). `ref` is the element.
+ * `words`, as its properties; anything else that an element takes (id, style, className …). `ref` is the element.
  */
 export const NotificationBell = forwardRef(function NotificationBell({ client, words, className, ...props }, ref) {
   const element = useRef(null);
@@ -80,7 +80,7 @@ export const NotificationBell = forwardRef(function NotificationBell({ client, w
   useImperativeHandle(ref, () => element.current);
   useEffect(() => {
     let here = true;
-    // Not before: the module defines an element, and there is none on a server.
+    // Not earlier: the module defines an element, which a server does not have.
     import("./bell.js").then(() => { if (here) setDefined(true); }, () => {});
     return () => { here = false; };
   }, []);

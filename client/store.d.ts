@@ -16,7 +16,7 @@ export interface Entry<Name extends string = string, Data = unknown> {
 export interface Page {
   readonly items: readonly Entry[];
   readonly next?: number | null;
-  /** What the page is as of. */
+  /** The seq at which the page was read. */
   readonly seq: number;
 }
 
@@ -29,11 +29,11 @@ export interface Pending { readonly kind: ChangeKind }
 /** A store's whole state as plain data, for another tab. */
 export interface Snapshot { readonly seq: number | null; readonly [part: string]: unknown }
 
-/** What one user's inbox looks like, built from frames alone. */
+/** The state of one user's inbox, built from frames alone. */
 export class Store {
   constructor(options?: { after?: number | null; keep?: number });
   readonly seq: number | null;
-  /** The exact number of unread entries, those that are not held here included. */
+  /** The exact number of unread entries, including those that are not held here. */
   readonly unread: number;
   /** The entries held that are not archived, newest first; unchanged ones keep their identity. */
   readonly items: readonly InboxEntry[];

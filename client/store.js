@@ -1,18 +1,18 @@
 /**
- * What one user's inbox looks like, built from frames alone: frames in, state out.
- * No DOM, no socket, no clock and no storage live here, so every rule can be tested as data.
+ * The state of one user's inbox, built from frames alone.
+ * It uses no DOM, socket, clock or storage, so every rule can be tested with data.
  *
- * Three layers, from the ground up:
+ * Three layers, from the bottom:
  *   base     the server's truth as of `seq`; only frames and pages change it
  *   staged   a window that is still arriving; it replaces the base in one step at `live`,
- *            so a connection that is cut in the middle leaves what was there before
- *   pending  this device's own changes that the server has not confirmed yet; they are laid
- *            over the base when it is read, so taking one back is a rollback by itself
+ *            so a connection that is cut in the middle leaves the earlier state
+ *   pending  this device's own changes that the server has not confirmed yet; they are
+ *            applied to the base when it is read, so dropping one undoes it
  */
 
-/** How many entries are held when nobody scrolls; what lies below comes back with `older()`. */
+/** How many entries are held until somebody scrolls; `older()` loads older ones again. */
 const KEEP = 500;
-/** How many changes are remembered to bring a page up to date that was read before they happened. */
+/** How many changes are kept, to update a page that was read before they happened. */
 const RECENT = 256;
 
 const blank = ({ seq = null, unread = 0, badges = {} } = {}) => ({ seq, unread, badges: { ...badges }, items: new Map() });
@@ -21,11 +21,11 @@ const toItem = ({ id, seq, event, data, from, timestamp, read_at = null, archive
   id, seq, event, data, from, timestamp, read_at, archived_at,
 });
 
-/** What each change makes of one entry. An entry that needs no change stays the same object. */
+/** How each change affects an entry. An entry that does not change stays the same object. */
 const MOVES = {
   read: (item, at) => (item.read_at === null ? { ...item, read_at: at } : item),
   unread: (item) => (item.read_at === null && item.archived_at === null ? item : { ...item, read_at: null, archived_at: null }),
-  // An archived entry counts as read: it is out of sight, so it must be out of the count.
+  // An archived entry counts as read: it is not visible, so it must not be counted.
   archived: (item, at) => (item.archived_at === null ? { ...item, archived_at: at, read_at: item.read_at ?? at } : item),
 };
 
@@ -42,11 +42,11 @@ export class Store {
   #recent = [];
   #recentFrom = 0; // changes with a higher seq than this are all in #recent
   #counted = 0; // the counts are as of this seq already, ahead of a replay that is still running
-  #ahead = new Map(); // id -> seq of the page it was read from, while that is ahead of the socket
+  #ahead = new Map(); // id -> seq of the page it was read from, while the page is newer than the socket's state
   #cursor = null; // where the next older page starts; null: at the head
   #end = false;
   #keep;
-  #room; // how many entries may be held: `keep`, and more once somebody scrolled there
+  #room; // how many entries may be held: `keep`, and more after somebody has scrolled
   #view = null;
 
   constructor({ after = null, keep = KEEP } = {}) {
@@ -56,7 +56,7 @@ export class Store {
 
   /** The last seq seen: what `hello` sends as `after`. Null before the first whole window. */
   get seq() { return this.#base.seq; }
-  /** The exact number of unread entries, those not held here included. */
+  /** The exact number of unread entries, including those not held here. */
   get unread() { return this.#pending.length ? this.#look().unread : this.#base.unread; }
   /** The entries held that are not archived, newest first. Unchanged entries keep their identity. */
   get items() { return this.#look().items; }
@@ -82,7 +82,7 @@ export class Store {
     const base = this.#base;
     switch (frame.op) {
       case "welcome":
-        // What was staged for the same seq is of the same moment and stays good.
+        // What was staged for the same seq is from the same moment and stays valid.
         if (this.#staged?.seq !== frame.seq) this.#staged = base.seq === null ? blank(frame) : null;
         if (base.seq !== null && frame.seq >= base.seq) this.#count(frame);
         break;
@@ -125,7 +125,7 @@ export class Store {
       this.#change(toChange(kind, frame.data), frame.timestamp, frame.seq);
     } else if (isEntry(frame)) {
       if (!base.items.has(frame.id)) base.items.set(frame.id, toItem(frame));
-      if (base.items.size > this.#room + 64) this.#trim(); // in groups: a sort for every arrival would be waste
+      if (base.items.size > this.#room + 64) this.#trim(); // in groups, to avoid a sort for every arrival
     }
     if (frame.seq > this.#counted) {
       if (frame.event === "badge") base.badges = { ...base.badges, [frame.data.type]: frame.data.count };
@@ -145,7 +145,7 @@ export class Store {
     }
   }
 
-  /** The counts of `welcome` are as of the head, so the events up to it must not turn them back. */
+  /** The counts of `welcome` are those at the head, so earlier events must not change them. */
   #count({ seq, unread, badges }) {
     this.#counted = seq;
     Object.assign(this.#base, { unread, badges: { ...badges } });
@@ -172,7 +172,7 @@ export class Store {
     if (seq === null || page.seq < this.#recentFrom) return false;
     for (const raw of page.items) {
       let item = toItem(raw);
-      if (this.#ahead.get(item.id) > page.seq) continue; // known from a later moment already
+      if (this.#ahead.get(item.id) > page.seq) continue; // already known in a newer state
       if (page.seq > seq) this.#ahead.set(item.id, page.seq);
       for (const [changed, change, at] of this.#recent) {
         if (changed > page.seq && covers(change, item)) item = MOVES[change.kind](item, at);
@@ -188,7 +188,7 @@ export class Store {
     return true;
   }
 
-  /** Lays a change of this device over the state. Undo with `drop`, confirm with `settle`. */
+  /** Applies a change of this device. Undo it with `drop`, confirm it with `settle`. */
   begin(kind, target) {
     const op = { ...toChange(kind, target), done: null };
     this.#pending.push(op);
@@ -196,10 +196,10 @@ export class Store {
     return op;
   }
 
-  /** The server has taken the change, as of `seq`: it stays laid over until the log has come that far. */
+  /** The server has accepted the change as of `seq`: it stays pending until the log has reached it. */
   settle(op, seq) { op.done = seq; this.#forget(); this.#view = null; }
 
-  /** The server has refused the change: the state goes back to what the server says. */
+  /** The server has refused the change: the state returns to the server's. */
   drop(op) { this.#pending = this.#pending.filter((other) => other !== op); this.#view = null; }
 
   #forget() {
@@ -212,7 +212,7 @@ export class Store {
     const oldest = [...this.#base.items.values()].sort((a, b) => a.seq - b.seq);
     const cut = oldest.length - this.#room;
     for (const item of oldest.slice(0, cut)) this.#base.items.delete(item.id);
-    // Only what was loaded down to the cursor is without holes: it now ends where the held ones do.
+    // Everything newer than the cursor is complete, so it moves to the oldest held entry.
     if (this.#end || this.#cursor !== null) this.#cursor = Math.max(this.#cursor ?? 0, oldest[cut].seq);
     this.#end = false;
   }
@@ -229,7 +229,7 @@ export class Store {
     const shown = this.#pending.length ? all.map((item) => this.#shown(item)) : all;
     let count = unread;
     if (this.#pending.length) {
-      // Entries that are not held are older than those that are: a mark through a held one covers them all.
+      // Entries that are not held are older than those that are: a mark through a held one covers all of them.
       const lowest = all.at(-1)?.seq ?? 0;
       if (this.#pending.some(({ through }) => through >= lowest)) count = all.filter((item) => item.read_at === null).length;
       shown.forEach((item, i) => { count += (item.read_at === null) - (all[i].read_at === null); });
@@ -238,7 +238,7 @@ export class Store {
     return (this.#view = { unread: Math.max(0, count), items: kept, archived: shown.length - kept.length });
   }
 
-  /** Everything a second store needs to go on from here; plain data, for another tab. */
+  /** Everything that a store in another tab needs to continue from here, as plain data. */
   snapshot() {
     const { items, ...base } = this.#base;
     return { ...base, items: [...items.values()], counted: this.#counted, cursor: this.#cursor, end: this.#end };

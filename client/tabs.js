@@ -1,12 +1,12 @@
 /**
  * The tabs of one browser agree on one of them, the leader, which holds the socket for all.
- * A Web Lock decides who leads: it passes on by itself when the leader's tab closes or crashes.
- * A BroadcastChannel carries what the leader hears. Both belong to one user of one server, so two
- * users in two tabs never hear each other.
+ * A Web Lock decides which tab leads; when the leader's tab closes or crashes, another one gets it.
+ * A BroadcastChannel carries what the leader receives. Both belong to one user of one server, so tabs
+ * of two users never get each other's messages.
  *
- * Three roles: `leader` holds the lock and the socket, `follower` hears the leader, `alone` has a socket
- * of its own because it has neither the lock nor a leader that speaks. A lock or channel that throws,
- * rejects or hangs leads to `alone`; both are tried again after pauses that grow.
+ * Three roles: `leader` holds the lock and the socket, `follower` listens to the leader, `alone` has a socket
+ * of its own because it has neither the lock nor a leader that answers. A lock or channel that throws,
+ * rejects or hangs leads to `alone`; both are tried again after growing pauses.
  *
  * owner: { lead(), follow(), probe(), hear(message), greeting() -> message }
  */
@@ -28,7 +28,7 @@ export class Tabs {
   #leave = null; // takes back the request when waiting
   #timers = {};
   #asked = 0;
-  #heard = -Infinity; // when the leader last said something
+  #heard = -Infinity; // when the leader's last message arrived
   #led = 0; // since when this tab leads
   #failures = 0; // of the lock or the channel, since they last worked
   #silence = 0; // how often nobody answered, since the leader was last heard
@@ -50,7 +50,7 @@ export class Tabs {
     this.#enter();
   }
 
-  /** Closes, freezes, goes away: the lock goes to the next in line at once. */
+  /** The page closes or freezes: the lock goes to the next tab at once. */
   part() {
     if (!this.#joined) return;
     this.#joined = false;
@@ -88,7 +88,7 @@ export class Tabs {
     this.#channel = this.#leave = this.#release = null;
   }
 
-  /** The channel does not work: nobody can follow this tab, nor it anybody. */
+  /** The channel does not work: no tab can follow this one, and it cannot follow another. */
   #withdraw() {
     this.#exit();
     this.#become("alone");
@@ -124,7 +124,7 @@ export class Tabs {
     this.#release = null;
     const now = this.#env.now();
     if (this.#role === "leader" && now - this.#led >= STABLE) this.#failures = 0;
-    // Stolen from, it keeps its socket until it hears the tab that leads now.
+    // A tab whose lock was stolen keeps its socket until the new leader answers.
     if (this.#role === "leader" || now - this.#heard > ASK_EVERY + 2 * ANSWER_WITHIN) this.#become("alone");
     this.#after("again", pause(this.#failures++, this.#env.random), () => this.#queue());
     this.#expect("greeting", GREETED_WITHIN, () => {});
@@ -144,7 +144,7 @@ export class Tabs {
 
   #hear(message) {
     if (!message.ask) {
-      // Whatever the leader says, it is awake.
+      // Any message shows that the leader is awake.
       this.#heard = this.#env.now();
       this.#asked = this.#silence = 0;
       if (this.#role === "alone") {
@@ -153,16 +153,16 @@ export class Tabs {
       }
       this.#owner.hear(message);
     } else if (this.#role === "leader") {
-      // Timers of a tab in the background may sleep for a minute, messages wake it: so the question
-      // of a follower is also the leader's chance to look after its own link.
+      // Timers of a tab in the background may be delayed by a minute, but messages wake it: so on a follower's
+      // question the leader also checks its own link.
       if (message.ask === "probe") this.#owner.probe();
       this.#say(message.ask === "here" ? { here: true } : this.#owner.greeting());
     }
   }
 
   /**
-   * Ask the leader. Without an answer this tab is alone; `otherwise` says what else follows. Then the
-   * leader is asked from time to time, ever more seldom where neither asking nor stealing has helped.
+   * Asks the leader. Without an answer this tab is alone, and `otherwise` is done. Then the leader is asked
+   * from time to time, less and less often where neither asking nor stealing has helped.
    */
   #expect(what, patience, otherwise) {
     if (this.#role === "leader") return;
@@ -170,7 +170,7 @@ export class Tabs {
     this.ask(what);
     if (!this.#channel) return;
     this.#after("watch", patience, () => {
-      const late = this.#env.now() - asked > 2 * patience; // this tab slept itself: ask again
+      const late = this.#env.now() - asked > 2 * patience; // this tab was asleep itself: ask again
       if (this.#asked === asked && !late) {
         this.#become("alone");
         otherwise();
@@ -181,11 +181,11 @@ export class Tabs {
     });
   }
 
-  /** A leader that froze or hangs holds its lock for ever: when it does not answer, the lock is stolen. */
+  /** A frozen leader keeps its lock: when it does not answer, the lock is stolen. */
   #look() {
-    const patience = ANSWER_WITHIN * (1 + this.#env.random() / 2); // so that not all steal at once
+    const patience = ANSWER_WITHIN * (1 + this.#env.random() / 2); // so that tabs do not all steal at once
     this.#expect("here", patience, () => {
-      if (this.#timers.again) return; // the lock has just failed: its pause holds for stealing too
+      if (this.#timers.again) return; // the lock has just failed: its pause applies to stealing too
       this.#silence += 1;
       this.#leave?.abort();
       this.#queue({ steal: true });

@@ -2,11 +2,11 @@
 import { ConfigurationError } from "./configuration.js";
 import { within } from "./facility.js";
 
-/** Answers below 500 that say "later" rather than "never". */
+/** Statuses below 500 after which trying again can help. */
 const LATER = new Set([408, 425, 429]);
 
 /**
- * @returns {Promise<string | null>} null: signed out, asking again changes nothing
+ * @returns {Promise<string | null>} null: signed out, trying again does not help
  * @throws ConfigurationError when the address gives no tokens; other errors when asking again can help
  */
 export async function fetchToken(url) {
@@ -16,11 +16,11 @@ export async function fetchToken(url) {
   if (status >= 500 || LATER.has(status)) throw new Error(`${url} answered ${status}`);
   const token = status < 300 ? read((await answer.text()).trim()) : undefined;
   if (token !== undefined) return token;
-  if (redirected && status < 300) return null; // to a page where one signs in
+  if (redirected && status < 300) return null; // to a sign-in page
   throw new ConfigurationError(answer.url, status);
 }
 
-/** The token in a body, null when it says that there is none, undefined when it is something else. */
+/** Returns the token in a body; null when the body says there is none; undefined for anything else. */
 function read(text) {
   if (text === "") return null;
   if (/^[\w.~+/=-]+$/.test(text) && text !== "null") return text;

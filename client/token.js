@@ -1,7 +1,7 @@
-/** Keeps one user token at hand: asks for it, shares the answer, knows when it ends. */
+/** Keeps a user token: asks for it, shares the answer, and knows when it expires. */
 import { within } from "./facility.js";
 
-/** The claims of a JWT, unchecked (checking is the server's part); {} when it is none. */
+/** The claims of a JWT, unchecked (the server checks them); {} when it is not a JWT. */
 export function claims(token) {
   try {
     const part = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
@@ -19,8 +19,8 @@ export class Token {
   #source;
   #now;
   #env;
-  #held = null; // a promise, so that callers who come together share one request
-  #until = Infinity; // when what is held is too old to be handed out
+  #held = null; // a promise, so that concurrent callers share one request
+  #until = Infinity; // when the held token is too old to be used
 
   constructor(source, now, env = globalThis) {
     this.#source = source;
@@ -28,10 +28,10 @@ export class Token {
     this.#env = env;
   }
 
-  /** A string cannot be renewed: when it ends, the session ends. */
+  /** A plain string cannot be renewed: when it expires, the session ends. */
   get renewable() { return typeof this.#source === "function"; }
 
-  /** @param {boolean} fresh ask the source again, whatever is held */
+  /** @param {boolean} fresh ask the source again, even if a token is held */
   get(fresh = false) {
     if (fresh || !this.#held || this.#now() >= this.#until) {
       this.#until = Infinity;
@@ -47,9 +47,9 @@ export class Token {
   async #ask() { return this.renewable ? this.#source() : this.#source; }
 
   /**
-   * Milliseconds until a fresh one should be asked for: when a fifth of its life is left, a minute
-   * at most. One that has ended already, and yet was just handed out, says that this device's clock
-   * is wrong: then its whole life counts from now.
+   * Milliseconds until a fresh one should be asked for: when a fifth of its lifetime is left, a
+   * minute at most. A new token that has already expired means that this device's clock is wrong: then its
+   * whole lifetime counts from now.
    */
   renewIn(token) {
     const { exp, iat } = claims(token);

@@ -1,4 +1,4 @@
-/** The rule for an action's url, the server's own (docs/protocol: section 3), checked again on this side. */
+/** The server's rule for an action's url (docs/contract.md, section 3), checked again in the browser. */
 
 /* eslint-disable-next-line no-control-regex */
 const FORBIDDEN = /[\u0000-\u0020\u007f-\u00a0\u2028\u2029\ufeff\\]/;
