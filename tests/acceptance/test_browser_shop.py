@@ -149,7 +149,7 @@ def test_nothing_moves_when_the_bell_arrives(chrome: Browser, shop_site: Site, w
         held.append(route)
 
     page.route("**/client/bundle/*", hold)
-    page.goto(f"{shop_site.backend.base_url}/?customer=customer-2", wait_until="commit")
+    page.goto(f"{shop_site.backend.base_url}/?customer=customer-3", wait_until="commit")
     expect(page.locator(".top")).to_have_css("display", "flex")
     expect(page.locator("main h1")).to_be_visible()
     before = page.evaluate(f"() => {PLACES}")

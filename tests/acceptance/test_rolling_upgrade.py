@@ -30,7 +30,7 @@ from tests.harness.services import missing
 from tests.harness.site import Site, new_user
 
 # The first one of this round's baseline (migrations n0001 to n0003).
-OLD_COMMIT = "b90ad54"
+OLD_COMMIT = "c043286"
 
 
 @pytest.fixture(scope="module")
