@@ -44,11 +44,14 @@ run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded de
 	@exec $(BIN)/notifier up
 
 test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests/unit tests/integration
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not alone" tests/acceptance
-	@$(BIN)/python -m pytest -m alone tests/integration tests/acceptance
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone" tests/unit tests/integration
+	@$(BIN)/python -m pytest -n 4 --dist loadfile -m "not alone and not long" tests/acceptance
+	@$(BIN)/python -m pytest -m "alone and not long" tests/integration tests/acceptance
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos tests/cluster
 	@$(MAKE) --no-print-directory library
+
+long: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the tests that take minutes, whose short forms are in `make test`
+	$(BIN)/python -m pytest -m long tests/acceptance
 
 # The library's tests in environments without the service: at the lowest dependencies, and at the newest.
 library: $(VENV)/.library-floors $(VENV)/.library-newest wheels ## the library's wheel alone, with its dependencies at the floors and at the newest
@@ -130,4 +133,4 @@ audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) build dist notifier/build notifier/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test client library wheels cases fuzz flood bench chaos cluster lint lock licences audit clean
+.PHONY: help setup run test long client library wheels cases fuzz flood bench chaos cluster lint lock licences audit clean

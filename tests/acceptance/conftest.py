@@ -10,6 +10,7 @@ import pytest
 from tests.chaos.outage import Outage
 from tests.chaos.stack import Stack
 from tests.harness import backends
+from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.site import Site, new_user, running_site
 from tests.harness.waiting import until
 
@@ -21,17 +22,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.acceptance)
 
 
-@pytest.fixture(scope="session", params=backends.KINDS)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """`notifier up` on each backend. Tests on it use users of their own."""
-    kind: str = request.param
-    folder = tmp_path_factory.mktemp(kind)
-    rabbit = request.getfixturevalue("rabbit_server") if kind == "production" else None
+@pytest.fixture(scope="session")
+def embedded_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """`notifier up` on SQLite and the file broker."""
+    folder = tmp_path_factory.mktemp("embedded")
     with (
-        backends.open_backend(kind, folder / "var", rabbit) as backend,
+        backends.open_backend("embedded", folder / "var") as backend,
         running_site(backend, folder) as started,
     ):
         yield started
+
+
+@pytest.fixture(scope="session")
+def production_site(rabbit_server: SharedRabbit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """`notifier up` on PostgreSQL and RabbitMQ."""
+    folder = tmp_path_factory.mktemp("production")
+    with (
+        backends.open_backend("production", folder / "var", rabbit_server) as backend,
+        running_site(backend, folder) as started,
+    ):
+        yield started
+
+
+# A fixture of the session with parameters exists once at a time: each file would start both sites again.
+@pytest.fixture(scope="module", params=backends.KINDS)
+def site(request: pytest.FixtureRequest) -> Site:
+    """`notifier up` on each backend, shared by the whole session. Tests on it use users of their own."""
+    started: Site = request.getfixturevalue(f"{request.param}_site")
+    return started
 
 
 @pytest.fixture

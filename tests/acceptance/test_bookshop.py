@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import wheels
-from tests.harness.backends import KINDS, SECRET, open_backend
+from tests.harness.backends import SECRET, open_backend
 from tests.harness.processes import REPO, Process, clean_env
 from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.site import Site
@@ -89,7 +89,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> tuple[Environment,
     return application, Environment.make(folder / "service", str(built.library), str(built.service))
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["embedded", pytest.param("production", marks=pytest.mark.long)])
 def bookshop(
     request: pytest.FixtureRequest,
     environments: tuple[Environment, Environment],

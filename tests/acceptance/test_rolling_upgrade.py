@@ -95,6 +95,7 @@ async def upgrade_and_back(old: Path, stack: Stack, _rng: random.Random) -> None
     await serve()  # and partly back: the old version still works
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_versions_change_under_load_and_nothing_is_lost(
     old_version: Path, tmp_path: Path, rabbit_server: SharedRabbit
