@@ -15,6 +15,11 @@ from cli.database import use_own_sender
 @click.option("--action-label")
 @click.option("--action-url")
 @click.option("--id", "id_")
+@click.option("--category")
+@click.option("--deliver-at", metavar="TIME", help="RFC 3339, like 2026-11-27T09:00:00+01:00")
+@click.option("--expires-at", metavar="TIME", help="RFC 3339")
+@click.option("--expires-in", type=float, metavar="SECONDS", help="from now, or from --deliver-at")
+@click.option("--collapse-key", metavar="KEY", help="replaces an earlier alert with the same key")
 def send(
     user: str,
     title: str,
@@ -23,16 +28,17 @@ def send(
     action_label: str | None,
     action_url: str | None,
     id_: str | None,
+    **life: Any,
 ) -> None:
     """Send an alert to USER and print its id."""
-    from notifier.send import send_notification
+    from notifier.send import send_through
 
     use_own_sender()
     data: dict[str, Any] = {"title": title, "message": message, "type": kind}
     if action_label is not None or action_url is not None:
         given = {"label": action_label, "url": action_url}
         data["action"] = {name: value for name, value in given.items() if value is not None}
-    click.echo(send_notification(user, data, id=id_))
+    click.echo(send_through(None, user, data, id=id_, **life))
 
 
 @click.command()

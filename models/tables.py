@@ -6,13 +6,28 @@ restore or a failover it continues from the base (`restores`).
 
 import sqlalchemy as sa
 
-from notifier.outbox.tables import ACCEPTED, DEAD, DISPATCHED, UserId, metadata, notifications
+from notifier.outbox.tables import (
+    ACCEPTED,
+    CANCELED,
+    DEAD,
+    DISPATCHED,
+    EXPIRED,
+    RETRACTED,
+    SCHEDULED,
+    UserId,
+    metadata,
+    notifications,
+)
 from notifier.outbox.types import Json, Number, UtcDateTime, UuidText
 
 __all__ = [
     "ACCEPTED",
+    "CANCELED",
     "DEAD",
     "DISPATCHED",
+    "EXPIRED",
+    "RETRACTED",
+    "SCHEDULED",
     "badges",
     "changes",
     "deliveries",
@@ -50,6 +65,8 @@ deliveries = sa.Table(
     # Marked unread after it was read: the inbox's watermark does not hold for it.
     sa.Column("kept_unread", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("acked_by", sa.String(36), nullable=True),  # the socket whose ack delivered it
+    # Which version of the notification's data this log has told of; NULL: the first.
+    sa.Column("version", sa.Integer, nullable=True),
     sa.PrimaryKeyConstraint("user_id", "seq"),
     sa.UniqueConstraint("notification_id", "user_id"),  # a doubled task cannot double an alert
     sa.CheckConstraint("archived_at IS NULL OR read_at IS NOT NULL", name="archived_is_read"),

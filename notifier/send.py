@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from weakref import WeakSet
@@ -23,6 +24,7 @@ from notifier.core.events import event_of
 from notifier.core.forks import making
 from notifier.core.group import Group
 from notifier.core.keys import SYSTEM
+from notifier.core.states import SCHEDULED
 from notifier.outbox.accept import Accepted, accept, accept_all
 from notifier.outbox.engine import BUSY_TIMEOUT, Database, make_engine
 from notifier.outbox.failures import unavailable
@@ -139,7 +141,8 @@ class Sender:
         return self.database.run_at_once(lambda connection: accept_all(connection, drafts, now=now()))
 
     def _durable(self, accepted: Accepted) -> None:
-        self.waker.wake(accepted.id, bulk=accepted.bulk)
+        if accepted.status != SCHEDULED:
+            self.waker.wake(accepted.id, bulk=accepted.bulk)
         log.debug("accepted: notification=%s recipients=%d", accepted.id, accepted.recipients)
         emit(notification_accepted, self, id=accepted.id, recipients=accepted.recipients)
 
@@ -180,6 +183,11 @@ def send_notification(
     sender: str = SYSTEM,
     id: str | None = None,
     idempotency_key: str | None = None,
+    category: str | None = None,
+    deliver_at: datetime | None = None,
+    expires_at: datetime | None = None,
+    expires_in: float | None = None,
+    collapse_key: str | None = None,
     session: "Session | scoped_session[Any] | None" = None,
 ) -> str:
     """Send one notification to one user or to many, durably.
@@ -191,6 +199,12 @@ def send_notification(
         sender: who sends it (the frame's `from`).
         id: a UUID of the caller's own; sending it again sends nothing.
         idempotency_key: likewise, any text of 1-255 characters.
+        category: a defined category; by default that of the event's definition, else `general`.
+        deliver_at: when it goes out, with a time zone, at most 400 days ahead; a past time: at once.
+        expires_at: when it ends, with a time zone, wherever it is then.
+        expires_in: likewise, in seconds from now, or from `deliver_at`.
+        collapse_key: 1-128 characters; of a user's entries with the same key and sender only the newest
+            stays.
         session: a SQLAlchemy session on the same database: join its transaction.
 
     Returns:
@@ -205,7 +219,19 @@ def send_notification(
         WrongDatabase: the session is not on the service's database.
     """
     return send_through(
-        None, to, data, event=event, sender=sender, id=id, idempotency_key=idempotency_key, session=session
+        None,
+        to,
+        data,
+        event=event,
+        sender=sender,
+        id=id,
+        idempotency_key=idempotency_key,
+        category=category,
+        deliver_at=deliver_at,
+        expires_at=expires_at,
+        expires_in=expires_in,
+        collapse_key=collapse_key,
+        session=session,
     )
 
 
@@ -219,12 +245,13 @@ def send_through(
     id: str | None = None,
     idempotency_key: str | None = None,
     session: "Session | scoped_session[Any] | None" = None,
+    **life: Any,
 ) -> str:
     """Send as `send_notification` does, through a sender of one's own (None: the process's)."""
     if event is None:
         event = event_of(data).name if isinstance(data, BaseModel) else "alert"
     who = {"user_id": to} if isinstance(to, str) else {"user_ids": to}
-    what = draft(**who, event=event, data=data, id=id, sender=sender, key=idempotency_key)
+    what = draft(**who, event=event, data=data, id=id, sender=sender, key=idempotency_key, **life)
     sends = _diverted if _diverted is not None else through or default_sender()
     try:
         return sends.send(what, session=session).id

@@ -20,8 +20,10 @@ from sqlalchemy.orm import Session, scoped_session
 
 from notifier import send
 from notifier.after_commit import after_commit
+from notifier.core.categories import GENERAL
 from notifier.core.draft import Draft
 from notifier.core.errors import IdempotencyMismatch
+from notifier.core.states import ACCEPTED, SCHEDULED
 from notifier.outbox.accept import Accepted
 
 __all__ = ["Notifications", "Sent", "capture"]
@@ -39,6 +41,9 @@ class Sent:
         sender: who sends it.
         key: the idempotency key, if one was given.
         deliver_at: when it is due; None: at once.
+        category: its category.
+        expires_at: when it ends; None: never.
+        collapse_key: of one user's entries with the same key and sender only the newest stays.
     """
 
     id: str
@@ -48,6 +53,9 @@ class Sent:
     sender: str
     key: str | None
     deliver_at: datetime | None = None
+    category: str = GENERAL
+    expires_at: datetime | None = None
+    collapse_key: str | None = None
 
 
 class Notifications(Sequence[Sent]):
@@ -104,18 +112,22 @@ class Notifications(Sequence[Sent]):
                 return sent
         return None
 
+    def _present(self) -> datetime:
+        return self._now or datetime.now(UTC)
+
     def _keep(self, what: Draft, sent: Sent) -> None:
         self._hashes[what.id] = (what.body_hash(), sent)
         if what.key:
             self._hashes[what.sender, what.key] = (what.body_hash(), sent)
-        now = self._now or datetime.now(UTC)
+        now = self._present()
         (self._sent if sent.deliver_at is None or sent.deliver_at <= now else self.waiting).append(sent)
 
     def send(self, what: Draft, *, session: "Session | scoped_session[Any] | None" = None) -> Accepted:
         """Keep a notification that was checked, after the session's commit if there is a session."""
         known = self._find(what)
         if known is not None:
-            return Accepted(known.id, len(known.recipients), replayed=True, bulk=what.bulk)
+            return Accepted(known.id, len(known.recipients), True, what.bulk, _status(known))
+        present = self._present()
         sent = Sent(
             what.id,
             what.event.name,
@@ -123,14 +135,21 @@ class Notifications(Sequence[Sent]):
             tuple(what.audience),
             what.sender,
             what.key,
-            getattr(what, "deliver_at", None),
+            what.life.deliver_at if what.life.deliver_at and what.life.deliver_at > present else None,
+            what.life.category or GENERAL,
+            what.life.expiry(present),
+            what.life.collapse_key,
         )
         if session is None:
             self._keep(what, sent)
         else:
             joined = session() if isinstance(session, scoped_session) else session
             after_commit(joined, lambda: self._keep(what, sent))
-        return Accepted(what.id, len(what.audience), replayed=False, bulk=what.bulk)
+        return Accepted(what.id, len(what.audience), False, what.bulk, _status(sent))
+
+
+def _status(sent: Sent) -> str:
+    return ACCEPTED if sent.deliver_at is None else SCHEDULED
 
 
 def _time(sent: Sent) -> datetime:

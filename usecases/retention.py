@@ -9,7 +9,8 @@ them, each notification with its last delivery. Socket records and rejected mess
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models.store import clock, purge, rejected, sockets
+from models.store import purge, rejected, sockets
+from notifier.outbox import clock
 from notifier.outbox.engine import Database
 
 USERS = 500  # looked at in one step

@@ -1,5 +1,7 @@
 """The backends' API: send a notification, ask after one, set a badge (docs/contract.md#5-http)."""
 
+from datetime import datetime
+
 from flask import Blueprint, Response, g, request
 
 from notifier.core.draft import draft
@@ -46,6 +48,10 @@ def show(id: str) -> Response:
             "recipients": found.recipients,
             "delivered": found.delivered,
             "read": found.read,
+            "category": found.category,
+            "deliver_at": _ms(found.deliver_at),
+            "expires_at": _ms(found.expires_at),
+            "version": found.version,
         }
     )
 
@@ -62,8 +68,12 @@ def badge() -> Response:
     return _accepted(accepted, {})
 
 
+def _ms(moment: datetime | None) -> int | None:
+    return milliseconds(moment) if moment else None
+
+
 def _accepted(accepted: accept.Accepted, more: dict[str, int]) -> Response:
-    response = write({"id": accepted.id, "status": "accepted", **more}, 202)
+    response = write({"id": accepted.id, "status": accepted.status, **more}, 202)
     # What `url_for("api.show", …)` returns, for a tenth of its time.
     response.headers["Location"] = f"{request.script_root}{blueprint.url_prefix}/notifications/{accepted.id}"
     if accepted.replayed:

@@ -17,7 +17,9 @@ from pydantic import (
 from notifier.core.draft import MAX_KEY
 from notifier.core.events import MAX_RECIPIENTS, MAX_USER_ID, Whole
 from notifier.core.frames import Ids, Seq
+from notifier.core.life import MAX_COLLAPSE_KEY, MAX_EXPIRES_IN
 from notifier.core.log import Status
+from notifier.core.states import STATES
 
 DEFAULT_EVENT = "alert"
 MAX_PAGE = 200
@@ -31,6 +33,15 @@ _USER_ID = {
 }
 _UUID = {"type": "string", "format": "uuid"}
 _AUDIENCE = {"type": "array", "items": _USER_ID, "minItems": 1, "maxItems": MAX_RECIPIENTS}
+_CATEGORY = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$", "description": "A defined category"}
+_TIME = {"type": "string", "format": "date-time", "description": "RFC 3339, with an offset"}
+_SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_EXPIRES_IN}
+_COLLAPSE_KEY = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": MAX_COLLAPSE_KEY,
+    "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]+$",
+}
 _COUNT = {"type": "integer", "minimum": 0, "maximum": 2_147_483_647}
 _BADGES = {"enum": ["messages", "notifications", "tasks"]}
 
@@ -73,6 +84,11 @@ class SendBody(_Closed):
     event: Annotated[Any, WithJsonSchema({"type": "string", "default": DEFAULT_EVENT})] = DEFAULT_EVENT
     data: Annotated[Any, WithJsonSchema({"type": "object"})]
     id: Annotated[Any, WithJsonSchema(_or_null(_UUID))] = None
+    category: Annotated[Any, WithJsonSchema(_or_null(_CATEGORY))] = None
+    deliver_at: Annotated[Any, WithJsonSchema(_or_null(_TIME))] = None
+    expires_at: Annotated[Any, WithJsonSchema(_or_null(_TIME))] = None
+    expires_in: Annotated[Any, WithJsonSchema(_or_null(_SECONDS))] = None
+    collapse_key: Annotated[Any, WithJsonSchema(_or_null(_COLLAPSE_KEY))] = None
 
 
 class BadgeBody(_Closed):
@@ -153,11 +169,15 @@ class ReadBody(_Closed):
         return self
 
 
+#: A notification's state.
+NotificationState = Annotated[str, WithJsonSchema({"type": "string", "enum": list(STATES)})]
+
+
 class Accepted(BaseModel):
     """The notification is durable."""
 
     id: Annotated[str, WithJsonSchema(_UUID)]
-    status: Literal["accepted"]
+    status: Literal["accepted", "scheduled"]
     recipients: int
 
 
@@ -180,12 +200,16 @@ class Notification(BaseModel):
 
     id: Annotated[str, WithJsonSchema(_UUID)]
     event: str
-    data: dict[str, Any]
-    status: Literal["accepted", "dispatched", "dead"]
+    data: dict[str, Any] | None
+    status: NotificationState
     accepted_at: int
     recipients: int
     delivered: int
     read: int
+    category: str
+    deliver_at: int | None
+    expires_at: int | None
+    version: int
 
 
 class TimelineQuery(_Closed):
@@ -242,7 +266,7 @@ class Timeline(BaseModel):
     id: Annotated[str, WithJsonSchema(_UUID)]
     user_id: str | None
     event: str
-    status: Literal["accepted", "dispatched", "dead"]
+    status: NotificationState
     summary: str
     recipients: int
     delivered: int
@@ -302,7 +326,7 @@ class NotificationRow(BaseModel):
     notification_id: Annotated[str, WithJsonSchema(_UUID)]
     event: str
     type: str | None
-    status: Literal["accepted", "dispatched", "dead"]
+    status: NotificationState
     accepted_at: int
     dispatched_at: int | None
     recipients: int

@@ -32,6 +32,7 @@ from usecases import definitions, preflight
 from worker import rejections
 from worker.compressed import as_it_came
 from worker.dispatcher import Dispatcher
+from worker.due import DueChore
 from worker.measures import Measures
 from worker.rejected_messages import RejectedMessages
 from worker.sweep import Purge, Sweep
@@ -82,12 +83,21 @@ class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]
         return Timer(runtime.chores())
 
 
+class DueStep(SweepStep):
+    """Likewise look at the times that come next, in a thread of its own: a long sweep delays nothing."""
+
+    def create(self, consumer: Any) -> Timer:  # noqa: ARG002
+        """Return what Celery starts with its connection, and stops with it."""
+        return Timer([runtime.due_chore()])
+
+
 def make_app(settings: Settings) -> Celery:
     """Return the Celery application for these settings; connects to nothing yet."""
     app = Celery("notifier", loader="app", include=["worker.tasks"])
     configure_celery(app, settings)
     app.amqp.Connection = QuickConnection
     app.steps["consumer"].add(SweepStep)
+    app.steps["consumer"].add(DueStep)
     app.conf.update(
         task_default_queue=TASK_QUEUE,
         task_create_missing_queues=True,
@@ -151,11 +161,17 @@ class WorkerRuntime:
         database, settings = self.sender.database, self._settings
         dispatcher = Dispatcher(database, self._publisher, settings, measures=self.measures)
         chores: list[Chore] = [
-            Sweep(dispatcher, database, partial(self.wake, bulk=True), settings.sweep_interval)
+            Sweep(dispatcher, database, partial(self.wake, bulk=True), settings.sweep_interval),
         ]
         if settings.retention_days:
             chores.append(Purge(database, settings.retention_days))
         return chores
+
+    def due_chore(self) -> DueChore:
+        """Return what looks at the times that come next."""
+        database, settings = self.sender.database, self._settings
+        dispatcher = Dispatcher(database, self._publisher, settings, measures=self.measures)
+        return DueChore(dispatcher, database, partial(self.wake, bulk=True))
 
     def _enqueue(self, name: str, **options: Any) -> None:
         """Enqueue a task; when a kept connection is stale (its node died), once more with a new one.

@@ -124,7 +124,7 @@ class Dispatcher:
             self._apart(numbers, woken_at)
             return len(numbers), len(numbers) == limit  # each is dispatched, postponed or dead now
         self._batch_size.grow()
-        progress = bool(done.ids) or bool(done.busy)
+        progress = bool(done.ids or done.busy or done.expired)
         return len(done.ids), done.more and progress
 
     def _apart(self, numbers: Sequence[int], woken_at: datetime | None) -> None:

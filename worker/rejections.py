@@ -19,6 +19,7 @@ from celery.worker.control import Panel
 
 from notifier.signals import emit, message_rejected
 from worker.compressed import compressed
+from worker.far_tasks import keep_eta
 from worker.reconnect import PatientConsumer
 
 MAX_BODY = 16 * 1024 * 1024  # bytes; 10,000 user ids of 128 characters and 256 KiB of data fit
@@ -57,6 +58,7 @@ class GuardedConsumer(PatientConsumer):
             try:
                 why = fault(message, self.app.tasks)
                 if why is None:
+                    keep_eta(message)
                     handle(message)
                     return
             except lost:

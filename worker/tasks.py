@@ -15,17 +15,20 @@ from celery import Task
 from notifier.core.backoff import ceiling
 from notifier.core.draft import MAX_KEY, UUID, draft
 from notifier.core.errors import BrokerUnavailable, DatabaseUnavailable, InvalidInput
+from notifier.core.life import FIELDS
 from notifier.core.log_throttle import LogThrottle
+from notifier.core.states import SCHEDULED
 from notifier.outbox.types import now
 from notifier.signals import emit, message_rejected
 from notifier.wake import CHUNK, SEND, WOKEN_AT
 from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
+from worker.far_tasks import ETA
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
 #: What a problem's place may begin with; other names are the producer's own text, and not for the log.
-ARGUMENTS = frozenset({"user_id", "user_ids", "data", "event", "id"})
+ARGUMENTS = frozenset({"user_id", "user_ids", "data", "event", "id", *FIELDS})
 CHUNKS_FOR = 0.2  # seconds that a task goes on with chunks; other tasks wait for it
 # Seconds between attempts to store a by-name task while the database is away. It waits in the worker's
 # memory, and of a quorum queue a worker takes no further ones while those wait: they hold up the others.
@@ -40,17 +43,34 @@ def send_notification(
     data: Any = None,
     event: Any = "alert",
     id: Any = None,
+    category: Any = None,
+    deliver_at: Any = None,
+    expires_at: Any = None,
+    expires_in: Any = None,
+    collapse_key: Any = None,
     **unknown: Any,
 ) -> None:
     """Dispatch what waits; with `data`, accept that notification first.
 
     Any Celery producer may enqueue it by name, with `user_id` or `user_ids`, `data`, and optionally
-    `event` and `id`. With `id` alone it is our own wake-up.
+    `event`, `id` and the fields of `notifier.core.life`. With `id` alone it is our own wake-up.
     """
     if data is None and user_id is None and user_ids is None:
         _drain(id, _woken_at(self))
         return
-    _accept(self, {"user_id": user_id, "user_ids": user_ids, "data": data, "event": event, "id": id}, unknown)
+    given = {
+        "user_id": user_id,
+        "user_ids": user_ids,
+        "data": data,
+        "event": event,
+        "id": id,
+        "category": category,
+        "deliver_at": deliver_at,
+        "expires_at": expires_at,
+        "expires_in": expires_in,
+        "collapse_key": collapse_key,
+    }
+    _accept(self, given, unknown)
 
 
 @app.task(name=BADGE, bind=True, max_retries=None)
@@ -98,7 +118,7 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
                 problems=[{"loc": [name], "msg": "unknown argument"} for name in sorted(unknown)]
             )
         # A redelivered task stores nothing new: the broker's id for it is its idempotency key.
-        accepted = runtime.sender.send(draft(**given, key=_task_key(task)))
+        accepted = runtime.sender.send(draft(**_when_due(task, given), key=_task_key(task)))
     except InvalidInput as exc:
         _reject(task, exc)
         log.error("task rejected: task=%s id=%s problems=%d in=%s",
@@ -109,8 +129,23 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
         wait = round(ceiling(task.request.retries, 1, RETRY_MAX))
         throttled.warning("task put off %d s: task=%s error=%s", wait, _shown(task.request.id), exc)
         raise task.retry(exc=exc, countdown=wait) from None
-    if not accepted.bulk:
+    if not accepted.bulk and accepted.status != SCHEDULED:
         _drain(accepted.id, now())  # this task is its wake-up
+
+
+def _when_due(task: Task, given: dict[str, Any]) -> dict[str, Any]:
+    """Add when the producer wants it to be done (`eta`, `countdown`), unless that is before `deliver_at`."""
+    eta, deliver_at = task.request.get(ETA), given.get("deliver_at")
+    if eta is None or (deliver_at is not None and not _is_before(deliver_at, eta)):
+        return given
+    return {**given, "deliver_at": eta}
+
+
+def _is_before(deliver_at: object, eta: str) -> bool:
+    try:
+        return datetime.fromisoformat(str(deliver_at)) < datetime.fromisoformat(eta)
+    except (TypeError, ValueError):
+        return False  # it is refused for what it is
 
 
 def _shown(id: Any) -> str:

@@ -25,13 +25,16 @@ class Violation:
 
 #: name of the check -> SQL that yields the violations, as one text column
 CHECKS: dict[str, str] = {
-    "a notification is accepted, dispatched or dead, and its count of recipients is its audience's": """
+    "a notification has one of its states, and its count of recipients is its audience's": """
         SELECT 'notification ' || id || ': state ' || state || ', reached ' || reached
                || ' of ' || recipients || ', at ' || position
         FROM notifier_notifications
-        WHERE (state = 'dispatched') <> (reached = recipients AND dispatched_at IS NOT NULL)
+        WHERE (state NOT IN {withdrawn}
+               AND (state = 'dispatched') <> (reached = recipients AND dispatched_at IS NOT NULL))
+           OR (state IN {withdrawn}) <> (ended_at IS NOT NULL)
+           OR (state IN ('scheduled', 'canceled') AND reached <> 0)
            OR position < reached
-           OR CASE WHEN state = 'dispatched' THEN audience IS NOT NULL
+           OR CASE WHEN state = 'dispatched' OR state IN {withdrawn} THEN audience IS NOT NULL
                    WHEN recipient IS NOT NULL THEN recipients <> 1 OR audience IS NOT NULL
                    WHEN {is_list} THEN recipients <> {list_length}
                    ELSE true END
@@ -42,11 +45,12 @@ CHECKS: dict[str, str] = {
         FROM notifier_notifications n LEFT JOIN notifier_deliveries d ON d.notification_id = n.id
         GROUP BY n.id, n.reached, n.purged HAVING count(d.user_id) + n.purged <> n.reached
     """,
-    "a recipient it passed over is owed it": """
+    "a recipient it passed over is owed it, unless it was withdrawn": """
         SELECT 'notification ' || n.id || ': at ' || n.position || ', reached ' || n.reached
                || ', owed ' || count(o.user_id)
         FROM notifier_notifications n LEFT JOIN notifier_owed o ON o.number = n.number
-        GROUP BY n.id, n.position, n.reached HAVING n.position - n.reached <> count(o.user_id)
+        GROUP BY n.id, n.position, n.reached, n.state
+        HAVING CASE WHEN n.state IN {withdrawn} THEN 0 ELSE n.position - n.reached END <> count(o.user_id)
     """,
     # After a restore or a failover a log has several parts: each is whole from its base (notifier_restores).
     "a log has every seq once, from what is kept to its head": """
@@ -135,6 +139,7 @@ def violations(connection: Connection) -> Iterator[Violation]:
     """Yield every row that does not fit, check by check."""
     postgres = connection.dialect.name == "postgresql"
     words = {
+        "withdrawn": "('canceled', 'retracted', 'expired')",
         "never": "1000000000",  # a change of the count that no change of state makes
         "is_list": "jsonb_typeof(audience) = 'array'" if postgres else "json_type(audience) = 'array'",
         "list_length": "jsonb_array_length(audience)" if postgres else "json_array_length(audience)",
@@ -173,6 +178,7 @@ def totals(connection: Connection) -> dict[str, int]:
         "dispatched": by_state.get("dispatched", 0),
         "waiting": by_state.get("accepted", 0),
         "dead": by_state.get("dead", 0),
+        **{state: by_state.get(state, 0) for state in ("scheduled", "canceled", "retracted", "expired")},
         "recipients": int(sum(row[2] for row in states)),
         "reached": int(sum(row[3] for row in states)),
         **counted,

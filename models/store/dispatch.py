@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store import owed
+from models.store import owed, special
 from models.store.fan_out import Dispatched, audience_of, fan_out
 from models.tables import ACCEPTED, notifications
 from models.tables import owed as owed_rows
@@ -26,20 +26,7 @@ from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 MAX_BATCH = 1_000  # deliveries written by one transaction
 
 n = notifications.c
-_DUE = (
-    n.number,
-    n.id,
-    n.event,
-    n.data,
-    n.inbox,
-    n.sender,
-    n.recipient,
-    n.audience,
-    n.recipients,
-    n.position,
-    n.reached,
-    n.accepted_at,
-)
+_DUE = special.TAKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +155,8 @@ def dispatch_batch(
             ).all()
     batch: list[AnyRow] = []
     size = 0
+    found = len(rows)
+    rows, expired = special.complete(connection, rows)
     for row in rows:
         size += row.recipients
         if batch and size > MAX_BATCH:
@@ -175,7 +164,7 @@ def dispatch_batch(
         batch.append(row)
     work = [(row, audience_of(row)) for row in batch]
     done = fan_out(connection, work, now=now, woken_at=woken_at, busy=busy, careful=careful)
-    return replace(done, more=len(rows) == limit or len(batch) < len(rows))
+    return replace(done, more=found == limit or len(batch) < len(rows), expired=expired)
 
 
 def dispatch_numbers(
@@ -189,9 +178,11 @@ def dispatch_numbers(
 ) -> Dispatched:
     """Dispatch these notifications that are not bulk, in their order; what no longer waits is left out."""
     wanted = _WANTED_NUMBERS.parameters(connection, [{"number": number} for number in numbers])
-    rows = connection.execute(_take_numbers(connection.dialect.name), wanted).all()
+    taken = connection.execute(_take_numbers(connection.dialect.name), wanted).all()
+    rows, expired = special.complete(connection, taken)
     work = [(row, audience_of(row)) for row in rows]
-    return fan_out(connection, work, now=now, woken_at=woken_at, busy=busy, careful=careful)
+    done = fan_out(connection, work, now=now, woken_at=woken_at, busy=busy, careful=careful)
+    return replace(done, expired=expired)
 
 
 def dispatch_one(
@@ -215,9 +206,11 @@ def dispatch_chunk(
 
     To keep the order of two bulk ones, only the oldest that is due may be given. `busy`: users to pass over.
     """
-    row = connection.execute(_TAKE_ID, {"its_id": id}).first()
-    if row is None:
-        return Dispatched()
+    taken = connection.execute(_TAKE_ID, {"its_id": id}).all()
+    rows, expired = special.complete(connection, taken)
+    if not rows:
+        return Dispatched(expired=expired)
+    row = rows[0]
     users = audience_of(row)[row.position : row.position + size]
     return fan_out(connection, [(row, users)], now=now, woken_at=woken_at, busy=busy, careful=careful)
 
@@ -238,10 +231,12 @@ def dispatch_owed(
     To keep the order, only the oldest may be given, as `owed.oldest` names it for the same users. Always
     `careful`.
     """
-    row = connection.execute(_TAKE_OWED, {"its_number": number}).first()
-    users = owed.users(connection, number, busy=busy, only=only, limit=size) if row else []
-    if row is None or not users:
-        return Dispatched()
+    taken = connection.execute(_TAKE_OWED, {"its_number": number}).all()
+    rows, expired = special.complete(connection, taken)
+    users = owed.users(connection, number, busy=busy, only=only, limit=size) if rows else []
+    if not users:
+        return Dispatched(expired=expired)
+    row = rows[0]
     done = fan_out(connection, [(row, users)], now=now, woken_at=woken_at, careful=careful, was_owed=True)
     return replace(done, more=len(users) == size)
 

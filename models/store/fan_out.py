@@ -34,6 +34,7 @@ class Dispatched:
         entries: (user id, entry), each user's in the order of their seqs.
         more: whether it left something behind: waiting notifications, or recipients of a bulk one.
         busy: users who were passed over: their inbox was locked, or something earlier is owed to them.
+        expired: notifications whose time was over: nobody is given them.
     """
 
     ids: Sequence[str] = ()
@@ -41,6 +42,7 @@ class Dispatched:
     entries: Sequence[tuple[str, Entry]] = ()
     more: bool = False
     busy: Collection[str] = frozenset()
+    expired: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from sqlalchemy.engine import Connection
 
 from models.store.log import READ_AT
 from models.tables import ACCEPTED, DEAD, deliveries, notifications
+from notifier.core.categories import GENERAL
+from notifier.core.states import WITHDRAWN
 from notifier.outbox.types import AnyRow
 
 n, d = notifications.c, deliveries.c
@@ -17,16 +19,20 @@ n, d = notifications.c, deliveries.c
 
 @dataclass(frozen=True, slots=True)
 class NotificationStatus:
-    """What `GET /api/notifications/<id>` tells."""
+    """What `GET /api/notifications/<id>` tells; `data` is None for what is withdrawn."""
 
     id: str
     event: str
-    data: dict[str, Any]
+    data: dict[str, Any] | None
     status: str
     accepted_at: datetime
     recipients: int
     delivered: int
     read: int
+    category: str
+    deliver_at: datetime | None
+    expires_at: datetime | None
+    version: int
 
 
 def status(connection: Connection, id: str) -> NotificationStatus | None:
@@ -36,7 +42,18 @@ def status(connection: Connection, id: str) -> NotificationStatus | None:
         return None
     delivered, read = counts(connection, row)
     return NotificationStatus(
-        row.id, row.event, row.data, row.state, row.accepted_at, row.recipients, delivered, read
+        row.id,
+        row.event,
+        None if row.state in WITHDRAWN else row.data,
+        row.state,
+        row.scheduled_at or row.accepted_at,
+        row.recipients,
+        delivered,
+        read,
+        row.category or GENERAL,
+        row.deliver_at,
+        row.expires_at,
+        row.version or 1,
     )
 
 

@@ -17,6 +17,7 @@ from uuid_utils import uuid7
 from notifier.core.errors import InvalidInput, Problem
 from notifier.core.events import EventType, check_audience, check_user_id, event_type
 from notifier.core.keys import SYSTEM
+from notifier.core.life import PLAIN, Life, check_life
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MAX_KEY = 255  # characters of an idempotency key
@@ -36,6 +37,7 @@ class Draft:
         audience: the recipients, each once.
         sender: who sends it: the frame's `from`.
         key: the sender's idempotency key.
+        life: when it goes out, until when it counts, and so on.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Draft:
     audience: list[str]
     sender: str = SYSTEM
     key: str | None = None
+    life: Life = PLAIN
 
     @property
     def bulk(self) -> bool:
@@ -53,7 +56,9 @@ class Draft:
 
     def body_hash(self) -> str:
         """Return a hash that is equal for equal bodies: what an id or a key is compared by."""
-        body = [self.event.name, self.data, self.audience, *([self.id] if self.own_id else [])]
+        body: list[Any] = [self.event.name, self.data, self.audience, *([self.id] if self.own_id else [])]
+        if self.life.given:
+            body.append({"life": self.life.given})
         return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -66,8 +71,12 @@ def draft(
     id: object = None,
     sender: str = SYSTEM,
     key: str | None = None,
+    **life: object,
 ) -> Draft:
-    """Check one call's input. Raises InvalidInput, which names every problem at once."""
+    """Check one call's input; `life` are fields of `notifier.core.life`.
+
+    Raises InvalidInput, which names every problem at once.
+    """
     problems: list[Problem] = []
 
     def attempt(check: Any, *args: Any) -> Any:
@@ -81,12 +90,13 @@ def draft(
     kind = attempt(event_type, event)
     plain: dict[str, Any] | None = attempt(_data, kind, data) if kind else None
     known_id = attempt(check_id, id) if id is not None else str(uuid7())
+    living = check_life(kind, life, problems) if kind else PLAIN
     attempt(check_sender, sender)
     if key is not None:
         attempt(check_key, key)
     if problems or plain is None:
         raise InvalidInput(problems=problems)
-    return Draft(known_id, id is not None, kind, plain, audience, sender, key)
+    return Draft(known_id, id is not None, kind, plain, audience, sender, key, living)
 
 
 def _audience(user_id: object, user_ids: object) -> list[str]:

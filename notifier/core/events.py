@@ -314,16 +314,24 @@ def check_user_id(user_id: object, *loc: str | int) -> str:
 
     Raises InvalidInput, with `loc` as the place.
     """
-    msg = ""
-    if not isinstance(user_id, str):
-        msg = "must be a string"
-    elif not 1 <= len(user_id) <= MAX_USER_ID:
-        msg = f"must have 1 to {MAX_USER_ID} characters"
-    elif any(map(_is_control, user_id)):
-        msg = "must not contain control characters"
-    else:
-        return user_id
-    raise InvalidInput(problems=[{"loc": list(loc) or ["user_id"], "msg": msg}])
+    try:
+        return check_text(user_id, MAX_USER_ID)
+    except ValueError as exc:
+        raise InvalidInput(problems=[{"loc": list(loc) or ["user_id"], "msg": str(exc)}]) from None
+
+
+def check_text(text: object, most: int) -> str:
+    """Return `text` if it is one of 1 to `most` characters, none of them a control character.
+
+    Raises ValueError.
+    """
+    if not isinstance(text, str):
+        raise ValueError("must be a string")  # noqa: TRY004 - input, not a call
+    if not 1 <= len(text) <= most:
+        raise ValueError(f"must have 1 to {most} characters")
+    if any(map(_is_control, text)):
+        raise ValueError("must not contain control characters")
+    return text
 
 
 def check_audience(user_ids: Iterable[object]) -> list[str]:

@@ -5,7 +5,22 @@ Every name begins with `notifier_`, so that the tables can live in the applicati
 
 import sqlalchemy as sa
 
+from notifier.core.states import ACCEPTED, CANCELED, DEAD, DISPATCHED, EXPIRED, RETRACTED, SCHEDULED, STATES
 from notifier.outbox.types import Json, Number, UtcDateTime, UuidText
+
+__all__ = [
+    "ACCEPTED",
+    "CANCELED",
+    "DEAD",
+    "DISPATCHED",
+    "EXPIRED",
+    "RETRACTED",
+    "SCHEDULED",
+    "UserId",
+    "installation",
+    "metadata",
+    "notifications",
+]
 
 #: PostgreSQL's own way of naming, so that every name begins with the table's.
 metadata = sa.MetaData(
@@ -18,14 +33,14 @@ metadata = sa.MetaData(
     }
 )
 
-ACCEPTED, DISPATCHED, DEAD = "accepted", "dispatched", "dead"
 UserId = sa.String(128)
 
 #: What happened, once: a row per call, so a broadcast's payload is stored once.
 notifications = sa.Table(
     "notifier_notifications",
     metadata,
-    # The order of acceptance. A database number, not the id: clocks differ.
+    # The order of acceptance: a database number, not the id, as clocks differ. A scheduled one gets a new one
+    # when it is due.
     sa.Column("number", Number, primary_key=True, autoincrement=True),
     sa.Column("id", UuidText, nullable=False, unique=True),
     sa.Column("event", sa.String(64), nullable=False),
@@ -57,7 +72,18 @@ notifications = sa.Table(
     # When the wake-up was sent whose task dispatched it (NULL: the sweep did); when the broker had it all.
     sa.Column("woken_at", UtcDateTime, nullable=True),
     sa.Column("published_at", UtcDateTime, nullable=True),
-    sa.CheckConstraint("state IN ('accepted', 'dispatched', 'dead')", name="state"),
+    # The optional fields (`notifier.core.life`); a plain notification has none. `category` NULL: general.
+    sa.Column("category", sa.String(64), nullable=True),
+    sa.Column("collapse_key", sa.String(128), nullable=True),
+    sa.Column("deliver_at", UtcDateTime, nullable=True),  # NULL: at once
+    sa.Column("scheduled_at", UtcDateTime, nullable=True),  # the 202; `accepted_at` is when it was due then
+    sa.Column("expires_at", UtcDateTime, nullable=True),
+    # Counts the updates of its data; NULL: there was none.
+    sa.Column("version", sa.Integer, nullable=True),
+    sa.Column("ended_at", UtcDateTime, nullable=True),  # canceled, retracted, expired
+    # The logs of its recipients have yet to be told of its end, or of its newest version.
+    sa.Column("untold", sa.Boolean, nullable=True),
+    sa.CheckConstraint(f"state IN ({', '.join(map(repr, STATES))})", name="state"),
     sa.CheckConstraint("reached >= 0 AND reached <= position AND position <= recipients", name="reached"),
     sa.UniqueConstraint("sender", "idempotency_key"),
     sqlite_autoincrement=True,
@@ -77,6 +103,22 @@ sa.Index(
     sqlite_where=sa.text("state = 'dead'"),
 )
 sa.Index("notifier_notifications_accepted_at_idx", notifications.c.accepted_at)
+# What is due next, what expires next, and whose recipients' logs have yet to be told.
+for _name, _column, _which in (
+    ("scheduled", notifications.c.deliver_at, "state = 'scheduled'"),
+    (
+        "expiring",
+        notifications.c.expires_at,
+        "expires_at IS NOT NULL AND state IN ('scheduled', 'accepted', 'dispatched')",
+    ),
+    ("untold", notifications.c.number, "untold IS NOT NULL"),
+):
+    sa.Index(
+        f"notifier_notifications_{_name}_idx",
+        _column,
+        postgresql_where=sa.text(_which),
+        sqlite_where=sa.text(_which),
+    )
 
 #: One row: a random id (`notifier.outbox.installation`).
 installation = sa.Table("notifier_installation", metadata, sa.Column("id", UuidText, primary_key=True))

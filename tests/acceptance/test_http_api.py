@@ -32,6 +32,7 @@ def test_a_notification_is_accepted_and_can_be_asked_for(site: Site, user: str) 
     assert found.json == {
         "accepted_at": found.json["accepted_at"], "id": identity, "event": "alert", "data": ALERT,
         "status": "dispatched", "recipients": 1, "delivered": 0, "read": 0,
+        "category": "general", "deliver_at": None, "expires_at": None, "version": 1,
     }  # fmt: skip
 
 

@@ -92,15 +92,16 @@ class World:
         event: str = "alert",
         id: str | None = None,
         key: str | None = None,
+        **life: Any,
     ) -> Accepted:
         """Accept one notification."""
         data = alert() if data is None else data
-        what = draft(user_ids=to, event=event, data=data, id=id, key=key)
+        what = draft(user_ids=to, event=event, data=data, id=id, key=key, **life)
         return self.database.run(lambda connection: accept(connection, what, now=self.tick()))
 
-    def send(self, *to: str, title: str = "Order Shipped") -> str:
+    def send(self, *to: str, title: str = "Order Shipped", **life: Any) -> str:
         """Accept an alert; return its id."""
-        return self.accept(*to, data=alert(title)).id
+        return self.accept(*to, data=alert(title), **life).id
 
     def badge(self, user: str, kind: str, count: int) -> str:
         """Accept a badge; return its id."""

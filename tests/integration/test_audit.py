@@ -86,20 +86,20 @@ def told(world: World) -> World:
 #: What was done to the rows by hand -> a part of the check's name, a part of the row that is named.
 CORRUPTIONS = {
     "UPDATE notifier_notifications SET state = 'accepted' WHERE number = 1": (
-        "a notification is accepted",
+        "a notification has one",
         ":id1",
     ),
     "UPDATE notifier_notifications SET state = 'dead' WHERE number = 1": (
-        "a notification is accepted",
+        "a notification has one",
         ":id1",
     ),
     "UPDATE notifier_notifications SET dispatched_at = NULL WHERE number = 1": (
-        "a notification is accepted",
+        "a notification has one",
         ":id1",
     ),
-    "UPDATE notifier_notifications SET reached = 1 WHERE number = 1": ("a notification is accepted", ":id1"),
+    "UPDATE notifier_notifications SET reached = 1 WHERE number = 1": ("a notification has one", ":id1"),
     "UPDATE notifier_notifications SET audience = '[\"u1\"]' WHERE number = 1": (
-        "a notification is accepted",
+        "a notification has one",
         ":id1",
     ),
     "UPDATE notifier_notifications SET recipients = 1, reached = 1, position = 1 WHERE number = 1": (
@@ -214,6 +214,10 @@ def test_the_totals_add_up(world: World) -> None:
         "dispatched": 7,
         "waiting": 1,
         "dead": 0,
+        "scheduled": 0,
+        "canceled": 0,
+        "retracted": 0,
+        "expired": 0,
         "recipients": 13,
         "reached": 11,
         "deliveries": 11,

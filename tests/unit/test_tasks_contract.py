@@ -15,6 +15,7 @@ from flask import Flask
 
 from notifier import wake
 from notifier.broker.topology import TASK_QUEUE
+from notifier.core.life import FIELDS
 from tests.harness.world import settings
 from web.app import create_app
 from web.runtime import EXTENSION
@@ -113,7 +114,7 @@ def test_the_public_tasks_take_what_the_contract_says(celery_app: Celery) -> Non
     takes = {
         name: set(inspect.signature(celery_app.tasks[name].run).parameters) - {"unknown"} for name in PUBLIC
     }
-    assert takes["notifier.send_notification"] == {"user_id", "user_ids", "data", "event", "id"}
+    assert takes["notifier.send_notification"] == {"user_id", "user_ids", "data", "event", "id", *FIELDS}
     assert takes["notifier.update_badge"] >= {"user_id", "type", "count"}
 
 

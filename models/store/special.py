@@ -1,0 +1,96 @@
+"""Notifications with optional fields: what their rows have beside a plain one's.
+
+A statement that takes or reads rows asks for no column more on their behalf: it gets NULL for a column that
+is never NULL (`if_plain`), and only such a row is read again, whole. So plain ones cost what they cost
+without all this.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.store import expiry
+from models.tables import notifications
+from notifier.core.categories import GENERAL, category
+from notifier.outbox import clock
+from notifier.outbox.dialect import Rows
+from notifier.outbox.types import AnyRow
+
+log = logging.getLogger(__name__)
+
+n = notifications.c
+
+_NUMBERS = Rows("special", number=sa.BigInteger)
+_PLAIN = sa.and_(n.category.is_(None), n.collapse_key.is_(None), n.expires_at.is_(None), n.version.is_(None))
+
+#: What a dispatch takes of a row; `inbox` is NULL for one that has more.
+TAKEN: tuple[sa.ColumnElement[Any], ...] = (
+    n.number,
+    n.id,
+    n.event,
+    n.data,
+    sa.case((_PLAIN, n.inbox)).label("inbox"),
+    n.sender,
+    n.recipient,
+    n.audience,
+    n.recipients,
+    n.position,
+    n.reached,
+    n.accepted_at,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The optional fields of a row that is dispatched."""
+
+    category: str = GENERAL
+    collapse_key: str | None = None
+    version: int | None = None
+
+
+PLAIN = Options()
+
+
+@cache
+def _whole(dialect: str) -> sa.Select[Any]:
+    named = sa.select(_NUMBERS.table(dialect).c.number)
+    ended = (n.expires_at <= clock.expression(dialect)).label("ended")
+    columns = [n.inbox if column.name == "inbox" else column for column in TAKEN]
+    return sa.select(*columns, n.category, n.collapse_key, n.version, ended).where(n.number.in_(named))
+
+
+def complete(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Sequence[AnyRow], Sequence[str]]:
+    """Return the rows that a dispatch has taken with all they have, and the ids of those that have expired.
+
+    The latter are marked as such and left out.
+    """
+    numbers = [{"number": row.number} for row in rows if row.inbox is None]
+    if not numbers:
+        return rows, ()
+    found = connection.execute(_whole(connection.dialect.name), _NUMBERS.parameters(connection, numbers))
+    whole = {row.number: row for row in found}
+    ended = [row for row in whole.values() if row.ended]
+    if ended:
+        expiry.mark(connection, [row.number for row in ended])
+    left = [whole.get(row.number, row) for row in rows]
+    return [row for row in left if not getattr(row, "ended", False)], [row.id for row in ended]
+
+
+def options(row: AnyRow) -> Options:
+    """Return the optional fields of a row that `complete` returned.
+
+    A category that nobody defines any more counts as `general`.
+    """
+    if not hasattr(row, "ended"):
+        return PLAIN
+    name = row.category or GENERAL
+    if category(name) is None:
+        log.warning("unknown category, treated as general: notification=%s category=%s", row.id, name)
+        name = GENERAL
+    return Options(name, row.collapse_key, row.version)

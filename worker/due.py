@@ -1,0 +1,61 @@
+"""What becomes due by itself: scheduled notifications go out, those whose time is over end."""
+
+import logging
+from collections.abc import Callable
+
+from models.store import due, expiry
+from notifier.core.errors import BrokerUnavailable
+from notifier.outbox.engine import Database
+from worker.dispatcher import Dispatcher
+
+INTERVAL = 1.0  # seconds between two looks at most
+AT_ONCE = 1_000  # notifications of one transaction
+
+log = logging.getLogger(__name__)
+
+
+class DueChore:
+    """Looks at the times that come next, all by the database's clock. Several workers share the work.
+
+    Args:
+        dispatcher: not the one that the tasks use; they run at the same time.
+        wake: enqueues a chunk of the bulk notification with this id.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, database: Database, wake: Callable[[str], None]) -> None:
+        self._dispatcher = dispatcher
+        self._database = database
+        self._wake = wake
+
+    def __call__(self) -> float:
+        """Do what is due; return the seconds until the next look. Raises DatabaseUnavailable."""
+        with self._database.read() as connection:
+            found = due.due(connection)
+        if found.expiring is not None and found.expiring <= 0:
+            self._expire()
+        if found.due is not None and found.due <= 0:
+            self._take_up()
+        ahead = [seconds for seconds in (found.due, found.expiring) if seconds is not None and seconds > 0]
+        return min(INTERVAL, *ahead, INTERVAL)
+
+    def _expire(self) -> None:
+        while self._database.run(lambda connection: expiry.expire(connection, AT_ONCE)) == AT_ONCE:
+            pass
+
+    def _take_up(self) -> None:
+        """Dispatch what is due, batch by batch, so that the first need not wait for the last."""
+        while True:
+            taken = self._database.run(lambda connection: due.take_up(connection, AT_ONCE))
+            if taken:
+                self._dispatcher.drain()
+            for id, bulk in taken:
+                if bulk:
+                    self._wake_chunk(id)
+            if len(taken) < AT_ONCE:
+                return
+
+    def _wake_chunk(self, id: str) -> None:
+        try:
+            self._wake(id)
+        except (BrokerUnavailable, OSError, ConnectionError) as exc:
+            log.warning("wake-up failed, the next sweep tries again: notification=%s error=%s", id, exc)
