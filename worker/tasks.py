@@ -43,6 +43,7 @@ def send_notification(
     data: Any = None,
     event: Any = "alert",
     id: Any = None,
+    *,
     category: Any = None,
     deliver_at: Any = None,
     expires_at: Any = None,
