@@ -74,7 +74,7 @@ def check_life(kind: EventType, asked: Mapping[str, object], problems: list[Prob
             problems.append({"loc": [name], "msg": str(exc)})
     if not kind.inbox:
         problems += [
-            {"loc": [name], "msg": f"{kind.name} is no inbox entry"}
+            {"loc": [name], "msg": f"{kind.name} is not an inbox entry"}
             for name in ("expires_at", "expires_in", "collapse_key")
             if name in asked
         ]

@@ -52,7 +52,7 @@ def test_the_fields_are_told_and_refused(site: Site, user: str) -> None:
     told = site.api.notification(answer.json["id"]).json
     assert (told["category"], told["deliver_at"], told["version"]) == ("general", None, 1)
     assert told["expires_at"] > told["accepted_at"]
-    refused = site.api.send(user, deliver_at="tomorrow", category="nobody's", expires_in=-1, collapse_key="")
+    refused = site.api.send(user, deliver_at="tomorrow", category="unknown", expires_in=-1, collapse_key="")
     assert refused.status == 422
     assert [error["loc"] for error in refused.json["errors"]] == [
         ["category"], ["deliver_at"], ["expires_in"], ["collapse_key"],

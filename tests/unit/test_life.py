@@ -53,7 +53,7 @@ def test_the_category_is_the_given_one_or_the_events_or_general() -> None:
     assert draft(user_id="u", data=ALERT, category="orders").life.category == "orders"
     assert draft(user_id="u", event="invoice", data={"amount": 1}).life.category == "orders"
     assert draft(user_id="u", event="invoice", data={"amount": 1}, category="general").life.category is None
-    assert problems(category="nobody's") == [("category", 'no category "nobody\'s" is defined')]
+    assert problems(category="unknown") == [("category", "no category 'unknown' is defined")]
     assert problems(category=7) == [("category", "no category 7 is defined")]
 
 
@@ -119,7 +119,7 @@ def test_a_collapse_key_has_1_to_128_characters() -> None:
 def test_what_is_no_inbox_entry_neither_ends_nor_collapses() -> None:
     badge = {"event": "badge", "data": {"type": "tasks", "count": 1}}
     for life in ({"expires_in": 5}, {"expires_at": NINE}, {"collapse_key": "k"}):
-        assert problems(**badge, **life) == [(*life, "badge is no inbox entry")]
+        assert problems(**badge, **life) == [(*life, "badge is not an inbox entry")]
     assert draft(user_id="u", **badge, deliver_at=NINE).life.deliver_at
 
 
