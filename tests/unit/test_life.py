@@ -103,7 +103,7 @@ def test_it_ends_after_it_begins() -> None:
         assert problems(expires_in=seconds)[0][0] == "expires_in"
 
 
-def test_it_ends_so_long_after_it_is_due_or_after_it_is_accepted() -> None:
+def test_it_ends_some_seconds_after_it_is_due_or_accepted() -> None:
     now = datetime.now(UTC)
     assert draft(user_id="u", data=ALERT, expires_in=60).life.expiry(now) == now + timedelta(seconds=60)
     later = draft(user_id="u", data=ALERT, expires_in=60, deliver_at=NINE).life
@@ -116,7 +116,7 @@ def test_a_collapse_key_has_1_to_128_characters() -> None:
         assert problems(collapse_key=key)[0][0] == "collapse_key"
 
 
-def test_what_is_no_inbox_entry_neither_ends_nor_collapses() -> None:
+def test_what_never_enters_an_inbox_neither_ends_nor_collapses() -> None:
     badge = {"event": "badge", "data": {"type": "tasks", "count": 1}}
     for life in ({"expires_in": 5}, {"expires_at": NINE}, {"collapse_key": "k"}):
         assert problems(**badge, **life) == [(*life, "badge is not an inbox entry")]
