@@ -1,6 +1,6 @@
-"""What the browser tests share: real Chromium, a page with the bell for any user, and questions to it.
+"""Helpers of the browser tests: real Chromium, and a page with the bell for any user.
 
-The page and its tokens are answered by the test itself (Playwright's routes), under the strict policy that
+The test itself serves the page and its tokens (Playwright's routes), under the strict policy that
 docs/client.md recommends; everything below `/client`, `/api` and `/ws` is the real server.
 """
 
@@ -28,7 +28,7 @@ ARGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     # A page that the test itself answers has no address, so Chromium takes it for a public one and keeps
-    # it from sockets of this machine. The demo's page, which the server answers, needs no such leave.
+    # it from sockets of this machine. The demo's page, which the server serves, needs no such permission.
     "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
 ]  # fmt: skip
 POLICY = "default-src 'self'; base-uri 'none'; object-src 'none'; require-trusted-types-for 'script'"
@@ -61,7 +61,7 @@ ROOT = f"{BELL}.shadowRoot"
 
 
 def chromium() -> str:
-    """Where Chromium is; without one the test is skipped, in CI it fails."""
+    """Return Chromium's program; without one the test is skipped, and in CI it fails."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if found is None:
         missing = "chromium is not installed (Debian: apt install chromium; or set CHROMIUM)"
@@ -73,7 +73,7 @@ def chromium() -> str:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """A Chromium of its own. Not longer than a module: Playwright's loop occupies the thread."""
+    """Yield a new Chromium. Use it for one module at most: Playwright's loop occupies the thread."""
     path = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
@@ -83,14 +83,14 @@ def launched() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
-    """Chromium for the tests of a module."""
+    """Yield Chromium for the tests of a module."""
     with launched() as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
 def shop_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The embedded default, demo included, for all browser tests that leave the server alone."""
+    """Yield an embedded site with the demo, for all browser tests that do not change the server."""
     folder = tmp_path_factory.mktemp("browser")
     with (
         backends.open_backend("embedded", folder / "var", None) as backend,
@@ -100,7 +100,7 @@ def shop_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 class Tab:
-    """One page with a bell, and what the test asks of it."""
+    """A page with a bell, and questions that a test asks about it."""
 
     def __init__(self, page: Page, visitor: Visitor) -> None:
         self.page = page
@@ -115,7 +115,7 @@ class Tab:
         self.sockets.append(socket)
 
     def _hear(self, kind: str, text: str) -> None:
-        # A lost connection is reported by the browser itself; everything else is a fault of ours.
+        # A lost connection is reported by the browser itself; everything else is our fault.
         if kind in ("error", "warning") and not re.search(
             r"net::|WebSocket connection|Failed to load resource", text
         ):
@@ -126,11 +126,11 @@ class Tab:
         return self.page.evaluate(f"() => {expression}")
 
     def until(self, expression: str, seconds: float = 10) -> float:
-        """Wait until the expression holds; returns how many seconds that took."""
+        """Wait until the expression is true; return how many seconds that took."""
         return self.wait(lambda: bool(self.js(f"Boolean({expression})")), seconds, expression)
 
     def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> float:
-        """The same for a condition of the test's; the browser's own doings go on meanwhile."""
+        """Wait until the test's condition is true, while the browser keeps running."""
         start = time.monotonic()
         while not condition():
             if time.monotonic() - start >= seconds:
@@ -145,7 +145,7 @@ class Tab:
         return self
 
     def unread(self, count: int, seconds: float = 10) -> float:
-        """Wait until client, bell and title all say so many; returns how many seconds that took."""
+        """Wait until client, bell and title all show this count; return how many seconds that took."""
         shown = "99+" if count > 99 else str(count)
         title = f"({shown}) Test page" if count else "Test page"
         return self.until(
@@ -160,7 +160,7 @@ class Tab:
         return found
 
     def summary(self) -> str:
-        """One line for a failure's message."""
+        """Return a line for a failure's message."""
         try:
             return str(
                 self.js(
@@ -182,7 +182,7 @@ class Visitor:
     def __init__(self, context: BrowserContext, site: Site, user: str) -> None:
         self.context, self.site, self.user = context, site, user
         self.ttl = 3_600.0  # seconds that a token lives
-        self.tokens = 0  # how many were asked for
+        self.tokens = 0  # how many tokens were requested
         self.tabs: list[Tab] = []
         self.base_url = site.backend.base_url
         context.route(re.compile(r"/test/"), self._answer)
@@ -233,7 +233,7 @@ Visit = Callable[..., Visitor]
 
 @pytest.fixture
 def visit(chrome: Browser, shop_site: Site) -> Iterator[Visit]:
-    """Opens browsers for users; at the end no page may have complained."""
+    """Yield a function that opens browsers for users; at the end no page may have logged an error."""
     visitors: list[Visitor] = []
 
     def opened(user: str, site: Site = shop_site, **options: Any) -> Visitor:

@@ -1,4 +1,4 @@
-"""Sites for the acceptance tests: started once per session and backend, shared by all that only use them."""
+"""Sites for the acceptance tests: started once for each session and backend, and shared."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 @pytest.fixture
 def user() -> str:
-    """A user nobody else has."""
+    """A user id of this test alone."""
     return new_user()
 
 
 @pytest.fixture
 def other() -> str:
-    """Another user nobody else has."""
+    """Another user id of this test alone."""
     return new_user("other")
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Two web processes, two workers, PostgreSQL and RabbitMQ, all of the tests' own."""
+    """Two web processes, two workers, PostgreSQL and RabbitMQ, on private servers."""
     started = Stack("production", tmp_path_factory.mktemp("outage") / "stack")
     try:
         started.start()
@@ -77,7 +77,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def outage(stack: Stack) -> Iterator[Outage]:
-    """A healthy system; whatever the test takes away is back at its end."""
+    """A healthy system; what the test stops is started again at its end."""
     outage = Outage(stack)
     until(outage.well, 30, "all is well")
     yield outage

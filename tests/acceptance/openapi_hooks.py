@@ -1,6 +1,6 @@
-"""What a JSON Schema cannot say about a call, said to Schemathesis: it makes the cases keep to it.
+"""Rules of a call that a JSON Schema cannot express, for Schemathesis's cases.
 
-Only cases that are meant to be right are changed; how wrong ones are refused is asked as it was made.
+Only cases that should be valid are changed; invalid ones are sent as generated.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _numbers = itertools.count(1)
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
-    """Use no idempotency key or id twice, make up no cursor, and put the days of a report in order."""
+    """Give each call a new idempotency key and id, remove invented cursors, and sort the days of a report."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if key := case.headers.get("Idempotency-Key"):

@@ -1,4 +1,4 @@
-"""Takes the pictures of the docs from the running thing: `python -m tests.acceptance.take_pictures`."""
+"""Take the pictures of the docs from a running site: `python -m tests.acceptance.take_pictures`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DESK = {"width": 900, "height": 620}
 
 
 def take(browser: Browser, site: Site, folder: Path) -> None:
-    """Every state once."""
+    """Take a picture of every state."""
 
     def tab(user: str, query: str = "", **options: Any) -> Tab:
         options = {"viewport": DESK, "reduced_motion": "reduce", "color_scheme": "light", **options}
@@ -122,7 +122,7 @@ def take(browser: Browser, site: Site, folder: Path) -> None:
 
 
 def take_reports(browser: Browser, site: Site, folder: Path) -> None:
-    """The dashboard, with some days behind it."""
+    """Take pictures of the dashboard with several days of history."""
     last = datetime.now(UTC).date() - timedelta(days=1)
     days = f"since={last - timedelta(days=DAYS - 1)}&until={last}"
     for name, user in (("phone", "anna"), ("laptop", "ben"), ("phone", "ben")):
@@ -155,7 +155,7 @@ def take_reports(browser: Browser, site: Site, folder: Path) -> None:
 
 
 def main() -> None:
-    """Into docs/images, or the folder that is named."""
+    """Write into docs/images, or the given folder."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
     folder.mkdir(parents=True, exist_ok=True)
     with (

@@ -1,4 +1,4 @@
-"""nginx and Caddy in front, with TLS, by the very lines of docs/deploy.md; Chromium through them."""
+"""nginx and Caddy in front, with TLS and the configuration of docs/deploy.md; Chromium through them."""
 
 from __future__ import annotations
 
@@ -76,16 +76,16 @@ class Front:
 
     @property
     def url(self) -> str:
-        """Where its callers find it."""
+        """Its address for callers."""
         return f"https://127.0.0.1:{self.proxy.port}"
 
     def socket(self, address: str, forged: str) -> Socket:
-        """A socket that comes from `address`, and claims to come from `forged`."""
+        """Open a socket from `address` that claims to come from `forged`."""
         url = f"wss://127.0.0.1:{self.proxy.port}/ws"
         return Socket(url, ssl=self.tls, source_address=(address, 0), headers={"X-Forwarded-For": forged})
 
     def opens(self, address: str) -> bool:
-        """Whether a socket from there is let in, and not refused for its number."""
+        """Whether a socket from there is accepted, and not refused by the limit."""
         try:
             self.socket(address, "192.0.2.99").close()
         except InvalidStatus as refused:
@@ -122,10 +122,10 @@ def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def trusting(certificate: Certificate) -> ssl.SSLContext:
-    """What our own clients verify with.
+    """Return what our own clients verify certificates with.
 
     TLS 1.3 sends tickets after the handshake: they wake the reading thread of websockets' client, which then
-    reads while the other thread writes, and OpenSSL does not stand that. Chromium speaks 1.3.
+    reads while the other thread writes, which OpenSSL does not allow. Chromium uses 1.3.
     """
     context = ssl.create_default_context(cafile=certificate.path)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -148,7 +148,7 @@ def comes_back(tab: Tab, what_happens: Callable[[], object]) -> None:
 
 
 def web_restarts(site: Site) -> None:
-    """SIGHUP to web: its sockets are closed with 1012."""
+    """Send SIGHUP to web: its sockets are closed with 1012."""
     for child in psutil.Process(site.processes[0].pid).children():
         if "gunicorn" in " ".join(child.cmdline()):
             child.send_signal(signal.SIGHUP)
@@ -219,6 +219,6 @@ def test_the_limits_count_the_address_that_the_proxy_saw(front: Front, user: str
         for number in range(SOCKETS_PER_ADDRESS):
             socket = stack.enter_context(front.socket(here, forged=f"192.0.2.{number}"))
             socket.enter(front.site.backend.token(user))
-        assert not front.opens(here)  # whatever it claims
+        assert not front.opens(here)  # whatever the header claims
         assert front.opens(there)
     until(lambda: front.opens(here), 10, "room again")

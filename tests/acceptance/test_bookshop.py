@@ -1,7 +1,7 @@
-"""An application of somebody else's, with the library from its wheel, beside the service from its own.
+"""An application with the library's wheel, beside the service's wheel.
 
 The bookshop (examples/bookshop) has a `models.py`, a `worker.py`, a `web/` without `__init__.py`, a `migrations/`, tables
-`notifications` and `devices`, psycopg2, and a Celery on Redis. Each test goes on where the one before it ended.
+`notifications` and `devices`, psycopg2, and a Celery on Redis. Each test continues from the one before it.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Bookshop:
     site: Site
 
     def run(self, *words: str, fails: bool = False) -> str:
-        """Run a command of the application's environment in its folder; return all that it says."""
+        """Run a command of the application's environment in its folder; return its output."""
         done = subprocess.run(
             [self.environment.command(words[0]), *words[1:]],
             cwd=self.folder, env=clean_env(self.env), capture_output=True, text=True, timeout=120, check=False,
@@ -73,7 +73,7 @@ class Bookshop:
         return self.run("python", "-c", program)
 
     def titles(self, user_id: str) -> list[str]:
-        """What is in a user's inbox, oldest first: an alert's title, another event's name."""
+        """Return a user's inbox, oldest first: titles of alerts, names of other events."""
         with self.site.user(user_id) as user:
             items = user.inbox().json["items"]
         return [item["data"].get("title", item["event"]) for item in reversed(items)]
@@ -128,14 +128,16 @@ def bookshop(
         site.close()
 
 
-def test_before_the_service_has_migrated_the_cure_is_told(bookshop: Bookshop, tmp_path: Path) -> None:
+def test_before_the_service_has_migrated_the_error_says_what_to_run(
+    bookshop: Bookshop, tmp_path: Path
+) -> None:
     env = bookshop.env | {"SHOP_DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"}
     shop = Bookshop(bookshop.folder, bookshop.environment, env, bookshop.site)
     program = SEND_ONE
     assert "run: notifier migrate" in shop.run("python", "-c", program, fails=True)
 
 
-def test_orders_are_told_in_their_transactions(bookshop: Bookshop) -> None:
+def test_orders_send_alerts_in_their_transactions(bookshop: Bookshop) -> None:
     user_id, answers, token = json.loads(bookshop.python(PLACE_ORDERS))
     assert answers == [201, 409, 201]
     expected = ["Order received", "book-ready", "Order received"]

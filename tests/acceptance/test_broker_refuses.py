@@ -1,4 +1,4 @@
-"""RabbitMQ lives and refuses: what `/readyz`, `/metrics` and the logs say, and what callers notice."""
+"""RabbitMQ runs and refuses: what `/readyz`, `/metrics` and the logs say, and what callers notice."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def rabbit(outage: Outage) -> PrivateRabbit:
 
 
 def broker_is(outage: Outage, state: str) -> None:
-    """Wait until `/readyz` and `/metrics` of both web parts say so, alike."""
+    """Wait until `/readyz` and `/metrics` of both web parts show this state."""
     for backend in outage.stack.backends:
         with BackendApi(backend.base_url, backend.api_key) as api:
             until(lambda: _says(api, state, scrape(backend.base_url)), 20, f"broker: {state}")  # noqa: B023
@@ -51,7 +51,7 @@ def _says(api: BackendApi, state: str, now: dict[str, float]) -> bool:
 
 @contextmanager
 def quiet(outage: Outage) -> Iterator[dict[str, list[str]]]:
-    """No process writes more than 20 lines a second; what each wrote is told."""
+    """Assert that no process writes more than 20 lines a second; yield what each wrote."""
     processes: dict[str, Process] = outage.stack.processes
     before = {name: process.log.stat().st_size for name, process in processes.items()}
     begun = time.monotonic()
@@ -121,7 +121,7 @@ def test_a_deleted_exchange(outage: Outage, rabbit: PrivateRabbit) -> None:
 
 
 def test_deleted_queues(outage: Outage, rabbit: PrivateRabbit) -> None:
-    """Those of the gateways, and the tasks': the worker makes its own again."""
+    """The gateways' queues and the tasks' queue: the worker declares its own again."""
     socket = outage.socket()
     with quiet(outage):
         faults.delete_queues(rabbit)

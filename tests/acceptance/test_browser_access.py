@@ -1,4 +1,4 @@
-"""Issue 4: the bell for everybody: axe-core finds nothing, and the keyboard reaches everything."""
+"""Accessibility of the bell: axe-core finds nothing, and the keyboard reaches everything."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_axe_finds_nothing_in_an_empty_or_broken_bell(visit: Visit, user: str) -
 
 
 def focused(tab: Tab) -> str:
-    """A name for what has the focus: in the bell its label, text or part; outside its id."""
+    """Return a name of the element with the focus: in the bell its label, text or part; outside its id."""
     name: str = tab.js(
         f"""(() => {{
           const inner = {ROOT}.activeElement;

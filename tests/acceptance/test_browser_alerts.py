@@ -1,4 +1,4 @@
-"""Desktop notifications: by consent only, and once, wherever the user looks."""
+"""Desktop notifications: only with consent, and once, whichever tab is visible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.harness.site import Site
 __all__ = ["chrome", "shop_site", "visit"]
 pytestmark = pytest.mark.browser
 
-# Chromium without a screen shows no desktop notification, and calls every tab visible: both are played.
+# Chromium without a screen shows no desktop notification, and calls every tab visible: both are simulated.
 PLAYED = """
 window.sight = "visible"; window.shown = [];
 Object.defineProperty(document, "visibilityState", { get: () => window.sight });
@@ -28,13 +28,13 @@ LOCKS = "(await navigator.locks.query()).held.filter(({ name }) => name === 'not
 
 
 def look(tab: Tab, sight: str, *, in_sight: int) -> None:
-    """The tab comes into sight, or goes out of it; wait until so many tabs are known to be in sight."""
+    """Show or hide the tab; wait until this number of tabs is known to be visible."""
     tab.js(f"{{ window.sight = {sight!r}; document.dispatchEvent(new Event('visibilitychange')) }}")
     tab.wait(lambda: tab.page.evaluate(f"async () => {LOCKS}") == in_sight, 10, f"{in_sight} in sight")
 
 
 def decided(*tabs: Tab, unread: int) -> None:
-    """Every tab has the alert, and has asked whether another one is in sight: the browser answers in turn."""
+    """Wait until every tab has the alert and has asked whether another one is visible."""
     for tab in tabs:
         tab.until(f"{BELL}.client.store.unread === {unread}")
     for tab in tabs:

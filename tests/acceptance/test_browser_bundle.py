@@ -1,4 +1,4 @@
-"""The bundle in Chromium: as a module and as a classic script, under the strict policy, and soon on a slow line."""
+"""The bundle in Chromium: as a module and as a classic script, under the strict policy, and quick on a slow line."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ MODULES = '<script type="module" src="/client/bell.js"></script><script type="mo
 
 
 def tag(name: str, kind: str) -> str:
-    """The script's tag with its hashed name and its integrity."""
+    """Return the script's tag with its hashed name and its integrity."""
     file = MANIFEST[name][kind]
     how = "defer" if kind == "classic" else 'type="module"'
     return f'<script {how} src="/client/bundle/{file["file"]}" integrity="{file["integrity"]}"></script>'
 
 
 def opened(visitor: Visitor, scripts: str, lang: str = "en") -> Tab:
-    """A tab with a page of these scripts."""
+    """Open a tab with a page of these scripts."""
 
     def answer(route: Route) -> None:
         body = PAGE.format(scripts=scripts, lang=lang)
@@ -87,7 +87,7 @@ def test_the_bundle_and_single_modules_live_on_one_page(visit: Visit, shop_site:
 
 
 def until_the_bell(visitor: Visitor, scripts: str) -> tuple[float, int]:
-    """Milliseconds until the bell is there at 600 ms there and back with nothing kept, and how many files it took."""
+    """Return the milliseconds until the bell is shown with a round trip of 600 ms and no cache, and its files."""
     page = visitor.context.new_page()
     network = visitor.context.new_cdp_session(page)
     network.send("Network.enable")

@@ -1,4 +1,4 @@
-"""The dashboard in real Chromium: its numbers are SQL's, and everybody can use it."""
+"""The dashboard in real Chromium: its numbers are those of SQL, and it is accessible."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DESK = {"width": 1200, "height": 900}
 
 @pytest.fixture(scope="module")
 def past_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The embedded default with a key set, and some days behind it."""
+    """An embedded site with an API key and several days of history."""
     folder = tmp_path_factory.mktemp("dashboard")
     (folder / "var").mkdir()
     with backends.open_backend("embedded", folder / "var", None) as backend:
@@ -41,7 +41,7 @@ def past_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 class Operator:
-    """A signed-in browser, and what it complained about."""
+    """A signed-in browser, and the errors that it logged."""
 
     def __init__(self, chrome: Browser, site: Site, **options: Any) -> None:
         self.site = site
@@ -63,7 +63,7 @@ class Operator:
         return self
 
     def numbers(self, figure: str) -> list[list[str]]:
-        """The rows of a figure's table; a number as it is, not as it is shown."""
+        """Return the rows of a figure's table, with exact numbers instead of formatted ones."""
         found: list[list[str]] = self.page.evaluate(
             """(name) => [...document.querySelectorAll(`section[aria-labelledby="${name}"] tbody tr`)]
                 .filter((row) => !row.closest(".u-legend"))
@@ -79,7 +79,7 @@ class Operator:
         return list(csv.DictReader(text.splitlines()))
 
     def axe(self) -> list[str]:
-        """What axe-core finds, in one line each. It comes in past the policy, as an extension would."""
+        """Return what axe-core finds, a line each. It is loaded past the policy, as an extension would be."""
         self.page.evaluate(axe_source())
         found = self.page.evaluate(
             "() => axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})"
@@ -100,7 +100,7 @@ def operator(chrome: Browser, past_site: Site) -> Iterator[Operator]:
 
 
 def rows(site: Site, query: str) -> list[tuple[Any, ...]]:
-    """What SQL says."""
+    """Return the rows of a query."""
     path = site.backend.database_url.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query).fetchall()

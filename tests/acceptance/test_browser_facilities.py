@@ -1,4 +1,4 @@
-"""Browser facilities that are absent, throw, reject or hang: the page stays quick and the bell live."""
+"""Browser facilities that are absent, throw, reject or hang: the page stays responsive and the bell live."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.harness.site import Site
 __all__ = ["chrome", "shop_site", "visit"]
 pytestmark = pytest.mark.browser
 
-# What each mode makes of a facility. `calls` counts how often it was asked; `longest` is the longest time
-# in ms that the page did not come to a timer of 20 ms.
+# What each mode does to a facility. `calls` counts how often it was asked; `longest` is the longest time
+# in ms for which a timer of 20 ms did not run.
 PLAYED = """
 window.calls = 0; window.longest = 0;
 { let last = performance.now();
@@ -57,7 +57,7 @@ FACILITIES = {
 
 
 def goes_on(site: Site, user: str, *tabs: Tab) -> None:
-    """Every tab is live, quick, and asks seldom for what it cannot have."""
+    """Assert that every tab is live, responsive, and rarely asks for what it cannot have."""
     for tab in tabs:
         tab.js("{ window.longest = 0; window.calls = 0 }")
     for number in range(2):
@@ -68,7 +68,7 @@ def goes_on(site: Site, user: str, *tabs: Tab) -> None:
         tab.bell()
         tab.page.locator("#bell article").nth(1).wait_for()
         tab.page.locator("#bell [part~=settings]").click()
-        tab.page.wait_for_timeout(1_500)  # what is counted is how often it asks in this time
+        tab.page.wait_for_timeout(1_500)  # the number of attempts in this time is counted
         assert tab.js("window.calls") <= 12
         assert tab.js("window.longest") < 1_000
         tab.page.locator("#bell [part~=close]").click()

@@ -138,7 +138,7 @@ def test_a_toast_under_the_pointer_counts_down_where_it_stopped(
 
 
 def misconfigured(tab: Tab, address: str) -> None:
-    """The state, the words on the screen and the line in the console name the address and its status."""
+    """The state, the text on the screen and the line in the console name the address and its status."""
     tab.until(f"{CLIENT}?.state === 'misconfigured'", 15)
     tab.bell()
     words = f"This page is set up wrong: {address} answered 404."

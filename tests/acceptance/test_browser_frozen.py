@@ -1,7 +1,7 @@
-"""Issue 4: a leading tab that Chromium freezes hands the socket over.
+"""A leading tab that Chromium freezes gives up the socket.
 
-Playwright keeps every page focused, and a page in view is never frozen; so here Chromium is driven by its
-own protocol, with tabs that really go to the background. The pages are the demo's.
+Playwright keeps every page focused, and a visible page is never frozen. So Chromium is driven by its own
+protocol here, with tabs that really are in the background. The pages are the demo's.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def open_tab(tmp_path: Path) -> Iterator[Any]:
             process.wait(20)
 
 
-def test_a_frozen_leader_hands_over_and_comes_back_as_a_follower(open_tab: Any, shop_site: Site) -> None:
+def test_a_frozen_leader_hands_over_and_returns_as_a_follower(open_tab: Any, shop_site: Site) -> None:
     page = f"{shop_site.backend.base_url}/?customer=customer-3"
     first, second = open_tab(page), open_tab(page)
     assert first.js("document.visibilityState") == "hidden"

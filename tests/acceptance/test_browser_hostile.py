@@ -1,4 +1,4 @@
-"""Issue 4: whatever an alert carries, it does nothing but show; ten thousand of them do not stop the page."""
+"""Whatever an alert contains is only shown as text; ten thousand alerts do not block the page."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_zalgo_stays_in_its_row(visit: Visit, shop_site: Site, user: str) -> Non
     "url", ["javascript:window.pwned=1", "//evil.example", "data:text/html,x", "/\\evil.example"]
 )
 def test_an_unsafe_action_is_not_a_link(visit: Visit, shop_site: Site, user: str, url: str) -> None:
-    """The server refuses them; were it not so, this side would not show them."""
+    """The server refuses them; the client does not show them either."""
     tab = visit(user).open()
     frame = {
         "op": "event", "seq": 1, "event": "alert", "id": "x", "timestamp": 1_800_000_000_000, "unread": 1,
@@ -79,7 +79,7 @@ def test_an_unsafe_action_is_not_a_link(visit: Visit, shop_site: Site, user: str
 
 
 def accept_many(connection: Connection, user: str, start: int, count: int) -> None:
-    """Accept alerts as the API does, without a request for each."""
+    """Accept alerts as the API does, without an HTTP request for each."""
     drafts = []
     for number in range(start, start + count):
         data = {"title": f"Alert {number}", "message": "m" * 100, "type": "info"}

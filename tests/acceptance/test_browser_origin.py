@@ -32,7 +32,7 @@ LIST = """async ([base, token]) => {
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """Answers every GET with a page."""
+    """A handler that answers every GET with a page."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -42,12 +42,12 @@ class Elsewhere(BaseHTTPRequestHandler):
         self.wfile.write(PAGE)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def elsewhere() -> Iterator[int]:
-    """The port of a web server that knows nothing of the notifier."""
+    """Yield the port of a web server without a notifier."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -69,7 +69,7 @@ def notifier(elsewhere: int, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def page(chrome: Browser) -> Iterator[Page]:
-    """A tab of a fresh browser."""
+    """Yield a tab of a new browser."""
     context = chrome.new_context()
     yield context.new_page()
     context.close()

@@ -1,4 +1,4 @@
-"""The packed npm package in an application of today: Vite, React in StrictMode, TypeScript strict, a server's render."""
+"""The npm package in an application with Vite, React in StrictMode, strict TypeScript and server rendering."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run(folder: Path, *command: str, **env: str) -> str:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The application with its locked tools, and the client as `npm pack` packs it."""
+    """Yield the application with its locked tools, and the client as `npm pack` packs it."""
     if shutil.which("npm") is None:
         missing("npm is not installed: the React application needs it")
     folder = tmp_path_factory.mktemp("react") / "app"
@@ -61,14 +61,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(app: Path) -> Path:
-    """As it is developed: React's own development build runs each effect of StrictMode twice."""
+    """Build it for development: React's development build runs each effect of StrictMode twice."""
     run(app, "npm", "run", "build", "--", "--mode", "development", "--outDir", "dev", NODE_ENV="development")
     return app / "dev"
 
 
 @pytest.fixture(scope="module")
 def rendered(app: Path) -> str:
-    """The markup that a server makes of it."""
+    """Return the markup that a server renders."""
     run(app, "npm", "run", "build-server")
     done = subprocess.run(["node", "server/server.js"], cwd=app, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -94,7 +94,7 @@ def opened(visitor: Visitor, files: Path, replaced: Mapping[str, str] | None = N
     return tab
 
 
-def test_typescript_is_content_in_its_strictest_mode(app: Path) -> None:
+def test_typescript_accepts_it_in_its_strictest_mode(app: Path) -> None:
     run(app, "npm", "run", "check")
 
 
@@ -144,7 +144,7 @@ def test_the_hook_and_the_bell_in_strict_mode(visit: Visit, shop_site: Site, use
     expect(page.locator("li").first).to_have_text("Meanwhile")
 
 
-def test_the_servers_markup_is_taken_over(
+def test_the_servers_markup_is_hydrated(
     visit: Visit, shop_site: Site, user: str, built: Path, rendered: str
 ) -> None:
     shop_site.send(user, "Before")

@@ -1,4 +1,4 @@
-"""Issue 2, item 4: the main job on the demo's page: ship, and the alert is on screen in every tab."""
+"""The demo's page: ship an order, and the alert is on screen in every tab."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def orders(page: Page) -> list[int]:
     return sorted(map(int, found))
 
 
-# Noted by the page itself: our own looks at it are up to a second apart.
+# Noted by the page itself: the test looks at it only once a second.
 NOTE_WHEN_SHOWN = """() => {
     const root = document.querySelector("notification-bell").shadowRoot;
     window.shownAt = new Promise((shown) => {
@@ -56,7 +56,7 @@ def test_ship_and_the_alert_is_on_screen_in_two_tabs_within_a_second(
     first, second, third = orders(here)
     for page in (here, there):
         page.evaluate(NOTE_WHEN_SHOWN)
-    here.bring_to_front()  # one presses a button in the tab one sees; others are drawn once a second
+    here.bring_to_front()  # a user presses a button in the visible tab; others are drawn once a second
     start = time.time()
     ship(here, first)
     took = max(float(page.evaluate("window.shownAt")) for page in (here, there)) / 1000 - start
@@ -88,7 +88,7 @@ def test_ship_and_the_alert_is_on_screen_in_two_tabs_within_a_second(
     back.locator("notification-bell article").get_by_role("link", name="Track Order").first.click()
     expect(back).to_have_url(re.compile(rf"/orders/{third}/track$"))
     expect(back.get_by_role("heading", name=f"Order #{third}")).to_be_visible()
-    # The click has marked it as read, though it left the page in the same moment.
+    # The click has marked it as read, although it left the page at the same time.
     expect(back.locator("notification-bell .count")).to_have_text("2")
     context.close()
 

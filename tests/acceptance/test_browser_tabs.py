@@ -1,4 +1,4 @@
-"""Issue 4: the inbox in step in real Chromium: tabs, devices, interruptions; the counts always right."""
+"""The inbox stays the same in all tabs and devices, through interruptions, in real Chromium."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.browser
 
 
 def same(site: Site, user: str, *tabs: Tab) -> None:
-    """Every tab has come to what a fresh read of the server says."""
+    """Wait until every tab has what a new read from the server returns."""
     with site.user(user) as api:
         fresh = api.inbox(limit=200).json
     for tab in tabs:
@@ -48,7 +48,7 @@ def same(site: Site, user: str, *tabs: Tab) -> None:
         assert {id: read for id, read in truth.items() if not read or id in held} == held
 
 
-def test_three_tabs_and_another_device_stay_in_step(visit: Visit, shop_site: Site, user: str) -> None:
+def test_three_tabs_and_another_device_show_the_same(visit: Visit, shop_site: Site, user: str) -> None:
     desk, phone = visit(user), visit(user)
     tabs = [desk.open(), desk.open(), desk.open(), phone.open()]
     desk.one_socket()
@@ -116,7 +116,7 @@ def test_the_leader_closes_and_the_next_tab_goes_on(visit: Visit, shop_site: Sit
 def test_a_leader_that_hangs_loses_the_socket(visit: Visit, shop_site: Site, user: str) -> None:
     desk = visit(user)
     first, second = desk.open(), desk.open()
-    # Its main thread stands still, as in a debugger: no event says so. The other page is another process.
+    # Its main thread is stopped, as in a debugger, without any event. The other page is another process.
     hang = first.page.context.new_cdp_session(first.page)
     hang.send("Debugger.enable")
     hang.send("Debugger.pause")
@@ -155,7 +155,7 @@ def test_the_network_goes_and_comes_back(visit: Visit, shop_site: Site, user: st
 
 @contextmanager
 def proxied(port: int) -> Iterator[tuple[Proxy, Any]]:
-    """A proxy on a thread of its own, for Playwright's loop has this one; and a way to call it."""
+    """Yield a proxy in its own thread, since Playwright's loop occupies this one, and a function to call it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -179,7 +179,7 @@ def proxied(port: int) -> Iterator[tuple[Proxy, Any]]:
         loop.close()
 
 
-def test_the_connection_is_cut_without_a_word(visit: Visit, shop_site: Site, user: str) -> None:
+def test_the_connection_is_cut_without_notice(visit: Visit, shop_site: Site, user: str) -> None:
     with proxied(shop_site.backend.port) as (proxy, call):
         desk = visit(user)
         desk.base_url = f"http://127.0.0.1:{proxy.port}"
@@ -205,7 +205,7 @@ def test_the_connection_is_cut_without_a_word(visit: Visit, shop_site: Site, use
 
 @pytest.fixture
 def own_site(tmp_path: Path) -> Iterator[Site]:
-    """A site that the test may restart."""
+    """Yield a site that the test may restart."""
     with (
         backends.open_backend("embedded", tmp_path / "var", None) as backend,
         running_site(backend, tmp_path) as site,

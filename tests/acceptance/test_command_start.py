@@ -1,4 +1,4 @@
-"""The start is one clear line, right or wrong: ports, addresses, database URLs, a closed output."""
+"""A start prints one clear line, also when it fails: ports, addresses, database URLs, a closed output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.harness.waiting import free_port, until
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port that somebody else listens on."""
+    """Yield a port on which another process listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -49,7 +49,7 @@ def test_an_address_that_cannot_be_bound_stops_the_start(command: str, host: str
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_up_listens_on_ipv6_says_what_one_needs_and_nothing_else(tmp_path: Path) -> None:
+def test_up_listens_on_ipv6_and_prints_only_what_is_needed(tmp_path: Path) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -101,7 +101,7 @@ def test_an_output_that_is_closed_or_full_is_one_line(command: str, output: str,
 
 
 def test_a_closed_output_gives_no_database_its_number(tmp_path: Path) -> None:
-    """The first file that is opened would get it, and whatever is printed would go into that file."""
+    """The first file that is opened would get it, and output would be written into that file."""
     backend = embedded(tmp_path / "var")
     done = subprocess.run(
         f"'{BIN}/notifier' migrate >&- 2>&-", shell=True, env=clean_env(backend.env), cwd=REPO,

@@ -1,4 +1,4 @@
-"""CONTRACT section 1: each command alone, and the usual tools from the repository's root."""
+"""docs/contract.md, section 1: each command alone, and the usual tools from the repository's root."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.harness.waiting import until
 
 @pytest.fixture
 def apart(backend: Backend, tmp_path: Path) -> Iterator[Site]:
-    """A backend with its migrations applied and no process on it."""
+    """Yield a migrated backend without a process."""
     site = Site(backend, tmp_path)
     assert run("notifier", "migrate", env=backend.env).returncode == 0
     yield site
@@ -107,7 +107,7 @@ def test_tail_prints_each_event_as_a_json_line(site: Site, user: str, tmp_path: 
     tail.terminate(number=signal.SIGINT)
 
 
-def test_web_and_worker_alone_make_a_whole(apart: Site, user: str) -> None:
+def test_web_and_worker_together_are_complete(apart: Site, user: str) -> None:
     apart.start("web").wait_ready(apart.backend.base_url)
     identity = apart.send(user)
     assert apart.api.notification(identity).json["status"] == "accepted"
@@ -126,7 +126,7 @@ def test_a_worker_with_a_concurrency_of_two_has_a_pool_of_two(apart: Site, user:
         socket.expect("event", seq=1, id=apart.send(user))
 
 
-def test_migrate_twice_is_once_and_alembic_agrees(apart: Site) -> None:
+def test_a_second_migrate_changes_nothing_and_alembic_agrees(apart: Site) -> None:
     assert run("notifier", "migrate", env=apart.backend.env).returncode == 0
     for words in (("alembic", "upgrade", "head"), ("alembic", "check")):
         done = run(*words, env=apart.backend.env)

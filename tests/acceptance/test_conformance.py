@@ -1,7 +1,7 @@
 """WebSocket conformance after the Autobahn case list: framing, UTF-8, fragments, closes and the handshake.
 
-The cases are data (`tests/harness/conformance`). All that a run selects are played together, on one server,
-each on a connection of its own; then each is judged under its own id, so that one can be run alone:
+The cases are data (`tests/harness/conformance`). All selected cases are played together on one server, each
+on its own connection; then each is judged under its own id, so that one can be run alone:
 
     pytest 'tests/acceptance/test_conformance.py::test_a_case[utf8-6.20.1-alone]'
 """
@@ -26,10 +26,10 @@ from tests.harness.site import Site
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A web process of its own on the embedded backend; its log is looked at."""
+    """Yield an embedded site whose log is checked."""
     folder = tmp_path_factory.mktemp("conformance")
     with backends.open_backend("embedded", folder / "var") as backend:
-        backend.env["NOTIFIER_HELLO_TIMEOUT"] = "60"  # no case ends by it, on a busy machine neither
+        backend.env["NOTIFIER_HELLO_TIMEOUT"] = "60"  # no case reaches it, even on a busy machine
         done = processes.run("notifier", "migrate", env=backend.env)
         assert done.returncode == 0, done.stderr
         with closing(Site(backend, folder)) as site:
@@ -39,7 +39,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def results(site: Site, request: pytest.FixtureRequest) -> Results:
-    """What came of the cases that this run selected."""
+    """Return the results of the selected cases."""
     selected = [
         item.callspec.params["case"]
         for item in request.session.items
@@ -56,7 +56,7 @@ def test_a_case(results: Results, case: Case | Upgrade) -> None:
     assert results.heard[case.id] == expected, DEVIATIONS.get(case.deviates, "")
 
 
-def test_the_server_had_nothing_to_complain_about(site: Site, results: Results) -> None:
+def test_the_server_logged_no_error(site: Site, results: Results) -> None:
     log = site.processes[0].log.read_text()
     assert "Traceback" not in log
     assert " ERROR " not in log

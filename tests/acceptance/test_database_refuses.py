@@ -1,4 +1,4 @@
-"""While the database refuses everybody's work, callers hear 503 in time, sockets 1012, and no row suffers."""
+"""While the database refuses all work, callers get 503 in time, sockets 1012, and no row uses up attempts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOCK = "LOCK TABLE notifier_notifications, notifier_devices IN ACCESS EXCLUSIVE 
 
 @pytest.fixture(scope="module")
 def site(rabbit_server: SharedRabbit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site of its own: its database's settings are changed."""
+    """Yield a private site: the test changes its database's settings."""
     folder = tmp_path_factory.mktemp("refuses")
     with (
         backends.open_backend("production", folder / "var", rabbit_server) as backend,
@@ -37,7 +37,7 @@ def site(rabbit_server: SharedRabbit, tmp_path_factory: pytest.TempPathFactory) 
 
 @contextmanager
 def configured(site: Site, setting: str) -> Iterator[None]:
-    """The database with a setting of an operator, for all connections, until the end of the block."""
+    """Change a setting of the database, for all connections, until the end of the block."""
     name = postgres.database_name(site.backend.database_url)
 
     def alter(what: str) -> None:

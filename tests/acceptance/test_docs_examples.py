@@ -45,7 +45,7 @@ def test_every_call_of_the_http_api_answers_as_its_page_says(site: Site, tmp_pat
     env, wrong = environment(site, user), []
     with site.socket(user, after=0, device="phone"):
         until(lambda: site.rows(f"sockets WHERE user_id = '{user}'") == 1, 10, "the socket is written down")
-        # As somebody who reads on from the top, and takes time to.
+        # Like a reader who starts at the top and takes some time.
         for example in on_page:
             here = replace(example, commands=for_user(user, example.commands))
             said, env = here.run(env, tmp_path)
@@ -113,6 +113,6 @@ def test_every_link_within_the_documentation_leads_somewhere(page: str) -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors that GitHub gives to a page's headings."""
+    """Return the anchors that GitHub gives to a page's headings."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}

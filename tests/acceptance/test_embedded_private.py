@@ -1,4 +1,4 @@
-"""What the embedded default keeps is its owner's alone; and it gives no tokens to other machines."""
+"""Only the owner can read the files of the embedded default; other machines get no tokens from it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tests.harness.site import Site, new_user
 
 @pytest.fixture
 def open_umask() -> Iterator[None]:
-    """A umask that takes nothing away."""
+    """Set a umask that removes no rights."""
     before = os.umask(0)
     yield
     os.umask(before)
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """What group or others may do something with."""
+    """Return the files for which group or others have any rights."""
     return [
         f"{stat.filemode(one.stat().st_mode)} {one}"
         for one in (folder, *folder.rglob("*"))
@@ -45,7 +45,7 @@ def test_no_umask_opens_the_database_and_the_brokers_folder(open_umask: None, tm
         for name in ("notifier.db", "notifier.db-wal", "notifier.db-shm"):
             assert stat.S_IMODE((backend.var_dir / name).stat().st_mode) == 0o600, name
         assert stat.S_IMODE(backend.var_dir.stat().st_mode) == 0o700
-        # What is in these two nobody reaches, since the folder itself is closed.
+        # Nobody reaches the files in these two, since the folder itself is closed.
         for folder in ("broker/events", "metrics"):
             if (backend.var_dir / folder).exists():
                 assert stat.S_IMODE((backend.var_dir / folder).stat().st_mode) == 0o700

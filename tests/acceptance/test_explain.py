@@ -1,4 +1,4 @@
-"""Why did she not get it? `notifier explain` and the timeline answer, through real sockets and kills."""
+"""`notifier explain` and the timeline say why a user got an alert or did not, with real sockets and kills."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.harness.waiting import until
 
 
 def timeline(site: Site, id: str, user: str | None = None, **query: Any) -> dict[str, Any]:
-    """The API's answer."""
+    """Return the API's answer."""
     asked = {"user_id": user, **query}
     words = "&".join(f"{name}={value}" for name, value in asked.items() if value is not None)
     answer = site.api.get(f"/api/notifications/{id}/timeline?{words}")
@@ -33,7 +33,7 @@ def steps(told: dict[str, Any]) -> dict[str, int | None]:
 
 
 def when(site: Site, id: str, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The timeline, once it holds."""
+    """Return the timeline when the condition is true."""
     until(lambda: holds(timeline(site, id)), 15, f"the timeline of {id}")
     return timeline(site, id)
 
@@ -44,7 +44,7 @@ def explain(site: Site, *arguments: str) -> str:
     return str(done.stdout)
 
 
-def test_an_alert_to_an_open_socket_is_told_step_by_step(site: Site) -> None:
+def test_an_alert_to_an_open_socket_is_explained_step_by_step(site: Site) -> None:
     user = new_user("explain")
     with site.socket(user, 0, device="phone") as socket:
         id = site.send(user)
@@ -97,7 +97,7 @@ def test_many_recipients_are_paged(site: Site) -> None:
     assert (one["user_id"], one["items"]) == (users[0], [])
 
 
-def test_what_is_not_there_is_404_and_said_by_the_command(site: Site) -> None:
+def test_an_unknown_notification_is_404_and_an_error_of_the_command(site: Site) -> None:
     id = site.send(new_user())
     for path in (f"{id}/timeline?user_id=stranger", "no-uuid/timeline", f"{id[:-4]}0000/timeline"):
         assert site.api.get(f"/api/notifications/{path}").status == 404
@@ -109,7 +109,7 @@ def test_what_is_not_there_is_404_and_said_by_the_command(site: Site) -> None:
 
 @pytest.fixture(params=backends.KINDS)
 def parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """Web alone: the test starts the worker, or does not."""
+    """Yield a site with web alone: the test may start the worker."""
     kind: str = request.param
     rabbit = request.getfixturevalue("rabbit_server") if kind == "production" else None
     with backends.open_backend(kind, tmp_path / "var", rabbit) as backend:
@@ -172,7 +172,7 @@ def test_what_the_broker_held_up_is_said_to_have_waited_for_it(stack: Stack, tmp
     assert said.startswith("No worker has taken it yet,")
     assert said.endswith("The broker cannot be reached: it goes out when the broker is back.")
     assert "The broker cannot be reached" in explain(site, id)
-    time.sleep(2)  # what is held up for less is not worth a word
+    time.sleep(2)  # a shorter delay is not mentioned
     stack.start_again("rabbitmq")
     until(lambda: timeline(site, id)["status"] == "dispatched", 60, "it is dispatched")
     told = timeline(site, id)

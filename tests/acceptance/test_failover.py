@@ -1,4 +1,4 @@
-"""The primary dies, a replica without its last commits is promoted, and nobody acts (docs/runbook.md)."""
+"""The primary dies, a replica without its last commits is promoted, without any action of an operator (docs/runbook.md)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A small flood of every kind at once, on both backends.
 
 Good clients lose nothing and do not wait long, attackers get the documented answers, and afterwards
-everything is as before. `make flood` is the full size.
+everything works as before. `make flood` runs it at full size.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def the_attackers_met_what_is_documented(outcomes: Counter[str]) -> None:
     for outcome in outcomes:
         who, what = outcome.split(": ", 1)
         assert what in DOCUMENTED[who], outcomes
-    # A socket that is let in stays; it is counted when the attack ends.
+    # An accepted socket stays open; it is counted when the attack ends.
     assert outcomes.keys() >= MET | {"greedy: let in"}, outcomes
     assert outcomes["greedy: let in"] <= SOCKETS_PER_USER
     assert outcomes["post: 202"] <= SMALL.posts_per_minute * 1.05

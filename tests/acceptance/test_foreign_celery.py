@@ -1,6 +1,6 @@
-"""Tests with an application whose own Celery is on Redis, with CELERY_… in its environment.
+"""An application whose own Celery is on Redis, with CELERY_… in its environment.
 
-It sends through us, and neither Celery gets in the other's way.
+It sends through the library, and neither Celery disturbs the other.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ BY_NAME = 'tell(user, "By name", "m")\n'
 
 
 class Redis:
-    """A plain connection: what the application's queue has."""
+    """A plain connection to Redis, to read the application's queue."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -74,7 +74,7 @@ class Redis:
 
 @pytest.fixture
 def queue() -> Iterator[tuple[Redis, str]]:
-    """The application's queue, of the test's own."""
+    """Yield the name of an application's queue for this test."""
     redis, name = Redis(REDIS), new_user("shop")
     yield redis, name
     redis.ask("DEL", name)
@@ -82,7 +82,7 @@ def queue() -> Iterator[tuple[Redis, str]]:
 
 
 def foreign() -> dict[str, str]:
-    """What such an application has in its environment."""
+    """Return the environment of such an application."""
     return {
         "CELERY_BROKER_URL": REDIS, "CELERY_BROKER_READ_URL": REDIS, "CELERY_BROKER_WRITE_URL": REDIS,
         "CELERY_RESULT_BACKEND": REDIS, "CELERY_LOADER": "default", "CELERY_CONFIG_MODULE": "no_such_module",
@@ -128,8 +128,8 @@ def test_the_documented_tasks_by_name_beside_a_celery_on_redis(
 
 
 @pytest.mark.parametrize("name", sorted(foreign()))
-def test_no_variable_of_another_celery_leads_our_applications_away(name: str, tmp_path: Path) -> None:
-    """The waker's and the worker's application, as `celery -A worker.app` makes it."""
+def test_no_variable_of_another_celery_changes_our_applications(name: str, tmp_path: Path) -> None:
+    """Check the waker's and the worker's application, as `celery -A worker.app` makes it."""
     program = """
 import json
 from notifier.settings import Settings

@@ -1,6 +1,6 @@
-"""What a client said before it left is heard, whatever shares a segment with its close frame.
+"""Frames before a close frame are handled, even in the same TCP segment.
 
-The project's own client leaves like this: it marks what was read, and closes.
+Our client disconnects like this: it marks entries as read, and closes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS = 10.0
 
 @contextmanager
 def raw_socket(site: Site, user: str, device: str | None = None) -> Iterator[socket.socket]:
-    """A TCP connection whose upgrade and hello are answered."""
+    """Return a TCP connection whose upgrade and hello are answered."""
     with socket.create_connection(("127.0.0.1", site.backend.port), timeout=SECONDS) as raw:
         raw.sendall(request())
         heard = b""
@@ -77,7 +77,7 @@ def test_an_ack_in_front_of_a_close_counts_as_delivered(site: Site, user: str) -
 
 
 def test_three_reads_of_a_client_that_is_gone_before_an_answer_are_all_stored(site: Site, user: str) -> None:
-    """The answers to the pings cannot be sent; what came behind the pings is heard all the same."""
+    """The answers to the pings cannot be sent; the frames after the pings are still handled."""
     reads = b"".join(text({"op": "read", "ids": [each]}) for each in three_alerts(site, user))
     with raw_socket(site, user) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -1,4 +1,4 @@
-"""Requests for an upgrade that are none: a clear 4xx, and no failure of the server's own."""
+"""Invalid requests for an upgrade: a clear 4xx, and no error in the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.harness.site import Site
 
 
 def ask(site: Site, **changes: str | None) -> Answer:
-    """The answer to a right request with these changes."""
+    """Return the answer to a valid request with these changes."""
     request = Session(upgrade=upgrade(**changes), leave=Leave.CLOSE)
     return asyncio.run(play(site.backend.port, request, 10))
 
@@ -36,7 +36,7 @@ def test_a_wrong_upgrade_is_refused(site: Site, changes: dict[str, str | None], 
 
 
 def test_a_peer_that_is_gone_before_the_101_is_not_an_error(site: Site) -> None:
-    """Not one line about it: hostile peers could fill the disk."""
+    """Nothing is logged: hostile peers could fill the disk."""
     log = site.processes[0].log
     before = len(log.read_text())
     for _ in range(50):

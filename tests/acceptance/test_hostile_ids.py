@@ -26,7 +26,7 @@ CATCH_UP = 60.0  # seconds; for all of them, on a busy machine
 
 
 class Crowd:
-    """A live client of each user, and what was sent to whom."""
+    """A live client for each user, and what was sent to each."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
@@ -37,7 +37,7 @@ class Crowd:
         }
 
     async def tell_all(self) -> None:
-        """Let all in, send to them in a mixed order, and let each try to read the next one's alert too."""
+        """Connect all, send to them in a mixed order, and let each also try to read the next one's alert."""
         running = [asyncio.create_task(client.run()) for client in self.clients.values()]
         for client in self.clients.values():
             await client.wait_live(CATCH_UP)
@@ -56,7 +56,7 @@ class Crowd:
         await asyncio.gather(*running)
 
     def _send_mixed(self) -> None:
-        """Several senders, each with users of its own, so that each user's order is known."""
+        """Send from several threads, each to its own users, so that each user's order is known."""
         with ThreadPoolExecutor(SENDERS) as threads:
             list(threads.map(self._send, range(SENDERS)))
         everyone = self.site.api.send_many(IDS)
@@ -89,7 +89,7 @@ def test_not_one_event_reaches_another_user(site: Site) -> None:
     devices = reported_devices(site)
     assert {user: devices.get(user, 0) for user in IDS} == dict.fromkeys(IDS, 1)
     if site.backend.kind == "embedded":
-        the_folder_tells_no_ids(site)
+        the_folder_shows_no_ids(site)
 
 
 def the_inbox_is_its_own(site: Site, user: str, sent: list[str]) -> None:
@@ -106,7 +106,7 @@ def the_inbox_is_its_own(site: Site, user: str, sent: list[str]) -> None:
 
 
 def reported_devices(site: Site) -> dict[str, int]:
-    """How many devices each user has, of those that this test has named."""
+    """Return how many devices each user has, for the users of this test."""
     found: dict[str, int] = defaultdict(int)
     path: str | None = "/api/reports/devices?limit=1000"
     while path is not None:
@@ -119,8 +119,8 @@ def reported_devices(site: Site) -> dict[str, int]:
     return found
 
 
-def the_folder_tells_no_ids(site: Site) -> None:
-    """Names made of ids are hashes; nothing was written outside of the folder."""
+def the_folder_shows_no_ids(site: Site) -> None:
+    """Assert that names made from ids are hashes, and that nothing was written outside the folder."""
     bindings = site.backend.var_dir / "broker" / "events" / "bindings"
     names = [path.name for path in bindings.iterdir()]
     assert len(names) >= len(IDS)

@@ -1,4 +1,4 @@
-"""What anybody at the broker could put there: refused, counted, kept; it runs and stops nothing."""
+"""Hostile messages at the broker: rejected, counted, stored; they run and stop nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALERT = {"title": "t", "message": "m", "type": "info"}
 
 
 class Bomb:
-    """Unpickled, it makes a file."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,7 +39,7 @@ class Bomb:
 
 
 def v2(task: Any = SEND, id: Any = "1", **more: Any) -> dict[str, Any]:
-    """The headers of a task message (Celery's protocol 2)."""
+    """Return the headers of a task message (Celery's protocol 2)."""
     return {"lang": "py", "task": task, "id": id, "root_id": id, "parent_id": None, "group": None, **more}
 
 
@@ -48,7 +48,7 @@ def body(kwargs: Any = None, args: Any = (), embed: Any = None) -> list[Any]:
 
 
 def hostile(bomb: Path) -> dict[str, tuple[Any, dict[str, Any]]]:
-    """What is wrong -> a body and how it is published."""
+    """Return hostile messages: what is wrong -> body and options of the publish."""
     pickled = {"content_type": "application/x-python-serialize", "content_encoding": "binary"}
     as_json = {"content_type": "application/json", "content_encoding": "utf-8"}
     good = {"user_id": "u", "data": ALERT}
@@ -111,7 +111,7 @@ def hostile(bomb: Path) -> dict[str, tuple[Any, dict[str, Any]]]:
 
 @pytest.fixture(scope="module", params=backends.KINDS)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """`notifier up`, its worker counting."""
+    """Yield `notifier up` with the worker's metrics."""
     kind: str = request.param
     folder = tmp_path_factory.mktemp(f"hostile-{kind}")
     rabbit: SharedRabbit | None = request.getfixturevalue("rabbit_server") if kind == "production" else None
@@ -138,21 +138,21 @@ def producer(site: Site) -> Iterator[Producer]:
         yield Producer(channel)
 
 
-def refused(site: Site) -> float:
-    """How many tasks the worker has refused."""
+def rejected(site: Site) -> float:
+    """Return how many tasks the worker has rejected."""
     url = f"http://127.0.0.1:{site.backend.env['NOTIFIER_WORKER_METRICS_PORT']}"
     return scrape(url)["notifier_rejected_messages_total what=task"]
 
 
 def kept_of(site: Site) -> list[dict[str, Any]]:
-    """What the command lists."""
+    """Return what the command lists."""
     done = processes.run("notifier", "rejected", "list", env=site.backend.env)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def still_works(site: Site) -> None:
-    """An alert goes all the way."""
+    """Assert that an alert arrives."""
     user = new_user("after")
     with site.socket(user) as socket:
         site.send(user)
@@ -160,13 +160,13 @@ def still_works(site: Site) -> None:
 
 
 @pytest.mark.parametrize("wrong", hostile(Path("x")))
-def test_a_hostile_task_is_refused_and_stops_nothing(site: Site, wrong: str, tmp_path: Path) -> None:
+def test_a_hostile_task_is_rejected_and_stops_nothing(site: Site, wrong: str, tmp_path: Path) -> None:
     bomb = tmp_path / "exploded"
     message, how = hostile(bomb)[wrong]
-    before, rows, kept = refused(site), site.rows("notifications"), site.rows("rejected_messages")
+    before, rows, kept = rejected(site), site.rows("notifications"), site.rows("rejected_messages")
     with producer(site) as out:
         out.publish(message, routing_key=TASK_QUEUE, **{"serializer": "json", **how})
-    until(lambda: refused(site) == before + 1, 15, f"{wrong!r} is refused and counted")
+    until(lambda: rejected(site) == before + 1, 15, f"{wrong!r} is refused and counted")
     until(lambda: site.rows("rejected_messages") == kept + 1, 15, f"{wrong!r} is kept")
     assert not bomb.exists()
     assert site.rows("notifications") == rows
@@ -174,15 +174,15 @@ def test_a_hostile_task_is_refused_and_stops_nothing(site: Site, wrong: str, tmp
     assert all(process.alive for process in site.processes)
 
 
-def test_what_was_refused_is_listed_shown_and_dropped_by_an_operator(site: Site) -> None:
-    before = refused(site)
+def test_an_operator_lists_shows_and_drops_rejected_messages(site: Site) -> None:
+    before = rejected(site)
     said = {"user_id": "u", "data": {"title": "\x1b[31m", "secret": "of theirs"}}
     with producer(site) as out:
         out.publish(body(said), routing_key=TASK_QUEUE, serializer="json", headers=v2(origin="shop@web-1"))
         out.publish(
             b"\xff", routing_key=TASK_QUEUE, content_type="application/x-yaml", headers=v2("os.system")
         )
-    until(lambda: refused(site) == before + 2, 15, "both are refused")
+    until(lambda: rejected(site) == before + 2, 15, "both are refused")
     until(lambda: len(kept_of(site)) >= 2, 15, "both are kept")
     wrong, odd = kept_of(site)[-2:]
     assert (wrong["task"], odd["task"], odd["content_type"]) == (SEND, "os.system", "application/x-yaml")
@@ -201,7 +201,7 @@ def test_what_was_refused_is_listed_shown_and_dropped_by_an_operator(site: Site)
 
 
 class Undecodable(amqp.Message):
-    """Its timestamp is far beyond the year 9999: py-amqp's own reader raises, and loses its place."""
+    """A message whose timestamp is after the year 9999: py-amqp's own reader raises, and loses its position."""
 
     def _serialize_properties(self) -> bytes:
         return struct.pack(">HQ", 1 << 6, 1 << 60)
@@ -210,17 +210,17 @@ class Undecodable(amqp.Message):
 def test_properties_that_cannot_be_decoded_stop_nothing(site: Site) -> None:
     if site.backend.kind == "embedded":
         pytest.skip("the file broker has no such properties")
-    before = refused(site)
+    before = rejected(site)
     with producer(site) as out:
         out.channel.basic_publish(Undecodable(b"[]"), exchange="", routing_key=TASK_QUEUE)
-    until(lambda: refused(site) == before + 1, 15, "it is refused and counted")
+    until(lambda: rejected(site) == before + 1, 15, "it is refused and counted")
     still_works(site)
 
 
 @pytest.mark.parametrize(
     "command", ["shutdown", "pool_restart", "rate_limit", "add_consumer", "cancel_consumer"]
 )
-def test_nobody_at_the_broker_commands_a_worker(site: Site, command: str) -> None:
+def test_a_remote_control_message_does_not_control_a_worker(site: Site, command: str) -> None:
     if site.backend.kind == "embedded":
         pytest.skip("the file broker has no remote control at all")
     arguments = {

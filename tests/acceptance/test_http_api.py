@@ -1,4 +1,4 @@
-"""CONTRACT section 5: sending, asking what became of it, badges, the inbox, the open addresses."""
+"""docs/contract.md, section 5: sending, status, badges, the inbox, and the public addresses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.harness.waiting import until
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-def test_a_notification_is_accepted_and_can_be_asked_for(site: Site, user: str) -> None:
+def test_a_notification_is_accepted_and_has_a_status(site: Site, user: str) -> None:
     answer = site.api.send(user)
     assert answer.status == 202
     assert answer.headers["content-type"].startswith("application/json")
@@ -199,7 +199,7 @@ def test_a_change_that_changes_nothing_takes_no_seq(site: Site, user: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json"])
-def test_the_open_addresses_need_no_credentials(site: Site, path: str) -> None:
+def test_the_public_addresses_need_no_credentials(site: Site, path: str) -> None:
     http = Http(site.backend.base_url)
     answer = http.request("GET", path)
     http.close()

@@ -1,4 +1,4 @@
-"""CONTRACT section 5: every bad input has its clear error, gives nothing away, and stores nothing."""
+"""docs/contract.md, section 5: each bad input gets a clear error without internals, and stores nothing."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ BADGES: dict[str, Any] = {
 
 
 def refused(answer: Response, status: int) -> None:
-    """A problem of RFC 9457 with this status that gives nothing away."""
+    """Assert that the answer is a problem (RFC 9457) with this status and without internals."""
     assert answer.status == status, answer
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json

@@ -1,4 +1,4 @@
-"""CONTRACT, promise 7b: one user's locked inbox delays nobody else's alerts, marks or hellos."""
+"""Promise 7b: one user's locked inbox does not delay the alerts, marks or hellos of others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.alone]
 SECONDS = float(os.environ.get("LOCKED_SECONDS", "6"))
 OTHERS = 10
 SOCKETS = 30
-MOST = 1.0  # seconds that others may be delayed by
+MOST = 1.0  # seconds by which others may be delayed
 
 
 @pytest.fixture

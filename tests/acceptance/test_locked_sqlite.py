@@ -1,4 +1,4 @@
-"""The embedded database while somebody else holds its lock: callers hear 503, and nobody else notices."""
+"""The embedded database while another process holds its lock: callers get 503, and sockets stay usable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.harness.waiting import until
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site of its own: its database is taken away from everybody."""
+    """Yield a private site: the test locks its database."""
     folder = tmp_path_factory.mktemp("locked")
     with running_site(embedded(folder / "var"), folder) as running:
         yield running

@@ -1,4 +1,4 @@
-"""The logs of a whole run, at their most talkative: JSON, with the ids, and without a word of the users'."""
+"""The logs of a whole run at level DEBUG: JSON, with ids, without content of notifications."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def site(backend: Backend, tmp_path: Any) -> Iterator[Site]:
 
 
 def lines(site: Site) -> list[dict[str, Any]]:
-    """Every line of the run; what is none of a log is what `notifier up` says on standard output."""
+    """Return every log line of the run, without what `notifier up` prints on standard output."""
     found = []
     for line in logged(site).splitlines():
         if line.startswith("{"):
@@ -52,7 +52,7 @@ def logged(site: Site) -> str:
 
 
 def steps(site: Site, **ids: object) -> list[str]:
-    """The first word of each line that has these ids, in the order of time."""
+    """Return the first word of each line with these ids, in the order of time."""
     return [
         line["message"].partition(":")[0]
         for line in sorted(lines(site), key=lambda line: str(line["time"]))
@@ -62,7 +62,7 @@ def steps(site: Site, **ids: object) -> list[str]:
 
 @contextmanager
 def producer(backend: Backend) -> Iterator[Celery]:
-    """A Celery producer of somebody else's."""
+    """Return a Celery producer of another application."""
     given = {
         "database_url": backend.database_url,
         "broker_url": backend.broker_url,
@@ -89,19 +89,19 @@ def test_one_notification_is_followed_from_its_202_to_its_ack(site: Site) -> Non
     assert followed.index("sent") < followed.index("acked")
 
 
-def test_nothing_that_users_say_or_prove_themselves_with_is_in_a_log(site: Site) -> None:
+def test_no_content_and_no_credentials_are_in_a_log(site: Site) -> None:
     user, backend = new_user(), site.backend
     token = backend.token(user)
     wrong = [text for text in wrong_tokens(user, backend.secret).values() if text]
     with site.socket(user, device="phone") as socket:
-        # What goes well.
+        # Valid calls.
         site.api.send(user, ALERT)
         site.api.send_many([user, "another"], ALERT)
         for _ in range(2):
             socket.send(op="ack", seq=socket.expect("event")["seq"])
         socket.send(op="read", through=2)
         socket.until("event")
-        # What is refused: by the schema, the socket, the door.
+        # Invalid calls: refused by the schema, the socket and the authentication.
         site.api.send(user, {**ALERT, "type": MESSAGE})
         site.api.send(user, {**ALERT, MESSAGE: 1})
         site.api.post("/api/notifications", {"user_id": user, "data": ALERT, "id": TITLE})
@@ -111,7 +111,7 @@ def test_nothing_that_users_say_or_prove_themselves_with_is_in_a_log(site: Site)
             with Socket(backend.ws_url) as stranger:
                 stranger.send(op="hello", token=text, after=None)
                 stranger.expect_close(4401)
-    # What breaks inside: a row that cannot be dispatched.
+    # An internal failure: a row that cannot be dispatched.
     with producer(backend) as theirs:
         for name, kwargs in {
             "notifier.send_notification": {"user_id": user, "data": {**ALERT, "type": MESSAGE}},
@@ -143,8 +143,8 @@ def test_nothing_that_users_say_or_prove_themselves_with_is_in_a_log(site: Site)
     assert lines(site)
 
 
-def test_a_wrong_token_says_nothing_of_itself(site: Site) -> None:
-    """Also not the parts that a JWT library shows: its header and its claims."""
+def test_no_part_of_a_wrong_token_is_logged(site: Site) -> None:
+    """This includes the parts that a JWT library shows: the header and the claims."""
     stolen = user_token("somebody", "x" * 32)
     with site.user("somebody") as api:
         assert api.get("/api/inbox").status == 200

@@ -1,4 +1,4 @@
-"""What a newcomer does: clone, `make run`, an alert. In a folder with a space in its name, and twice."""
+"""A newcomer's first steps: clone, `make run`, an alert. In a folder with a space in its name, and twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.harness.processes import REPO, Process
 from tests.harness.site import Site
 from tests.harness.waiting import free_port
 
-# The virtual environment is made and every locked package is installed the first time.
+# The first time, the virtual environment is made and every locked package installed.
 FIRST_SECONDS, SECOND_SECONDS = 240.0, 30.0
 
 
@@ -35,7 +35,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(port: int) -> dict[str, str]:
-    """A clean one: nothing of this virtual environment, only the way to the system's programs."""
+    """Return a clean environment without this virtual environment, with the path to the system's programs."""
     own = str(REPO / ".venv")
     path = os.pathsep.join(
         part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if not part.startswith(own)
@@ -44,7 +44,7 @@ def environment(port: int) -> dict[str, str]:
 
 
 def make_run(clone: Path, port: int, seconds: float) -> tuple[Site, Process]:
-    """`make run`, ready; as a site."""
+    """Yield the site of `make run` when it is ready."""
     process = Process("make-run", ["make", "run"], env=environment(port), log=clone.parent / "log", cwd=clone)
     process.start()
     var = clone / "var"
@@ -56,7 +56,7 @@ def make_run(clone: Path, port: int, seconds: float) -> tuple[Site, Process]:
 @pytest.mark.timeout(400)
 def test_make_run_in_a_fresh_clone_twice(clone: Path) -> None:
     port = free_port()
-    others = {one.pid for one in process_tree.marked()}  # sites that other tests of the session share
+    others = {one.pid for one in process_tree.marked()}  # ports of sites that other tests share
     site, process = make_run(clone, port, FIRST_SECONDS)
     with site.socket("user-7") as socket:
         identity = site.send("user-7")
@@ -74,7 +74,7 @@ def test_make_run_in_a_fresh_clone_twice(clone: Path) -> None:
 
 
 def interrupt(process: Process, others: set[int]) -> None:
-    """Ctrl-C, as a terminal sends it: to the whole foreground group. All must end, and say no error."""
+    """Send Ctrl-C to the whole group, as a terminal does. All must end without an error."""
     family = process_tree.tree(process.pid)
     os.killpg(process.pid, signal.SIGINT)
     process.wait(25)

@@ -25,7 +25,7 @@ PROCESSES = 2
 
 
 class Watched:
-    """A site of several web processes and a pool of two, with what Prometheus would know of it."""
+    """A site of several web processes and a pool of two, with its scraped metrics."""
 
     def __init__(self, backend: Backend, folder: Path) -> None:
         self.worker_port = free_port()
@@ -67,7 +67,7 @@ def watched(rabbit_server: SharedRabbit, tmp_path_factory: pytest.TempPathFactor
 
 
 def connect_everybody(stack: contextlib.ExitStack, watched: Watched) -> list[tuple[str, Socket]]:
-    """Sockets of several users, on every web process."""
+    """Open sockets of several users on every web process."""
 
     def spread() -> bool:
         held = [len(child.net_connections("tcp")) for child in watched.web.children()]
@@ -100,7 +100,7 @@ def test_a_scrape_shows_all_processes_of_a_part(watched: Watched) -> None:
         until(lambda: grown("notifier_delivered_total") == count, 10, "all are delivered")
         dispatched = "notifier_latency_seconds_count stage=accept_to_dispatch"
         until(lambda: done(dispatched) == count, 10, "all are seen")
-        for _ in range(6):  # whichever process answers
+        for _ in range(6):  # from any of the processes
             assert grown("notifier_accepted_total") == count
             assert watched.web_now()["notifier_sockets"] == count
             assert grown("notifier_frames_sent_total") >= 3 * count
@@ -128,7 +128,7 @@ def test_no_series_says_when_a_counter_was_made(watched: Watched) -> None:
     assert not [name for name in [*watched.web_now(), *watched.worker_now()] if "_created" in name]
 
 
-def test_a_reload_goes_on_counting(watched: Watched) -> None:
+def test_a_reload_continues_the_counters(watched: Watched) -> None:
     until(lambda: len(watched.web.children()) == PROCESSES, 10, "all its processes")
     with watched.site.socket(new_user()) as socket:
         until(lambda: watched.web_now()["notifier_sockets"] == 1, 10, "one socket")
@@ -177,7 +177,7 @@ def test_a_worker_shows_nothing_unless_it_has_a_port(backend: Backend, tmp_path:
     assert not (backend.var_dir / "metrics").exists()
 
 
-def test_a_port_that_is_taken_costs_the_numbers_only(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_costs_only_the_metrics(tmp_path: Path) -> None:
     backend = backends.embedded(tmp_path / "var")
     taken = {**backend.env, "NOTIFIER_WORKER_METRICS_PORT": str(backend.port)}
     site = Site(dataclasses.replace(backend, env=taken), tmp_path)

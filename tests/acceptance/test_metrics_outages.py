@@ -1,4 +1,4 @@
-"""What the alert rules ask for, while the broker, the database or the workers are really away."""
+"""The metrics of the alert rules while the broker, the database or the workers are down."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Schemathesis makes every call that `/openapi.json` describes, with right and with wrong input.
+"""Schemathesis makes every call of `/openapi.json` with valid and with invalid input.
 
 It compares each answer with the description: no 5xx, no undocumented status, no body that breaks its schema,
-no wrong input accepted, no right input refused, no access without credentials.
+no invalid input accepted, no valid input refused, no access without credentials.
 
 `make cases` is the long run; here the cases are few and the same every time.
 """
@@ -38,7 +38,7 @@ bearer = "${USER_TOKEN}"
 
 @pytest.fixture(scope="module", params=backends.KINDS)
 def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site that only these cases are sent to: they address thousands of users."""
+    """Yield a site for these cases alone: they address thousands of users."""
     folder = tmp_path_factory.mktemp(f"cases-{request.param}")
     rabbit = request.getfixturevalue("rabbit_server") if request.param == "production" else None
     with (

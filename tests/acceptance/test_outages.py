@@ -1,4 +1,4 @@
-"""CONTRACT section 5, its end: what a caller sees while the broker or the database is away."""
+"""docs/contract.md, section 5: what a caller sees while the broker or the database is down."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_while_the_database_hangs_a_caller_is_answered_in_bounded_time(outage: O
         outage.stack.thaw("postgres")
 
 
-def test_a_hello_while_the_database_is_dead_is_told_to_come_back(outage: Outage) -> None:
+def test_a_hello_while_the_database_is_dead_is_told_to_reconnect(outage: Outage) -> None:
     outage.stack.kill("postgres")
     with Socket(outage.backend.ws_url) as socket:
         socket.send(op="hello", token=outage.backend.token(outage.user), after=0)

@@ -1,4 +1,4 @@
-"""The service below a path, behind nginx and Caddy by the very lines of docs/deploy.md; Chromium through them."""
+"""The service below a path, behind nginx and Caddy as configured in docs/deploy.md; Chromium through them."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class Front:
 
     @property
     def url(self) -> str:
-        """Where its callers find it."""
+        """Its address for callers."""
         return self.origin + PREFIX
 
 
 @pytest.fixture(scope="module", params=FRONTS)
 def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """Each proxy, and each way of taking the path off."""
+    """Yield a site behind each proxy, with each way of removing the path."""
     proxy_of, number, more = FRONTS[request.param]
     folder = tmp_path_factory.mktemp("prefix")
     with ExitStack() as stack:
@@ -134,7 +134,7 @@ def test_a_socket_below_it_is_live(front: Front, user: str) -> None:
 
 @dataclass
 class Seen:
-    """What a page asked for, and what it complained about."""
+    """The requests of a page, and the errors that it logged."""
 
     asked: list[tuple[str, int]]
     trouble: list[str]
@@ -149,7 +149,7 @@ def watched(page: Page) -> Seen:
 
 
 def holds(page: Page, expression: str, seconds: float = 15) -> None:
-    """Wait until it is true in the page, whose policy lets no waiting script of Playwright's run."""
+    """Wait until it is true in the page, whose policy forbids Playwright's waiting script."""
     ends = time.monotonic() + seconds
     while not page.evaluate(f"() => Boolean({expression})"):
         assert time.monotonic() < ends, expression

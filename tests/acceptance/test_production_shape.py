@@ -44,7 +44,7 @@ def compose() -> dict[str, Any]:
 
 
 def environment(part: str, backend: Backend) -> dict[str, str]:
-    """What compose gives to `part`: the same names, with this backend's addresses and secrets."""
+    """Return compose's environment of `part`, with this backend's addresses and secrets."""
     given: dict[str, str] = compose()["services"][part]["environment"]
     env = {name: value for name, value in given.items() if "${" not in value}
     env |= {name: backend.env[name] for name in given if name in backend.env}
@@ -92,12 +92,12 @@ def test_an_alert_goes_from_the_api_to_a_socket(site: Site, commands: Callable[[
         frame = socket.expect("event", 30, event="alert", id=identity, seq=1, unread=1)
 
     assert frame["data"]["title"] == "Order Shipped"
-    assert not (site.backend.var_dir / "secret").exists()  # production makes no secrets by itself
+    assert not (site.backend.var_dir / "secret").exists()  # production does not create secrets
     for process in reversed(site.processes):
         assert process.terminate() == 0, f"{process.name}:\n{process.tail()}"
 
 
-def test_the_health_checks_of_compose_tell_life_from_death(site: Site) -> None:
+def test_the_health_checks_of_compose_notice_a_dead_part(site: Site) -> None:
     parts = from_compose()
     migrate(site, parts)
     web, worker = start(site, parts, "web"), start(site, parts, "worker")
@@ -114,7 +114,7 @@ def test_the_health_checks_of_compose_tell_life_from_death(site: Site) -> None:
 
 
 def healthy(part: str, process: Process, backend: Backend) -> bool:
-    """Run the part's health check. In its container the process would be number 1, and the port 3000."""
+    """Run the part's health check. In its container the process has pid 1, and the port is 3000."""
     kind, *words = compose()["services"][part]["healthcheck"]["test"]
     words = [w.replace("$$", "$").replace("notifier-1@", f"notifier-{process.pid}@") for w in words]
     words = [w.replace(":3000/", f":{backend.port}/") for w in words]
@@ -128,7 +128,7 @@ def healthy(part: str, process: Process, backend: Backend) -> bool:
 
 
 def test_what_a_wake_up_missed_goes_out_with_the_worker(site: Site) -> None:
-    """Accepted while nothing else runs; then the worker starts."""
+    """Accept alerts while nothing else runs; then start the worker."""
     parts = from_compose()
     migrate(site, parts)
     start(site, parts, "web").wait_ready(site.backend.base_url)
@@ -151,7 +151,7 @@ def test_web_does_not_start_without_its_secrets(production: Backend) -> None:
         assert done.stderr.strip().splitlines()[-1].startswith(f"{name}:")
 
 
-# As the image does: nothing can be written but one folder, and there are no rights but a plain user's.
+# Like the image: only one folder can be written, with the rights of a plain user.
 CONFINED = """
 mount --make-rprivate /
 mount -t tmpfs -o mode=1777 tmpfs "$TMPDIR"
@@ -178,7 +178,7 @@ def confined(*words: str, env: dict[str, str]) -> subprocess.CompletedProcess[st
 def cage(tmp_path: Path) -> dict[str, str]:
     """Return the variables of a confined process.
 
-    It runs as the image's user, if that user may run this Python; otherwise as root without root's rights.
+    It runs as the image's user, if that user may run this Python; otherwise as root without capabilities.
     """
     if os.geteuid() != 0:
         pytest.skip("to mount a file system read-only, the tests have to run as root")
@@ -192,7 +192,7 @@ def cage(tmp_path: Path) -> dict[str, str]:
     pytest.skip(f"this machine lets nobody make a read-only file system: {done.stderr.strip()}")
 
 
-def test_the_cage_is_one(cage: dict[str, str], tmp_path: Path) -> None:
+def test_the_confinement_works(cage: dict[str, str], tmp_path: Path) -> None:
     for place in (tmp_path / "x", REPO / "x", Path("/tmp/x"), Path.home() / "x"):
         done = confined("touch", str(place), env=cage)
         assert "Read-only file system" in done.stderr or "Permission denied" in done.stderr

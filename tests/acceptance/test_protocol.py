@@ -1,4 +1,4 @@
-"""CONTRACT section 6, the log and what is sent of it: hello, window, live, replay, reset."""
+"""docs/contract.md, section 6: hello, window, live, replay, reset."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_seqs_count_up_by_one_in_the_order_of_sending(site: Site, user: str) -> 
     assert [event["unread"] for event in events] == list(range(1, 21))
 
 
-def test_hello_without_a_place_gets_the_window_of_unread_items(site: Site, user: str) -> None:
+def test_hello_without_a_seq_gets_the_window_of_unread_items(site: Site, user: str) -> None:
     sent = [site.send(user, f"number {number}") for number in range(4)]
     site.arrived(user, 4)
     with site.user(user) as api:
@@ -83,7 +83,7 @@ def test_the_window_holds_the_fifty_newest_unread_oldest_first(site: Site, user:
     assert frames[-1] == {"op": "live", "seq": 61}
 
 
-def test_hello_with_a_place_gets_every_event_after_it(site: Site, user: str) -> None:
+def test_hello_with_a_seq_gets_every_event_after_it(site: Site, user: str) -> None:
     sent = [site.send(user) for _ in range(6)]
     site.arrived(user, 6)
     for after in (0, 3, 6):
@@ -112,7 +112,7 @@ def test_replay_and_live_are_the_same_frames(site: Site, user: str) -> None:
     assert replayed == seen_live
 
 
-def test_a_place_beyond_the_head_is_reset(site: Site, user: str) -> None:
+def test_a_seq_beyond_the_head_is_reset(site: Site, user: str) -> None:
     kept = site.send(user)
     site.arrived(user, 1)
     site.api.badge(user, "messages", 3)
@@ -180,7 +180,7 @@ def test_a_send_to_many_reaches_each_once(site: Site, user: str, other: str) -> 
 
 
 def test_sends_to_many_keep_their_order(site: Site, user: str, other: str) -> None:
-    """Promise 8 leaves out a send to many beside a single one, not two sends to many."""
+    """Promise 8 does not cover a send to many and a single one, but it covers two sends to many."""
     with site.socket(user) as socket:
         crowd = [f"{user}-neighbour-{number}" for number in range(2500)]
         sent = [site.api.send_many(audience).json["id"] for audience in ([*crowd, user], [user, other])]
@@ -232,7 +232,7 @@ def test_changes_of_state_are_events_on_every_socket(site: Site, user: str, way:
                 assert set(event) == CHANGE
 
 
-def test_changing_what_is_not_ones_own_changes_nothing(site: Site, user: str, other: str) -> None:
+def test_a_change_of_another_users_entries_changes_nothing(site: Site, user: str, other: str) -> None:
     theirs = site.send(other)
     mine = site.send(user)
     for one in (user, other):

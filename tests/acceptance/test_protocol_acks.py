@@ -1,4 +1,4 @@
-"""CONTRACT section 6, promise 6: delivered means sent to a device and acked by it, or read."""
+"""docs/contract.md, promise 6: delivered means sent to a device and acked by it, or read."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_what_the_window_left_out_is_not_delivered_by_its_ack(site: Site, user: 
     assert [delivered(site, identity) for identity in ids[:2]] == [0, 0]
 
 
-def test_a_hello_with_a_place_is_an_ack_of_what_the_device_was_sent(site: Site, user: str) -> None:
+def test_a_hello_with_a_seq_is_an_ack_of_what_the_device_was_sent(site: Site, user: str) -> None:
     with site.socket(user, device="phone") as socket:
         identity = site.send(user)
         socket.expect("event", seq=1)

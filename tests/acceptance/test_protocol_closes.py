@@ -1,4 +1,4 @@
-"""CONTRACT section 6, the close codes: what is not the protocol ends the socket, with the right reason."""
+"""docs/contract.md, section 6: a frame that breaks the protocol closes the socket with the right code."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_fresh_token_keeps_the_socket_open(site: Site, user: str) -> None:
         socket.send(op="auth", token=site.backend.token(user))
         while time.time() < ends + 1.5:
             socket.nothing_before_pong()
-            time.sleep(0.2)  # the token's end is what passes here
+            time.sleep(0.2)  # here the token's expiry passes
         site.send(user)
         socket.expect("event", seq=1)
 
@@ -182,7 +182,7 @@ def test_too_many_sockets_of_one_user_are_4429(site: Site, user: str) -> None:
     assert asyncio.run(flood()) == 4429
 
 
-def test_a_foreign_origin_is_refused_and_ones_own_is_not(site: Site, user: str) -> None:
+def test_a_foreign_origin_is_refused_and_the_own_origin_is_not(site: Site, user: str) -> None:
     with Socket(site.backend.ws_url, origin=site.backend.base_url) as socket:
         socket.enter(site.backend.token(user))
     for foreign in (

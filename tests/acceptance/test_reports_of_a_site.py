@@ -1,4 +1,4 @@
-"""The reports over a little traffic that is known: commands and calls agree with it, and with SQL."""
+"""Reports over a little known traffic: commands and calls agree with it, and with SQL."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DAY = timedelta(days=1)
 
 #: Newest first: event, type, sent, delivered, read.
 NOTIFICATIONS = [
-    ("alert", "warning", 3, 0, 0),  # nobody has looked since
+    ("alert", "warning", 3, 0, 0),  # not delivered to a device yet
     ("badge", "messages", 1, 1, 0),
     ("alert", "success", 3, 3, 2),  # acked, read, archived
     ("alert", "info", 1, 1, 0),  # acked late, by a device that came afterwards
@@ -50,7 +50,7 @@ DEVICES = [("ann", "phone", 4, 5, 1), ("bob", "laptop", 2, 4, 2)]
 
 @dataclass(frozen=True)
 class Told:
-    """A site where all that happened is known, and when it began."""
+    """A site with known traffic, and the time when it began."""
 
     site: Site
     begun: date
@@ -66,7 +66,7 @@ class Told:
         return answer
 
     def sql(self, statement: str) -> Any:
-        """The one value of a statement over the tables."""
+        """Return the value of a query."""
         engine = sa.create_engine(self.site.backend.database_url, poolclass=sa.NullPool)
         with engine.connect() as connection:
             return connection.scalar(sa.text(statement))
@@ -74,7 +74,7 @@ class Told:
 
 @pytest.fixture(scope="module", params=backends.KINDS)
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """Three users: ann's phone is connected, bob's laptop comes later, cem only ever opens a page."""
+    """Three users: ann's phone is connected, bob's laptop connects later, cem only opens the inbox over HTTP."""
     folder = tmp_path_factory.mktemp(f"reports-{request.param}")
     rabbit = request.getfixturevalue("rabbit_server") if request.param == "production" else None
     with (
@@ -128,7 +128,7 @@ def _counts(row: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def _by_kind(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[int, ...]]:
-    """The counts by event and type; midnight may have come in between."""
+    """Return the counts by event and type, over two days if midnight has passed."""
     found: dict[tuple[str, str], tuple[int, ...]] = {}
     for row in rows:
         kind = row["event"], row["type"]
@@ -154,7 +154,7 @@ def test_the_report_of_notifications_counts_each_as_its_own_call_does(told: Told
         assert (row["accepted_at"], row["status"]) == (alone["accepted_at"], "dispatched")
         assert _counts(row) == (alone["recipients"], alone["delivered"], alone["read"])
         took = row["dispatched_at"] - row["accepted_at"]
-        assert abs(row["accepted_to_dispatched_ms"] - took) <= 1  # each is rounded by itself
+        assert abs(row["accepted_to_dispatched_ms"] - took) <= 1  # each value is rounded by itself
     where = "delivered_at IS NOT NULL OR read_at IS NOT NULL"
     assert sum(row["delivered"] for row in rows) == told.sql(
         f"SELECT count(*) FROM notifier_deliveries WHERE {where}"

@@ -24,14 +24,14 @@ GRACE, SPREAD = 4.0, 3.0
 
 @pytest.fixture(params=backends.KINDS)
 def restarting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
-    """A site of the test's own, to be stopped by it."""
+    """Yield a private site, which the test stops."""
     kind: str = request.param
     rabbit = request.getfixturevalue("rabbit_server") if kind == "production" else None
     with backends.open_backend(kind, tmp_path / "var", rabbit) as backend:
         backend.env.update(
             NOTIFIER_RESTART_GRACE=str(GRACE),
             NOTIFIER_RESTART_SPREAD=str(SPREAD),
-            # Only the flush of a stopping gateway can write an ack in this test's time.
+            # Within this test only the flush at the stop can write an ack.
             NOTIFIER_ACK_INTERVAL="600",
         )
         with running_site(backend, tmp_path) as site:
@@ -39,13 +39,13 @@ def restarting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]
 
 
 def gunicorn_masters(site: Site) -> list[psutil.Process]:
-    """The web process that `notifier up` has started."""
+    """Return the gunicorn masters that `notifier up` has started."""
     children = psutil.Process(site.processes[0].pid).children()
     return [child for child in children if "gunicorn" in " ".join(child.cmdline())]
 
 
 def closes(sockets: list[Socket]) -> list[float]:
-    """Expect each socket to be closed with 1012; return the delays they were told, in seconds."""
+    """Expect each socket to be closed with 1012; return the delays in the close reasons, in seconds."""
     with ThreadPoolExecutor(len(sockets)) as pool:
         return [float(reason) for reason in pool.map(lambda socket: socket.expect_close(1012, 15), sockets)]
 
@@ -54,7 +54,7 @@ def crowd(site: Site, stack: ExitStack) -> list[Socket]:
     return [stack.enter_context(site.socket(new_user("crowd"))) for _ in range(SOCKETS)]
 
 
-def test_a_reload_closes_with_1012_and_its_own_delay_flushes_acks_and_serves_on(restarting: Site) -> None:
+def test_a_reload_closes_with_1012_and_its_own_delay_flushes_acks_and_continues(restarting: Site) -> None:
     site, user = restarting, new_user()
     with ExitStack() as stack:
         acking = stack.enter_context(site.socket(user, device="phone"))
@@ -69,7 +69,7 @@ def test_a_reload_closes_with_1012_and_its_own_delay_flushes_acks_and_serves_on(
         delays = closes([acking, *sockets])
         assert time.monotonic() - began < GRACE + 5
     assert all(0 <= delay <= SPREAD for delay in delays)
-    assert len(set(delays)) > SOCKETS / 4  # each its own, in tenths of a second
+    assert len(set(delays)) > SOCKETS / 4  # each has its own delay, in tenths of a second
     until(lambda: site.api.notification(identity).json["delivered"] == 1, 10, "the ack is written")
     with site.socket(user, after=1) as again:
         site.send(user)

@@ -1,4 +1,4 @@
-"""An older backup is restored, as docs/runbook.md says, while clients have seen more than it knows."""
+"""An older backup is restored as docs/runbook.md says, although clients have seen newer events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AHEAD, LEVEL, LATER = "ahead of the backup", "as far as the backup", "first hear
 
 
 class Shell:
-    """The page's commands, run where its paths lead to the backend's."""
+    """Runs the page's commands with the backend's paths."""
 
     def __init__(self, backend: Backend, folder: Path) -> None:
         self._folder = folder
@@ -40,11 +40,11 @@ class Shell:
         self._env["PGDATABASE"] = str(url.database)
 
     def back_up(self) -> None:
-        """While everything runs."""
+        """Make a backup while everything runs."""
         self._run(self._back_up)
 
     def restore(self) -> None:
-        """While nothing runs."""
+        """Restore it while nothing runs."""
         self._run(self._restore)
 
     def _run(self, commands: str) -> None:
@@ -61,7 +61,7 @@ def follow(
     has_all: Callable[[Ledger], bool],
     meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
-    """Let the ledger's client come back until it has all; `meanwhile` happens as soon as it is live."""
+    """Reconnect the ledger's client until it has everything; call `meanwhile` when it is live."""
 
     async def life() -> None:
         user, backend = ledger.user_id, site.backend
@@ -77,7 +77,7 @@ def follow(
 
 
 def send(site: Site, user: str, count: int) -> set[str]:
-    """Send so many alerts, and wait until they are in the inbox."""
+    """Send that many alerts, and wait until they are in the inbox."""
     with site.user(user) as inbox:
         before = inbox.inbox(limit=1).json["seq"]
     ids = {site.send(user, f"Alert {number}") for number in range(count)}
@@ -86,7 +86,7 @@ def send(site: Site, user: str, count: int) -> set[str]:
 
 
 def holds_the_inbox(site: Site, ledger: Ledger) -> None:
-    """What the client holds is what a fresh read of the server says."""
+    """Assert that the client holds what a new read from the server returns."""
     with site.user(ledger.user_id) as inbox:
         page = inbox.inbox().json
         assert list(ledger.inbox.differences(page, inbox.items())) == []
@@ -94,7 +94,7 @@ def holds_the_inbox(site: Site, ledger: Ledger) -> None:
 
 
 def starts_afresh(site: Site, ledger: Ledger, kept: set[str]) -> None:
-    """The client comes back, is told so once, holds what is kept, and gets what is sent from then on."""
+    """Assert that the client reconnects, is reset once, holds the restored inbox, and gets new events."""
     new: list[str] = []
     follow(
         site,
@@ -111,7 +111,7 @@ def starts_afresh(site: Site, ledger: Ledger, kept: set[str]) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_clients_that_saw_more_than_the_backup_start_afresh_and_miss_nothing(
+def test_clients_that_saw_more_than_the_backup_are_reset_and_miss_nothing(
     backend: Backend, tmp_path: Path
 ) -> None:
     shell = Shell(backend, tmp_path)
@@ -132,7 +132,7 @@ def test_clients_that_saw_more_than_the_backup_start_afresh_and_miss_nothing(
     shell.restore()
 
     with running_site(backend, tmp_path) as site:
-        # The new history goes further than the lost one did, before any client is back.
+        # The new log gets longer than the lost one before any client reconnects.
         kept = {user: ids | send(site, user, 9) for user, ids in kept.items()}
         for user, ledger in ledgers.items():
             starts_afresh(site, ledger, kept[user])

@@ -19,7 +19,7 @@ from tests.harness.waiting import free_port
 def gateways(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Site, Site]]:
-    """Two `notifier web` on one backend; looks at the revocations are rare, so that the bell must work."""
+    """Two `notifier web` on one backend that rarely read the revocations, so that the broker's message must work."""
     kind: str = request.param
     folder = tmp_path_factory.mktemp(f"revoked-{kind}")
     rabbit = request.getfixturevalue("rabbit_server") if kind == "production" else None
@@ -81,7 +81,7 @@ def test_over_http_too(gateways: tuple[Site, Site]) -> None:
             socket.expect_close(4401, seconds=2)
 
 
-def test_a_revocation_of_which_the_broker_says_nothing_is_found(
+def test_a_revocation_without_a_message_of_the_broker_is_found(
     gateways: tuple[Site, Site], tmp_path: Path
 ) -> None:
     first, _ = gateways

@@ -1,7 +1,7 @@
-"""Two versions beside each other on one database and one broker, as docs/deploy.md has it, under load.
+"""Two versions beside each other on one database and one broker, as in docs/deploy.md, under load.
 
-The old version is a commit of the past, run from a folder of its own. What the clients' ledgers, the inboxes
-and the audit have to say is `tests.chaos.run`'s; the upgrade takes the place of its fault.
+The old version is an earlier commit, run from its own folder. `tests.chaos.run` checks the clients' ledgers,
+the inboxes and the audit; here the upgrade is the fault.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def serve_together(stack: Stack) -> None:
 
 
 async def upgrade_and_back(old: Path, stack: Stack, _rng: random.Random) -> None:
-    """Go through every mix of old and new, and some way back, while the load goes on."""
+    """Go through every mix of old and new under load, and part of the way back."""
 
     async def change(part: str, tree: Path) -> None:
         await asyncio.to_thread(stack.change_version, part, tree)
@@ -113,7 +113,7 @@ def test_versions_change_under_load_and_nothing_is_lost(
 
 
 def test_up_changes_its_version_by_a_restart(old_version: Path, tmp_path: Path) -> None:
-    """The embedded default is one command: stop it, start the other version, which migrates first."""
+    """Stop the embedded `notifier up`, and start the other version, which migrates first."""
     backend = backends.embedded(tmp_path / "var")
     site, user, sent = Site(backend, tmp_path), new_user("upgraded"), []
 
@@ -143,7 +143,7 @@ def test_up_changes_its_version_by_a_restart(old_version: Path, tmp_path: Path) 
 
 
 def test_a_version_leaves_what_a_later_one_has_migrated(backend: Backend) -> None:
-    """The way back: `notifier up` and the compose file migrate first, and must start all the same."""
+    """Going back: `notifier up` and the compose file migrate first, and must still start."""
     assert processes.run("notifier", "migrate", env=backend.env).returncode == 0
     engine = sa.create_engine(backend.database_url, poolclass=sa.NullPool)
     with engine.begin() as connection:

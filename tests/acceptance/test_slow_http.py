@@ -1,4 +1,4 @@
-"""Slow-lorises: who sends a request a byte at a time, or takes no answer, is given up after some seconds."""
+"""Slow-loris clients, which send a byte at a time or read no answer, are disconnected after some seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.harness import backends
 from tests.harness.site import Site
 from tests.harness.waiting import until
 
-SECONDS = 1.0  # for a body, and for the taking of an answer
+SECONDS = 1.0  # for sending a body, and for reading an answer
 HEAD_SECONDS = 5.0
 SLACK = 5.0
 
@@ -31,7 +31,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @contextlib.contextmanager
 def connected(site: Site, first: bytes) -> Iterator[socket.socket]:
-    """A connection that has sent something, and has a small place for answers."""
+    """Return a connection that has sent data and has a small receive buffer."""
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.settimeout(0.1)
@@ -41,7 +41,7 @@ def connected(site: Site, first: bytes) -> Iterator[socket.socket]:
 
 
 def dribble(client: socket.socket, seconds: float) -> bytes:
-    """Send a byte now and then until the server ends it; return what it said."""
+    """Send a byte now and then until the server closes the connection; return its answer."""
     said, ends = b"", time.monotonic() + seconds
     while time.monotonic() < ends:
         try:
@@ -63,7 +63,7 @@ def post(site: Site, key: str) -> bytes:
     ).encode()
 
 
-def test_a_head_that_never_ends_is_given_up(site: Site) -> None:
+def test_a_head_that_never_ends_is_ended(site: Site) -> None:
     with connected(site, b"GET /healthz HTTP/1.1\r\nX: ") as client:
         dribble(client, HEAD_SECONDS + SLACK)
 
@@ -89,7 +89,7 @@ def _received(client: socket.socket) -> bytes:
         return b""
 
 
-def test_an_answer_that_nobody_takes_is_given_up(site: Site) -> None:
+def test_an_answer_that_nobody_reads_is_ended(site: Site) -> None:
     """Given many requests sent together and no answer read, more than the buffers on the way can hold."""
     worker = gunicorn_worker(site)
     before = worker.num_fds()
@@ -104,6 +104,6 @@ def test_an_answer_that_nobody_takes_is_given_up(site: Site) -> None:
 
 
 def gunicorn_worker(site: Site) -> psutil.Process:
-    """The youngest process of gunicorn below `notifier up`."""
+    """Return gunicorn's newest process below `notifier up`."""
     below = psutil.Process(site.processes[0].pid).children(recursive=True)
     return max((one for one in below if "gunicorn" in " ".join(one.cmdline())), key=lambda one: one.pid)

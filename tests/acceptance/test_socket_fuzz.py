@@ -1,4 +1,4 @@
-"""Hostile sockets by the thousand: the server neither fails nor grows, and a neighbour notices nothing.
+"""Thousands of hostile sockets: the server neither fails nor grows, and another client notices nothing.
 
 Every session is made from SEED and its number (`tests/harness/hostile`); a failure names both. `make fuzz` is
 the long run; here the sessions are few and the same every time.
@@ -28,24 +28,24 @@ from tests.harness.waiting import crowding, until
 
 LONG = int(os.environ.get("SESSIONS", "0"))
 SESSIONS = LONG or 500
-WARM_UP = max(300, LONG // 5)  # sessions after which what is made once has been made
+WARM_UP = max(300, LONG // 5)  # sessions after which everything that is allocated once exists
 SEED = os.environ.get("SEED", "1")
 AT_ONCE = 24
 USERS = 16
 SESSION_SECONDS = 15.0
 ALERTS_EVERY = 0.05  # seconds
-LATE = 2.0  # seconds; an alert to the neighbour that takes longer was held up
+LATE = 2.0  # seconds; an alert to the other client that takes longer was delayed
 # A leak of one object of 500 bytes for each of 10,000 sessions would be 5 MB.
 GROWTH = 5 * 2**20
 
 
 @pytest.fixture(scope="module", params=backends.KINDS)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A web process and a worker of their own: their log and their memory are looked at."""
+    """Yield a private site whose log and memory are checked."""
     folder = tmp_path_factory.mktemp(f"fuzz-{request.param}")
     rabbit = request.getfixturevalue("rabbit_server") if request.param == "production" else None
     with backends.open_backend(request.param, folder / "var", rabbit) as backend:
-        backend.env["NOTIFIER_HELLO_TIMEOUT"] = "20"  # no session ends by it, on a busy machine neither
+        backend.env["NOTIFIER_HELLO_TIMEOUT"] = "20"  # no session reaches it, even on a busy machine
         done = processes.run("notifier", "migrate", env=backend.env)
         assert done.returncode == 0, done.stderr
         with closing(Site(backend, folder)) as site:
@@ -55,7 +55,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 async def fuzz(site: Site, numbers: Iterable[int]) -> Counter[str]:
-    """Play the sessions with these numbers; return how often each scenario was. Raises AssertionError."""
+    """Play the sessions with these numbers; return how often each scenario ran. Raises AssertionError."""
     tokens = [site.backend.token(f"fuzz-{number}") for number in range(USERS)]
     free = asyncio.Semaphore(AT_ONCE)
     played: Counter[str] = Counter()
@@ -80,10 +80,10 @@ async def fuzz(site: Site, numbers: Iterable[int]) -> Counter[str]:
 
 
 class Footprint:
-    """What the gunicorn worker holds, when nobody hostile is connected.
+    """The gunicorn worker's memory and handles, without hostile clients.
 
     Not counted as handles: its connections to the database and the broker. They are bounded by their pools,
-    and come when several calls happen to need one at the same moment.
+    and are opened when several calls need one at the same time.
     """
 
     def __init__(self, process: psutil.Process, backend: Backend) -> None:

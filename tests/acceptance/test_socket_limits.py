@@ -1,4 +1,4 @@
-"""Sockets over a limit get 429 before the upgrade, the others go on, and what closes makes room again."""
+"""Sockets over a limit get 429 before the upgrade, others work, and a closed one frees its place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def come(site: Site, address: str) -> Socket:
-    """A socket that a trusted proxy brings from `address`."""
+    """Open a socket that a trusted proxy forwards from `address`."""
     return Socket(site.backend.ws_url, headers={"X-Forwarded-For": f"evil, {address}"})
 
 
@@ -59,7 +59,7 @@ def test_an_address_over_its_limit_gets_429_and_another_does_not(site: Site) -> 
     until(lambda: _opens(site, "192.0.2.1"), 5, "room again")
 
 
-def test_who_says_nothing_fills_no_more_than_its_share(site: Site) -> None:
+def test_sockets_without_a_hello_fill_no_more_than_their_share(site: Site) -> None:
     with contextlib.ExitStack() as stack:
         known = stack.enter_context(come(site, "192.0.2.5"))
         known.enter(site.backend.token(new_user()))

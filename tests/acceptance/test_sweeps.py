@@ -1,4 +1,4 @@
-"""Every worker sweeps by itself, by monotonic time: no clock that is wrong, or jumps, stops it."""
+"""Every worker sweeps by itself, by monotonic time: a clock that is wrong or jumps does not stop it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"
 
 @pytest.fixture
 def site(backend: Backend, tmp_path: Path) -> Iterator[Site]:
-    """A backend with its migrations applied and no process on it."""
+    """Yield a migrated backend without a process."""
     site = Site(backend, tmp_path)
     assert run("notifier", "migrate", env=backend.env).returncode == 0
     yield site
@@ -31,14 +31,14 @@ def site(backend: Backend, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def world(backend: Backend) -> Iterator[World]:
-    """Accepts into the database without waking anybody: each wake-up is lost."""
+    """Yield a store that accepts without waking a worker, as if each wake-up were lost."""
     database = Database(make_engine(backend.database_url))
     yield World(database, now())
     database.dispose()
 
 
 def faketime(clock: Path) -> dict[str, str]:
-    """The variables of a process whose wall clock is the real one plus what the file says."""
+    """Return the environment of a process whose wall clock has the offset in the file."""
     found = glob.glob(LIBRARY)  # noqa: PTH207  an absolute pattern
     if not found:
         raise missing("libfaketime is not installed")
@@ -52,7 +52,7 @@ def faketime(clock: Path) -> dict[str, str]:
 
 
 def swept(site: Site, world: World) -> None:
-    """What nobody was woken for goes out."""
+    """Assert that a notification without a wake-up is dispatched."""
     user = new_user("swept")
     world.accept(user)
     until(lambda: world.page(user), 30, "the sweep dispatches it")

@@ -1,4 +1,4 @@
-"""The task queue as a quorum queue: everyone declares the same one, and a differing setting is named."""
+"""The task queue as a quorum queue: all parts declare the same type, and a different setting is named."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def quorum_site(database_url: str, broker_url: str, folder: Path) -> Iterator[Si
 
 
 def by_name(site: Site, user: str) -> None:
-    """Enqueue an alert as somebody else's Celery application does."""
+    """Enqueue an alert as another Celery application does."""
     elsewhere = Celery(broker=site.backend.broker_url, set_as_current=False)
     elsewhere.conf.task_create_missing_queue_type = "quorum"
     arguments = {"user_id": user, "data": {"title": "By name", "message": "m", "type": "info"}}
@@ -46,18 +46,18 @@ def by_name(site: Site, user: str) -> None:
 
 def test_tasks_go_through_a_quorum_queue(site: Site) -> None:
     site.send("ada")
-    site.arrived("ada", 1)  # no sweep has found it: the web process's waker has
+    site.arrived("ada", 1)  # not found by a sweep, but by the web process's wake-up
     by_name(site, "ada")
     site.arrived("ada", 2)
     with pytest.raises(amqp.exceptions.PreconditionFailed, match=r"x-queue-type.* 'quorum'"):
         declare(site.backend.broker_url, "notifier")
-    # Of Celery's own delayed delivery, which would wait for every node that is down, there is nothing.
+    # Celery's own delayed delivery, which would wait for every node that is down, is not used.
     with pytest.raises(amqp.exceptions.NotFound):
         declare(site.backend.broker_url, "celery_delayed_0", passive=True)
 
 
-def test_what_waits_for_the_database_holds_up_nobody_for_long(rabbit_url: str, tmp_path: Path) -> None:
-    """More tasks by name than a worker prefetches; of a quorum queue it takes no more for those that wait."""
+def test_tasks_that_wait_for_the_database_delay_others_only_shortly(rabbit_url: str, tmp_path: Path) -> None:
+    """There are more tasks by name than a worker prefetches, and a quorum queue's prefetch does not grow."""
     with (
         PrivatePostgres() as postgres,
         quorum_site(postgres.create_database("live"), rabbit_url, tmp_path) as site,

@@ -1,4 +1,4 @@
-"""Two web processes and one worker, apart: every socket of a user, on either, gets every event."""
+"""Two web processes and a worker: every socket of a user, on either gateway, gets every event."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_read_on_one_gateway_is_seen_on_the_other(gateways: tuple[Site, Site])
             assert frames[-1]["unread"] == 1
 
 
-def test_a_client_goes_on_at_the_other_gateway_where_it_was(gateways: tuple[Site, Site]) -> None:
+def test_a_client_resumes_at_the_other_gateway(gateways: tuple[Site, Site]) -> None:
     first, second = gateways
     user = new_user()
     with first.socket(user, device="phone") as socket:

@@ -1,4 +1,4 @@
-"""The two wheels, each installed in a fresh environment of its own, and used there."""
+"""The two wheels, each installed in a new environment, and used there."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def service(built: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Environm
 
 
 def top_level(wheel: Path) -> set[str]:
-    """The names that can be imported from a wheel."""
+    """Return the names that can be imported from a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         return {name.split("/")[0] for name in archive.namelist() if ".dist-info/" not in name}
 
@@ -77,7 +77,7 @@ def test_the_library_alone_sends(library: Environment, tmp_path: Path) -> None:
 
 
 def up(service: Environment, folder: Path, env: dict[str, str] | None = None) -> Site:
-    """`notifier up` in a folder, ready."""
+    """Run `notifier up` in a folder, and wait until it is ready."""
     backend = embedded(folder / "var")
     settings = {**backend.env, **(env or {})}
     process = Process(
@@ -101,7 +101,7 @@ def test_the_service_serves_from_an_empty_folder(service: Environment, tmp_path:
     site.close()
 
 
-#: What an application's modules and packages are called, and what they would do to a process that got them.
+#: An application's modules and packages, which would end a process that imported them.
 HOSTILE = "raise SystemExit('the application was imported: ' + __name__)"
 NEIGHBOURS = (
     "models.py", "worker.py", "monitoring.py", "usecases.py", "cli.py", "celery.py", "limits.py", "flask.py",

@@ -1,4 +1,4 @@
-"""A body is whole or refused, with a length or chunked: nothing cut is taken for all of it."""
+"""A body is complete or refused, with a length or chunked: a cut body is never accepted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def chunks(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
 
 
 def said(site: Site, request: bytes) -> tuple[int, str]:
-    """What the server answers to these bytes, after which nothing more comes: status and all of it."""
+    """Send these bytes and nothing more; return the status and the whole answer."""
     answer = b""
     with socket.create_connection(("127.0.0.1", site.backend.port), timeout=15) as client:
         with contextlib.suppress(ConnectionError):
@@ -106,7 +106,7 @@ def test_a_broken_body_without_credentials_is_not_our_fault(site: Site, path: st
     assert "Traceback" not in answer
 
 
-def test_nothing_of_it_is_in_the_log_as_a_traceback(site: Site) -> None:
+def test_none_of_it_leaves_a_traceback_in_the_log(site: Site) -> None:
     for request, _ in CASES.values():
         said(site, request)
     text = site.processes[0].log.read_text()

@@ -23,7 +23,7 @@ SHOWN = 6  # breaches of a run that are printed
 
 
 def plan(kind: str, runs: int, seed: int, only: list[str]) -> Iterator[tuple[str, int]]:
-    """Which fault happens in which run: every fault once in a shuffled order, then again."""
+    """Return the fault of each run: every fault once in a random order, then again."""
     rng = random.Random(seed)
     names = [name for name in CATALOGUE[kind] if not only or any(part in name for part in only)]
     number = 0
@@ -54,7 +54,7 @@ def matrix(
 
 
 def prove(kind: str, runs: int, seed: int, patience: float) -> int:
-    """Break each guarantee on purpose, and see that the matrix catches it; returns the exit status."""
+    """Break each guarantee on purpose, and check that the matrix notices; return the exit status."""
     print("| sabotage | under the fault | caught in |\n| --- | --- | --- |", flush=True)
     missed = 0
     for sabotage, fault in SHOWN_BY.items():
@@ -71,7 +71,7 @@ def prove(kind: str, runs: int, seed: int, patience: float) -> int:
 
 
 def main() -> int:
-    """Parse the command line and run; returns the exit status."""
+    """Parse the command line and run; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=len(CATALOGUE["production"]))

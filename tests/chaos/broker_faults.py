@@ -1,4 +1,4 @@
-"""Faults of the broker that cut no connection: done, and undone some seconds later."""
+"""Faults of the broker that do not cut a connection; each is undone some seconds later."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def _node(stack: Stack) -> PrivateRabbit:
 
 
 async def delete(what: Callable[[PrivateRabbit], None], stack: Stack, rng: random.Random) -> None:
-    """Delete something at the broker, a few times; nobody but the gateways brings it back."""
+    """Delete something at the broker, a few times; only the gateways declare it again."""
     for _ in range(3):
         await asyncio.to_thread(what, _node(stack))
         await asyncio.sleep(rng.uniform(0.5, 3))
 
 
 async def alarm(what: Callable[..., None], stack: Stack, rng: random.Random) -> None:
-    """Let publishers be blocked for some seconds."""
+    """Block publishers for some seconds."""
     await asyncio.to_thread(what, _node(stack), on=True)
     try:
         await asyncio.sleep(rng.uniform(2, 6))

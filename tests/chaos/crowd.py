@@ -21,7 +21,7 @@ CUT_EVERY, CUT_GAP = 6.0, 0.5
 
 
 class Crowd:
-    """Clients that live through a run. Each connects to either web process, as a balancer would send it."""
+    """The clients of a run. Each connects to one of the web processes, as behind a load balancer."""
 
     def __init__(
         self, stack: Stack, users: list[str], rng: random.Random, heard: Heard | None = None
@@ -60,7 +60,7 @@ class Crowd:
             await client.wait_live(30)
 
     def start_cutting(self) -> None:
-        """From now on the phones' connections are cut about every CUT_EVERY seconds."""
+        """Begin to cut the phones' connections about every CUT_EVERY seconds."""
         self._cuts = [
             asyncio.create_task(proxy.flaky(CUT_EVERY, CUT_GAP, random.Random(self._rng.random())))
             for proxy, client in zip(self._proxies, self.clients, strict=True)
@@ -68,7 +68,7 @@ class Crowd:
         ]
 
     async def stop_cutting(self) -> None:
-        """Let connections stand, also those whose outage was just going on."""
+        """Stop cutting connections, and end outages that are in progress."""
         for task in self._cuts:
             task.cancel()
         await asyncio.gather(*self._cuts, return_exceptions=True)
@@ -76,11 +76,11 @@ class Crowd:
             await proxy.listen()
 
     def of(self, user: str) -> list[LedgerClient]:
-        """The devices of a user."""
+        """Return the devices of a user."""
         return [client for client in self.clients if client.user_id == user]
 
     def sound(self) -> Iterator[LedgerClient]:
-        """Those whose ledger shows no breach yet."""
+        """Return the clients whose ledger shows no breach so far."""
         return (client for client in self.clients if client.failure is None)
 
     async def leave(self) -> None:

@@ -1,6 +1,6 @@
 """A failover to a replica that lacks the last commits, under connected and returning clients.
 
-What only the old primary had is lost. Everybody's ledger has to equal the new log, each told `reset` once.
+What only the old primary had is lost. Every client's ledger must equal the new log, each after one `reset`.
 
     python -m tests.chaos.failover --rounds 5
 """
@@ -59,7 +59,7 @@ class FailoverStack(Stack):
         self.replica.promote()
 
     def replace_the_dead(self) -> None:
-        """Let another replica follow the new primary, where the old one was."""
+        """Start another replica of the new primary, in place of the old one."""
         dead, self.primary = self.primary, self.replica
         dead.remove()
         self.replica = PrivateReplica(self.primary)
@@ -70,12 +70,12 @@ class FailoverStack(Stack):
 
 @dataclass
 class Person:
-    """A user with one device, and what was sent to them.
+    """A user with one device, and the alerts sent to them.
 
     Attributes:
-        lost: how many of their alerts only the old primary will have.
+        lost: how many of their alerts only the old primary has.
         new: how many the new primary accepts.
-        away: whether they are away during the failover.
+        away: whether they are disconnected during the failover.
     """
 
     user: str
@@ -91,7 +91,7 @@ class Person:
 
 
 def everybody() -> list[Person]:
-    """Each kind of client that a failover can meet."""
+    """Return each kind of client that a failover can affect."""
     return [
         Person("stays, has seen what is lost, and is overtaken", lost=LOST, new=NEW),
         Person("stays, has seen what is lost, and is not overtaken", lost=LOST, new=3),
@@ -104,7 +104,7 @@ def everybody() -> list[Person]:
 
 
 class Scene:
-    """The stack's callers: who sends, who listens."""
+    """The callers of the stack: senders and clients."""
 
     def __init__(self, stack: FailoverStack) -> None:
         self.stack = stack
@@ -113,7 +113,7 @@ class Scene:
         self._web = 0
 
     def arrives(self, person: Person) -> None:
-        """Their device connects, from where it is."""
+        """Connect their device from its seq."""
         self._web += 1
         backend = self.stack.backends[self._web % len(self.stack.backends)]
         person.client = LedgerClient(
@@ -122,7 +122,7 @@ class Scene:
         self._running.add(asyncio.create_task(person.client.run()))
 
     async def send(self, person: Person, count: int) -> list[str]:
-        """Send alerts as a careful caller does: each again until it hears 202."""
+        """Send alerts as a careful caller does: each again until it gets 202."""
 
         def work() -> list[str]:
             backend = self.stack.backends[0]
@@ -148,7 +148,7 @@ class Scene:
         return ids
 
     async def has(self, person: Person, ids: list[str]) -> None:
-        """Wait until their device has been sent these, or is in a window of after them."""
+        """Wait until their device has been sent these, or got a window that includes them."""
         await person.client.wait_for(
             lambda ledger: ledger.live and (not ids or ids[-1] in ledger.inbox.entries),
             PATIENCE_SECONDS,
@@ -164,7 +164,7 @@ class Scene:
 
 
 async def failovers(stack: FailoverStack, rounds: int) -> None:
-    """Let them happen on a running stack, and check every ledger. Raises Breach and AssertionError."""
+    """Run failovers on a running stack, and check every ledger. Raises Breach and AssertionError."""
     scene = Scene(stack)
     try:
         for person in scene.people:
@@ -209,7 +209,7 @@ async def _one(stack: FailoverStack, scene: Scene, number: int) -> None:
 
 
 def balance(stack: FailoverStack, person: Person, number: int) -> None:
-    """After failover `number` their ledger equals the new log. Raises Breach and AssertionError."""
+    """Check after failover `number` that their ledger equals the new log. Raises Breach and AssertionError."""
     ledger, backend = person.ledger, stack.backends[0]
     with UserApi(backend.base_url, backend.token(person.user)) as api:
         page, items = api.inbox().json, list(api.items())
@@ -223,7 +223,7 @@ def balance(stack: FailoverStack, person: Person, number: int) -> None:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[FailoverStack]:
-    """A stack that runs, until the end of the block."""
+    """Yield a running stack."""
     stack = FailoverStack(folder)
     try:
         stack.start()
@@ -233,7 +233,7 @@ def running(folder: Path) -> Iterator[FailoverStack]:
 
 
 def run(folder: Path, rounds: int) -> None:
-    """Run so many failovers, one after the other."""
+    """Run that many failovers, one after the other."""
     with running(folder) as stack:
         asyncio.run(failovers(stack, rounds))
 

@@ -1,7 +1,7 @@
-"""The catalogue of faults: what is done to the stack, and undone, by name.
+"""The list of faults by name: what is done to the stack, and undone.
 
-A fault is a coroutine that is over when every part runs again: a killed one was started again, as its
-supervisor does after some time, a frozen one goes on. Blocking work happens in threads.
+A fault is a coroutine that ends when every part runs again: a killed part is started again, as its supervisor
+would do, a frozen one continues. Blocking work happens in threads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HANGS = 3
 
 
 async def kill(*parts: str, stack: Stack, rng: random.Random) -> None:
-    """SIGKILL parts at almost the same moment; start them again some time later, in any order."""
+    """Kill parts with SIGKILL at almost the same time; start them again later, in any order."""
     for part in parts:
         await asyncio.to_thread(stack.kill, part)
         await asyncio.sleep(rng.uniform(0, 0.3) if len(parts) > 1 else 0)
@@ -36,7 +36,7 @@ async def kill(*parts: str, stack: Stack, rng: random.Random) -> None:
 
 
 async def freeze(*parts: str, stack: Stack, rng: random.Random) -> None:
-    """SIGSTOP parts for some seconds: hung, not dead, and their connections stay open."""
+    """Stop parts with SIGSTOP for some seconds: they hang, and their connections stay open."""
     for part in parts:
         stack.freeze(part)
     await asyncio.sleep(rng.uniform(1, 5))
@@ -45,7 +45,7 @@ async def freeze(*parts: str, stack: Stack, rng: random.Random) -> None:
 
 
 async def kill_while_frozen(frozen: str, killed: str, *, stack: Stack, rng: random.Random) -> None:
-    """One part hangs while another dies."""
+    """Freeze one part, and kill another meanwhile."""
     stack.freeze(frozen)
     await asyncio.sleep(rng.uniform(0.2, 1.5))
     await asyncio.to_thread(stack.kill, killed)
@@ -55,21 +55,21 @@ async def kill_while_frozen(frozen: str, killed: str, *, stack: Stack, rng: rand
 
 
 async def kill_pool_child(stack: Stack, rng: random.Random) -> None:
-    """SIGKILL a pool child, a few times."""
+    """Kill a pool child with SIGKILL, a few times."""
     for _ in range(3):
         await asyncio.to_thread(stack.kill_pool_child)
         await asyncio.sleep(rng.uniform(0.3, 1))
 
 
 async def freeze_pool_child(stack: Stack, rng: random.Random) -> None:
-    """SIGSTOP a pool child for some seconds."""
+    """Freeze a pool child with SIGSTOP for some seconds."""
     child = await asyncio.to_thread(stack.freeze_pool_child)
     await asyncio.sleep(rng.uniform(1, 5))
     child.resume()
 
 
 async def restart(part: str, *, stack: Stack, rng: random.Random) -> None:
-    """SIGTERM and start again, as a deployment does."""
+    """Stop with SIGTERM and start again, as a deployment does."""
     await asyncio.to_thread(stack.restart, part)
 
 
@@ -77,7 +77,7 @@ async def die_at(step: str, *, stack: Stack, rng: random.Random) -> None:
     """Let a process die at a named step, and start it again."""
     armed = steps.arm(stack.steps, step)
     async with asyncio.timeout(STEP_SECONDS):
-        # The file goes just before the process does; the pool's parent replaces its child itself.
+        # The file is removed just before the process dies; the pool's parent replaces its child itself.
         while armed.exists():  # noqa: ASYNC110 - another process takes it away
             await asyncio.sleep(0.01)
     await asyncio.sleep(rng.uniform(0.3, 1.5))
@@ -86,7 +86,7 @@ async def die_at(step: str, *, stack: Stack, rng: random.Random) -> None:
 
 
 async def hang_then_die(step: str, *, stack: Stack, rng: random.Random) -> None:
-    """Let a process hang at a named step, its transaction open, and die there; some times over."""
+    """Let a process hang at a named step with its transaction open, and die there, several times."""
     for _ in range(HANGS):
         armed = steps.arm(stack.steps, step, hang=True)
         async with asyncio.timeout(STEP_SECONDS):
@@ -100,7 +100,7 @@ async def hang_then_die(step: str, *, stack: Stack, rng: random.Random) -> None:
 
 
 async def lock_an_inbox(stack: Stack, rng: random.Random) -> None:
-    """Somebody's open transaction holds one user's inbox for some seconds."""
+    """Lock one user's inbox in an open transaction for some seconds."""
     engine = sa.create_engine(stack.backends[0].database_url, poolclass=sa.NullPool)
 
     def hold(seconds: float) -> None:
@@ -114,7 +114,7 @@ async def lock_an_inbox(stack: Stack, rng: random.Random) -> None:
 
 
 async def configure(setting: str, *, lock: bool, stack: Stack, rng: random.Random) -> None:
-    """An operator's setting of the database, for some seconds; `lock`: while a table is locked."""
+    """Change a setting of the database for some seconds; `lock`: while a table is locked."""
     url = stack.backends[0].database_url
     name = postgres.database_name(url)
     admin = stack.services["postgres"].admin_url  # type: ignore[attr-defined]
@@ -142,7 +142,7 @@ async def configure(setting: str, *, lock: bool, stack: Stack, rng: random.Rando
 
 
 async def cuts_only(stack: Stack, rng: random.Random) -> None:
-    """Nothing but the cut connections that every run has."""
+    """Do nothing: every run has cut connections."""
     await asyncio.sleep(rng.uniform(1, 3))
 
 
@@ -175,7 +175,7 @@ COMMON: dict[str, Fault] = {
     f"hang, then die {steps.BEFORE_COMMIT}": _named(hang_then_die, steps.BEFORE_COMMIT),
 }
 
-#: Those that need the servers, or a pool.
+#: Faults that need the servers, or a pool.
 SERVERS: dict[str, Fault] = {
     "kill pool's parent": _named(kill, "worker 2"),
     "kill pool child": kill_pool_child,

@@ -1,7 +1,7 @@
-"""The traffic of a run: who sends what to whom, and who reads. Keeps what was accepted, and in which order.
+"""The traffic of a run: sends and reads. It keeps what was accepted, and in which order.
 
-A sender does what a careful caller does: it repeats a call with the same key until it hears 202. So
-everything it ever tried is accepted in the end, once, and must be delivered, once.
+A sender does what a careful caller does: it repeats a call with the same key until it gets 202. So
+everything it tried is accepted once in the end, and must be delivered once.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Load:
         self._tasks = [asyncio.create_task(one) for one in work]
 
     async def stop(self) -> None:
-        """Send no more, and hear the answers of what is on its way."""
+        """Send no more, and wait for the answers of calls in progress."""
         self._stopping.set()
         await asyncio.gather(*self._tasks)
         self._threads.shutdown()
@@ -56,11 +56,11 @@ class Load:
             api.close()
 
     def snapshot(self) -> dict[str, set[str]]:
-        """What has been accepted up to now."""
+        """Return what has been accepted so far."""
         return {user: set(ids) for user, ids in self.accepted.items()}
 
     async def _pause(self, longest: float) -> bool:
-        """Wait a moment; false when it is time to stop."""
+        """Wait a moment; return False when it is time to stop."""
         try:
             await asyncio.wait_for(self._stopping.wait(), self._rng.uniform(0, longest))
         except TimeoutError:
@@ -68,7 +68,7 @@ class Load:
         return False
 
     async def _single(self, user: str) -> None:
-        """Alerts and badges to one user, each begun after the one before was accepted."""
+        """Send alerts and badges to one user, each after the one before was accepted."""
         number = 0
         while await self._pause(0.5):
             number += 1
@@ -84,7 +84,7 @@ class Load:
                 self.recipients[identity] = 1
 
     async def _bulk(self) -> None:
-        """One alert to several users; some with more recipients than one transaction takes."""
+        """Send alerts to several users, some with more recipients than fit into one transaction."""
         while await self._pause(2.0):
             chosen = self._rng.sample(self._crowd.users, self._rng.randint(2, len(self._crowd.users)))
             ghosts = [f"ghost-{number}" for number in range(GHOSTS)] if self._rng.random() < 0.3 else []
@@ -122,7 +122,7 @@ class Load:
         return None
 
     async def _state(self, user: str) -> None:
-        """A user who reads, unreads and archives, on any of their devices."""
+        """Read, unread and archive as a user does, on any of their devices."""
         while await self._pause(1.2):
             client = self._rng.choice(self._crowd.of(user))
             if client.ledger.live and (frame := self._change(client)):

@@ -1,4 +1,4 @@
-"""A system on servers of its own, as a test sees it that takes one of them away."""
+"""A system on private servers, for a test that stops one of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.harness.waiting import until
 
 
 class Outage:
-    """One web part of a stack, its numbers, and a user of this test's own."""
+    """A web part of a stack, its metrics, and a user of this test."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -23,38 +23,38 @@ class Outage:
         self.user = new_user("outage")
 
     def socket(self) -> Socket:
-        """A live socket of the user."""
+        """Yield a live socket of the user."""
         socket = Socket(self.backend.ws_url)
         socket.enter(self.backend.token(self.user), 0)
         return socket
 
     def timed(self) -> tuple[Response, float]:
-        """Send one alert; the answer and the seconds it took."""
+        """Send one alert; return the answer and the seconds it took."""
         begun = time.monotonic()
         answer = self.api.send(self.user)
         return answer, time.monotonic() - begun
 
     def ready(self, status: int, named: str = "") -> None:
-        """Wait until /readyz says so, and names what is away."""
+        """Wait until /readyz has this state, and names what is down."""
         until(lambda: self.api.get("/readyz").status == status, 30, f"/readyz is {status}")
         assert named in self.api.get("/readyz").text.lower()
 
     def all_arrive(self, socket: Socket, ids: list[str]) -> None:
-        """Exactly these come, in this order."""
+        """Assert that exactly these arrive, in this order."""
         assert [socket.expect("event", seconds=40)["id"] for _ in ids] == ids
 
     def now(self) -> dict[str, float]:
-        """What /metrics shows."""
+        """Return what /metrics shows."""
         return scrape(self.backend.base_url)
 
     def well(self) -> bool:
-        """Nothing that an alert rule asks for is out of order."""
+        """Assert that no metric of an alert rule is wrong."""
         now = self.now()
         up = now["notifier_broker_up"] == now["notifier_database_up"] == 1
         return up and now["notifier_waiting"] == now["notifier_dead"] == 0
 
     def end(self) -> None:
-        """Bring back what was taken away, and wait until the system is healthy by itself."""
+        """Start what was stopped, and wait until the system has recovered by itself."""
         for service in self.stack.services.values():
             service.thaw() if service.alive else service.start()
         for part in self.stack.dead():

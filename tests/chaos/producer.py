@@ -1,8 +1,8 @@
-"""A process with a database of its own business: an order and its alert in one transaction, or neither.
+"""A process that commits an order and its alert in one transaction, or neither.
 
     python -m tests.chaos.producer RUN USER...
 
-Runs until SIGTERM. Its table `chaos_orders` says in the end what must have been delivered; about every
+Runs until SIGTERM. Its table `chaos_orders` lists what must have been delivered in the end; about every
 fifth transaction is rolled back, some of them only to a savepoint.
 """
 

@@ -11,7 +11,7 @@ OTHER = "other"
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
-    """The outcomes as a Markdown table, a row per fault and a sum."""
+    """Return the outcomes as a Markdown table, a row for each fault and a sum."""
     by_fault: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_fault.setdefault(outcome.fault, []).append(outcome)

@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Outcome:
-    """What a run showed. `breaches` counts by kind; `notes` tell them one by one."""
+    """The result of a run. `breaches` counts by kind; `notes` describes each."""
 
     fault: str
     seed: int
@@ -58,7 +58,7 @@ async def one_run(
 ) -> Outcome:
     """Run `fault` under load on a running stack; everything runs again afterwards.
 
-    What has not come `patience` seconds after the fault, or after the load, counts as lost.
+    What has not arrived `patience` seconds after the fault, or after the load, counts as lost.
     """
     outcome = Outcome(fault_name, seed)
     rng = random.Random(seed)
@@ -72,9 +72,9 @@ async def one_run(
 async def under_load(
     stack: Stack, outcome: Outcome, rng: random.Random, patience: float, heard: Heard | None = None
 ) -> AsyncIterator[tuple[Crowd, Load]]:
-    """Clients connected and traffic flowing until the end of the block; then every accepted notification is checked.
+    """Run clients and traffic until the end of the block, then check every accepted notification.
 
-    Whatever is wrong, in the block too, is a breach in `outcome`. `heard` is told of every client's frames.
+    Every fault, also in the block, is a breach in `outcome`. `heard` gets every client's frames.
     """
     seed = outcome.seed
     users = [f"run-{seed}-user-{number}" for number in range(USERS)]
@@ -94,7 +94,7 @@ async def under_load(
         await crowd.stop_cutting()
         await _settled(crowd, load, patience)
         await asyncio.to_thread(_balance, stack, crowd, load, outcome)
-    except Exception as error:  # whatever it was, the matrix goes on and shows it
+    except Exception as error:  # the matrix continues and reports it
         outcome.breach("harness", f"{type(error).__name__}: {error}")
     finally:
         await crowd.leave()
@@ -114,7 +114,7 @@ def _producer(stack: Stack, run: str, users: list[str]) -> Process:
 
 
 def _add_orders(stack: Stack, run: str, load: Load) -> None:
-    """What the producer committed must be delivered, in the order of its commits."""
+    """Add what the producer committed: it must be delivered in the order of its commits."""
     engine = sa.create_engine(stack.backends[0].database_url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         rows = connection.execute(TABLE.select().where(TABLE.c.run == run).order_by(TABLE.c.number)).all()
@@ -131,7 +131,7 @@ def _has_all(client: LedgerClient, wanted: dict[str, set[str]]) -> bool:
 async def recovered(crowd: Crowd, load: Load, outcome: Outcome, patience: float) -> float:
     """Wait until every client has had everything that was accepted up to now; return how long that took.
 
-    Those that have not within `patience` seconds are breaches.
+    Each client that has not within `patience` seconds is a breach.
     """
     begun = time.monotonic()
     wanted = load.snapshot()
@@ -145,7 +145,7 @@ async def recovered(crowd: Crowd, load: Load, outcome: Outcome, patience: float)
 
 
 async def _settled(crowd: Crowd, load: Load, patience: float) -> None:
-    """Wait until every sound client has everything, and all devices of a user stand at the same seq."""
+    """Wait until every client without a breach has everything, and a user's devices have the same seq."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         sound = list(crowd.sound())
@@ -158,7 +158,7 @@ async def _settled(crowd: Crowd, load: Load, patience: float) -> None:
 
 
 def _balance(stack: Stack, crowd: Crowd, load: Load, outcome: Outcome) -> None:
-    """Hold the ledgers against what was accepted, against the inboxes, and against the audit."""
+    """Compare the ledgers with what was accepted, with the inboxes, and with the audit."""
     outcome.accepted = len(load.recipients)
     outcome.events = sum(client.ledger.counts["event"] for client in crowd.clients)
     for refusal in load.refusals:
@@ -198,13 +198,13 @@ def _balance_client(stack: Stack, client: LedgerClient, load: Load, outcome: Out
 
 
 def _balance_delivered(stack: Stack, load: Load, outcome: Outcome) -> None:
-    """Every device was live to the end and acks: what it got counts as delivered, whatever died between."""
+    """Check that what devices got counts as delivered: each was live at the end and acked."""
     backend = stack.backends[0]
     deadline = time.monotonic() + 10
     with BackendApi(backend.base_url, backend.api_key) as api:
         for identity, recipients in load.recipients.items():
             if recipients > USERS:
-                continue  # ghosts never connect
+                continue  # these users never connect
             while (found := api.notification(identity).json)["delivered"] != recipients:
                 if time.monotonic() > deadline:
                     outcome.breach("delivered", f"{identity}: {found['delivered']} of {recipients}")
@@ -213,7 +213,7 @@ def _balance_delivered(stack: Stack, load: Load, outcome: Outcome) -> None:
 
 
 def _balance_reports(stack: Stack, outcome: Outcome) -> None:
-    """Every reporting view says what a plain count over the raw rows says."""
+    """Check that every reporting view equals a plain count of the rows."""
     database = Database(make_engine(stack.backends[0].database_url))
     with database.read() as connection:
         for difference in differences(connection):

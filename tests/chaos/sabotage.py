@@ -1,7 +1,7 @@
-"""Guarantees broken on purpose, to see that the matrix catches it. Loaded into the server's processes.
+"""Guarantees that are broken on purpose, to check that the matrix notices. Loaded into the server's processes.
 
-Each replaces one piece of the design by the obvious shortcut. None of them is reachable without the
-environment variable that only the matrix sets.
+Each replaces a part of the design by the obvious shortcut. None can be reached without the environment
+variable that only the matrix sets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _web() -> Any:
 
 
 def publish_before_commit() -> None:
-    """Events go out before the transaction is committed."""
+    """Publish events before the transaction is committed."""
     if module := _worker():
 
         def transaction(self: Any, work: Callable[[Any], Any], **_: Any) -> Any:
@@ -37,7 +37,7 @@ def publish_before_commit() -> None:
 
 
 def no_repair() -> None:
-    """A gap is not fetched from SQL, and heads are not compared."""
+    """Do not fetch gaps from SQL, and do not compare heads."""
     if module := _web():
         from notifier.core.session import Session
 
@@ -50,7 +50,7 @@ def no_repair() -> None:
 
 
 def no_order() -> None:
-    """A gap is not noticed: whatever the broker brings is sent."""
+    """Ignore gaps: send whatever the broker delivers."""
     if _web():
         from notifier.core.session import Session
 
@@ -63,7 +63,7 @@ def no_order() -> None:
 
 
 def no_unique() -> None:
-    """Rows are taken without a lock, and nothing forbids a second delivery of the same notification."""
+    """Take rows without a lock, and allow a second delivery of the same notification."""
     if _worker():
         import os
 
@@ -80,7 +80,7 @@ def no_unique() -> None:
 
 
 def early_ack() -> None:
-    """An ack counts as flushed when it is collected, and the position in a hello is not an ack."""
+    """Count an ack as flushed when it is collected, and do not take the position in a hello as an ack."""
     if acks := sys.modules.get("web.gateway.acks"):
         from models.store import devices
 
@@ -102,7 +102,7 @@ SABOTAGES: dict[str, Callable[[], None]] = {
 }
 
 
-#: The fault under which each shows; without it the shortcut often goes well.
+#: The fault that reveals each; without it the shortcut often works.
 SHOWN_BY = {
     "publish-before-commit": "hang, then die before the dispatch's commit",
     "no-repair": "die after commit, before publish",
@@ -113,5 +113,5 @@ SHOWN_BY = {
 
 
 def commit(name: str) -> None:
-    """Break that guarantee in this process."""
+    """Break this guarantee in this process."""
     SABOTAGES[name]()

@@ -1,4 +1,4 @@
-"""The parts under test: services and processes, each with a way to die, to hang and to come back."""
+"""The parts under test: services and processes, which can be killed, frozen and started again."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SERVICES = ("postgres", "rabbitmq")
 
 
 class Stack:
-    """Two web processes, two workers (one with a pool of two); production has its own servers.
+    """Two web processes and two workers, one with a pool of two; production has private servers.
 
-    `tree` is the checkout whose code they run; `backend` is used instead of servers of its own.
+    `tree` is the checkout whose code they run; `backend` is used instead of private servers.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Stack:
                 "--loglevel", "INFO", "--hostname", "pool@%h",
             ]  # fmt: skip
         if self.tree != REPO:
-            self._add("beat", self.env, "beat")  # what earlier versions need
+            self._add("beat", self.env, "beat")  # needed by earlier versions
         for process in self.processes.values():
             process.start()
         for number, backend in enumerate(self.backends, 1):
             self.processes[f"web {number}"].wait_ready(backend.base_url, 60)
 
     def migrate(self, tree: Path) -> None:
-        """`notifier migrate` of a checkout."""
+        """Run `notifier migrate` of a checkout."""
         env = {**self.env, "PYTHONPATH": str(tree)}
         done = processes.run("notifier", "migrate", env=env, cwd=tree)
         assert done.returncode == 0, done.stderr
@@ -113,33 +113,33 @@ class Stack:
         return self.backends[0].env
 
     def kill(self, part: str) -> None:
-        """SIGKILL a service or a process with all its children."""
+        """Kill a service or a process with all its children (SIGKILL)."""
         if part in self.services:
             self.services[part].kill()
         else:
             self.processes[part].kill()
 
     def kill_pool_child(self) -> None:
-        """SIGKILL one child of the pool; its parent starts another."""
+        """Kill one child of the pool (SIGKILL); its parent starts another."""
         self._pool_child().kill()
 
     def freeze_pool_child(self) -> psutil.Process:
-        """SIGSTOP one child of the pool; returns it."""
+        """Freeze one child of the pool (SIGSTOP), and return it."""
         child = self._pool_child()
         child.suspend()
         return child
 
     def _pool_child(self) -> psutil.Process:
-        """One that runs; the parent may just be replacing those before it."""
+        """Return a running child; the parent may just be replacing earlier ones."""
         parent = self.processes["worker 2"]
         return until(parent.children, 15, "the pool has a child")[0]
 
     def freeze(self, part: str) -> None:
-        """SIGSTOP a part with all its children."""
+        """Freeze a part with all its children (SIGSTOP)."""
         (self.services.get(part) or self.processes[part]).freeze()
 
     def thaw(self, part: str) -> None:
-        """SIGCONT it."""
+        """Let a frozen part continue (SIGCONT)."""
         (self.services.get(part) or self.processes[part]).thaw()
 
     def restart(self, part: str) -> None:
@@ -148,7 +148,7 @@ class Stack:
         self.processes[part].start()
 
     def change_version(self, part: str, tree: Path) -> None:
-        """Ask a process to stop, unless it has, and start it from another checkout; a web is waited for."""
+        """Stop a process, and start it from another checkout; wait until a web process is ready."""
         process = self.processes[part]
         if process.alive:
             process.terminate(40, signal.SIGTERM)
@@ -159,15 +159,15 @@ class Stack:
                 process.wait_ready(backend.base_url, 60)
 
     def start_again(self, part: str) -> None:
-        """Start a killed part; a service is waited for, a process is not."""
+        """Start a killed part; wait for a service, not for a process."""
         if part in self.services:
             self.services[part].start()
         else:
-            self.processes[part].kill()  # what its death has left
+            self.processes[part].kill()  # what it left when it died
             self.processes[part].start()
 
     def dead(self) -> list[str]:
-        """The processes that do not run, though they should."""
+        """Return the processes that should run and do not."""
         return [name for name, process in self.processes.items() if not process.alive]
 
     def stop(self) -> None:

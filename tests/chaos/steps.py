@@ -1,9 +1,9 @@
-"""Death at a named step, inside the server's own processes.
+"""Kill the server's processes at a named step, from inside.
 
 The server imports this module because the setting NOTIFIER_EVENTS names it. It wraps the functions on
 either side of each step; a process that passes a step whose file is in the folder STEPS_FOLDER takes the file
-away (of several processes one wins) and kills itself there, without a chance to clean up. Or it hangs
-there, to be killed later: as long as it does, its transaction is open and its locks are held.
+away (of several processes one wins) and kills itself there, without cleaning up. Or it hangs there until
+it is killed; meanwhile its transaction is open and its locks are held.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ STEPS = {
 
 
 def arm(folder: Path, step: str, *, hang: bool = False) -> Path:
-    """Let the next process that passes `step` die there, or hang there; its file goes when it does."""
+    """Let the next process that passes `step` die there, or hang there; its file is removed when it does."""
     file = folder / step.replace(" ", "_")
     fresh = file.with_suffix(".new")
     fresh.write_text(HANG if hang else DIE)
@@ -44,7 +44,7 @@ def arm(folder: Path, step: str, *, hang: bool = False) -> Path:
 
 
 def hanging(folder: Path, step: str) -> int:
-    """The process that hangs at `step`."""
+    """Return the process that hangs at `step`."""
     return int(_place(folder, step).read_text())
 
 
@@ -53,7 +53,7 @@ def _place(folder: Path, step: str) -> Path:
 
 
 def _pass(step: str, when: object = True) -> None:
-    """Die here, or hang, if it is this step's turn, and `when` holds (there is something to lose)."""
+    """Die or hang here if this step is armed and `when` is true (there is something to lose)."""
     if not when:
         return
     folder, pid = Path(os.environ[FOLDER]), os.getpid()
@@ -101,7 +101,7 @@ def _before_commits(dispatch: Any) -> None:
 
 
 def _install() -> None:
-    """Wrap what this process has: a worker has the dispatcher, a web process the acks."""
+    """Wrap the functions of this process: a worker's dispatcher, a web process's acks."""
     if worker := sys.modules.get("worker.dispatcher"):
         publishing: Any = worker.Publishing
         _before_commits(sys.modules["models.store.dispatch"])

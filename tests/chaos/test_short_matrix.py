@@ -1,4 +1,4 @@
-"""The short form of the crash matrix, for every `make test`; the whole is `make chaos`."""
+"""The short form of the crash matrix, part of `make test`; `make chaos` runs all of it."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ HEAD = """\
 
 
 def row(death: Death) -> str:
-    """A death as a line of the table."""
+    """Return a death as a line of the table."""
     apart = f"{max(death.apart):.2f} s" if death.apart else "-"
     return (
         f"| {death.part} | {death.accepted} | {death.delivered} | {death.repeated} | {len(death.apart)} "
@@ -30,13 +30,13 @@ def row(death: Death) -> str:
 
 
 def order(rounds: int, seed: int) -> list[str]:
-    """Every part once, as they are numbered; in further rounds in shuffled orders."""
+    """Return every part once, by number; in further rounds in random orders."""
     rng = random.Random(seed)
     return [*PARTS, *(part for _ in range(rounds - 1) for part in rng.sample(PARTS, len(PARTS)))]
 
 
 def main() -> int:
-    """Parse the command line and run; returns the exit status."""
+    """Parse the command line and run; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=1, help="how often each part is killed")
@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def verdict(outcome: Outcome) -> str:
-    """Say what the checks at the end found."""
+    """Return what the checks at the end found."""
     if outcome.clean:
         return (
             f"clean: {outcome.accepted} accepted, {outcome.events} events delivered, every client has each "

@@ -1,4 +1,4 @@
-"""One part killed after the other under load, and what the clients saw of each death."""
+"""Kill one part after the other under load, and measure what the clients notice."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ PARTS = (
 
 @dataclass(frozen=True)
 class Death:
-    """What one death cost, from the kill until the part ran again and every client had everything.
+    """The effect of one death, from the kill until the part runs again and every client has everything.
 
     Attributes:
         accepted: calls over HTTP that were answered with 202.
-        delivered: events that came to the clients.
+        delivered: events that arrived at the clients.
         repeated: calls that their senders had to repeat.
         apart: for each socket lost, the seconds until its client was live again.
         late: the longest from an alert's acceptance to its arrival, in seconds.
-        caught_up: seconds that the last client took, with the part still dead, to have all accepted by then.
+        caught_up: seconds until the last client had everything accepted so far, with the part still dead.
         breaches: promises broken.
 
-    `apart` and `late` are of those clients whose own network was never cut.
+    `apart` and `late` count only clients whose own network was never cut.
     """
 
     part: str
@@ -53,13 +53,13 @@ class Watch:
         self.begin()
 
     def begin(self) -> None:
-        """Count from nothing."""
+        """Start counting at zero."""
         self.delivered = 0
         self.late = 0.0
         self.apart: list[float] = []
 
     def heard(self, client: LedgerClient, frame: Mapping[str, Any], at: float) -> None:
-        """Take a frame that came at `at` (seconds since 1970)."""
+        """Take a frame that arrived at `at` (seconds since 1970)."""
         self.delivered += frame["op"] == "event"
         if client.device == CUT:
             return
@@ -76,7 +76,7 @@ async def campaign(
     told: Callable[[Death], None],
     patience: float = PATIENCE_SECONDS,
 ) -> Outcome:
-    """Kill the parts one after the other on a running stack; `told` hears of each when it is over."""
+    """Kill the parts one after the other on a running stack; `told` is called after each."""
     outcome = Outcome("each part in turn", seed)
     rng = random.Random(seed)
     watch = Watch()
@@ -99,7 +99,7 @@ async def _kill(
 ) -> Death:
     accepted, repeated, breaches = len(load.recipients), load.repeated, _breaches(crowd, load, outcome)
     await asyncio.to_thread(stack.kill, part)
-    await asyncio.sleep(rng.uniform(1, 3))  # its supervisor takes its time, and the traffic goes on
+    await asyncio.sleep(rng.uniform(1, 3))  # its supervisor waits a while, and the traffic continues
     caught_up = await recovered(crowd, load, outcome, patience)
     await asyncio.to_thread(stack.start_again, part)
     await recovered(crowd, load, outcome, patience)
@@ -117,6 +117,6 @@ async def _kill(
 
 
 def _breaches(crowd: Crowd, load: Load, outcome: Outcome) -> int:
-    """Those known by now; what `under_load` finds at the end comes on top."""
+    """Return the breaches so far; `under_load` finds more at the end."""
     broken = sum(client.failure is not None for client in crowd.clients)
     return outcome.breaches.total() + len(load.refusals) + broken

@@ -1,4 +1,4 @@
-"""The scaled-out parts: a cluster, gateways behind nginx, workers, each with its own order of the nodes."""
+"""The scaled-out parts: a cluster, gateways behind nginx, and workers, each with its own order of nodes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.harness.waiting import free_port
 
 NODES = GATEWAYS = 3
 WORKERS = 2
-# Unlike in the crash matrix: as long as in production, so that what clients wait for is what users would.
+# As long as in production, unlike in the crash matrix, so that clients wait as long as users would.
 PACE = {"NOTIFIER_HEADS_INTERVAL": "30", "NOTIFIER_SWEEP_INTERVAL": "2"}
 
 
 class ClusterStack(Stack):
-    """Whatever a client or a sender does goes through nginx: `backends` holds that address alone."""
+    """Clients and senders use nginx: `backends` has only that address."""
 
     def __init__(self, folder: Path, queue_type: str = "quorum") -> None:
         super().__init__("production", folder)
@@ -44,7 +44,7 @@ class ClusterStack(Stack):
         for number in range(GATEWAYS):
             gateway = one.on_port(free_port())
             self.gateways[f"web {number + 1}"] = gateway
-            queues = "gateway" if number == GATEWAYS - 1 else "user"  # both kinds, side by side
+            queues = "gateway" if number == GATEWAYS - 1 else "user"  # both kinds together
             env = {
                 **gateway.env,
                 "NOTIFIER_BROKER_URL": cluster.urls(number),
@@ -68,7 +68,7 @@ class ClusterStack(Stack):
         nginx.start()
 
     def _sites(self, port: int) -> str:
-        """The documented configuration, with the addresses of this stack."""
+        """Return the documented configuration, with the addresses of this stack."""
         [documented] = blocks("docs/deploy.md", "nginx", "Several gateways")
         sites = documented.replace("listen 80;", f"listen 127.0.0.1:{port};")
         for number, gateway in enumerate(self.gateways.values(), 11):
@@ -77,7 +77,7 @@ class ClusterStack(Stack):
         return sites
 
     def start_again(self, part: str) -> None:
-        """Start a killed part and wait until it takes part again."""
+        """Start a killed part and wait until it works again."""
         super().start_again(part)
         if part in self.gateways:
             self.processes[part].wait_ready(self.gateways[part].base_url, 60)

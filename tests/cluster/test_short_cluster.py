@@ -1,4 +1,4 @@
-"""The short form, for every `make test`: one node and one gateway; the whole is `make cluster`."""
+"""The short form, part of `make test`: one node and one gateway; `make cluster` runs all of it."""
 
 from __future__ import annotations
 

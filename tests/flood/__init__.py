@@ -1,6 +1,6 @@
 """Floods of an ordinary kind, and good clients that should not notice.
 
-attack     what the attackers do, in a process of its own
-run        a flood beside good clients, balanced
+attack     the attackers, in a process of their own
+run        a flood beside good clients, every alert checked
 __main__   `make flood`: the full size, with a table
 """

@@ -24,12 +24,12 @@ FULL = Size(
 
 
 def share(ordered: Sequence[float], part: float) -> float:
-    """The time that so big a part does not exceed, in ms."""
+    """Return the time that this share of the samples does not exceed, in ms."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000
 
 
 def table(flooded: Flooded) -> str:
-    """The good clients' times, and what the attackers met."""
+    """Return a table of the good clients' times and of the attackers' results."""
     lines = [
         "| good clients | alerts | p50 ms | p95 ms | p99 ms | max ms |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",

@@ -1,4 +1,4 @@
-"""What the attackers do, each again and again until the time is up; prints what came of it as JSON.
+"""The attackers, each again and again until the time is up; prints their results as JSON.
 
 python -m tests.flood.attack '{"port": …}' (the fields of `Attack`)
 """
@@ -20,18 +20,18 @@ from tests.harness.hostile.session import hello, upgrade
 
 Outcomes = Counter[str]
 LONGEST = 8
-LOOK = 0.1  # seconds between two looks whether all that is awaited has been met
+LOOK = 0.1  # seconds between two checks whether all awaited answers have come
 DRIBBLE = 0.5  # seconds between two bytes of a slow-loris
 
 
 @dataclass(frozen=True)
 class Attack:
-    """Who attacks, and how long.
+    """The attackers, and how long they attack.
 
     Attributes:
         port: the web process, on 127.0.0.1.
         seconds: how long; up to LONGEST times that, until every one of `awaited` has been met.
-        pause: seconds within which they begin, and within which those who were sent away come back.
+        pause: seconds within which they begin, and within which refused ones return.
         silent: sockets that never say hello.
         heads, bodies: slow-lorises that send a request's head or its body a byte at a time.
         key: an API key; its owner POSTs `posts` alerts a second to `victim`.
@@ -53,7 +53,7 @@ class Attack:
 
 
 class Attackers:
-    """One flood."""
+    """The attackers of one flood."""
 
     def __init__(self, attack: Attack) -> None:
         self.attack = attack
@@ -65,7 +65,7 @@ class Attackers:
         ).encode()
 
     async def run(self) -> Outcomes:
-        """Attack; return how often what happened."""
+        """Attack; return how often each result occurred."""
         attack, rng = self.attack, random.Random(1)
         work = [self._again(self._silent, rng.uniform(0, attack.pause)) for _ in range(attack.silent)]
         work += [self._again(self._head, rng.uniform(0, attack.pause)) for _ in range(attack.heads)]
@@ -95,7 +95,7 @@ class Attackers:
             await asyncio.sleep(random.uniform(0, self.attack.pause))
 
     async def _talk(self, what: str, first: bytes, then: bytes, dribble: bytes = b"") -> None:
-        """Say something, and listen until the server ends it; count how it did."""
+        """Send something, read until the server closes the connection, and count how it did."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.attack.port)
         heard = b""
         ended = "still open"

@@ -1,4 +1,4 @@
-"""A flood beside good clients: first they are alone, then they are not, and every alert is accounted for."""
+"""A flood beside good clients: measured first without, then with the flood; every alert is accounted for."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ VICTIM, GREEDY = "victim", "greedy"
 
 @dataclass(frozen=True)
 class Size:
-    """How much of everything.
+    """The sizes of a flood.
 
     Attributes:
         good: clients, a user each; `alerts` a second to all of them together.
-        alone, flooded: seconds to measure them in.
+        alone, flooded: seconds to measure without and with the flood.
         pause, silent, heads, bodies, sockets: as in `Attack`.
-        posts_per_minute: what a key may; the flooding one does `times` as much.
+        posts_per_minute: the limit of a key; the flooding one sends `times` as many.
     """
 
     good: int
@@ -46,7 +46,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Flooded:
-    """What came of it: the good clients' times without and with the flood, and what the attackers met."""
+    """The result: the good clients' times without and with the flood, and the attackers' results."""
 
     alone: list[float]
     flooded: list[float]
@@ -54,7 +54,7 @@ class Flooded:
 
 
 def settings(size: Size) -> dict[str, str]:
-    """What the site needs: two keys, and a limit that can be reached tenfold."""
+    """Return the site's settings: two keys, and a limit that can be exceeded tenfold."""
     return {
         "NOTIFIER_API_KEYS": f"{GOOD_KEY},bad:send:{BAD_KEY}",
         "NOTIFIER_POSTS_PER_MINUTE": str(size.posts_per_minute),
@@ -63,10 +63,10 @@ def settings(size: Size) -> dict[str, str]:
 
 
 async def flood(site: Site, size: Size, awaited: Collection[str] = ()) -> Flooded:
-    """Let good clients live beside a flood; a longer one, when what is awaited has not been met in time."""
+    """Run good clients beside a flood, which lasts longer if awaited answers have not come in time."""
     neighbours = Neighbours(site, [f"good-{number}" for number in range(size.good)], 1 / size.alerts)
     await neighbours.enter()
-    await asyncio.sleep(size.alone)  # this long they are alone: a measurement, not a wait for something
+    await asyncio.sleep(size.alone)  # the time without the flood: a measurement, not a wait for an event
     alone = neighbours.taken()
     attackers = _attackers(site, size, awaited)
     try:
