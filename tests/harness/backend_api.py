@@ -16,7 +16,7 @@ ALERT: dict[str, Any] = {"title": "Order Shipped", "message": "It is on its way.
 
 
 class BackendApi:
-    """What a backend caller may do, with its API key."""
+    """The calls of a backend, with its API key."""
 
     def __init__(self, base_url: str, api_key: str | None, timeout: float = 15) -> None:
         self._http = Http(base_url, timeout)
@@ -77,7 +77,7 @@ class BackendApi:
 
 
 class UserApi(BackendApi):
-    """What a user may do, with a token."""
+    """The calls of a user, with a token."""
 
     def inbox(self, **query: Any) -> Response:
         """``GET /api/inbox`` with ``status``, ``limit``, ``before``."""

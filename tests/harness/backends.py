@@ -1,4 +1,4 @@
-"""The two backends as a process sees them: an environment, and where its secrets are."""
+"""The two backends for a process: its environment, and its secrets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ KINDS = ("embedded", "production")
 
 @dataclass(frozen=True)
 class Backend:
-    """One database and one broker of its own.
+    """A database and a broker.
 
-    `env` holds the settings of a process on it (CONTRACT section 2). Embedded: the folder and the port
-    alone, everything else is the default. `port` is where a web process is told to listen.
+    `env` holds the settings of a process on it (CONTRACT section 2). Embedded: only the folder and the
+    port, everything else is the default. `port` is where a web process listens.
     """
 
     kind: str
@@ -41,34 +41,34 @@ class Backend:
 
     @property
     def secret(self) -> str:
-        """What signs tokens; embedded: made at the first start, so there only after it."""
+        """The secret that signs tokens; embedded: created at the first start."""
         return self.env.get("NOTIFIER_SECRET") or (self.var_dir / "secret").read_text().strip()
 
     @property
     def api_key(self) -> str:
-        """A key of a backend caller, the first that is set; embedded: made at the first start."""
+        """The first API key; embedded: created at the first start."""
         keys = self.env.get("NOTIFIER_API_KEYS") or (self.var_dir / "api-key").read_text().strip()
         return keys.split(",")[0].rpartition(":")[2]
 
     def token(self, user_id: str, ttl: float = HOUR) -> str:
-        """A user's token."""
+        """Return a user's token."""
         return user_token(user_id, self.secret, ttl=ttl)
 
     def on_port(self, port: int) -> Backend:
-        """The same database and broker for a second web process."""
+        """Return the same database and broker for a second web process."""
         env = {**self.env, "NOTIFIER_PORT": str(port)}
         return Backend(self.kind, self.database_url, self.broker_url, self.var_dir, port, env)
 
 
 def embedded(var_dir: Path) -> Backend:
-    """SQLite and the file broker under `var_dir`."""
+    """Return SQLite and the file broker under `var_dir`."""
     port = free_port()
     env = {"NOTIFIER_VAR_DIR": str(var_dir), "NOTIFIER_PORT": str(port)}
     return Backend("embedded", f"sqlite:///{var_dir / 'notifier.db'}", "filesystem://", var_dir, port, env)
 
 
 def production(database_url: str, broker_url: str, var_dir: Path) -> Backend:
-    """PostgreSQL and RabbitMQ, by URL."""
+    """Return PostgreSQL and RabbitMQ, by URL."""
     port = free_port()
     env = {
         "NOTIFIER_DATABASE_URL": database_url,
@@ -83,7 +83,7 @@ def production(database_url: str, broker_url: str, var_dir: Path) -> Backend:
 
 @contextmanager
 def open_backend(kind: str, var_dir: Path, rabbit: rabbitmq.SharedRabbit | None = None) -> Iterator[Backend]:
-    """A fresh backend of `kind`; production takes a database and a vhost on the machine's servers."""
+    """Yield a new backend of `kind`; production gets a database and a vhost on the machine's servers."""
     if kind == "embedded":
         yield embedded(var_dir)
         return

@@ -1,4 +1,4 @@
-"""A private Caddy, for tests of what the documentation tells to write into its configuration."""
+"""A private Caddy, for tests of the documented configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PLACES = ("/usr/bin", "/usr/local/bin", "/opt/homebrew/bin")
 
 
 class PrivateCaddy(PrivateService):
-    """Caddy in the foreground, to be configured before it starts; it asks nobody for certificates."""
+    """Caddy in the foreground, configured before it starts; it requests no certificates."""
 
     name = "caddy"
 

@@ -19,7 +19,7 @@ class Certificate:
 
 
 def self_signed(folder: Path, names: str = "IP:127.0.0.1,DNS:localhost") -> Certificate:
-    """Make one for `names` (as OpenSSL writes a subjectAltName), good for two days."""
+    """Create a certificate for `names` (as OpenSSL writes a subjectAltName), valid for two days."""
     openssl = shutil.which("openssl")
     if openssl is None:
         raise missing("openssl is not installed")

@@ -1,6 +1,6 @@
-"""A ledger on a real socket: connects, resumes, acks, comes back by the rule of CONTRACT section 6.
+"""A ledger on a real socket: connects, resumes, acks, and reconnects as docs/contract.md, section 6, says.
 
-asyncio, one task a client and no timer while nothing is due, so that thousands fit into one process.
+It uses asyncio, one task for each client and no idle timers, so that thousands fit into one process.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from websockets.typing import Subprotocol
 from tests.harness.ledger import Ledger
 
 PROTOCOL = Subprotocol("notifier.v1")
-# A client that comes back after these would only be sent away again.
+# A client that reconnects after these would only be refused again.
 FINAL_CODES = {4400, 4401, 4403, 4408, CloseCode.MESSAGE_TOO_BIG, CloseCode.PROTOCOL_ERROR}
 Heard = Callable[["LedgerClient", Mapping[str, Any], float], None]
 
 
 class Backoff:
-    """When to come back: full jitter under a doubling bound; after 1012 anywhere in the seconds named."""
+    """When to reconnect: full jitter under a doubling bound; after 1012 a random time within the given seconds."""
 
     def __init__(self, rng: random.Random, base: float = 0.2, cap: float = 10.0) -> None:
         self._rng, self._base, self._cap = rng, base, cap
@@ -38,7 +38,7 @@ class Backoff:
         self._tries = 0
 
     def delay(self, code: int | None, reason: str) -> float:
-        """Seconds to wait before the next try."""
+        """Return the seconds to wait before the next attempt."""
         if code == CloseCode.SERVICE_RESTART and (named := re.search(r"\d+(\.\d+)?", reason)):
             return self._rng.uniform(0, float(named[0]))
         bound = min(self._cap, self._base * 2**self._tries)
@@ -47,10 +47,10 @@ class Backoff:
 
 
 class LedgerClient:
-    """One simulated device. `run` is its life; `stop` ends it.
+    """A simulated device. `run` connects until `stop`.
 
-    `url` may be a function, asked before every connect, so that a client can come back elsewhere.
-    `heard` is called with every frame and the time (`time.time()`) it came.
+    `url` may be a function, called before every connect, so that a client can reconnect elsewhere.
+    `heard` is called with every frame and the time (`time.time()`) of its arrival.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class LedgerClient:
         self._acks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Connect and listen until `stop`; reconnect by the rule.
+        """Connect and listen until `stop`; reconnect as documented.
 
         Raises Breach, or ConnectionError for a close code that forbids a reconnect.
         """
@@ -185,17 +185,17 @@ class LedgerClient:
             return
 
     def cut(self) -> None:
-        """Drop the TCP connection without a word, as a lost network does (RST)."""
+        """Drop the TCP connection abruptly (RST), as a lost network does."""
         if self._socket is not None:
             self._socket.transport.abort()
 
     def wake(self) -> None:
-        """Come back at once instead of after the delay, as a page does when it is shown again."""
+        """Reconnect at once instead of after the delay, as a page does when it is shown again."""
         self._waking.set()
         self._waking = asyncio.Event()
 
     async def stop(self) -> None:
-        """End for good, with a close frame when connected."""
+        """End, with a close frame when connected."""
         self._stopping = True
         self._waking.set()
         if self._socket is not None:
@@ -206,7 +206,7 @@ class LedgerClient:
         return self._socket is not None
 
     async def wait_for(self, condition: Callable[[Ledger], bool], seconds: float, what: str) -> None:
-        """Wait until the ledger fulfils `condition`. Raises Breach, or what ended the client."""
+        """Wait until `condition` is true for the ledger. Raises Breach, or what ended the client."""
         try:
             async with asyncio.timeout(seconds):
                 while not condition(self.ledger):
@@ -220,7 +220,7 @@ class LedgerClient:
             ) from None
 
     async def wait_live(self, seconds: float = 10) -> None:
-        """Wait until it is connected and brought up to date."""
+        """Wait until it is connected and up to date."""
         await self.wait_for(lambda ledger: ledger.live, seconds, "live")
 
     async def wait_seq(self, seq: int, seconds: float = 10) -> None:

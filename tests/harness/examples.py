@@ -1,4 +1,4 @@
-"""Examples of the documentation: a command, and below it what it answers; run, and compared in shape."""
+"""Examples of the documentation: a command and its printed answer, run and compared in shape."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Example:
 
     @property
     def call(self) -> tuple[str, str]:
-        """The method and the path of its last curl."""
+        """Return the method and the path of its last curl."""
         last = self.commands[self.commands.rindex("curl ") :]
         found = CALL.search(last)
         assert found, last
         return "post" if " -d " in last else "get", found["path"]
 
     def run(self, env: Mapping[str, str], folder: Path) -> tuple[str, dict[str, str]]:
-        """Run it in a shell; return what it answered, and the variables as it leaves them."""
+        """Run it in a shell; return its output, and the variables it sets."""
         left = folder / "env"
         script = f"set -a\n{self.commands}\nenv -0 >{left}"
         done = subprocess.run(
@@ -45,7 +45,7 @@ class Example:
         return done.stdout, dict(pair.split("=", 1) for pair in left.read_text().split("\0") if pair)
 
     def violations(self, said: str) -> list[str]:
-        """In what an answer differs from the page's, in its shape."""
+        """Return the differences in shape between an answer and the page's."""
         if self.kind == "json":
             return differences(json.loads(self.answer), json.loads(said))
         if self.kind == "http":
@@ -54,7 +54,7 @@ class Example:
 
 
 def examples(page: str) -> list[Example]:
-    """The examples of a page that have an answer, from the top."""
+    """Return the examples of a page that have an answer, from the top."""
     found = list(FENCED.finditer((REPO / page).read_text()))
     return [
         Example(command[2], answer[1], answer[2])
@@ -64,7 +64,7 @@ def examples(page: str) -> list[Example]:
 
 
 def differences(page: Any, said: Any, where: str = "") -> list[str]:
-    """In what two JSON values differ but in their scalars; null stands for any scalar."""
+    """Return the differences of two JSON values other than scalars; null matches any scalar."""
     if isinstance(page, dict) and isinstance(said, dict):
         wrong = [f"{where}.{name}: on one side only" for name in sorted(page.keys() ^ said.keys())]
         for name in page.keys() & said.keys():
@@ -73,7 +73,7 @@ def differences(page: Any, said: Any, where: str = "") -> list[str]:
     if isinstance(page, list) and isinstance(said, list):
         if bool(page) != bool(said):
             return [f"{where}: empty on one side only"]
-        # Each element is like one of the page's: inboxes and reports hold several kinds.
+        # Each element must match one of the page's: inboxes and reports have several kinds.
         return [
             f"{where}[{place}]: {min(tries, key=len)}"
             for place, one in enumerate(said)
@@ -103,6 +103,6 @@ def _parted(answer: str) -> tuple[list[str], str]:
 
 
 def _plain(text: str) -> str:
-    """Text with its ids and numbers taken out."""
+    """Return text without its ids and numbers."""
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", text)
     return re.sub(r"(?<=[ =])\d+(\.\d+)?(?=\s|;|$)", "N", text).strip()

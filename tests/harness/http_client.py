@@ -1,4 +1,4 @@
-"""A keep-alive HTTP client of the standard library: one connection per thread, answers as plain values."""
+"""A keep-alive HTTP client on the standard library: one connection per thread, plain answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Response:
 class Http:
     """Requests to one origin. Thread-safe: every thread has its own connection.
 
-    `tls` verifies an https origin; without it none is spoken to.
+    `tls` verifies an https origin; without it https is not used.
     """
 
     def __init__(self, base_url: str, timeout: float = 15, tls: ssl.SSLContext | None = None) -> None:
@@ -50,9 +50,9 @@ class Http:
     def request(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """Send and read the whole answer. OSError when the server cannot be reached or hangs.
+        """Send, and return the whole answer. Raises OSError when the server cannot be reached or hangs.
 
-        Nothing is ever sent twice: a POST that dies half-way is the caller's to judge.
+        Nothing is sent twice: the caller decides about a POST that fails half-way.
         """
         connection = self._connection()
         try:
@@ -71,7 +71,7 @@ class Http:
     def _connection(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
-            # Readable while we asked nothing: the server has closed the idle connection.
+            # Readable before a request: the server has closed the idle connection.
             if connection.sock is not None and not _readable(connection.sock.fileno()):
                 return connection
             self.close_mine()
@@ -99,14 +99,14 @@ class Http:
 
 
 def _readable(descriptor: int) -> bool:
-    """Whether a read would not wait; poll, as select knows the first 1,024 descriptors only."""
+    """Return whether a read would not block; by poll, since select is limited to 1,024 descriptors."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(0))
 
 
 def status(url: str, timeout: float = 2) -> int | None:
-    """The status of a GET, or None when nobody answers."""
+    """Return the status of a GET, or None when nobody answers."""
     where = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=timeout)
     try:

@@ -11,7 +11,7 @@ READ, UNREAD, ARCHIVED = "inbox.read", "inbox.unread", "inbox.archived"
 
 @dataclass(slots=True)
 class Entry:
-    """One inbox entry as the client knows it."""
+    """An inbox entry as the client knows it."""
 
     seq: int
     event: str
@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass(slots=True)
 class InboxCopy:
-    """What the frames add up to. `complete`: every unread entry is known, so `unread` can be computed."""
+    """The state that results from the frames. `complete`: every unread entry is known, so `unread` can be computed."""
 
     no_inbox: Collection[str] = ("badge",)
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -50,12 +50,12 @@ class InboxCopy:
         )  # fmt: skip
 
     def window_ends(self) -> None:
-        """All of the window is here: when it holds as many as are unread, it holds them all."""
+        """Note the end of the window: it is complete if it has as many entries as are unread."""
         self.complete = self.counted == self.unread
 
     @property
     def counted(self) -> int:
-        """How many of the known entries are unread."""
+        """Return how many of the known entries are unread."""
         return sum(entry.counts for entry in self.entries.values())
 
     def apply(self, frame: Mapping[str, Any]) -> str | None:
@@ -95,7 +95,7 @@ class InboxCopy:
         return self.counted - before, self._knows(ids)
 
     def _archive(self, ids: list[str]) -> tuple[int, bool]:
-        """An archived entry has been dealt with: it counts as read; `unread` brings it back."""
+        """Archive an entry: it counts as read; `unread` restores it."""
         stopped = self._set(self._known(ids), "read", True)
         self._set(self._known(ids), "archived", True)
         return -stopped, self._knows(ids)
@@ -116,10 +116,10 @@ class InboxCopy:
         return all(identity in self.entries for identity in ids)
 
     def differences(self, page: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> list[str]:
-        """Return the differences from a fresh read.
+        """Return the differences from a new read.
 
         `page` is the first answer of ``GET /api/inbox?status=all``, `items` every item of all its pages.
-        Entries that the client never saw are an error only if its copy is complete and they are unread.
+        Entries that the client never got are an error only if its copy is complete and they are unread.
         """
         found = []
         if self.unread != page["unread"]:

@@ -1,7 +1,7 @@
-"""The ledger: every frame a client got, held against the promises of CONTRACT section 6 as it comes.
+"""The ledger: every frame of a client, checked against docs/contract.md, section 6, when it arrives.
 
-Sans I/O: frames are fed in, a broken promise raises :class:`Breach` at once. One ledger lives through all
-the connections of one client, so it also sees what is doubled or missing between two of them.
+Sans I/O: frames are fed in, and a broken promise raises :class:`Breach` at once. A ledger covers all connections of
+a client, so it also notices what is doubled or missing between two of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _COMMON = {"op", "seq", "event", "id", "room", "from", "timestamp", "data"}
 
 
 class Breach(AssertionError):
-    """A promise is broken. The message says which, and ends with the last frames.
+    """Raised for a broken promise. The message names it, and ends with the last frames.
 
     `kind` is one of "lost", "doubled", "order", "invented" and "state" (everything else).
     """
@@ -27,9 +27,9 @@ class Breach(AssertionError):
 
 
 class Ledger:
-    """One client's account.
+    """The record of one client.
 
-    `seq` is the last seq it has (None before it knows any), what it resumes by. `received` counts each
+    `seq` is the last seq it has (None before it knows any), with which it resumes. `received` counts each
     notification id; `order` is the ids in the order they came; both over all connections.
     """
 
@@ -62,30 +62,30 @@ class Ledger:
 
     @property
     def live(self) -> bool:
-        """Whether it has been told that everything up to then was sent."""
+        """Whether it has got `live` on this connection."""
         return self.phase == "live"
 
     def says_hello(self, after: int | None) -> None:
-        """A connection begins; `after` is what its hello says."""
+        """Begin a connection whose hello has `after`."""
         self.connections += 1
         self.phase, self._after, self._pings = "hello", after, 0
         if after is not None and after != self.seq:
-            # Not its own place: what it held says nothing about what comes.
+            # Not its own seq, so what it holds says nothing about the next frames.
             self.seq = after
             self.inbox = InboxCopy(self.inbox.no_inbox, complete=after == 0)
             if after == 0:
                 self.inbox.unread = 0
 
     def says_ping(self) -> None:
-        """A ping is sent; each brings one pong."""
+        """Note a ping, which must be answered by one pong."""
         self._pings += 1
 
     def ends(self) -> None:
-        """The connection is gone."""
+        """End the connection."""
         self.phase = "offline"
 
     def feed(self, frame: Mapping[str, Any]) -> None:
-        """Enter a frame. Raises Breach."""
+        """Add a frame. Raises Breach."""
         self.frames.append(frame)
         op = frame.get("op")
         self.counts[str(op)] += 1
@@ -95,7 +95,7 @@ class Ledger:
         handler(self, frame)
 
     def breach(self, what: str, kind: str = "state") -> Breach:
-        """The error for a broken promise, with the last frames."""
+        """Return the error for a broken promise, with the last frames."""
         shown = "\n  ".join(str(frame)[:300] for frame in self.frames)
         error = Breach(f"{self.user_id!r}, connection {self.connections}, {self.phase}: {what}\n  {shown}")
         error.kind = kind
@@ -176,7 +176,7 @@ class Ledger:
         return self.phase == "replay" and self._must_reset
 
     def _check_head(self) -> None:
-        """Snapshot and events must agree: at the welcome's seq, the copy is what the welcome says."""
+        """Check that the copy at the welcome's seq equals the welcome."""
         if self.seq != self._head:
             return
         if self.inbox.unread is None:  # began in the middle of the log: nothing to compare, adopt it
@@ -207,14 +207,14 @@ class Ledger:
         self.errors.append(frame)
 
     def account(self, accepted: Iterable[str]) -> None:
-        """At the end: exactly the accepted ids came. Raises Breach naming the lost and the invented."""
+        """Check at the end that exactly the accepted ids arrived. Raises Breach with the lost and the invented."""
         expected = set(accepted)
         lost, invented = expected - self.received.keys(), self.received.keys() - expected
         self._require(not lost, f"{len(lost)} lost of {len(expected)}: {sorted(lost)[:5]}", "lost")
         self._require(not invented, f"{len(invented)} invented: {sorted(invented)[:5]}", "invented")
 
     def in_order(self, sent: Iterable[str]) -> None:
-        """At the end: ids sent one after the other came in that order (promise 8). Raises Breach."""
+        """Check at the end that ids sent one after the other arrived in that order (promise 8). Raises Breach."""
         wanted = [identity for identity in sent if identity in self.received]
         chosen = set(wanted)
         came = [identity for identity in self.order if identity in chosen]

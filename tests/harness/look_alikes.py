@@ -1,8 +1,8 @@
-"""User ids made to be taken for another one's: by a broker, a file system, a URL, a database, an eye."""
+"""User ids that could be confused by a broker, a file system, a URL, a database or a reader."""
 
 from __future__ import annotations
 
-#: Each is a different user beside its neighbours, and beside all others here.
+#: All of them are different users.
 LOOK_ALIKES = [
     # wildcards and separators of brokers
     ("*", "a", "a*", "?"),
@@ -16,7 +16,7 @@ LOOK_ALIKES = [
     (".", "..", "...", ".hidden", "/", "\\", "//"),
     ("CON", "NUL", "con", "a:b", "a|b", "a<b>"),
     ("../../etc/passwd", "/etc/passwd", "etc/passwd"),
-    # one string to the eye, or to something that folds or normalises
+    # equal for a reader, or for code that folds or normalises
     ("u", "U", "\uff55", "\U0001d62e", "\uff55 "),
     ("straße", "STRASSE", "strasse", "ﬀ", "ff"),
     ("I", "i", "\u0131", "İ", "i̇"),
@@ -31,7 +31,7 @@ LOOK_ALIKES = [
     # lengths: 1, 127, 128, and 128 of four bytes each that differ in the last
     ("x" * 128, "x" * 127, "x" * 127 + "y", "X" + "x" * 127, "x" * 126 + " x"),
     ("😀" * 128, "😀" * 127, "😀" * 127 + "😁", "😁" + "😀" * 127),
-    # languages that some layer speaks
+    # languages that some layer interprets
     ("' OR 1=1 --", "' OR 1=1", '" OR ""="', "%", "_", "a_b", "a%b", "axb"),
     ("{user}", "${USER}", "%s", "%(id)s", "{0}", "<b>u</b>", "&amp;", "&"),
     ("null", "None", "undefined", "NaN", "0", "-1", "false", "[]", "{}", '"u"', "'u'"),

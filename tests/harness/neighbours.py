@@ -1,4 +1,4 @@
-"""Good clients beside bad ones: alerts come to them all the while; each is timed and accounted for."""
+"""Good clients beside bad ones: they get alerts all the time, and each is timed and checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CATCH_UP = 30.0  # seconds
 
 
 class Neighbours:
-    """A live client of each of `users`, and an alert to the next of them every `every` seconds."""
+    """A live client for each of `users`, and an alert to one of them in turn every `every` seconds."""
 
     def __init__(self, site: Site, users: Sequence[str], every: float) -> None:
         self.late: list[float] = []  # seconds from the beginning of the POST to the frame
@@ -38,14 +38,14 @@ class Neighbours:
             self.late.append(at - self._began[frame["data"]["title"]])
 
     async def enter(self) -> None:
-        """Listen, and be sent alerts, until `leave`."""
+        """Connect, and send alerts until `leave`."""
         self._tasks = [asyncio.create_task(client.run()) for client in self.clients]
         for client in self.clients:
             await client.wait_live(CATCH_UP)
         self._tasks.append(asyncio.create_task(self._send_all()))
 
     async def _send_all(self) -> None:
-        """At its own pace, however long the answers take."""
+        """Send at a steady pace, however long the answers take."""
         loop = asyncio.get_running_loop()
         posts = []
         for number, client in enumerate(itertools.cycle(self.clients)):
@@ -73,6 +73,6 @@ class Neighbours:
             assert client.ledger.connections == 1, client.closes
 
     def taken(self) -> list[float]:
-        """The times up to now, shortest first, and begin to count again."""
+        """Return the times so far, shortest first, and begin to count again."""
         late, self.late = sorted(self.late), []
         return late

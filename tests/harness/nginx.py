@@ -1,4 +1,4 @@
-"""A private nginx, for tests of what the documentation tells to write into its configuration."""
+"""A private nginx, for tests of the documented configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 class PrivateNginx(PrivateService):
-    """nginx in the foreground, to be configured before it starts."""
+    """nginx in the foreground, configured before it starts."""
 
     name = "nginx"
 

@@ -1,6 +1,6 @@
-"""What should be true, in plain Python: a user's inbox after every seq, and a client that only sees frames.
+"""A model of what should be true: a user's inbox after every seq, and a client that only gets frames.
 
-Nothing here asks the store: it is what the store, the session and the client are held against.
+Nothing here uses the store: the store, the session and the client are compared with it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class View:
 
     @property
     def unread_seqs(self) -> list[int]:
-        """The seqs of the unread entries, oldest first."""
+        """Return the seqs of the unread entries, oldest first."""
         return sorted(seq for seq, status in self.entries.values() if status is Status.UNREAD)
 
     def arrived(self, seq: int, event: str, id: str, data: Mapping[str, Any]) -> View:
-        """A notification takes a seq."""
+        """Add a notification."""
         if event == "badge":
             return View(self.entries, {**self.badges, data["type"]: data["count"]})
         return View({**self.entries, id: (seq, Status.UNREAD)}, self.badges)
 
     def moved(self, op: str, data: Mapping[str, Any]) -> View:
-        """Entries change their state, as an event of the log says; unknown ids are passed over."""
+        """Change the state of entries, as an event of the log says; ignore unknown ids."""
         sources, target = MOVES[op]
         chosen = (
             {id for id, (seq, _) in self.entries.items() if seq <= data["through"]}
@@ -70,12 +70,12 @@ class Oracle:
         return self.views[-1]
 
     def arrives(self, event: str, id: str, data: Mapping[str, Any]) -> None:
-        """A notification is dispatched to the user."""
+        """Dispatch a notification to the user."""
         self.log.append((event, id, data))
         self.views.append(self.now.arrived(self.head, event, id, data))
 
     def expects(self, op: str, ids: Sequence[str] | None, through: int | None) -> Mapping[str, Any] | None:
-        """The data of the event that a change must bring; None when it changes nothing."""
+        """Return the data of the event that a change must cause; None when it changes nothing."""
         if through is not None:
             data: Mapping[str, Any] = {"through": min(through, self.head)}
             return data if self.now.moved(op, data) != self.now else None
@@ -85,7 +85,7 @@ class Oracle:
         return {"ids": moved} if moved else None
 
     def changes(self, op: str, data: Mapping[str, Any]) -> None:
-        """A change of state takes the next seq."""
+        """Apply a change of state, which takes the next seq."""
         before = self.now
         self.log.append((op, None, data))
         self.views.append(before.moved(op, data))
@@ -96,16 +96,16 @@ class Oracle:
 
     @property
     def delivered(self) -> set[int]:
-        """Sent to a device and acked by it, or read."""
+        """Return the seqs that were sent to a device and acked by it, or read."""
         return self.acked | self.ever_read
 
 
 @dataclass
 class Client:
-    """A client that knows nothing but its frames, and checks each against the oracle as it comes.
+    """A client that knows only its frames, and checks each against the oracle when it arrives.
 
-    `view` is what it makes of them; `since` tells from which seq on it has seen every event, and
-    `window` how many unread entries it was shown before that.
+    `view` is the state that results from them; since `since` it has got every event, and
+    `window` is the number of unread entries that it was sent before that.
     """
 
     user_id: str
@@ -121,7 +121,7 @@ class Client:
     resets: int = 0  # of this connection, without one right after its welcome
 
     def connects(self, after: int | None) -> None:
-        """A connection begins; `after` is a place whose view it remembers, or one it makes up."""
+        """Begin a connection; `after` is a seq whose view it remembers, or an invented one."""
         self.phase, self.got, self.resets = "hello", set(), 0
         if after is None:
             self.seq, self.view = None, View()
@@ -129,7 +129,7 @@ class Client:
             self.seq, self.view = after, self.remembered.get(after, View())
 
     def receives(self, frame: Mapping[str, Any]) -> None:
-        """A frame is here."""
+        """Handle a frame."""
         handler = {
             "welcome": self._welcome,
             "reset": self._reset,
@@ -190,7 +190,7 @@ class Client:
         self.agrees()
 
     def agrees(self) -> None:
-        """What it knows is what is true as of its seq."""
+        """Check that its state is the oracle's at its seq."""
         assert self.seq is not None
         truth = self.oracle.views[self.seq]
         for id, entry in self.view.entries.items():

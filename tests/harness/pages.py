@@ -8,7 +8,7 @@ from tests.harness.processes import REPO
 
 
 def blocks(page: str, language: str, section: str = "") -> list[str]:
-    """The code blocks of a page in one language; with `section`, those below that heading only."""
+    """Return the code blocks of a page in one language; with `section`, only those below that heading."""
     text = (REPO / page).read_text()
     if section:
         found = re.search(rf"^(#+) {re.escape(section)}\n(.*?)(?=^\1 |\Z)", text, re.MULTILINE | re.DOTALL)

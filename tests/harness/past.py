@@ -1,4 +1,4 @@
-"""Some days of history, written before a site starts on the database: for what shows days and latencies."""
+"""Write several days of history before a site starts, for tests of days and latencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ERROR = "ValueError: no queue for <script>alert(1)</script>"
 
 
 def write_past(database_url: str, *, seed: int = 11, a_day: int = 40) -> tuple[str, str]:
-    """Migrate, and write `DAYS` days that end yesterday, and two dead ones; return the ids of those."""
+    """Migrate, and write `DAYS` days until yesterday, and two dead notifications; return their ids."""
     database = Database(make_engine(database_url))
     migrate(database.engine)
     dice = random.Random(seed)

@@ -1,4 +1,4 @@
-"""A pgbouncer of the test's own: it keeps its clients' connections while the server behind it changes."""
+"""A private pgbouncer, which keeps its clients' connections while the server behind it changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.harness.services import PrivateService, find_binary, missing
 
 
 class PrivatePgBouncer(PrivateService):
-    """Transaction pooling in front of one server, which `lead_to` changes."""
+    """Transaction pooling in front of a server, which `lead_to` changes."""
 
     name = "pgbouncer"
     user = "postgres"
@@ -48,7 +48,7 @@ class PrivatePgBouncer(PrivateService):
         execute(self.url("pgbouncer"), "RELOAD")
 
     def clients(self, database: str) -> set[str]:
-        """The connections that it keeps for its clients, by their ports."""
+        """Return the connections of its clients, by their ports."""
         rows = execute(self.url("pgbouncer"), "SHOW CLIENTS")
         return {str(row[6]) for row in rows if row[2] == database}
 
@@ -66,5 +66,5 @@ class PrivatePgBouncer(PrivateService):
         return True
 
     def url(self, database: str) -> str:
-        """The SQLAlchemy URL of a database through it."""
+        """Return the SQLAlchemy URL of a database behind it."""
         return f"postgresql+psycopg://live@127.0.0.1:{self.port}/{database}"

@@ -14,7 +14,7 @@ SECONDS = 10.0
 
 
 class Socket:
-    """A connected socket. Every wait has a deadline; a wait that fails says what came instead."""
+    """A connected socket. Every wait has a deadline; one that fails shows what arrived instead."""
 
     def __init__(
         self,
@@ -39,22 +39,22 @@ class Socket:
         self.raw: ClientConnection = self._context.__enter__()
 
     def send(self, frame: dict[str, Any] | str | bytes | None = None, **fields: Any) -> None:
-        """Send a frame: an object as JSON, text and bytes as they are."""
+        """Send a frame: an object as JSON, text and bytes unchanged."""
         if frame is None or isinstance(frame, dict):
             frame = json.dumps({**(frame or {}), **fields})
         self.raw.send(frame)
 
     def hello(self, token: str, after: int | None = None, **fields: Any) -> dict[str, Any]:
-        """Say hello; returns the welcome."""
+        """Say hello; return the welcome."""
         self.send(op="hello", token=token, after=after, **fields)
         return self.expect("welcome")
 
     def enter(self, token: str, after: int | None = None, **fields: Any) -> list[dict[str, Any]]:
-        """Say hello and read up to ``live``; returns every frame, welcome and live included."""
+        """Say hello and read until ``live``; return every frame, welcome and live included."""
         return [self.hello(token, after, **fields), *self.until("live")]
 
     def next(self, seconds: float = SECONDS) -> dict[str, Any]:
-        """The next frame."""
+        """Return the next frame."""
         try:
             raw = self.raw.recv(timeout=seconds)
         except TimeoutError:
@@ -66,7 +66,7 @@ class Socket:
         return frame
 
     def expect(self, op: str, seconds: float = SECONDS, **fields: Any) -> dict[str, Any]:
-        """The next frame, which must be an `op` with at least these fields."""
+        """Return the next frame, which must be an `op` with at least these fields."""
         frame = self.next(seconds)
         assert frame["op"] == op, f"expected {op}, got {frame}"
         wrong = {name: frame.get(name) for name, value in fields.items() if frame.get(name) != value}
@@ -74,19 +74,19 @@ class Socket:
         return frame
 
     def until(self, op: str, seconds: float = SECONDS) -> list[dict[str, Any]]:
-        """Every frame up to and including the next `op`."""
+        """Return every frame up to and including the next `op`."""
         frames = [self.next(seconds)]
         while frames[-1]["op"] != op:
             frames.append(self.next(seconds))
         return frames
 
     def nothing_before_pong(self) -> None:
-        """Nothing was on its way: a ping is answered, and its pong is the very next frame."""
+        """Check that nothing is on its way: send a ping, and its pong is the next frame."""
         self.send(op="ping")
         self.expect("pong")
 
     def expect_close(self, code: int, seconds: float = SECONDS) -> str:
-        """Read on until the socket is closed, which must be with `code`; returns the reason."""
+        """Read until the socket is closed, which must be with `code`; return the reason."""
         seen = []
         try:
             while True:
@@ -100,7 +100,7 @@ class Socket:
         return reason
 
     def close(self) -> None:
-        """Close in order."""
+        """Close with a close frame."""
         self._context.__exit__(None, None, None)
 
     def __enter__(self) -> Socket:

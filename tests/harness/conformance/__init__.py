@@ -1,6 +1,6 @@
 """WebSocket conformance, after the public Autobahn case list, in the terms of notifier.v1.
 
-case           one case as data, and the words to write one
+case           one case as data, and helpers to write cases
 framing, control, fragmentation, utf8, closing, limits   the cases after the upgrade
 handshake      the requests for the upgrade
 player         plays them on real connections

@@ -1,7 +1,7 @@
-"""One conformance case as data, and the words to write one with.
+"""A conformance case as data, and helpers to write cases.
 
 A case is one TCP connection: what the client writes, segment by segment, and everything that the server must
-say, in order, up to the end of the stream. Nothing is waited for but that end, so no case needs a pause.
+send, in order, until the end of the stream. A case waits only for that end, so it needs no pause.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MAX_MESSAGE = 64 * 1024
 
 @dataclass(frozen=True)
 class Case:
-    """One connection after a right upgrade.
+    """A connection after a valid upgrade.
 
     Attributes:
-        id: its family, the number in the Autobahn list if it has one, and what is sent.
+        id: its family, its number in the Autobahn list if it has one, and what is sent.
         segments: what is written, each in a TCP segment of its own.
-        hears: what the server says, in order: `op` for a text frame, `pong:<hex>`, `close:<code>`.
+        hears: what the server sends, in order: `op` for a text frame, `pong:<hex>`, `close:<code>`.
         hello: whether the client first says hello; its answer is not part of `hears`.
         deviates: the key in DEVIATIONS that says why Autobahn expects something else.
     """

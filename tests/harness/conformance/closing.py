@@ -93,7 +93,7 @@ def _reasons() -> Iterator[Case]:
 
 
 def _behind_the_close() -> Iterator[Case]:
-    """What comes behind a close frame is not heard, and does not hide the answer."""
+    """Yield cases in which data follows a close frame: it is ignored, and the close is answered."""
     for name, behind in (
         ("7.1.2-a-second-close", close()), ("7.1.3-a-ping", frame(PING, b"late")),
         ("7.1.4-a-text", text(message())), ("a-close-with-another-code", close(4000)),
@@ -108,7 +108,7 @@ def _behind_the_close() -> Iterator[Case]:
 
 
 def _before_the_close() -> Iterator[Case]:
-    """What comes before a close frame is heard and answered, whatever shares its segment."""
+    """Yield cases in which frames precede a close frame in the same segment: they are answered."""
     op = text(message())
     for count in (1, 2, 3, 10):
         yield case(f"close-7.1.1-behind-{count}-ops", op * count, hears=("pong",) * count)

@@ -65,7 +65,7 @@ def _many() -> Iterator[Case]:
 
 
 def _in_order() -> Iterator[Case]:
-    """Answers come in the order of what they answer, whatever shares a segment."""
+    """Yield cases in which several frames share a segment: the answers keep their order."""
     ping, op = frame(PING, b"x"), text(message())
     for name, data, hears in (
         ("op-ping", op + ping, ("pong", pong(b"x"))),

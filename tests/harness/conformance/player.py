@@ -1,4 +1,4 @@
-"""Plays conformance cases on real connections, many at a time, and tells what the server said."""
+"""Plays conformance cases on real connections, many at a time, and returns what the server sent."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.harness.hostile.session import hello
 from tests.harness.waiting import crowding
 
 AT_ONCE = 32
-SECONDS = 10.0  # for one case, on a machine with a core to spare
+SECONDS = 10.0  # for one case, on a machine with an idle core
 HELLO = ("welcome", "live")
 FIN = 0x80
 
 
 class Connection:
-    """A TCP connection that hears frames; nothing is buffered before it is sent."""
+    """A TCP connection that receives frames; writes are not buffered."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -56,7 +56,7 @@ class Connection:
         return status, {name.strip().lower(): value.strip() for name, _, value in pairs}
 
     async def hear(self) -> None:
-        """Read once, and add the frames that are whole to `heard`."""
+        """Read once, and add the complete frames to `heard`."""
         await self._receive()
         while (size := _size(self._data)) is not None:
             whole, self._data = self._data[:size], self._data[size:]
@@ -73,7 +73,7 @@ class Connection:
 
 
 def _size(data: bytes) -> int | None:
-    """Return how long the first frame is, if it is whole."""
+    """Return the length of the first frame if it is complete."""
     if len(data) < 2:
         return None
     short = data[1] & 0x7F
@@ -83,7 +83,7 @@ def _size(data: bytes) -> int | None:
 
 
 def _name(whole: bytes) -> str:
-    """Return a server's frame as `hears` of a case has it."""
+    """Return a server's frame in the notation of `hears`."""
     start = 2 + {126: 2, 127: 8}.get(whole[1], 0)
     first, payload = whole[0], whole[start:]
     if whole[1] & MASKED:
@@ -101,7 +101,7 @@ def _name(whole: bytes) -> str:
 
 
 async def play(port: int, case: Case, token: str) -> list[str]:
-    """Play a case; return all that the server said after its answer to the hello, up to the end."""
+    """Play a case; return everything that the server sent after its answer to the hello."""
     async with Connection(port) as connection:
         await connection.write(request())
         status, _ = await connection.head()
@@ -143,7 +143,7 @@ async def ask(port: int, upgrade: Upgrade) -> list[str]:
 
 @dataclass
 class Results:
-    """What came of the cases, by their ids: what the server said, or what is wrong with it."""
+    """The results of the cases, by id: what the server sent, or what is wrong with it."""
 
     heard: dict[str, list[str]] = field(default_factory=dict)
 

@@ -1,6 +1,6 @@
 """Peers that break the socket's protocol on purpose, each made from a seed.
 
-frames         WebSocket at byte level: any frame, right or wrong
+frames         WebSocket at byte level: any frame, valid or not
 session        one connection as data, and the scenarios by name
 broken_frames, broken_talk   the scenarios
 client         plays them on real connections
@@ -8,4 +8,4 @@ client         plays them on real connections
 
 from tests.harness.hostile import broken_frames, broken_talk
 
-__all__ = ["broken_frames", "broken_talk"]  # imported for the scenarios that they add
+__all__ = ["broken_frames", "broken_talk"]  # imported because they register scenarios

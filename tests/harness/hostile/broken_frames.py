@@ -1,4 +1,4 @@
-"""What breaks HTTP or RFC 6455: requests that are none, frames that are none, pieces in a wrong order."""
+"""Violations of HTTP and RFC 6455: invalid requests, invalid frames, fragments in a wrong order."""
 
 from __future__ import annotations
 

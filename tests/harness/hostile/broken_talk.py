@@ -1,4 +1,4 @@
-"""What breaks `notifier.v1` inside of good frames: text that is not JSON, wrong fields, a wrong order."""
+"""Violations of `notifier.v1` inside valid frames: text that is not JSON, wrong fields, a wrong order."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def a_field_of_a_wrong_type(rng: random.Random, token: str) -> Session:
             f'{{"op":"hello","token":{word},"device":{wrong}}}',
             f'{{"op":{wrong},"token":{word}}}',
         ]
-        # `"device": "1"` and `"after": null` are right; a control character in a device is not.
+        # `"device": "1"` and `"after": null` are valid; a control character in a device is not.
         first = rng.choice(frames[:1] if wrong == '"1"' else frames[2:] if wrong == "null" else frames)
         return Session((text(first),), REFUSED)
     frames = [
@@ -66,7 +66,7 @@ def a_field_of_a_wrong_type(rng: random.Random, token: str) -> Session:
         f'{{"op":"read","ids":[{wrong}]}}',
         f'{{"op":"archive","ids":[{",".join([wrong] * 9)}]}}',
     ]
-    # Of a token any text has the right type.
+    # Any text has the right type for a token.
     ends = frozenset({4400, 4401}) if wrong.startswith('"') else REFUSED
     return Session((hello(token), text(rng.choice(frames))), ends)
 

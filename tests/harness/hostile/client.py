@@ -1,4 +1,4 @@
-"""Plays hostile sessions on real connections, and hears each to its end."""
+"""Plays hostile sessions on real connections, and reads each to its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
 
 async def play(port: int, session: Session, seconds: float) -> Answer:
-    """Play a session; return what the server said. Raises TimeoutError when the server does not end it."""
+    """Play a session; return what the server sent. Raises TimeoutError when the server does not end it."""
     async with asyncio.timeout(seconds):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         heard = bytearray()

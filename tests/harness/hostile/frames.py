@@ -1,6 +1,6 @@
 """WebSocket at byte level (RFC 6455), for peers that break it.
 
-Any frame can be built, right or wrong. The server's answer is split into frames, which must be right.
+Any frame can be built, valid or not. The server's answer is split into frames, which must be valid.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def frame(
     width: int | None = None,
     key: bytes = KEY,
 ) -> bytes:
-    """A client's frame.
+    """Return a client's frame.
 
     Args:
         opcode: 0 to 15.
@@ -33,9 +33,9 @@ def frame(
         fin: whether the message ends here.
         rsv: the reserved bits as they are in the first byte (0x40, 0x20, 0x10).
         masked: whether it is masked, as a client's must be.
-        size: the length that it tells; None: the right one.
-        width: bytes in which the length is told (0, 2 or 8); None: the least.
-        key: what it is masked with.
+        size: the length in its header; None: the right one.
+        width: bytes of the length (0, 2 or 8); None: as few as possible.
+        key: the masking key.
     """
     told = len(payload) if size is None else size
     if width is None:
@@ -53,25 +53,25 @@ def mask(payload: bytes, key: bytes = KEY) -> bytes:
 
 
 def text(value: Any, **options: Any) -> bytes:
-    """A text frame with a JSON value, or with a string as it is."""
+    """Return a text frame with a JSON value, or with a string unchanged."""
     payload = value if isinstance(value, str) else json.dumps(value)
     return frame(TEXT, payload.encode("utf-8", "surrogatepass"), **options)
 
 
 def close(code: int = 1000, reason: bytes = b"") -> bytes:
-    """A close frame."""
+    """Return a close frame."""
     return frame(CLOSE, code.to_bytes(2, "big") + reason)
 
 
 @dataclass
 class Answer:
-    """What a server said on one connection, up to its end.
+    """What a server sent on one connection, until its end.
 
     Attributes:
         status: of the HTTP answer; None: none came.
         ops: the `op` of every JSON frame, in order.
         code: of its close frame; None: it sent none (1006 to a program).
-        wrong: what no server may send.
+        wrong: what a server must not send.
     """
 
     status: int | None = None
@@ -82,7 +82,7 @@ class Answer:
 
     @classmethod
     def of(cls, data: bytes) -> Answer:
-        """Read all that a connection brought."""
+        """Parse everything that a connection received."""
         answer = cls()
         if not data:
             return answer

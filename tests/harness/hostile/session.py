@@ -1,7 +1,7 @@
-"""One hostile connection as plain data: what is sent, and which end is right; and the scenarios by name.
+"""A hostile connection as data: what is sent, and how it must end; and the scenarios by name.
 
-A scenario is a function of a random generator and a token; its name tells the fault. What it returns depends
-on these alone, so that a failure is repeated by its seed.
+A scenario is a function of a random generator and a token; its name is the fault. Its result depends
+only on these, so that the seed repeats a failure.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REFUSED = frozenset({4400})  # and of those who break notifier.v1
 
 
 class Leave(Enum):
-    """How the peer goes."""
+    """How the peer disconnects."""
 
     CLOSE = auto()  # a close frame, then the end of the stream
     HALF = auto()  # the end of the stream, and it reads on
@@ -27,15 +27,15 @@ class Leave(Enum):
 
 @dataclass(frozen=True)
 class Session:
-    """One hostile connection.
+    """A hostile connection.
 
     Attributes:
         sends: what is written, one after the other.
         ends: the close codes that are right; None among them: no close frame. Empty: any but 1011, as nobody
             outside may make the server fail.
-        leave: how the peer goes after its last write, unless it is the server's to close.
-        upgrade: the request that it begins with; None: a right one.
-        op: what the peer waits for before it goes.
+        leave: how the peer disconnects after its last write, unless the server closes.
+        upgrade: the request that it begins with; None: a valid one.
+        op: what the peer waits for before it disconnects.
     """
 
     sends: tuple[bytes, ...] = ()
@@ -46,11 +46,11 @@ class Session:
 
     @property
     def waits(self) -> bool:
-        """Whether it is the server's to close."""
+        """Whether the server closes."""
         return bool(self.ends) and self.ends.isdisjoint({1000, None})
 
     def judge(self, answer: Answer) -> str | None:
-        """Return what is wrong with what the server said, if anything."""
+        """Return what is wrong with the server's answer, if anything."""
         if answer.wrong:
             return "; ".join(answer.wrong)
         if answer.status is not None and answer.status >= 500:
@@ -73,14 +73,14 @@ def scenario(make: Callable[[random.Random, str], Session]) -> Scenario:
 
 
 def drawn(seed: str, token: str) -> tuple[str, Session]:
-    """The scenario of a seed and its session; every scenario is as likely as the others."""
+    """Return a random scenario and its session; every scenario is equally likely."""
     rng = random.Random(seed)
     name = rng.choice(sorted(SCENARIOS))
     return name, SCENARIOS[name](rng, token)
 
 
 def upgrade(**changes: str | None) -> bytes:
-    """A request for the upgrade; `changes` replaces headers (`_` for `-`), None leaves one out."""
+    """Return a request for the upgrade; `changes` replaces headers (`_` for `-`), None leaves one out."""
     headers: dict[str, str | None] = {
         "Host": "127.0.0.1", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol": "notifier.v1",
@@ -91,15 +91,15 @@ def upgrade(**changes: str | None) -> bytes:
 
 
 def hello(token: str, **fields: object) -> bytes:
-    """A good hello, unless `fields` say otherwise."""
+    """Return a valid hello; `fields` override."""
     return text({"op": "hello", "token": token, "after": None, **fields})
 
 
 def maybe_hello(rng: random.Random, token: str) -> tuple[bytes, ...]:
-    """A hello, or nothing: a fault may come before it and after it."""
+    """Return a hello or nothing, so that a fault comes before or after it."""
     return (hello(token),) if rng.random() < 0.5 else ()
 
 
 def any_leave(rng: random.Random) -> Leave:
-    """One of the ways to go."""
+    """Return a random way to disconnect."""
     return rng.choice(list(Leave))
