@@ -1,4 +1,4 @@
-"""PostgreSQL: a private server for the crash tests, and fresh databases on the shared one."""
+"""PostgreSQL: a private server for the crash tests, and new databases on the shared one."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ DEFAULT_URL = "postgresql+psycopg://127.0.0.1:5432/postgres"
 
 
 class PrivatePostgres(PrivateService):
-    """A cluster of its own: initdb into its folder, trust on loopback.
+    """A private cluster: initdb into its folder, trust on loopback.
 
-    `fsync` is off: killing a process never loses what the kernel holds, only a machine's end does, and no
-    test here ends the machine. `synchronous_commit` stays on: a commit is in the kernel before its answer.
+    `fsync` is off: killing a process does not lose what the kernel has, and no test stops the machine.
+    `synchronous_commit` stays on: a commit is in the kernel before its answer.
     """
 
     name = "postgres"
@@ -43,7 +43,7 @@ class PrivatePostgres(PrivateService):
         self.fill()
 
     def fill(self) -> None:
-        """Make its data."""
+        """Create its data."""
         self.run_tool(
             str(self._bin / "initdb"), "-D", str(self._data), "-U", "live", "-A", "trust", "-E", "UTF8",
             "--no-sync", "--locale=C.UTF-8",
@@ -86,13 +86,13 @@ class PrivatePostgres(PrivateService):
         return f"postgresql+psycopg://live@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str) -> str:
-        """Create an empty database; returns its URL."""
+        """Create an empty database; return its URL."""
         execute(self.admin_url, f'CREATE DATABASE "{name}"')
         return self.url(name)
 
 
 class PrivateReplica(PrivatePostgres):
-    """A hot standby of a private server that runs: it follows, and can be read only."""
+    """A hot standby of a running private server: it replicates, and can only be read."""
 
     name = "replica"
 
@@ -108,25 +108,25 @@ class PrivateReplica(PrivatePostgres):
         )  # fmt: skip
 
     def catch_up(self) -> None:
-        """Wait until it has replayed all that the primary has written."""
+        """Wait until it has replayed everything that the primary has written."""
         ((written,),) = execute(self._primary.admin_url, "SELECT pg_current_wal_lsn()::text")
         question = f"SELECT 1 WHERE pg_last_wal_replay_lsn() >= '{written}'::pg_lsn"
         until(lambda: execute(self.admin_url, question), 30, "the replica has replayed all")
 
     def lose_the_primary(self) -> None:
-        """Receive nothing any more: what the primary commits from now on is on the primary alone."""
+        """Stop replicating: what the primary commits from now on is only there."""
         execute(self.admin_url, "ALTER SYSTEM SET primary_conninfo = ''")
         execute(self.admin_url, "SELECT pg_reload_conf()")
         question = "SELECT 1 FROM pg_stat_wal_receiver"
         until(lambda: not execute(self.admin_url, question), 30, "the replica receives nothing")
 
     def promote(self) -> None:
-        """Become the primary; returns when it takes writes."""
+        """Become the primary; return when it accepts writes."""
         assert execute(self.admin_url, "SELECT pg_promote()") == [(True,)]
 
 
 def shared_url() -> str:
-    """The machine's PostgreSQL (env ``NOTIFIER_TEST_POSTGRES``), as the current user."""
+    """Return the URL of the machine's PostgreSQL (env ``NOTIFIER_TEST_POSTGRES``), as the current user."""
     url = make_url(os.environ.get("NOTIFIER_TEST_POSTGRES", DEFAULT_URL))
     if url.username is None:
         url = url.set(username=getpass.getuser())
@@ -141,7 +141,7 @@ def shared_url() -> str:
 
 @contextmanager
 def fresh_database(server_url: str, template: str | None = None) -> Iterator[str]:
-    """A database of its own on the shared server, dropped at the end; a copy of `template` when given."""
+    """Yield a new database on the shared server, a copy of `template` when given; drop it at the end."""
     name = f"live_test_{uuid.uuid4().hex[:16]}"
     execute(server_url, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
     try:
@@ -151,12 +151,12 @@ def fresh_database(server_url: str, template: str | None = None) -> Iterator[str
 
 
 def database_name(url: str) -> str:
-    """The database that a URL names."""
+    """Return the database name of a URL."""
     return make_url(url).database or ""
 
 
 def execute(url: str, statement: str) -> list[tuple[object, ...]]:
-    """Run one statement on its own connection, outside a transaction; rows when there are any."""
+    """Run a statement on its own connection, outside a transaction; return its rows, if any."""
     with psycopg.connect(_conninfo(make_url(url)), autocommit=True, connect_timeout=5) as connection:
         cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []

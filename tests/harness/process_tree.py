@@ -1,4 +1,4 @@
-"""Signals to a process and everything below it, and the sweep that leaves nothing behind.
+"""Signals to a process and its descendants, and the sweep that ends what is left.
 
 Every process of the harness carries :data:`MARKER` in its environment. Its children inherit it, even when
 they leave the process group (PostgreSQL's do), so the sweep at exit finds them all.
@@ -21,7 +21,7 @@ RUN_ID = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """The process and its descendants, parents first; empty when it is gone."""
+    """Return the process and its descendants, parents first; empty when it has ended."""
     try:
         root = psutil.Process(pid)
         return [root, *root.children(recursive=True)]
@@ -30,7 +30,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def signal_tree(pid: int, number: signal.Signals) -> list[psutil.Process]:
-    """Send `number` to the whole tree, parents first, so that none of them forks a new one meanwhile."""
+    """Send `number` to the whole tree, parents first, so that they cannot fork meanwhile."""
     family = tree(pid)
     for process in family:
         _send(process, number)
@@ -43,19 +43,19 @@ def signal_tree(pid: int, number: signal.Signals) -> list[psutil.Process]:
 
 
 def kill_tree(pid: int, seconds: float = 10) -> None:
-    """SIGKILL the whole tree and wait until every one of it is gone."""
+    """Kill the whole tree (SIGKILL) and wait until all have ended."""
     kill(signal_tree(pid, signal.SIGSTOP), seconds)
 
 
 def kill(processes: list[psutil.Process], seconds: float = 10) -> None:
-    """SIGKILL these and wait until they are gone."""
+    """Kill these processes (SIGKILL) and wait until they have ended."""
     for process in processes:
         _send(process, signal.SIGKILL)
     wait_gone(processes, seconds)
 
 
 def wait_gone(processes: list[psutil.Process], seconds: float) -> None:
-    """Wait until none of them runs; a zombie that waits for its parent counts as gone."""
+    """Wait until none of them runs; a zombie counts as ended."""
     deadline = time.monotonic() + seconds
     while left := [p for p in processes if is_running(p)]:
         if time.monotonic() > deadline:
@@ -64,7 +64,7 @@ def wait_gone(processes: list[psutil.Process], seconds: float) -> None:
 
 
 def is_running(process: psutil.Process) -> bool:
-    """Whether the process runs (or is stopped); false for a zombie."""
+    """Return whether the process runs (or is stopped); False for a zombie."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -72,7 +72,7 @@ def is_running(process: psutil.Process) -> bool:
 
 
 def marked() -> Iterator[psutil.Process]:
-    """Every running process of this test run."""
+    """Return every running process of this test run."""
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(MARKER) == RUN_ID and is_running(process):
@@ -82,7 +82,7 @@ def marked() -> Iterator[psutil.Process]:
 
 
 def sweep() -> list[str]:
-    """SIGKILL whatever this run has left; return what it was, for the report."""
+    """Kill what this run has left (SIGKILL); return a description for the report."""
     left = list(marked())
     described = []
     for process in left:

@@ -1,8 +1,8 @@
 """The project's processes: started from the repository, watched, ended.
 
 A :class:`Process` is one command with its own process group and its own log file. The functions below it
-are the commands of CONTRACT section 1. The environment is always given, never inherited: what a test does
-not name is not set, except the handful of names a program cannot start without.
+are the commands of docs/contract.md, section 1. The environment is always given, never inherited: a variable that
+a test does not name is not set, except the few that a program needs to start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ running: list[Process] = []
 
 
 def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment with nothing of the caller's in it but the way to the programs."""
+    """Return an environment that has nothing of the caller's but the path to the programs."""
     return {
         "PATH": f"{BIN}:{os.environ.get('PATH', os.defpath)}",
         "HOME": os.environ.get("HOME", "/"),
@@ -39,7 +39,7 @@ def clean_env(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 class Process:
-    """One started command. `name` is what reports call it; its output goes to `log`, stderr included."""
+    """A started command. Reports use `name`; stdout and stderr go to `log`."""
 
     def __init__(
         self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path = REPO
@@ -48,7 +48,7 @@ class Process:
         self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Process:
-        """Start it in a process group of its own; the log is appended to, so a restart keeps its past."""
+        """Start it in its own process group; the log is appended to, so a restart keeps it."""
         if self.alive:
             raise AssertionError(f"{self.name} runs already")
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -70,12 +70,12 @@ class Process:
         return self._popen is not None and self._popen.poll() is None
 
     def tail(self, lines: int = 40) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
     def wait_until(self, condition: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> Process:
-        """Wait for `condition`, but not for a process that has died meanwhile."""
+        """Wait for `condition`; raise when the process has died meanwhile."""
 
         def reached() -> bool:
             if condition():
@@ -107,7 +107,7 @@ class Process:
         return self._popen.poll() if self._popen else None
 
     def wait(self, seconds: float = STOP_SECONDS) -> int:
-        """Wait for its end by itself; return the exit code."""
+        """Wait until it ends by itself; return the exit code."""
         assert self._popen is not None
         try:
             return self._popen.wait(seconds)
@@ -119,7 +119,7 @@ class Process:
         os.kill(self.pid, number)
 
     def terminate(self, seconds: float = STOP_SECONDS, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to stop and wait; one that does not is killed and is a failure. Returns the exit code."""
+        """Ask it to stop, and wait; kill it and fail when it does not. Return the exit code."""
         if not self.alive:
             return self.wait(0)
         family = process_tree.tree(self.pid)
@@ -136,7 +136,7 @@ class Process:
         return code
 
     def kill(self) -> None:
-        """SIGKILL it with everything it started."""
+        """Kill it and everything it started (SIGKILL)."""
         if self._popen is None:
             return
         process_tree.kill_tree(self.pid)
@@ -148,20 +148,20 @@ class Process:
             running.remove(self)
 
     def kill_main(self) -> None:
-        """SIGKILL the main process alone; its children are left to notice."""
+        """Kill the main process alone (SIGKILL); its children must notice."""
         self.send_signal(signal.SIGKILL)
         self.wait(5)
 
     def freeze(self) -> None:
-        """SIGSTOP the whole tree."""
+        """Freeze the whole tree (SIGSTOP)."""
         process_tree.signal_tree(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """SIGCONT the whole tree."""
+        """Let the whole tree continue (SIGCONT)."""
         process_tree.signal_tree(self.pid, signal.SIGCONT)
 
     def children(self) -> list[psutil.Process]:
-        """Its direct children, oldest first: the pool of a prefork worker, the workers of gunicorn."""
+        """Return its direct children, oldest first: a prefork pool, or gunicorn's workers."""
         return sorted(psutil.Process(self.pid).children(), key=lambda child: child.create_time())
 
 
@@ -179,14 +179,14 @@ def notifier(*arguments: str, env: Mapping[str, str], log: Path, cwd: Path = REP
 
 
 def command(*words: str, env: Mapping[str, str], log: Path, cwd: Path = REPO) -> Process:
-    """Another program of the virtual environment: celery, gunicorn, flask, alembic."""
+    """Return another program of the virtual environment: celery, gunicorn, flask, alembic."""
     return Process(words[0], [str(BIN / words[0]), *words[1:]], env=env, log=log, cwd=cwd)
 
 
 def run(
     *words: str, env: Mapping[str, str], cwd: Path = REPO, seconds: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of the virtual environment to its end; never raises for its exit code."""
+    """Run a program of the virtual environment and wait for its end; do not raise for its exit code."""
     return subprocess.run(
         [str(BIN / words[0]), *words[1:]], cwd=cwd, env=clean_env(env), stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=seconds, check=False,

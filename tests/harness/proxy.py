@@ -1,7 +1,7 @@
 """A TCP proxy that misbehaves as networks do: cuts, refuses, slows down.
 
-One proxy has one listening port. To give each of many clients an outage of its own, give each its own
-proxy: a listening socket costs next to nothing.
+One proxy has one listening port. To give each of many clients its own outages, give each its own
+proxy: a listening socket costs almost nothing.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ TICK_SECONDS = 0.05
 class Proxy:
     """Forwards to `host:port`. `rate` is bytes per second towards the client; None is unlimited.
 
-    `port` may be a function, asked for each connection: a load balancer of the simplest kind.
+    `port` may be a function, called for each connection: a simple load balancer.
 
-    With a rate its buffers are small, so that the slowness reaches the server instead of piling up here.
+    With a rate its buffers are small, so that the server notices the slowness.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> None:
-        """Accept on its port; the first time on any free one, and on the same one ever after."""
+        """Accept on its port: first on any free one, later on the same one."""
         if self._server is None:
             self._server = await asyncio.start_server(
                 self._accept, "127.0.0.1", self.port, reuse_address=True, backlog=1024
@@ -50,7 +50,7 @@ class Proxy:
             self._server = None
 
     def cut_all(self) -> int:
-        """Abort every connection on both sides, without a word; returns how many there were."""
+        """Abort every connection on both sides, without a close; return how many there were."""
         pairs, self._pairs = self._pairs, set()
         for near, far in pairs:
             near.transport.abort()
@@ -59,14 +59,14 @@ class Proxy:
         return len(pairs)
 
     async def outage(self, seconds: float) -> None:
-        """Cut everything and refuse for that long."""
+        """Cut all connections, and refuse new ones for that time."""
         self.refuse()
         self.cut_all()
         await asyncio.sleep(seconds)  # the length of the outage is the test's input
         await self.listen()
 
     async def flaky(self, every: float, gap: float, rng: random.Random) -> None:
-        """Forever: an outage of `gap` seconds about every `every` seconds (half to one and a half)."""
+        """Repeat an outage of `gap` seconds about every `every` seconds (half to one and a half)."""
         await asyncio.sleep(rng.uniform(0, every))
         while True:
             await self.outage(gap)
@@ -115,7 +115,7 @@ class Proxy:
             await writer.drain()
             if rate is not None:
                 await asyncio.sleep(len(data) / rate)  # this wait is the throttle
-        # One side has ended: so has the other, as a WebSocket has no half-open state.
+        # When one side has ended, end the other: a WebSocket has no half-open state.
         raise ConnectionError
 
     async def __aenter__(self) -> Proxy:

@@ -1,4 +1,4 @@
-"""What an operator, an accident or a full machine does to a private RabbitMQ, and how it is undone."""
+"""Faults of a private RabbitMQ, as by an operator, an accident or a full machine, and how to undo them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def ctl(rabbit: PrivateRabbit, *words: str) -> str:
 
 
 def memory_alarm(rabbit: PrivateRabbit, *, on: bool) -> None:
-    """Let the node have too little memory, or enough: publishers are blocked by its alarm."""
+    """Raise or end the memory alarm, which blocks publishers."""
     ctl(rabbit, "set_vm_memory_high_watermark", "absolute", "1" if on else "2000000000")
 
 
 def disk_alarm(rabbit: PrivateRabbit, *, on: bool) -> None:
-    """Let the node have too little free disk, or enough."""
+    """Raise or end the alarm of too little free disk."""
     ctl(rabbit, "set_disk_free_limit", "999999GB" if on else "50MB")
 
 
 def permissions(rabbit: PrivateRabbit, *, without: str = "", vhost: str = "/") -> None:
-    """Give the user all permissions, but for one."""
+    """Give the user all permissions except one."""
     ctl(
         rabbit,
         "set_permissions",
@@ -50,7 +50,7 @@ def without_permission(rabbit: PrivateRabbit, which: str) -> None:
 
 
 def delete_exchange(rabbit: PrivateRabbit, *, declared_again: bool = False) -> None:
-    """Delete the exchange; perhaps somebody else declares it again at once, without our bindings."""
+    """Delete the exchange; with an option declare it again at once, without our bindings."""
     with connected(rabbit) as channel:
         channel.exchange_delete(EXCHANGE)
         if declared_again:
@@ -64,7 +64,7 @@ def delete_queues(rabbit: PrivateRabbit) -> None:
 
 
 def remove_bindings(rabbit: PrivateRabbit, key: str = "") -> None:
-    """Take the bindings of the exchange away: all, or those of one routing key. Queues stay."""
+    """Remove the bindings of the exchange: all, or those of one routing key. Queues stay."""
     of_key = f' andalso Key =:= <<"{key}">>' if key else ""
     ctl(
         rabbit,
@@ -77,7 +77,7 @@ def remove_bindings(rabbit: PrivateRabbit, key: str = "") -> None:
 
 @contextmanager
 def connected(rabbit: PrivateRabbit) -> Iterator[amqp.Channel]:
-    """A channel of somebody else's."""
+    """Yield a channel of another client."""
     with (
         amqp.Connection(f"127.0.0.1:{rabbit.port}", connect_timeout=5, read_timeout=10) as connection,
         connection.channel() as channel,

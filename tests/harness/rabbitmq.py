@@ -1,4 +1,4 @@
-"""RabbitMQ: a private node for the crash tests, and fresh vhosts on the shared one."""
+"""RabbitMQ: a private node for the crash tests, and new vhosts on the shared one."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.harness.services import PrivateService, find_binary, missing
 from tests.harness.waiting import accepts, free_port, until
 
 DEFAULT_URL = "amqp://guest:guest@127.0.0.1:5672//"
-# First the real scripts: Debian's wrapper in /usr/sbin switches to the user rabbitmq and its own files.
+# Prefer the real scripts: Debian's wrapper in /usr/sbin switches to the user rabbitmq and its files.
 PLACES = ("/usr/lib/rabbitmq/bin", "/usr/local/sbin", "/opt/rabbitmq/sbin", "/opt/homebrew/opt/rabbitmq/sbin")
 EPMD_PLACES = ("/usr/lib/erlang/erts-*/bin",)
 _PREFIX = "live-test-"
 
 
 class NameDaemon:
-    """An epmd of our own: it tells nodes where other nodes are. A cluster's nodes share one."""
+    """A private epmd, by which nodes find other nodes. A cluster's nodes share one."""
 
     def __init__(self) -> None:
         program = find_binary("epmd", *EPMD_PLACES)
@@ -57,7 +57,7 @@ class NameDaemon:
 class PrivateRabbit(PrivateService):
     """A private node with its own name, ports, cookie, data and name daemon.
 
-    So it neither sees nor disturbs another node of the machine. Nodes of a cluster share one daemon and one
+    It neither sees nor disturbs another node of the machine. Nodes of a cluster share one daemon and one
     cookie.
     """
 
@@ -84,7 +84,7 @@ class PrivateRabbit(PrivateService):
         )  # fmt: skip
 
     def configure(self, *lines: str) -> None:
-        """Add lines to its configuration; before it starts."""
+        """Add lines to its configuration, before it starts."""
         with (self.folder / "rabbitmq.conf").open("a") as file:
             file.writelines(f"{line}\n" for line in lines)
 
@@ -111,7 +111,7 @@ class PrivateRabbit(PrivateService):
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_LOGS": "-",
-            # Idle scheduler threads of the Erlang VM spin; on a small machine that slows all the others.
+            # Idle scheduler threads of the Erlang VM spin, which slows everything on a small machine.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none +S 2:2",
         }
 
@@ -135,9 +135,9 @@ class PrivateRabbit(PrivateService):
 
 
 class SharedRabbit:
-    """Fresh vhosts on the machine's node, created several at a time.
+    """New vhosts on the machine's node, created several at a time.
 
-    One call of rabbitmqctl takes a second, whether it creates one vhost or eight. Each vhost is given out
+    One call of rabbitmqctl takes a second, whether it creates one vhost or eight. Each vhost is used
     once; all are deleted at the end, in one call.
     """
 
@@ -155,13 +155,13 @@ class SharedRabbit:
         self._made = 0
 
     def fresh_url(self) -> str:
-        """The URL of a vhost that nobody has used."""
+        """Return the URL of an unused vhost."""
         if not self._ready:
             self._make()
         return self._url(self._ready.pop())
 
     def close(self) -> None:
-        """Delete every vhost of this session, and those of sessions that died before they could."""
+        """Delete every vhost of this session, and those that killed sessions have left."""
         dead = {name for name in self._list() if not _maker_lives(name)}
         mine = {f"{self._prefix}{number}" for number in range(self._made)}
         names = ",".join(f"<<{_quoted(name)}>>" for name in sorted(dead | mine))

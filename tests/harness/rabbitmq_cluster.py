@@ -1,4 +1,4 @@
-"""A RabbitMQ cluster on one machine: nodes that find each other by their configuration, as in production."""
+"""A RabbitMQ cluster on one machine: nodes that find each other by configuration, as in production."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RUNNING = "length(rabbit_mnesia:cluster_nodes(running))."
 
 
 class RabbitCluster:
-    """Some private nodes, joined. A killed node comes back into the cluster when it is started again."""
+    """Joined private nodes. A killed node joins the cluster again when it is started."""
 
     def __init__(self, size: int = 3) -> None:
         tool = find_binary("rabbitmqctl", *PLACES)
@@ -37,7 +37,7 @@ class RabbitCluster:
             node.launch()
 
     def wait_ready(self) -> None:
-        """Wait until all answer, as one cluster."""
+        """Wait until all nodes answer as one cluster."""
         for node in self.nodes:
             node.wait_ready()
         first = self.nodes[0]
@@ -45,6 +45,6 @@ class RabbitCluster:
         assert running == str(len(self.nodes)), f"{running} nodes in the cluster:\n{first.tail()}"
 
     def urls(self, first: int) -> str:
-        """All nodes' URLs as a failover list that begins with node `first` (from 0)."""
+        """Return all nodes' URLs as a failover list that begins with node `first` (from 0)."""
         nodes = self.nodes[first:] + self.nodes[:first]
         return ";".join(node.url for node in nodes)

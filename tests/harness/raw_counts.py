@@ -1,4 +1,4 @@
-"""What the reporting views must say: a plain count over the raw rows, in Python."""
+"""What the reporting views must return: a plain count of the rows, in Python."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
 
 def ms(begin: datetime | None, end: datetime | None) -> int | None:
-    """Whole milliseconds between two moments, rounded, towards zero from the half on below it."""
+    """Return the whole milliseconds between two moments, rounded, towards zero from the half on below it."""
     if begin is None or end is None:
         return None
     microseconds = (end - begin) // timedelta(microseconds=1) + 500
@@ -26,14 +26,14 @@ def ms(begin: datetime | None, end: datetime | None) -> int | None:
 
 
 def nearest_rank(values: Sequence[int], percent: int) -> int | None:
-    """The smallest value that `percent` of 100 do not exceed."""
+    """Return the smallest value that `percent` of 100 values do not exceed."""
     ordered = sorted(values)
     return ordered[-(-percent * len(ordered) // 100) - 1] if ordered else None
 
 
 @dataclass(frozen=True)
 class Copy:
-    """One recipient's copy, as the rows tell."""
+    """One recipient's copy, from its rows."""
 
     notification: AnyRow
     row: AnyRow
@@ -56,7 +56,7 @@ class Copy:
 
 @dataclass
 class Raw:
-    """Every row of the tables, in plain Python, as one transaction sees them."""
+    """All rows of the tables, read in one transaction."""
 
     connection: Connection
     copies: dict[tuple[str, int], Copy] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Raw:
         }  # fmt: skip
 
     def notifications_report(self, gone: Sequence[Copy] = ()) -> set[tuple[Any, ...]]:
-        """With the copies that were purged, as they stood."""
+        """Return the report of notifications, with the purged copies as they were."""
         sent: Counter[str] = Counter()
         delivered: Counter[str] = Counter()
         read: Counter[str] = Counter()
@@ -123,7 +123,7 @@ class Raw:
 
 
 def daily_of(copies: Sequence[Copy]) -> list[tuple[Any, ...]]:
-    """The daily report of some copies."""
+    """Return the daily report of some copies."""
     groups = defaultdict(list)
     for copy in copies:
         groups[copy.key].append(copy)
@@ -137,7 +137,7 @@ def daily_of(copies: Sequence[Copy]) -> list[tuple[Any, ...]]:
 
 
 def view(connection: Connection, name: str) -> set[tuple[Any, ...]]:
-    """The rows of a view, with the types of our tables."""
+    """Return the rows of a view, with the types of our tables."""
     times = {"accepted_at", "persisted_at", "delivered_at", "read_at", "dispatched_at", "first_seen_at",
              "last_seen_at"}  # fmt: skip
     names = connection.execute(sa.text(f"SELECT * FROM {name} WHERE 1 = 0")).keys()
@@ -152,12 +152,12 @@ def view(connection: Connection, name: str) -> set[tuple[Any, ...]]:
 def daily(
     connection: Connection, since: date | None = None, until: date | None = None
 ) -> list[tuple[Any, ...]]:
-    """The rows of `notifier_report_daily`."""
+    """Return the rows of `notifier_report_daily`."""
     return sorted((tuple(row) for row in reports.daily(connection, since, until)), key=str)
 
 
 def differences(connection: Connection, gone: Sequence[Copy] = ()) -> Iterator[str]:
-    """What a view says and the rows do not, or the other way round; `connection` sees one moment."""
+    """Return the differences between a view and the rows; `connection` is one snapshot."""
     raw = Raw(connection)
     expected: dict[str, set[tuple[Any, ...]]] = {
         "notifier_report_deliveries": raw.deliveries(),

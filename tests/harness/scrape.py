@@ -8,7 +8,7 @@ from tests.harness.http_client import Http
 
 
 def scrape(url: str) -> dict[str, float]:
-    """Every sample by its name and labels; over a connection of its own, so that any process may answer."""
+    """Return every sample by its name and labels, over a new connection, so that any process may answer."""
     http = Http(url)
     text = http.request("GET", "/metrics").text
     http.close()

@@ -1,7 +1,7 @@
-"""Private servers for tests that kill and freeze them: what PostgreSQL and RabbitMQ have in common here.
+"""Private servers that tests kill and freeze: the common part of PostgreSQL, RabbitMQ and others.
 
-The shared servers of the machine are never touched; each private one has its own port, data and processes,
-and comes back on the same port with the same data.
+The shared servers of the machine are not touched; each private one has its own port, data and processes,
+and starts again on the same port with the same data.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from tests.harness.waiting import free_port, until
 
 
 def missing(what: str) -> BaseException:
-    """To raise when a service is not there: a skip on a laptop, a failure in CI, where it must be."""
+    """Return what to raise for a missing service: a skip, or in CI a failure."""
     if os.environ.get("CI"):
         return pytest.fail.Exception(f"{what} (env CI is set: every service must be there)", pytrace=False)
     return pytest.skip.Exception(f"{what}; this test needs it")
 
 
 def find_binary(name: str, *places: str) -> Path | None:
-    """The newest `name` in one of `places` (globs), else on PATH; None when there is none."""
+    """Return the newest `name` in one of `places` (globs), else on PATH; None when there is none."""
     for place in places:
         if found := sorted(glob.glob(f"{place}/{name}")):  # noqa: PTH207 - absolute patterns
             return Path(found[-1])
@@ -40,7 +40,7 @@ def find_binary(name: str, *places: str) -> Path | None:
 
 
 class PrivateService(ABC):
-    """A server process with its own folder and port. Use as a context manager: started, then removed."""
+    """A server process with its own folder and port. As a context manager it is started, then removed."""
 
     name: str
     user: str | None = None
@@ -48,7 +48,7 @@ class PrivateService(ABC):
 
     def __init__(self) -> None:
         self.port = free_port()
-        # Not pytest's tmp_path: its parents are closed to the user that PostgreSQL has to run as.
+        # Not pytest's tmp_path: PostgreSQL's user cannot enter its parents.
         self.folder = Path(tempfile.mkdtemp(prefix=f"live-{self.name}-"))
         self.run_as = self.user if os.geteuid() == 0 and self.user and _user_exists(self.user) else None
         if self.run_as:
@@ -57,15 +57,15 @@ class PrivateService(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """What to run, in the foreground."""
+        """Return the command, which runs in the foreground."""
 
     @abstractmethod
     def environment(self) -> dict[str, str]:
-        """Its variables, beside PATH and LANG."""
+        """Return its variables, besides PATH and LANG."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether it serves a real request now."""
+        """Return whether it serves a request now."""
 
     @property
     def log(self) -> Path:
@@ -85,7 +85,7 @@ class PrivateService(ABC):
             )  # fmt: skip
 
     def wait_ready(self, seconds: float | None = None) -> None:
-        """Wait until it answers; its log's end is in the error when it does not."""
+        """Wait until it answers; the error has the end of its log."""
 
         def ready() -> bool:
             if self._popen is None or self._popen.poll() is not None:
@@ -98,7 +98,7 @@ class PrivateService(ABC):
             raise AssertionError(f"{error}\n{self.tail()}") from None
 
     def stop(self, seconds: float = 30) -> None:
-        """Stop in order and wait."""
+        """Stop it gracefully, and wait."""
         if self._popen is None or self._popen.poll() is not None:
             return
         family = process_tree.tree(self._popen.pid)
@@ -107,11 +107,11 @@ class PrivateService(ABC):
         process_tree.wait_gone(family, 10)
 
     def ask_to_stop(self, popen: subprocess.Popen[bytes]) -> None:
-        """How it is asked; SIGTERM unless it means something else there."""
+        """Ask it to stop, by SIGTERM unless it means something else."""
         popen.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL with everything below it."""
+        """Kill it and its children (SIGKILL)."""
         if self._popen is not None and self._popen.poll() is None:
             process_tree.kill_tree(self._popen.pid)
             self._popen.wait(10)
@@ -122,12 +122,12 @@ class PrivateService(ABC):
         self.start()
 
     def freeze(self) -> None:
-        """SIGSTOP everything: it accepts connections and answers nothing, as a hung host does."""
+        """Freeze it (SIGSTOP): it accepts connections and does not answer, as a hung host does."""
         assert self._popen is not None
         process_tree.signal_tree(self._popen.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """SIGCONT everything."""
+        """Let it continue (SIGCONT)."""
         assert self._popen is not None
         process_tree.signal_tree(self._popen.pid, signal.SIGCONT)
 
@@ -136,7 +136,7 @@ class PrivateService(ABC):
         return self._popen is not None and self._popen.poll() is None
 
     def tail(self, lines: int = 40) -> str:
-        """The end of its log."""
+        """Return the end of its log."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
@@ -146,7 +146,7 @@ class PrivateService(ABC):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def full_environment(self) -> dict[str, str]:
-        """The whole environment of the server and of its tools."""
+        """Return the whole environment of the server and of its tools."""
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
@@ -155,7 +155,7 @@ class PrivateService(ABC):
         }
 
     def run_tool(self, *words: str, seconds: float = 60) -> str:
-        """Run one of the server's own tools as its user; its output is in the error when it fails."""
+        """Run one of the server's tools as its user; the error has its output."""
         done = subprocess.run(
             words, env=self.full_environment(), cwd=self.folder, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=seconds, check=False, **self._credentials(),

@@ -1,4 +1,4 @@
-"""A running site as its callers see it: a backend, its processes, and the ways in."""
+"""A running site for its callers: a backend, its processes, HTTP and sockets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 
 
 class Site:
-    """One web address on one backend. `api` is a backend caller; users get a token when they ask."""
+    """A web address on a backend. `api` is a backend caller; users get tokens."""
 
     def __init__(self, backend: Backend, logs: Path) -> None:
         self.backend = backend
@@ -35,33 +35,33 @@ class Site:
         return self._api
 
     def start(self, *arguments: str, **more: str) -> Process:
-        """Start a `notifier` command on this backend, with `more` variables; not waited for."""
+        """Start a `notifier` command on this backend, with `more` variables, without waiting."""
         log = self.logs / f"{arguments[0]}-{self.backend.port}.log"
         process = processes.notifier(*arguments, env=self.backend.env | more, log=log).start()
         self.processes.append(process)
         return process
 
     def up(self) -> Site:
-        """`notifier up`, ready."""
+        """Start `notifier up`, and wait until it is ready."""
         self.start("up").wait_ready(self.backend.base_url)
         return self
 
     def user(self, user_id: str) -> UserApi:
-        """The HTTP API as this user."""
+        """Return the HTTP API of this user."""
         return UserApi(self.backend.base_url, self.backend.token(user_id))
 
     def socket(self, user_id: str, after: int | None = None, device: str | None = None) -> Socket:
-        """A live socket of this user; what came before `live` is read."""
+        """Open a live socket of this user; everything before `live` is read."""
         socket = self.open()
         socket.enter(self.backend.token(user_id), after, device=device)
         return socket
 
     def open(self) -> Socket:
-        """A connected socket that has said nothing yet."""
+        """Open a socket that has sent nothing yet."""
         return Socket(self.backend.ws_url)
 
     def send(self, user_id: str, title: str = "Order Shipped") -> str:
-        """Send an alert; returns its id."""
+        """Send an alert; return its id."""
         answer = self.api.send(user_id, {"title": title, "message": "m", "type": "info"})
         assert answer.status == 202, answer
         identity: str = answer.json["id"]
@@ -73,13 +73,13 @@ class Site:
             until(lambda: user.inbox(limit=1).json["seq"] >= seq, seconds, f"seq {seq} of {user_id!r}")
 
     def rows(self, table: str) -> int:
-        """How many rows a table has: for what must not have been stored."""
+        """Return the number of rows of a table, to check what must not be stored."""
         engine = sa.create_engine(self.backend.database_url, poolclass=sa.NullPool)
         with engine.connect() as connection:
             return connection.scalar(sa.text(f"SELECT count(*) FROM notifier_{table}")) or 0
 
     def close(self) -> None:
-        """Stop the processes, the last first, each cleanly."""
+        """Stop the processes gracefully, the last one first."""
         if self._api is not None:
             self._api.close()
         for process in reversed(self.processes):
@@ -89,13 +89,13 @@ class Site:
 
 
 def new_user(prefix: str = "user") -> str:
-    """A user id that no test has used."""
+    """Return a new user id."""
     return f"{prefix}-{next(_numbers)}"
 
 
 @contextmanager
 def running_site(backend: Backend, logs: Path) -> Iterator[Site]:
-    """`notifier up` on a backend, until the end of the block."""
+    """Run `notifier up` on a backend until the end of the block."""
     site = Site(backend, logs)
     try:
         yield site.up()

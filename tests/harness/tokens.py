@@ -1,4 +1,4 @@
-"""User tokens as CONTRACT section 5 has them (HS256, `sub` and `exp`), and the wrong ones of every kind."""
+"""User tokens of docs/contract.md, section 5 (HS256, `sub` and `exp`), and wrong ones of every kind."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ HOUR = 3600.0
 
 
 def user_token(user_id: str, secret: str, *, ttl: float = HOUR) -> str:
-    """A good token; with a negative `ttl` (seconds) one that has ended."""
+    """Return a valid token; with a negative `ttl` (seconds) an expired one."""
     return jwt.encode({"sub": user_id, "exp": int(time.time() + ttl)}, secret, algorithm="HS256")
 
 
 def wrong_tokens(user_id: str, secret: str) -> dict[str, str]:
-    """Tokens that must be refused, each by the name of its fault."""
+    """Return tokens that must be refused, each by the name of its fault."""
     end = int(time.time() + HOUR)
     good = {"sub": user_id, "exp": end}
     return {

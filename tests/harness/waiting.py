@@ -1,4 +1,4 @@
-"""Deadlines: wait for a condition, never for a length of time."""
+"""Deadlines: wait for a condition, not for a duration."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TypeVar
 
 T = TypeVar("T")
 POLL_SECONDS = 0.02
-# Below the kernel's ephemeral range: an outgoing connection can never sit on a port that a service
-# wants back after a restart.
+# Below the kernel's ephemeral range, so that an outgoing connection cannot use a port that a service needs
+# again after a restart.
 _PORTS = range(18_000, 32_000)
 
 
 class DeadlineError(AssertionError):
-    """What was waited for did not happen in time."""
+    """The condition did not become true in time."""
 
 
 def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
@@ -33,12 +33,12 @@ def until(condition: Callable[[], T | None], seconds: float, what: str) -> T:
 
 
 def crowding() -> float:
-    """How many want each core now, 1 at least: milliseconds are promised on a machine with one to spare."""
+    """Return the load per core, at least 1: promises in milliseconds are for a machine with an idle core."""
     return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now, and that no outgoing connection will take."""
+    """Return a free port on 127.0.0.1 that no outgoing connection will take."""
     for port in random.sample(_PORTS, 200):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,7 +51,7 @@ def free_port() -> int:
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether something accepts TCP connections there."""
+    """Return whether something accepts TCP connections there."""
     try:
         socket.create_connection((host, port), timeout=1).close()
     except OSError:

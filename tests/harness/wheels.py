@@ -1,4 +1,4 @@
-"""The two wheels, built from a copy of the tree, and environments of their own to install them in."""
+"""The two wheels, built from a copy of the tree, and new environments in which to install them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Wheels:
 
 
 def build(folder: Path) -> Wheels:
-    """Build both as `make wheels` does, from what git knows of the tree."""
+    """Build both as `make wheels` does, from the files that git tracks."""
     source = folder / "source"
     listed = _run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=REPO)
     for name in listed.splitlines():
@@ -55,7 +55,7 @@ class Environment:
 
     @classmethod
     def make(cls, folder: Path, *wanted: str) -> Environment:
-        """Make one and install what is wanted in it, in the versions that requirements/dev.txt has."""
+        """Create one and install packages in it, in the versions of requirements/dev.txt."""
         _run(sys.executable, "-m", "venv", "--without-pip", str(folder), cwd=folder.parent)
         pins = re.findall(
             r"^([\w.-]+==[^\\\n]+)", (REPO / "requirements" / "dev.txt").read_text(), re.MULTILINE
@@ -79,10 +79,10 @@ class Environment:
         return str(self.folder / "bin" / name)
 
     def run(self, program: str, *, cwd: Path, env: dict[str, str] | None = None) -> str:
-        """Run a Python program as its file in `cwd` would run; return what it prints."""
+        """Run a Python program as its file in `cwd` would run; return its output."""
         return _run(str(self.python), "-c", program, cwd=cwd, env=clean_env(env))
 
     def installed(self) -> set[str]:
-        """The names of the installed distributions."""
+        """Return the names of the installed distributions."""
         code = "import importlib.metadata as m; print(*{d.name for d in m.distributions()}, sep='\\n')"
         return {name.lower().replace("_", "-") for name in self.run(code, cwd=self.folder).split()}

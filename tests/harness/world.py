@@ -1,4 +1,4 @@
-"""A small world around the store: one database, one clock, and words to tell a history with."""
+"""A database, a clock, and short methods to build a history in the store."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def alert(title: str = "Order Shipped", **more: Any) -> dict[str, Any]:
-    """An alert's data."""
+    """Return an alert's data."""
     return {"title": title, "message": "On its way.", "type": "info", **more}
 
 
 def settings(**given: Any) -> Settings:
-    """Settings without a `.env` file; the environment's own still count."""
+    """Return settings without a `.env` file; environment variables still count."""
     return Settings.load(_env_file=None, **given)
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration, as `alembic` finds it at the root."""
+    """Return alembic's configuration, as `alembic` finds it in the root."""
     return Config(ROOT / "alembic.ini")
 
 
@@ -59,13 +59,13 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 
 def empty(database: Database) -> None:
-    """Take every row out of every table, but the one that says which installation it is."""
+    """Delete every row of every table, except the installation's id."""
     tables = [table for table in metadata.sorted_tables if table.name != "notifier_installation"]
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             names = ", ".join(table.name for table in tables)
             connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-            log_base.begin(connection, now=START)  # the server's timeline, as a migration leaves it
+            log_base.begin(connection, now=START)  # the server's timeline, as after a migration
         else:
             for table in reversed(tables):
                 connection.execute(sa.delete(table))
@@ -73,13 +73,13 @@ def empty(database: Database) -> None:
 
 @dataclass
 class World:
-    """One database and a clock that each deed moves on by a second."""
+    """A database and a clock, which each action advances by a second."""
 
     database: Database
     now: datetime = field(default=START)
 
     def tick(self, seconds: float = 1.0) -> datetime:
-        """Let time pass; return the present."""
+        """Advance the clock; return its time."""
         self.now += timedelta(seconds=seconds)
         return self.now
 
@@ -108,7 +108,7 @@ class World:
         return self.accept(user, event="badge", data={"type": kind, "count": count}).id
 
     def dispatch(self, limit: int = 200) -> list[tuple[str, Entry]]:
-        """Dispatch what waits in the single lane, and what is owed; return what is to be published, in order."""
+        """Dispatch what waits in the single lane, and what is owed; return what to publish, in order."""
         published: list[tuple[str, Entry]] = []
         while True:
             moment = self.tick()
@@ -119,7 +119,7 @@ class World:
                 return published
 
     def dispatch_owed(self) -> list[tuple[str, Entry]]:
-        """Dispatch what is owed to users whose inbox is free; return what is to be published."""
+        """Dispatch what is owed to users whose inbox is free; return what to publish."""
         published: list[tuple[str, Entry]] = []
         locked: set[str] = set()
         while True:
@@ -141,14 +141,14 @@ class World:
         return self._carefully(partial(dispatch.dispatch_chunk, id=id, size=size, now=moment))
 
     def _carefully(self, work: Callable[..., Dispatched]) -> Dispatched:
-        """Dispatch as a worker does: the quick way, and the careful one when somebody is not free."""
+        """Dispatch as a worker does: quickly, and carefully when an inbox is locked."""
         try:
             return self.database.run(work)
         except (DatabaseLocked, SomethingOwed):
             return self.database.run(partial(work, careful=True))
 
     def arrive(self, user: str, count: int = 1) -> list[str]:
-        """Let alerts arrive in a user's inbox; return their ids, oldest first."""
+        """Send and dispatch alerts to a user; return their ids, oldest first."""
         ids = [self.send(user, title=f"{user} {number}") for number in range(count)]
         self.dispatch()
         return ids
@@ -179,7 +179,7 @@ class World:
         )
 
     def purge(self, before: datetime, rows: int = 500) -> int:
-        """Let what is older than `before` go, step by step; return how many entries went."""
+        """Purge what is older than `before`, step by step; return the number of entries."""
         after: str | None = ""
         gone = 0
         while after is not None:
@@ -221,68 +221,68 @@ class World:
     # ------------------------------------------------------------------ looks
 
     def snapshot(self, user: str, after: int | None = None) -> Snapshot:
-        """What a socket starts from."""
+        """Return the snapshot with which a socket starts."""
         with self.database.read() as connection:
             return log.snapshot(connection, user, after)
 
     def log(self, user: str, after: int = 0) -> list[Entry]:
-        """The user's log."""
+        """Return the user's log."""
         with self.database.read() as connection:
             return log.entries(connection, user, after, limit=1_000_000)
 
     def page(
         self, user: str, status: Status = Status.ALL, limit: int = 1_000, before: int | None = None
     ) -> list[Item]:
-        """A page of the inbox."""
+        """Return a page of the inbox."""
         with self.database.read() as connection:
             return log.page(connection, user, status, limit, before)[0]
 
     def item(self, user: str, id: str) -> Item:
-        """One entry in its present state."""
+        """Return an entry in its present state."""
         return next(item for item in self.page(user) if item.id == id)
 
     def head(self, user: str) -> tuple[int, int]:
-        """The seq of the log's newest entry, and the unread count beside it."""
+        """Return the head of the log, and the unread count."""
         row = self.one(sa.select(inboxes).where(inboxes.c.user_id == user))
         return row.seq, row.unread
 
     def delivery(self, user: str, id: str) -> AnyRow:
-        """The row of one recipient's copy."""
+        """Return the row of one recipient's copy."""
         d = deliveries.c
         return self.one(sa.select(deliveries).where(d.user_id == user, d.notification_id == id))
 
     def delivered(self, user: str) -> list[int]:
-        """The seqs that count as delivered by an ack or a single read (not by a watermark)."""
+        """Return the seqs that count as delivered by an ack or a single read (not by a watermark)."""
         d = deliveries.c
         query = sa.select(d.seq).where(d.user_id == user, d.delivered_at.is_not(None)).order_by(d.seq)
         with self.database.read() as connection:
             return list(connection.scalars(query))
 
     def notification(self, id: str) -> AnyRow:
-        """The row of what happened once."""
+        """Return a notification's row."""
         return self.one(sa.select(notifications).where(notifications.c.id == id))
 
     def one(self, query: sa.Select[Any]) -> AnyRow:
-        """The one row of a query."""
+        """Return the only row of a query."""
         with self.database.read() as connection:
             return connection.execute(query).one()
 
     def count(self, table: sa.Table) -> int:
-        """How many rows a table has."""
+        """Return the number of rows of a table."""
         with self.database.read() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
 
     def violations(self) -> list[audit.Violation]:
-        """What the audit finds."""
+        """Return what the audit finds."""
         with self.database.read() as connection:
             return list(audit.violations(connection))
 
     def sql(self, statement: str, **values: Any) -> None:
-        """Change rows by hand, behind the store's back."""
+        """Run a statement without the store."""
         with self.database.write() as connection:
             connection.execute(sa.text(statement), values)
 
 
 def real_time_world(database: Database) -> World:
-    """A world that begins now, for tests beside code that reads the clock itself."""
+    """Return a world that begins now, for code that reads the clock itself."""
     return World(database, now())

@@ -31,7 +31,7 @@ class Session:
 
     Attributes:
         sends: what is written, one after the other.
-        ends: the close codes that are right; None among them: no close frame. Empty: any but 1011, as nobody
+        ends: the expected close codes; None among them: no close frame. Empty: any but 1011, as nobody
             outside may make the server fail.
         leave: how the peer disconnects after its last write, unless the server closes.
         upgrade: the request that it begins with; None: a valid one.
