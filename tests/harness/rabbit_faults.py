@@ -50,7 +50,7 @@ def without_permission(rabbit: PrivateRabbit, which: str) -> None:
 
 
 def delete_exchange(rabbit: PrivateRabbit, *, declared_again: bool = False) -> None:
-    """Delete the exchange; with an option declare it again at once, without our bindings."""
+    """Delete the exchange; `declared_again`: another client declares it at once, without our bindings."""
     with connected(rabbit) as channel:
         channel.exchange_delete(EXCHANGE)
         if declared_again:

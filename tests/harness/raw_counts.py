@@ -18,7 +18,7 @@ from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
 
 def ms(begin: datetime | None, end: datetime | None) -> int | None:
-    """Return the whole milliseconds between two moments, rounded, towards zero from the half on below it."""
+    """Return the whole milliseconds between two moments, rounded from whole microseconds as the views do."""
     if begin is None or end is None:
         return None
     microseconds = (end - begin) // timedelta(microseconds=1) + 500

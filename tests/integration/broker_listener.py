@@ -1,4 +1,4 @@
-"""What the broker tests share: a subscriber on a thread with all it heard, and raw access to the broker."""
+"""Helpers of the broker tests: a subscriber in a thread that keeps its messages, and raw access to the broker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = 20.0  # a deadline, not an expectation
 
 
 class Listener:
-    """Runs a subscriber until closed, and keeps what it is told."""
+    """Runs a subscriber until closed, and keeps its messages."""
 
     def __init__(self, settings: Settings, on_message: Callable[[Message], None] | None = None) -> None:
         self.heard: list[Message] = []
@@ -40,7 +40,7 @@ class Listener:
         assert all(s.wait(SECONDS) for s in subscriptions)
 
     def hears(self, count: int) -> list[tuple[str, int]]:
-        """Wait until `count` messages came; return (user, seq) of all."""
+        """Wait until `count` messages have arrived; return (user, seq) of all."""
         until(lambda: len(self.heard) >= count, SECONDS, f"{count} messages come")
         return [(m.user_id, m.seq) for m in self.heard]
 
@@ -55,7 +55,7 @@ class Listener:
 
 @contextmanager
 def listening(settings: Settings, on_message: Callable[[Message], None] | None = None) -> Iterator[Listener]:
-    """A connected listener."""
+    """Yield a connected listener."""
     listener = Listener(settings, on_message)
     try:
         yield listener.connected()
@@ -65,7 +65,7 @@ def listening(settings: Settings, on_message: Callable[[Message], None] | None =
 
 @contextmanager
 def publishing(settings: Settings, timeout: float = 5.0) -> Iterator[Publisher]:
-    """A publisher that is closed in the end."""
+    """Yield a publisher, and close it at the end."""
     publisher = Publisher(settings, timeout=timeout)
     try:
         yield publisher
@@ -74,7 +74,7 @@ def publishing(settings: Settings, timeout: float = 5.0) -> Iterator[Publisher]:
 
 
 def message(user_id: str, seq: int = 1) -> Message:
-    """A message that says whose it is."""
+    """Return a message whose body names its user."""
     return Message(user_id, seq, f'{{"to":{user_id!r},"seq":{seq}}}'.encode())
 
 

@@ -17,12 +17,12 @@ DIALECTS = ("sqlite", "postgresql")
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with every migration applied, to be copied."""
+    """A migrated SQLite file, of which tests get copies."""
     path = tmp_path_factory.mktemp("template") / "notifier.db"
     engine = make_engine(f"sqlite:///{path}")
     migrate(engine)
     with engine.connect() as connection:
-        connection.exec_driver_sql("COMMIT")  # a checkpoint needs to stand outside a transaction
+        connection.exec_driver_sql("COMMIT")  # a checkpoint must run outside a transaction
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.exec_driver_sql("BEGIN")
     engine.dispose()
@@ -41,7 +41,7 @@ def postgres_store(postgres_server: str) -> Iterator[Database]:
 
 @pytest.fixture
 def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
-    """A migrated SQLite file of the test's own."""
+    """A migrated SQLite file for one test."""
     path = shutil.copy(sqlite_template, tmp_path / "notifier.db")
     database = Database(make_engine(f"sqlite:///{path}"))
     yield database

@@ -1,1 +1,1 @@
-"""gunicorn takes the gunicorn.conf.py of the folder it runs in; these tests want none of it."""
+"""An empty configuration: gunicorn would use the gunicorn.conf.py of its working directory."""

@@ -1,4 +1,4 @@
-"""A backend's key says who sends, and what it may do."""
+"""An API key determines the sender, and what the caller may do."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_keys_name_is_the_sender(app: Flask, client: FlaskClient, key: str, 
         assert connection.exec_driver_sql("SELECT sender FROM notifier_notifications").scalar() == name
 
 
-def test_neither_a_whole_entry_nor_a_token_is_a_key(app: Flask, client: FlaskClient) -> None:
+def test_a_whole_entry_or_a_token_is_not_a_key(app: Flask, client: FlaskClient) -> None:
     token = user_token("u1", app.extensions[EXTENSION].settings.signing_secret())
     assert [sent_with(client, given) for given in ("shop:send:new", "shop", token)] == [401, 401, 403]
 

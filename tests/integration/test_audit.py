@@ -1,4 +1,4 @@
-"""The audit is silent after any history, and names every row that does not fit."""
+"""The audit finds nothing after any valid history, and names every row that breaks an invariant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 def history(world: World, seed: int = 1, deeds: int = 40) -> None:
-    """Some of everything that can happen."""
+    """Make a history with everything that can happen."""
     chance = random.Random(seed)
     users = ["u1", "u2", "日本"]
     for _ in range(deeds):
@@ -40,19 +40,19 @@ def history(world: World, seed: int = 1, deeds: int = 40) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_it_is_silent_after_any_history(world: World, seed: int) -> None:
+def test_it_finds_nothing_after_any_valid_history(world: World, seed: int) -> None:
     history(world, seed)
     assert world.violations() == []
 
 
-def test_it_is_silent_about_nothing_and_about_what_waits(world: World) -> None:
+def test_it_finds_nothing_in_an_empty_database_or_in_waiting_rows(world: World) -> None:
     assert world.violations() == []
     world.send(USER)
     world.send(*(f"u{n:03}" for n in range(150)))
     assert world.violations() == []
 
 
-def test_it_is_silent_about_what_is_no_longer_kept(world: World) -> None:
+def test_it_finds_nothing_after_a_purge(world: World) -> None:
     history(world)
     world.arrive(USER)
     seq, _ = world.head(USER)
@@ -66,7 +66,7 @@ def test_it_is_silent_about_what_is_no_longer_kept(world: World) -> None:
 
 
 def told(world: World) -> World:
-    """One history whose numbers are known: 4 alerts, a badge, a read, a kept-unread, a watermark."""
+    """Make a history with known numbers: 4 alerts, a badge, a read, a kept-unread, a watermark."""
     ids = [world.send(USER, "u2") for _ in range(4)]
     world.badge(USER, "tasks", 3)
     world.dispatch()
@@ -83,7 +83,7 @@ def told(world: World) -> World:
     return world
 
 
-#: What was done to the rows by hand -> a part of the check's name, a part of the row that is named.
+#: A change of the rows -> a part of the check's name, a part of the named row.
 CORRUPTIONS = {
     "UPDATE notifier_notifications SET state = 'accepted' WHERE number = 1": (
         "a notification has one",
@@ -177,7 +177,7 @@ CORRUPTIONS = {
 
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
-def test_what_does_not_fit_is_found_and_named(world: World, corruption: str) -> None:
+def test_each_violation_is_found_and_named(world: World, corruption: str) -> None:
     ids = [row.id for row in told(world).log("u2")]
     check, row = CORRUPTIONS[corruption]
     for number, id in enumerate(ids, 1):
@@ -189,9 +189,7 @@ def test_what_does_not_fit_is_found_and_named(world: World, corruption: str) -> 
 
 @pytest.mark.parametrize("audience", ["7", '"u1"', '{"0": "u1"}', "{}", "[]", '["u1"]', "null"])
 @pytest.mark.parametrize("state", ["accepted", "dead"])
-def test_an_audience_that_does_not_fit_its_count_is_named_whatever_it_is(
-    world: World, audience: str, state: str
-) -> None:
+def test_an_audience_of_another_size_than_its_count_is_named(world: World, audience: str, state: str) -> None:
     id = world.send(*(f"u{number}" for number in range(101)))
     sql = "UPDATE notifier_notifications SET audience = '" + audience + "', state = :state WHERE id = :id"
     world.sql(sql, id=id, state=state)

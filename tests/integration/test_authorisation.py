@@ -1,4 +1,4 @@
-"""Every route and every op, with every kind of credentials. What is new here needs an entry."""
+"""Every route and every op, with every kind of credentials. A new route or op needs an entry."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KEYS = {
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 OPEN, USER, OPERATOR = "open", "user", "operator"
-#: METHOD and rule -> the scopes of which a key needs one; or who else may call it.
+#: METHOD and rule -> the scopes of which a key needs one, or another kind of caller.
 ROUTES: dict[str, str | tuple[str, ...]] = {
     "POST /api/notifications": ("send",),
     "GET /api/notifications/<id>": ("send", "report"),
@@ -59,7 +59,7 @@ ROUTES: dict[str, str | tuple[str, ...]] = {
     "GET /reports/sign-in": OPEN,
     "POST /reports/sign-in": OPEN,
     "GET /reports/assets/<name>": OPEN,
-    # By a cookie, which tests/integration/test_dashboard_pages.py holds: a bearer token opens none.
+    # With a cookie (tests/integration/test_dashboard_pages.py): a bearer token does not open a page.
     "GET /reports": OPERATOR,
     "GET /reports/<name>.csv": OPERATOR,
     "GET /reports/notifications/<id>": OPERATOR,
@@ -72,7 +72,7 @@ REVOKED = "revoked-user"
 
 
 def credentials() -> dict[str, str | None]:
-    """What a caller may send, by the name of its kind."""
+    """Return the credentials of each kind of caller."""
     return {
         "nothing": None,
         "another scheme": "Basic dTE6cA==",
@@ -111,7 +111,7 @@ def call(app: Flask, route: str, authorization: str | None, body: Any = None) ->
 
 
 def expected(who: str | tuple[str, ...], name: str) -> int | None:
-    """What `name` must get from a closed route; None: whatever its right leads to."""
+    """Return the status that `name` must get from a closed route; None: it has the right."""
     key, is_key, scope = name.partition("a key for ")
     if is_key and not key:
         allowed = who != USER and (scope == "all" or scope in who)
@@ -132,7 +132,7 @@ def test_every_route_has_an_entry(app: Flask) -> None:
 
 @pytest.mark.parametrize("name", credentials())
 @pytest.mark.parametrize("route", CLOSED)
-def test_a_closed_route_lets_in_who_may_and_nobody_else(app: Flask, route: str, name: str) -> None:
+def test_a_closed_route_accepts_only_callers_with_the_right(app: Flask, route: str, name: str) -> None:
     got, wanted = call(app, route, credentials()[name], {}), expected(ROUTES[route], name)
     if wanted is None:
         assert got in (200, 202, 404, 422), got
@@ -142,12 +142,12 @@ def test_a_closed_route_lets_in_who_may_and_nobody_else(app: Flask, route: str, 
 
 @pytest.mark.parametrize("name", credentials())
 @pytest.mark.parametrize("route", [route for route, who in ROUTES.items() if who == OPERATOR])
-def test_a_bearer_opens_no_page_of_the_operators(app: Flask, route: str, name: str) -> None:
+def test_a_bearer_token_does_not_open_the_dashboard(app: Flask, route: str, name: str) -> None:
     assert call(app, route, credentials()[name]) in (303, 403)
 
 
 @pytest.mark.parametrize("route", [route for route, who in ROUTES.items() if who == OPEN])
-def test_an_open_route_asks_nobody(app: Flask, route: str) -> None:
+def test_an_open_route_needs_no_credentials(app: Flask, route: str) -> None:
     asked = {call(app, route, given) for given in (None, "Bearer key-of-nobody")}
     assert len(asked) == 1
     assert not asked & {401} or route == "POST /reports/sign-in"
@@ -179,7 +179,7 @@ def test_another_users_token_sees_and_changes_nothing(app: Flask, op: str) -> No
 
 # ---------------------------------------------------------------------- the socket
 
-#: op -> a frame of it that is right in itself.
+#: op -> a valid frame.
 OPS: dict[str, dict[str, Any]] = {
     "hello": {"token": "{user}", "after": None},
     "ack": {"seq": 0},
@@ -242,7 +242,7 @@ def test_once_the_token_has_ended_no_op_does_anything(op: str) -> None:
 
 @pytest.mark.parametrize("op", OPS)
 def test_once_the_token_is_revoked_no_op_does_anything(op: str) -> None:
-    """Not even one that came with the frames that are just being worked on."""
+    """This includes frames that arrived together with those being handled."""
     session = live()
     assert session.revoke(NOW + 1)
     assert session.deadline < NOW, "it is due at once"
@@ -251,7 +251,7 @@ def test_once_the_token_is_revoked_no_op_does_anything(op: str) -> None:
     assert not [effect for effect in effects if isinstance(effect, Change)]
 
 
-def test_a_revocation_ends_what_was_issued_before_it_alone() -> None:
+def test_a_revocation_ends_only_tokens_that_were_issued_before() -> None:
     fresh = jwt.encode({"sub": "u1", "iat": NOW, "exp": NOW + 60}, SECRET, algorithm="HS256")
     session = Session(tokens().verify, NOW)
     assert not session.revoke(NOW), "nobody is there yet"
@@ -279,7 +279,7 @@ def test_a_fresh_token_of_another_user_ends_the_socket() -> None:
     assert codes(live().receive(frame("auth", user_token("u2", SECRET)), NOW)) == [4401]
 
 
-def test_a_fresh_token_of_the_same_user_lets_it_live_on() -> None:
+def test_a_fresh_token_of_the_same_user_keeps_it_open() -> None:
     session = live(ttl=60)
     assert session.receive(frame("auth", user_token("u1", SECRET)), NOW + 30) == []
     assert session.tick(NOW + 600) == []
@@ -288,13 +288,13 @@ def test_a_fresh_token_of_the_same_user_lets_it_live_on() -> None:
 
 def test_a_socket_remembers_when_its_newest_token_was_issued() -> None:
     session = live()
-    assert session.issued_at == 0  # this one does not say
+    assert session.issued_at == 0  # this token has no iat
     fresh = jwt.encode({"sub": "u1", "iat": NOW, "exp": NOW + 60}, SECRET, algorithm="HS256")
     session.receive(frame("auth", fresh), NOW)
     assert session.issued_at == NOW
 
 
-def test_a_revoked_users_fresh_token_is_good_and_the_old_one_is_not() -> None:
+def test_a_revoked_users_fresh_token_is_valid_and_the_old_one_is_not() -> None:
     verify = tokens({"u1": NOW - 1})
     assert verify.verify(verify.mint("u1")).user_id == "u1"
     with pytest.raises(Unauthenticated, match="revoked"):

@@ -1,4 +1,4 @@
-"""A real Celery worker on the file broker: quick, and stopped by no file."""
+"""A real Celery worker on the file broker is quick, and no file stops it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WORKER = """
 
 JUNK = ["", "{", "[1]", '{"properties": {}}',
         '{"properties": {"delivery_tag": "1", "body_encoding": "base64"}, "body": "a"}']  # fmt: skip
-# An envelope that holds, with nothing in it that Celery understands.
+# A valid envelope whose content Celery does not understand.
 STRANGE = '{"properties": {"delivery_tag": "1", "delivery_info": {}}, "headers": {}, "body": "?"}'
 
 

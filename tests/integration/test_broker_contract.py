@@ -1,4 +1,4 @@
-"""What publisher and subscriber promise, over both brokers alike."""
+"""The promises of publisher and subscriber, over both brokers."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def vhost(rabbit_server: SharedRabbit) -> str:
-    """One for all tests here: none leaves a listener behind, and a vhost takes a second to make."""
+    """A vhost for all tests here: no test leaves a listener, and creating a vhost takes a second."""
     return rabbit_server.fresh_url()
 
 
 @pytest.fixture(params=["file", "rabbitmq", "rabbitmq, one queue"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
-    """A broker that nobody else uses."""
+    """Settings of a broker that nothing else uses."""
     url = "" if request.param == "file" else request.getfixturevalue("vhost")
     queues: Any = "gateway" if request.param.endswith("one queue") else "user"
     return Settings(_env_file=None, broker_url=url, var_dir=tmp_path / "var", event_queues=queues)
@@ -73,7 +73,7 @@ def publisher(settings: Settings) -> Iterator[Publisher]:
         yield publisher
 
 
-def test_every_gateway_of_a_user_hears_it_and_nobody_else(settings: Settings, publisher: Publisher) -> None:
+def test_only_gateways_of_the_user_get_a_message(settings: Settings, publisher: Publisher) -> None:
     with listening(settings) as one, listening(settings) as two, listening(settings) as other:
         one.subscribe("ada", "bob")
         two.subscribe("ada")
@@ -82,7 +82,7 @@ def test_every_gateway_of_a_user_hears_it_and_nobody_else(settings: Settings, pu
         assert sorted(one.hears(2)) == [("ada", 1), ("bob", 5)]
         assert two.hears(1) == [("ada", 1)]
         assert other.hears(1) == [("eve", 9)]
-        assert set(one.heard) == {message("ada", 1), message("bob", 5)}  # in each user's order only
+        assert set(one.heard) == {message("ada", 1), message("bob", 5)}  # only each user's order is kept
 
 
 def test_hostile_ids_are_ordinary_separate_users(listener: Listener, publisher: Publisher) -> None:
@@ -92,7 +92,7 @@ def test_hostile_ids_are_ordinary_separate_users(listener: Listener, publisher: 
 
 
 @pytest.mark.parametrize("listens", ["*", "#", "1", ".", "a"])
-def test_an_id_hears_no_other_id(listener: Listener, publisher: Publisher, listens: str) -> None:
+def test_an_id_gets_no_message_of_another_id(listener: Listener, publisher: Publisher, listens: str) -> None:
     listener.subscribe(listens, "last")
     publisher.publish([message(user) for user in HOSTILE if user != listens] + [message("last")])
     assert listener.hears(1) == [("last", 1)]
@@ -109,7 +109,7 @@ def test_order_is_kept_over_a_thousand_messages(listener: Listener, publisher: P
         assert [seq for u, seq in heard if u == user] == list(range(1, 201))
 
 
-def test_what_nobody_listens_to_vanishes(
+def test_a_message_without_a_listener_is_dropped(
     settings: Settings, listener: Listener, publisher: Publisher
 ) -> None:
     listener.subscribe("here")
@@ -122,7 +122,7 @@ def test_what_nobody_listens_to_vanishes(
         assert [p for p in (settings.var_dir / "broker").rglob("*.msg") if p.exists()] == []
 
 
-def test_after_unsubscribe_nothing_comes_and_after_subscribe_again_it_does(
+def test_nothing_arrives_between_unsubscribe_and_the_next_subscribe(
     settings: Settings, listener: Listener, publisher: Publisher
 ) -> None:
     listener.subscribe("ada", "last")
@@ -147,13 +147,15 @@ def test_leaving_and_returning_at_once_loses_nothing(listener: Listener, publish
     assert listener.subscriber.stats.connections == 1
 
 
-def test_a_crowd_that_leaves_and_returns_at_once_is_heard(listener: Listener, publisher: Publisher) -> None:
+def test_many_users_who_leave_and_return_at_once_get_messages(
+    listener: Listener, publisher: Publisher
+) -> None:
     """A user who returns while the broker is still busy unsubscribing keeps the new subscription."""
     crowd = [f"user {number}" for number in range(1_000)]
     listener.subscribe(*crowd)
     for user in crowd:
         listener.subscriber.unsubscribe(user)
-    while listener.subscriber._changed:  # until the broker is asked to let the last one go, and no longer
+    while listener.subscriber._changed:  # only until the broker is asked to unsubscribe the last one
         time.sleep(0)
     listener.subscribe(*crowd[-100:])
     publisher.publish([message(user, 1) for user in crowd[-100:]])
@@ -183,14 +185,14 @@ def test_a_subscription_does_not_wait_for_the_next_event(listener: Listener) -> 
     assert time.monotonic() - before < 5 * IDLE
 
 
-def test_after_the_end_nobody_listens(settings: Settings) -> None:
+def test_after_the_end_there_is_no_subscription(settings: Settings) -> None:
     with listening(settings) as listener:
         listener.subscribe("ada")
         assert somebody_listens(settings, "ada")
     assert not somebody_listens(settings, "ada")
 
 
-def test_malformed_messages_are_refused_and_stop_nothing(
+def test_malformed_messages_are_rejected_and_stop_nothing(
     settings: Settings, listener: Listener, publisher: Publisher
 ) -> None:
     listener.subscribe("ada")
@@ -226,7 +228,7 @@ def test_a_callback_that_raises_stops_nothing(settings: Settings, publisher: Pub
         assert listener.subscriber.stats.failures == 1
 
 
-def test_stopping_lets_those_who_wait_go_on(settings: Settings) -> None:
+def test_stopping_ends_all_waits(settings: Settings) -> None:
     with listening(settings) as listener:
         listener.subscribe("ada")
     assert not listener.subscriber.connected
@@ -268,7 +270,7 @@ def test_a_forked_child_publishes_by_itself_and_leaves_the_parents_connection_al
     listener.hears(2)
     publisher.publish([message("ada", 3)])
     assert listener.hears(3) == [("ada", 1), ("ada", 2), ("ada", 3)]
-    assert publisher._link is link  # it never broke
+    assert publisher._link is link  # the connection never broke
 
 
 def test_it_works_the_same_under_gevent(settings: Settings) -> None:

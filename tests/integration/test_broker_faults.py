@@ -1,4 +1,4 @@
-"""Faults of RabbitMQ that do not cut the connection: each is noticed, named, said once, and mended."""
+"""Faults of RabbitMQ that do not cut the connection: each is noticed, named, logged once, and repaired."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def settings_for(url: str, event_queues: Literal["user", "gateway"] = "user") ->
 
 
 class Gateway:
-    """A gateway's broker side: subscriber, publisher and the watch over both, looking each second."""
+    """A gateway's broker side: subscriber, publisher, and the watch over both, every second."""
 
     def __init__(self, settings: Settings, *users: str) -> None:
         self.listener = Listener(settings)
@@ -64,7 +64,7 @@ class Gateway:
         self.missed += 1
 
     def publishes(self, *users: str, seq: int) -> None:
-        """As a worker does, which knows of no fault."""
+        """Publish as a worker does, which knows of no fault."""
 
         def published() -> bool:
             try:
@@ -124,7 +124,7 @@ def test_a_deleted_exchange_is_bound_again(
 
 
 def test_an_exchange_that_a_worker_declares_again_is_noticed_too(gw: Gateway, rabbit: PrivateRabbit) -> None:
-    """It published before, and finds the exchange gone: it declares it, and tells nobody."""
+    """The worker published before and finds the exchange deleted: it declares it, without a message to gateways."""
     gw.publishes("ada", seq=1)
     faults.delete_exchange(rabbit)
     begun = time.monotonic()
@@ -144,7 +144,7 @@ def test_deleted_queues_are_made_again(gw: Gateway, rabbit: PrivateRabbit) -> No
     assert sorted(gw.listener.hears(2)) == [("ada", 2), ("bob", 2)]
 
 
-def test_all_bindings_taken_away_are_made_again(gw: Gateway, rabbit: PrivateRabbit) -> None:
+def test_all_removed_bindings_are_made_again(gw: Gateway, rabbit: PrivateRabbit) -> None:
     faults.remove_bindings(rabbit)
     begun = time.monotonic()
     until(lambda: gw.listener.recoveries == 1, SECONDS, "they are made again")
@@ -153,7 +153,7 @@ def test_all_bindings_taken_away_are_made_again(gw: Gateway, rabbit: PrivateRabb
     assert sorted(gw.listener.hears(2)) == [("ada", 2), ("bob", 2)]
 
 
-def test_one_binding_taken_away_is_made_again_without_touching_the_others(
+def test_one_removed_binding_is_made_again_without_touching_the_others(
     gw: Gateway, rabbit: PrivateRabbit, caplog: pytest.LogCaptureFixture
 ) -> None:
     faults.remove_bindings(rabbit, routing_key("bob"))
@@ -167,7 +167,7 @@ def test_one_binding_taken_away_is_made_again_without_touching_the_others(
 
 
 @pytest.mark.parametrize("alarm", [faults.memory_alarm, faults.disk_alarm])
-def test_a_blocked_broker_is_named_and_let_go(
+def test_a_blocked_broker_is_named_until_it_recovers(
     gw: Gateway, rabbit: PrivateRabbit, caplog: pytest.LogCaptureFixture, alarm: object
 ) -> None:
     assert callable(alarm)
@@ -183,11 +183,11 @@ def test_a_blocked_broker_is_named_and_let_go(
                 gw.worker.publish([message("ada", 3)])
         assert time.monotonic() - begun < 0.2
         connections = faults.ctl(rabbit, "list_connections", "name", "--no-table-headers")
-        time.sleep(2.5)  # some more looks
+        time.sleep(2.5)  # several more checks
         after = faults.ctl(rabbit, "list_connections", "name", "--no-table-headers")
         assert len(after.splitlines()) == len(connections.splitlines())
         assert gw.state() == BLOCKED
-        assert gw.listener.subscriber.subscribe("late").wait(SECONDS)  # who only consumes is not blocked
+        assert gw.listener.subscriber.subscribe("late").wait(SECONDS)  # a consumer is not blocked
     finally:
         alarm(rabbit, on=False)
     until(lambda: gw.state() == "ok", 5, "it is over")
@@ -197,7 +197,7 @@ def test_a_blocked_broker_is_named_and_let_go(
 
 
 @pytest.mark.parametrize("which", faults.PERMISSIONS)
-def test_a_permission_taken_away_is_named_and_given_back_works_again(
+def test_a_removed_permission_is_named_and_works_again_when_granted(
     gw: Gateway, rabbit: PrivateRabbit, caplog: pytest.LogCaptureFixture, which: str
 ) -> None:
     gw.publishes("ada", seq=1)
@@ -210,7 +210,7 @@ def test_a_permission_taken_away_is_named_and_given_back_works_again(
             with pytest.raises(BrokerUnavailable, match=r"no write permission|a moment ago"):
                 gw.worker.publish([message("ada", 2)])
         else:
-            gw.publishes("ada", seq=2)  # what works, works on
+            gw.publishes("ada", seq=2)  # everything else keeps working
             assert gw.listener.hears(2) == [("ada", 1), ("ada", 2)]
     finally:
         faults.permissions(rabbit)
@@ -219,7 +219,7 @@ def test_a_permission_taken_away_is_named_and_given_back_works_again(
 
 
 @pytest.mark.parametrize("which", faults.PERMISSIONS)
-def test_a_start_without_a_permission_is_said_once_with_growing_pauses(
+def test_a_start_without_a_permission_is_logged_once_with_growing_pauses(
     rabbit: PrivateRabbit, caplog: pytest.LogCaptureFixture, which: str
 ) -> None:
     faults.permissions(rabbit, without=which)
@@ -242,7 +242,7 @@ def test_a_start_without_a_permission_is_said_once_with_growing_pauses(
     assert len([line for line in _warnings(caplog) if f"state={FORBIDDEN}" in line]) == 1
 
 
-def test_an_exchange_of_another_kind_is_named_with_the_cure(
+def test_an_exchange_of_another_type_is_named_with_the_cure(
     rabbit: PrivateRabbit, caplog: pytest.LogCaptureFixture
 ) -> None:
     with faults.connected(rabbit) as channel:

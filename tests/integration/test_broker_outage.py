@@ -1,4 +1,4 @@
-"""What becomes of publisher and subscriber when RabbitMQ dies, hangs, refuses or restarts."""
+"""Publisher and subscriber when RabbitMQ dies, hangs, refuses or restarts."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _publish_when_back(publisher: Publisher, *users: str, seq: int) -> None:
     until(published, SECONDS, "publishing works again")
 
 
-def test_after_a_crash_everything_comes_back_by_itself(rabbit: PrivateRabbit, room: Room) -> None:
+def test_after_a_crash_everything_recovers_by_itself(rabbit: PrivateRabbit, room: Room) -> None:
     listener, subscriber = room.listener, room.listener.subscriber
     recovered = listener.recoveries
     rabbit.kill()
@@ -135,7 +135,7 @@ def _ctl(rabbit: PrivateRabbit, *words: str) -> None:
     rabbit.run_tool(str(tool), "-q", *words)
 
 
-def test_a_queue_deleted_behind_our_back_is_made_again(rabbit: PrivateRabbit, room: Room) -> None:
+def test_a_queue_deleted_by_others_is_made_again(rabbit: PrivateRabbit, room: Room) -> None:
     recovered = room.listener.recoveries
     expression = '[rabbit_amqqueue:delete(Q, false, false, <<"t">>) || Q <- rabbit_amqqueue:list()], ok.'
     _ctl(rabbit, "eval", expression)
@@ -144,7 +144,7 @@ def test_a_queue_deleted_behind_our_back_is_made_again(rabbit: PrivateRabbit, ro
     assert sorted(room.listener.hears(3)[1:]) == [("ada", 2), ("bob", 2)]
 
 
-def test_the_next_broker_of_the_list_is_taken(rabbit: PrivateRabbit) -> None:
+def test_the_next_broker_of_the_list_is_used(rabbit: PrivateRabbit) -> None:
     settings = _settings(f"amqp://guest:guest@127.0.0.1:{free_port()}//;{rabbit.url}")
     with listening(settings) as listener, publishing(settings) as publisher:
         listener.subscribe("ada")
@@ -152,8 +152,8 @@ def test_the_next_broker_of_the_list_is_taken(rabbit: PrivateRabbit) -> None:
         assert listener.hears(1) == [("ada", 1)]
 
 
-def test_everyone_gets_to_the_last_broker_of_the_list(rabbit: PrivateRabbit) -> None:
-    """Two of a cluster's three nodes are down, and named first."""
+def test_all_parts_reach_the_last_broker_of_the_list(rabbit: PrivateRabbit) -> None:
+    """Two of a cluster's three nodes are down, and come first in the list."""
     down = [f"amqp://guest:guest@127.0.0.1:{free_port()}//" for _ in range(2)]
     settings = _settings(";".join([*down, rabbit.url]))
     assert topology.answers(settings)
@@ -167,7 +167,7 @@ def test_everyone_gets_to_the_last_broker_of_the_list(rabbit: PrivateRabbit) -> 
 
 
 def test_a_worker_outlives_what_the_broker_refuses(rabbit: PrivateRabbit, tmp_path: Path) -> None:
-    """As a cluster does while one of its nodes goes down."""
+    """A cluster refuses like this while one of its nodes stops."""
     env = {"NOTIFIER_VAR_DIR": str(tmp_path / "var"), "NOTIFIER_BROKER_URL": rabbit.url}
     assert processes.run("notifier", "migrate", env=env).returncode == 0
     _ctl(rabbit, "set_permissions", "guest", "^$", "^$", "^$")
@@ -192,7 +192,7 @@ def test_a_worker_enqueues_over_a_new_connection_when_the_old_one_died(rabbit: P
 
     def unavailable() -> bool:
         try:
-            runtime.wake("lost", bulk=True)  # the kernel may take it before it knows that nobody is there
+            runtime.wake("lost", bulk=True)  # the kernel may accept it before it knows that the peer is gone
         except BrokerUnavailable:
             return True
         return False
@@ -202,7 +202,7 @@ def test_a_worker_enqueues_over_a_new_connection_when_the_old_one_died(rabbit: P
     runtime.wake("three", bulk=True)
 
 
-def test_wrong_credentials_are_an_unavailable_broker_and_do_not_show(rabbit: PrivateRabbit) -> None:
+def test_wrong_credentials_are_an_unavailable_broker_and_are_not_shown(rabbit: PrivateRabbit) -> None:
     with publishing(_settings(rabbit.url.replace("guest:guest", "guest:hunter2"))) as publisher:
         with pytest.raises(BrokerUnavailable) as caught:
             publisher.publish([message("ada")])
@@ -227,7 +227,7 @@ def test_celery_is_told_not_to_wait_for_a_dead_broker() -> None:
     dead = f"amqp://guest:guest@127.0.0.1:{free_port()}//;amqp://guest:guest@127.0.0.1:{free_port()}//"
     app = Celery("test", set_as_current=False)
     app.conf.update(celery_config(_settings(dead)))
-    for _ in range(2):  # the first time imports the half of Celery
+    for _ in range(2):  # the first time also imports much of Celery
         before = time.monotonic()
         with pytest.raises(OperationalError):
             app.send_task("any", queue="notifier", retry=False, ignore_result=True)

@@ -1,4 +1,4 @@
-"""amqps: certificates and host names are checked, and TLS hides no bytes from the loop."""
+"""amqps: certificates and host names are checked, and the loop sees all bytes in TLS's buffer."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_trusted_broker_is_used_and_no_message_waits_for_another(
     settings = _settings(terminator, rabbit_url, tmp_path)
     with listening(settings) as listener, publishing(settings) as publisher:
         listener.subscribe("ada")
-        for seq in range(1, 51):  # each comes although no further byte follows it
+        for seq in range(1, 51):  # each arrives although no further byte follows
             publisher.publish([message("ada", seq)])
             listener.hears(seq)
         publisher.publish([Message("ada", seq, b"x" * 20_000) for seq in range(51, 251)])

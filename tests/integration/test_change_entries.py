@@ -1,4 +1,4 @@
-"""Entries change their state from anywhere: a worker, a script or a request call the same use case."""
+"""A worker, a script or a request changes entries with the same use case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from usecases.change_entries import change_entries
 
 
 class Outgoing:
-    """A publisher that keeps what it is given; `broken`: it cannot reach the broker."""
+    """A publisher that keeps its messages; `broken`: it cannot reach the broker."""
 
     def __init__(self, *, broken: bool = False) -> None:
         self.messages: list[Message] = []
@@ -73,7 +73,7 @@ def test_only_a_read_is_signalled_as_one(world: World) -> None:
 def test_without_the_broker_the_change_is_kept_and_reported(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A throttle of its own: the run before may have logged the same a moment ago.
+    # A new throttle: the run before may just have logged the same line.
     monkeypatch.setattr("usecases.change_entries.throttled", LogThrottle(logging.getLogger("changes")))
     (id,) = world.arrive("u1")
     told: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The browser's files: the bundle is compressed and kept for ever, single modules are asked for each time."""
+"""The browser's files: the bundle is compressed and cached for a year, single modules are revalidated."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def get(client: FlaskClient, path: str, encodings: str = "") -> Any:
         ("identity", None),
     ],
 )
-def test_a_hashed_file_is_kept_for_ever(
+def test_a_hashed_file_may_be_cached_for_a_year(
     client: FlaskClient, file: str, encodings: str, encoding: str | None
 ) -> None:
     answer = get(client, f"/client/bundle/{file}", encodings)
@@ -76,7 +76,7 @@ def test_a_hashed_file_is_kept_for_ever(
 
 @pytest.mark.parametrize("kind", ["module", "classic"])
 @pytest.mark.parametrize("name", MANIFEST)
-def test_an_address_without_a_hash_is_asked_for_each_time(client: FlaskClient, name: str, kind: str) -> None:
+def test_an_address_without_a_hash_is_revalidated(client: FlaskClient, name: str, kind: str) -> None:
     suffix = ".classic.js" if kind == "classic" else ".js"
     answer = get(client, f"/client/bundle/{name}{suffix}")
     assert answer.status_code == 200
@@ -89,7 +89,7 @@ def test_an_address_without_a_hash_is_asked_for_each_time(client: FlaskClient, n
     assert again.status_code == 304
 
 
-def test_a_hash_of_another_version_gets_the_present_file_unkept(client: FlaskClient) -> None:
+def test_a_hash_of_another_version_gets_the_present_file_uncached(client: FlaskClient) -> None:
     answer = get(client, "/client/bundle/bell-AAAAAAAA.js", "gzip")
     assert (
         gzip.decompress(answer.data) == (CLIENT / "bundle" / MANIFEST["bell"]["module"]["file"]).read_bytes()
@@ -113,7 +113,7 @@ def test_nothing_else_is_served(client: FlaskClient, path: str) -> None:
     assert get(client, f"/client/{path}").status_code == 404
 
 
-def test_single_modules_go_on_working(client: FlaskClient) -> None:
+def test_single_modules_still_work(client: FlaskClient) -> None:
     for path in sorted(CLIENT.glob("*.js")):
         answer = get(client, f"/client/{path.name}", "gzip, br")
         assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""Nothing happens before what it follows, whatever the clocks of the processes say."""
+"""Times keep the order of events, even when the clocks of the processes differ."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def latencies(world: World) -> list[tuple[int | None, ...]]:
 
 @pytest.fixture
 def late(world: World) -> World:
-    """Three alerts and a broadcast, dispatched by a worker whose clock is behind that of those who sent."""
+    """Three alerts and a broadcast, dispatched by a worker whose clock is behind the senders'."""
     ids = [world.send("u1") for _ in range(3)]
     bulk = world.send(*(f"u{number}" for number in range(150)))
     world.now -= BEHIND

@@ -1,4 +1,4 @@
-"""Pages of the listed origins may call the inbox and load the client; nobody else, and nothing else."""
+"""Pages of the listed origins may call the inbox and load the client; no other pages, and no other calls."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ class Served:
         self._http = Http(f"http://127.0.0.1:{self._server.server_port}")
 
     def call(self, method: str, path: str, origin: str | None, **headers: str) -> Response:
-        """One call, as the browser makes it for a page of `origin`."""
+        """Make a call as the browser does for a page of `origin`."""
         if origin is not None:
             headers["Origin"] = origin
         return self._http.request(method, path, headers=headers)
 
     def preflight(self, path: str, origin: str | None, method: str = "POST") -> Response:
-        """What the browser asks before it lets the page call."""
+        """Make the browser's preflight request."""
         headers = {
             "Access-Control-Request-Method": method,
             "Access-Control-Request-Headers": "authorization,content-type",
@@ -98,7 +98,7 @@ def unlisted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def cors(answer: Response) -> dict[str, str]:
-    """The headers of an answer that give a page leave."""
+    """Return the headers of an answer that permit a page to read it."""
     return {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
 
 
@@ -124,7 +124,7 @@ def test_a_preflight_of_a_listed_origin_is_answered(listed: Served, path: str, o
 
 @pytest.mark.parametrize("path", FOR_PAGES)
 @pytest.mark.parametrize("origin", STRANGERS)
-def test_any_other_origin_gets_no_leave(listed: Served, path: str, origin: str) -> None:
+def test_any_other_origin_gets_no_permission(listed: Served, path: str, origin: str) -> None:
     for answer in (listed.preflight(path, origin), listed.call("GET", path, origin)):
         assert cors(answer) == {}
         assert "origin" in words(answer.headers["vary"])
@@ -157,12 +157,12 @@ def test_the_case_of_an_origin_does_not_matter_and_it_is_echoed_as_sent(listed: 
 
 
 @pytest.mark.parametrize("path", NOT_FOR_PAGES)
-def test_what_is_not_for_pages_gets_no_leave(listed: Served, path: str) -> None:
+def test_calls_that_are_not_for_pages_get_no_permission(listed: Served, path: str) -> None:
     assert cors(listed.preflight(path, SHOP)) == {}
     assert cors(listed.call("GET", path, SHOP)) == {}
 
 
 @pytest.mark.parametrize("path", FOR_PAGES)
-def test_without_a_list_only_the_own_origin_may_which_needs_no_leave(unlisted: Served, path: str) -> None:
+def test_without_a_list_no_other_origin_gets_permission(unlisted: Served, path: str) -> None:
     for answer in (unlisted.preflight(path, SHOP), unlisted.call("GET", path, SHOP)):
         assert cors(answer) == {}

@@ -1,4 +1,4 @@
-"""Days that are over are summed once, and never tell anything but what their rows tell."""
+"""Days that are over are rolled up once, and their report always equals the count of the rows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def daily(world: World, day: date = LONG_AGO) -> list[tuple[int, int, int, int |
 
 
 def summed(world: World) -> list[date]:
-    """The days that are not counted from the rows."""
+    """Return the days that are not counted from the rows."""
     marked = sa.exists().where(report_marks.c.day == report_days.c.day)
     with world.database.read() as connection:
         return list(
@@ -64,13 +64,13 @@ def ack(world: World, user: str, through: int) -> None:
 
 
 def falsify(world: World) -> None:
-    """So that one can see whether the sums are read, or the rows."""
+    """Change the stored sums, so that a test can see whether they are read."""
     world.sql("UPDATE notifier_report_sums SET sent = 77")
 
 
-def test_a_day_that_is_over_is_summed(world: World) -> None:
+def test_a_day_that_is_over_is_rolled_up(world: World) -> None:
     assert daily(world) == [(2, 0, 0, None)]
-    assert close(world) >= 8  # it, and each day since
+    assert close(world) >= 8  # this day, and each day since
     assert LONG_AGO in summed(world)
     assert daily(world) == [(2, 0, 0, None)]
     falsify(world)
@@ -96,7 +96,7 @@ CHANGES: dict[str, tuple[Callable[[World], object], tuple[int, int, int]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_changes_later_is_told_at_once_and_summed_again(world: World, change: str) -> None:
+def test_a_later_change_shows_at_once_and_is_rolled_up_again(world: World, change: str) -> None:
     deed, expected = CHANGES[change]
     if change == "a late recipient":
         world.now = noon(LONG_AGO)
@@ -118,7 +118,7 @@ def test_what_changes_later_is_told_at_once_and_summed_again(world: World, chang
 
 
 def test_what_changes_while_it_is_counted_is_not_lost(world: World) -> None:
-    """The writer commits between the two transactions of a closer: its mark outlives them."""
+    """The writer commits between the two transactions of a rollup: its mark remains."""
     with world.database.read() as connection:
         sums = rollup.count(connection, LONG_AGO)
     assert sums is not None
@@ -128,7 +128,7 @@ def test_what_changes_while_it_is_counted_is_not_lost(world: World) -> None:
     assert LONG_AGO not in summed(world)
 
 
-def test_of_two_closers_the_slower_one_gives_way(world: World) -> None:
+def test_of_two_rollups_the_slower_one_gives_up(world: World) -> None:
     with world.database.read() as connection:
         slow = rollup.count(connection, LONG_AGO)
     assert slow is not None
@@ -144,10 +144,10 @@ def test_of_two_closers_the_slower_one_gives_way(world: World) -> None:
     assert [row[:3] for row in daily(world)] == [(2, 2, 0)]
 
 
-def test_a_writer_that_commits_after_the_sums_are_in_place_is_told(
+def test_a_writer_that_commits_after_the_rollup_shows_in_the_report(
     postgres_database: Database,
 ) -> None:
-    """On PostgreSQL the writer's transaction may be under way all the time that the closer takes."""
+    """On PostgreSQL the writer's transaction may be open during the whole rollup."""
     world = World(postgres_database, noon(LONG_AGO))
     world.arrive("u1")
     written, go_on = threading.Event(), threading.Event()
@@ -167,8 +167,8 @@ def test_a_writer_that_commits_after_the_sums_are_in_place_is_told(
     assert [row[:3] for row in daily(world)] == [(1, 1, 0)]
 
 
-def test_a_fresh_delivery_leaves_no_mark_and_its_day_is_not_summed(world: World) -> None:
-    """Accepted long ago, dispatched just now: what is done to it costs nothing, so it may not be in a sum."""
+def test_a_fresh_delivery_leaves_no_mark_and_its_day_is_not_rolled_up(world: World) -> None:
+    """Accepted long ago, dispatched just now: its changes leave no mark, so it must not be in a sum."""
     world.accept("u3")
     world.now = datetime.now(UTC) - timedelta(minutes=30)
     world.dispatch()
@@ -193,7 +193,7 @@ def test_a_dead_one_that_reached_somebody_just_now_keeps_its_day_open(world: Wor
     assert LONG_AGO not in summed(world)
 
 
-def test_a_purged_day_stays_summed_and_says_the_same(world: World) -> None:
+def test_a_purged_day_keeps_its_rollup(world: World) -> None:
     ack(world, "u1", 1)
     close(world)
     before = daily(world)

@@ -1,4 +1,4 @@
-"""What the dashboard reads is what a plain count over the rows says, on both databases."""
+"""The dashboard's figures equal a plain count of the rows, on both databases."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SINCE, UNTIL = date(2026, 1, 2), date(2026, 1, 9)
 
 
 def history(world: World, seed: int = 7) -> None:
-    """Some days of alerts; some acked, some read, some neither."""
+    """Make several days of alerts; some acked, some read, some neither."""
     dice = random.Random(seed)
     for number in range(60):
         user = f"u{number % 7}"
@@ -43,7 +43,7 @@ def span(world: World, newest: int = 20_000) -> TimeRange:
 
 
 def nearest(values: list[int], percent: int) -> int:
-    """Nearest rank: the smallest that at least `percent` of 100 do not exceed."""
+    """Return the nearest rank: the smallest value that `percent` of 100 do not exceed."""
     place = -(-percent * len(values) // 100)
     return sorted(values)[place - 1]
 
@@ -70,7 +70,7 @@ def test_latencies_are_the_nearest_rank_of_the_rows(world: World) -> None:
     }
 
 
-def test_a_long_range_looks_at_its_newest_only(world: World) -> None:
+def test_a_long_range_uses_only_its_newest_rows(world: World) -> None:
     history(world)
     everything, some = span(world), span(world, newest=10)
     assert (everything.whole, some.whole) == (True, False)
@@ -88,7 +88,7 @@ def test_a_long_range_looks_at_its_newest_only(world: World) -> None:
     assert {r.count for r in found if r.stage == "accepted_to_persisted" and r.day is None} == {count}
 
 
-def test_an_audience_larger_than_what_is_looked_at_is_looked_at_whole(world: World) -> None:
+def test_an_audience_larger_than_the_limit_is_used_completely(world: World) -> None:
     world.send(*[f"u{number}" for number in range(30)])
     world.dispatch()
     where = span(world, newest=10)

@@ -1,4 +1,4 @@
-"""Who may open the dashboard, from where, and what it lets them do; on both databases."""
+"""Who may open the dashboard, from which site, and what they may do; on both databases."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def die(world: World, user: str = "u1", error: str = "ValueError: no") -> str:
 # ---------------------------------------------------------------------- in and out
 
 
-def test_it_is_not_there_unless_a_key_is_set(sqlite_database: Database, tmp_path: Path) -> None:
-    """The key that the embedded default makes for itself opens no page."""
+def test_it_does_not_exist_unless_a_key_is_set(sqlite_database: Database, tmp_path: Path) -> None:
+    """The key that the embedded default creates does not open a page."""
     app = make(sqlite_database, tmp_path, api_keys="")
     client = app.test_client()
     for path in ("/reports", "/reports/sign-in", "/reports/dead.csv", "/reports/assets/dashboard.css"):
@@ -109,7 +109,7 @@ def test_everything_leads_to_the_sign_in(visitor: FlaskClient) -> None:
         assert visitor.post(path, headers=HOME).location == "/reports/sign-in"
 
 
-def test_the_cookie_is_for_this_site_and_for_no_script_and_holds_no_key(visitor: FlaskClient) -> None:
+def test_the_cookie_is_for_this_site_and_not_for_scripts_and_has_no_key(visitor: FlaskClient) -> None:
     cookie = enter(visitor).headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=Strict", "Path=/reports"} <= set(cookie.split("; "))
     assert "Secure" not in cookie.split("; ")
@@ -251,12 +251,12 @@ def test_an_empty_page_says_so(operator: FlaskClient) -> None:
         "since=1000-01-01&until=9000-01-01",
     ],
 )
-def test_a_choice_that_makes_no_sense_is_the_last_seven_days(operator: FlaskClient, query: str) -> None:
+def test_an_invalid_choice_shows_the_last_seven_days(operator: FlaskClient, query: str) -> None:
     assert operator.get(f"/reports?{query}").status_code == 200
     assert operator.get(f"/reports/over-time.csv?{query}").status_code == 200
 
 
-def test_replay_lets_it_wait_and_drop_forgets_it(operator: FlaskClient, world: World) -> None:
+def test_replay_queues_it_and_drop_deletes_it(operator: FlaskClient, world: World) -> None:
     first, second = die(world), die(world)
     answer = operator.post(f"/reports/dead/{first}/replay", headers=HOME)
     assert answer.status_code == 303
@@ -276,7 +276,7 @@ def test_replay_lets_it_wait_and_drop_forgets_it(operator: FlaskClient, world: W
     assert operator.post("/reports/dead/nonsense/replay", headers=HOME).status_code == 404
 
 
-def test_what_others_wrote_is_text_and_no_formula(operator: FlaskClient, world: World) -> None:
+def test_foreign_text_is_escaped_and_never_a_formula(operator: FlaskClient, world: World) -> None:
     die(world, error="<script>alert(1)</script>")
     die(world, error="=HYPERLINK(1)")
     page = operator.get("/reports").text
@@ -317,12 +317,12 @@ def test_a_notifications_timeline_has_its_page(operator: FlaskClient, world: Wor
 
 
 def test_the_timeline_of_one_that_waits_asks_the_broker(operator: FlaskClient, world: World) -> None:
-    """The folder broker is always there; no socket has made this process connect."""
+    """The file broker is always available; no socket has made this process connect."""
     page = operator.get(f"/reports/notifications/{world.send('u1')}")
     assert "The broker answers: is a worker running?" in page.text
 
 
-def test_a_database_that_is_away_is_said_as_a_page(
+def test_a_database_outage_is_shown_as_a_page(
     operator: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from notifier.core.errors import DatabaseUnavailable
@@ -341,14 +341,14 @@ def test_a_database_that_is_away_is_said_as_a_page(
 
 
 def stolen(visitor: FlaskClient) -> str:
-    """The cookie as somebody else could have copied it."""
+    """Return a copy of the cookie."""
     cookie = visitor.get_cookie(COOKIE, path=PATH)
     assert cookie is not None
     return cookie.value
 
 
 def with_cookie(app: Flask, value: str) -> int:
-    """What the page answers to somebody who shows this cookie."""
+    """Return the page's answer to a client with this cookie."""
     client = app.test_client()
     client.set_cookie(COOKIE, value, path=PATH)
     return client.get("/reports").status_code
@@ -365,7 +365,7 @@ def test_a_copy_of_the_cookie_ends_at_sign_out_in_every_process(
     another_process.extensions[EXTENSION].database.dispose()
 
 
-def test_other_sessions_of_the_key_go_on(app: Flask, operator: FlaskClient) -> None:
+def test_other_sessions_of_the_key_stay_valid(app: Flask, operator: FlaskClient) -> None:
     other = app.test_client()
     assert enter(other).status_code == 303
     operator.post("/reports/sign-out", headers=HOME)
@@ -374,14 +374,14 @@ def test_other_sessions_of_the_key_go_on(app: Flask, operator: FlaskClient) -> N
     assert operator.get("/reports").status_code == 200
 
 
-def test_ended_sessions_are_forgotten_when_their_cookies_end(
+def test_ended_sessions_are_deleted_when_their_cookies_expire(
     database: Database, operator: FlaskClient
 ) -> None:
     old = datetime(2026, 1, 1, tzinfo=UTC)
     with database.write() as connection:
         ended_sessions.end(connection, "old", until=old, now=old)
         assert ended_sessions.has_ended(connection, "old")
-        ended_sessions.end(connection, "old", until=old, now=old)  # twice is once
+        ended_sessions.end(connection, "old", until=old, now=old)  # a second time changes nothing
     operator.post("/reports/sign-out", headers=HOME)
     with database.read() as connection:
         assert not ended_sessions.has_ended(connection, "old")
@@ -397,7 +397,7 @@ def test_a_cookie_of_the_version_before_is_not_a_session(app: Flask) -> None:
 
 def test_wrong_sign_ins_are_limited(app: Flask, visitor: FlaskClient) -> None:
     assert [enter(visitor, f"wrong-{number}").status_code for number in range(12)] == [401] * 10 + [429] * 2
-    refused = enter(visitor)  # the right one, too late
+    refused = enter(visitor)  # the right key, too late
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     answer = app.test_client().post(

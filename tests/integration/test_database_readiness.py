@@ -1,4 +1,4 @@
-"""Whether the database can be written, as `/readyz` asks it: nothing is written, and nobody is waited for."""
+"""How `/readyz` checks that the database accepts writes: without writing, and without waiting for a lock."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_full_disk_counts_until_a_write_succeeds(lite: Database) -> None:
         fill()
     assert readiness.fault(lite) is Cause.FULL
     assert readiness.fault(lite) is Cause.FULL
-    lite.dispose()  # and with it the limit
+    lite.dispose()  # and then the state ends
     with lite.write() as connection:
         connection.execute(sa.text("DELETE FROM notifier_notifications"))
     assert readiness.fault(lite) is None

@@ -1,4 +1,4 @@
-"""The database's own trouble is not a row's fault: callers hear that it passes, and no row's attempt is used up."""
+"""A failure of the database is not a row's fault: callers get a temporary error, and no row uses up an attempt."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from worker.dispatcher import Dispatcher
 
 class NoPublisher:
     def publish(self, _messages: object) -> None:
-        """Carry nothing."""
+        """Publish nothing."""
 
 
 @pytest.fixture
 def troubled(migrated_postgres_url: str) -> Iterator[World]:
-    """A database of the test's own, whose settings it may change."""
+    """A private database, whose settings the test may change."""
     database = Database(make_engine(migrated_postgres_url))
     yield real_time_world(database)
     database.dispose()
 
 
 def configure(world: World, setting: str) -> None:
-    """Change the database's settings, as an operator does; the next connections have them."""
+    """Change the database's settings, as an operator does; new connections have them."""
     _alter(world, f"SET {setting}")
 
 
@@ -44,7 +44,7 @@ def reset(world: World) -> None:
 
 
 def _alter(world: World, what: str) -> None:
-    # From another database: with such settings this one refuses it.
+    # Over another database: with such settings this one refuses connections.
     postgres.execute(postgres.shared_url(), f'ALTER DATABASE "{world.database.engine.url.database}" {what}')
     world.database.dispose()
 
@@ -84,7 +84,7 @@ TROUBLES: dict[str, tuple[str, str, type[DatabaseUnavailable]]] = {
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_callers_are_told_that_it_passes(troubled: World, trouble: str) -> None:
+def test_callers_get_a_temporary_error(troubled: World, trouble: str) -> None:
     setting, lock, error = TROUBLES[trouble]
     configure(troubled, setting)
     with locked(troubled, lock), pytest.raises(error):
@@ -110,7 +110,7 @@ def test_a_dispatch_that_fails_by_it_uses_up_no_attempt_and_keeps_the_order(
     assert untouched(troubled, [*ids, bulk])
     worker.drain()
     worker.chunks(60)
-    worker._published.flush()  # its thread finds nothing left to write when the database is gone
+    worker._published.flush()  # its thread has nothing left to write when the database is gone
     assert [entry.id for entry in troubled.log("u1")] == [*ids, bulk]
     assert troubled.violations() == []
 
@@ -134,7 +134,7 @@ def test_a_role_without_permission_is_not_the_rows_fault(troubled: World) -> Non
     assert untouched(troubled, [id])
 
 
-def test_work_that_loses_every_time_is_told_that_it_passes(troubled: World) -> None:
+def test_work_that_loses_every_conflict_gets_a_temporary_error(troubled: World) -> None:
     def lose(connection: sa.Connection) -> None:
         connection.execute(sa.text("DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$"))
 
@@ -168,7 +168,7 @@ def test_a_sqlite_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> N
         database.check()
 
 
-def test_a_sqlite_file_that_is_none_is_unavailable(tmp_path: Path) -> None:
+def test_a_file_that_is_not_sqlite_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "notifier.db").write_bytes(b"no database" * 500)
     database = Database(make_engine(f"sqlite:///{tmp_path / 'notifier.db'}"))
     with pytest.raises(DatabaseUnavailable):
@@ -203,7 +203,7 @@ def test_a_value_that_sqlite_refuses_is_an_error_of_its_own(sqlite_database: Dat
     assert the_cause(insert) is Cause.STATEMENT
 
 
-def test_a_writer_that_waits_too_long_on_sqlite_is_told_that_it_passes(
+def test_a_writer_that_waits_too_long_on_sqlite_gets_a_temporary_error(
     sqlite_database: Database,
 ) -> None:
     impatient = Database(make_engine(str(sqlite_database.engine.url), lock_timeout=0.1))

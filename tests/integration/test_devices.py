@@ -21,7 +21,7 @@ USER = "u1"
 
 @dataclass
 class Device:
-    """A device and what its sockets tell the store, as the gateway does it."""
+    """A device whose sockets write to the store as a gateway does."""
 
     world: World
     name: str = "phone"
@@ -35,7 +35,7 @@ class Device:
         return f"{self.name} {self.sockets}"
 
     def says_hello(self, after: int | None) -> list[Delivered]:
-        """A new socket starts; returns what `after` delivered."""
+        """Start a new socket; return what `after` delivered."""
         self.sockets += 1
         at = self.world.snapshot(USER, after)
         if at.window is not None or after is None:
@@ -53,13 +53,13 @@ class Device:
         )
 
     def acks(self, through: int) -> list[Delivered]:
-        """An ack reaches the store."""
+        """Flush an ack."""
         ack = Ack(USER, self.name, Acked(self.window_from, self.log_from, self.acked, through))
         self.acked = max(self.acked, through)
         return self.flush(ack)
 
     def closes(self, sent: int) -> None:
-        """The socket is closed in order, after it was sent the log up to `sent`."""
+        """Close the socket after it was sent the log up to `sent`."""
         self.flush(closed=Closed(USER, self.name, self.socket, sent))
 
     def flush(self, *acks: Ack, closed: Closed | None = None) -> list[Delivered]:
@@ -192,7 +192,7 @@ def test_half_of_a_window_can_be_acked(world: World, phone: Device) -> None:
 # ---------------------------------------------------------------------- hello.after is an ack
 
 
-def test_what_a_device_says_it_has_when_it_returns_is_delivered(world: World, phone: Device) -> None:
+def test_the_seq_of_a_returning_device_is_delivered(world: World, phone: Device) -> None:
     phone.says_hello(0)
     ids = world.arrive(USER, 3)
     phone.closes(sent=3)
@@ -201,7 +201,7 @@ def test_what_a_device_says_it_has_when_it_returns_is_delivered(world: World, ph
     assert world.delivered(USER) == [1, 2]
 
 
-def test_what_it_was_never_sent_is_not(world: World, phone: Device) -> None:
+def test_an_entry_that_it_was_never_sent_is_not_delivered(world: World, phone: Device) -> None:
     phone.says_hello(0)
     world.arrive(USER, 2)
     phone.closes(sent=2)
@@ -221,7 +221,7 @@ def test_a_device_that_was_sent_nothing_at_all_delivers_nothing(world: World, ph
     assert world.delivered(USER) == []
 
 
-def test_a_device_never_seen_before_delivers_nothing_by_its_word(world: World, phone: Device) -> None:
+def test_an_unknown_device_delivers_nothing_by_its_hello(world: World, phone: Device) -> None:
     world.arrive(USER, 3)
     assert phone.says_hello(3) == []
     assert phone.says_hello(3) == []
@@ -245,8 +245,8 @@ def test_of_a_window_only_what_was_in_it_counts_when_the_device_returns(world: W
     assert world.delivered(USER) == list(range(11, 63))
 
 
-def test_after_a_crash_the_devices_own_word_is_taken(world: World, phone: Device) -> None:
-    """The gateway died before it flushed: what the device has, it says with its next hello."""
+def test_after_a_crash_the_devices_hello_counts(world: World, phone: Device) -> None:
+    """The gateway died before the flush: the device's next hello says what it has."""
     phone.says_hello(0)
     world.arrive(USER, 4)
     assert phone.row.sent_seq is None
@@ -319,7 +319,7 @@ def test_many_devices_are_flushed_together(world: World, phone: Device) -> None:
     assert [device.row.acked_seq for device in fleet] == list(range(1, 21))
 
 
-def test_flushing_nothing_is_nothing(phone: Device) -> None:
+def test_flushing_nothing_changes_nothing(phone: Device) -> None:
     assert phone.flush() == []
 
 
@@ -338,7 +338,7 @@ def test_an_unread_mark_does_not_undo_a_delivery(world: World, phone: Device) ->
 def test_an_ack_counts_from_when_it_came_and_names_its_socket(
     world: World, phone: Device, count: int
 ) -> None:
-    """Not from when it was written, up to a quarter of a second later."""
+    """It does not count from the flush, up to a quarter of a second later."""
     ids = world.arrive(USER, count)
     came = world.tick(0.123456)
     world.tick(0.25)

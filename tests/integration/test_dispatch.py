@@ -1,4 +1,4 @@
-"""Dispatch gives every recipient the next seq, in the order of acceptance, however many drain at once."""
+"""Dispatch gives every recipient the next seq, in the order of acceptance, however many workers drain at once."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_the_single_lane_leaves_bulk_alone(world: World) -> None:
 def test_a_send_to_some_waits_for_a_bulk_one_accepted_before_it(world: World) -> None:
     bulk = world.send(*(f"u{n:03}" for n in range(150)))
     some, single = world.send("u149", "u000", title="some"), world.send("u149", title="single")
-    assert [entry.id for _, entry in world.dispatch()] == [single]  # nobody waits for a bulk one but those
+    assert [entry.id for _, entry in world.dispatch()] == [single]  # only these wait for a bulk one
     world.chunk(bulk, 100)
     assert world.dispatch() == []
     world.chunk(bulk, 100)
@@ -175,7 +175,7 @@ def test_a_send_to_some_waits_for_a_bulk_one_accepted_before_it(world: World) ->
     assert [entry.id for entry in world.log("u149")] == [single, bulk, some]
 
 
-def test_a_bulk_one_that_waits_for_its_next_attempt_holds_up_nobody(world: World) -> None:
+def test_a_bulk_one_that_waits_for_its_next_attempt_delays_nobody(world: World) -> None:
     bulk = world.send(*(f"u{n:03}" for n in range(150)))
     world.database.run(
         lambda c: failures.postpone(
@@ -186,7 +186,7 @@ def test_a_bulk_one_that_waits_for_its_next_attempt_holds_up_nobody(world: World
     assert {entry.id for _, entry in world.dispatch()} == {some}
 
 
-def test_a_crash_between_two_chunks_goes_on_where_it_stood(world: World) -> None:
+def test_after_a_crash_between_two_chunks_the_next_one_continues(world: World) -> None:
     users = [f"u{n:03}" for n in range(150)]
     id = world.send(*users)
     world.chunk(id, 100)
@@ -250,7 +250,7 @@ def test_a_dead_one_waits_again_after_a_replay_and_is_gone_after_a_drop(world: W
 
 
 def drain(database: Database, stop: Callable[[], bool], limit: int) -> list[tuple[str, int, str | None]]:
-    """What one worker does until told to stop; returns what it would publish."""
+    """Dispatch as a worker does until told to stop; return what it would publish."""
     world, published = World(database), []
     while True:
         last_round = stop()
@@ -260,14 +260,14 @@ def drain(database: Database, stop: Callable[[], bool], limit: int) -> list[tupl
 
 
 def audiences(seed: int, how_many: int) -> list[list[str]]:
-    """Overlapping audiences in every order, so that careless locking would deadlock."""
+    """Return overlapping audiences in every order, so that wrong locking would deadlock."""
     chance = random.Random(seed)
     users = [f"u{n}" for n in range(12)]
     return [chance.sample(users, chance.randint(1, 8)) for _ in range(how_many)]
 
 
 def assert_whole(world: World, sent: Sequence[tuple[str, Sequence[str]]]) -> None:
-    """Every log is gapless and exact."""
+    """Check that every log is without gaps and exact."""
     assert world.violations() == []
     for user in {user for _, users in sent for user in users}:
         log = world.log(user)
@@ -285,7 +285,7 @@ def assert_in_order(world: World, sent: Sequence[tuple[str, Sequence[str]]]) -> 
 
 
 def test_four_drainers_in_threads_make_one_order(world: World) -> None:
-    """Senders go on while the drainers race; two sends of one sender keep their order for every user."""
+    """Senders continue while the workers race; two sends of one sender keep their order for every user."""
     stop, together = Event(), Barrier(DRAINERS + 3)
 
     def drainer(_: int) -> list[tuple[str, int, str | None]]:

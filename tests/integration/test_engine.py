@@ -1,4 +1,4 @@
-"""A pooled connection that lay idle is asked whether it lives; one that was just used is not."""
+"""A pooled connection is tested after an idle time, and not when it was just used."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_connection_in_use_is_not_asked_each_time(database: Database, pings: l
     assert pings == []
 
 
-def test_a_stale_connection_that_lay_idle_costs_nobody_an_error(
+def test_a_stale_idle_connection_causes_no_error(
     database: Database, pings: list[object], postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = backend(database)
@@ -60,7 +60,7 @@ def test_a_stale_connection_that_lay_idle_costs_nobody_an_error(
     assert len(pings) == 1
 
 
-def test_one_that_died_while_it_was_trusted_costs_one_error_and_empties_the_pool(
+def test_one_that_died_while_it_was_trusted_causes_one_error_and_empties_the_pool(
     database: Database, postgres_url: str
 ) -> None:
     with database.read() as one, database.read() as two:  # two pooled connections
@@ -80,7 +80,7 @@ def test_every_connection_that_goes_back_is_stamped(database: Database) -> None:
 
 
 def test_work_at_once_is_durable_statement_by_statement(database: Database) -> None:
-    """What accepting a call relies on: no BEGIN and COMMIT around it; other work has them as before."""
+    """Accepting a call has no BEGIN and COMMIT around it; other work has."""
 
     def fail(connection: sa.Connection) -> None:
         connection.execute(sa.text("INSERT INTO kept VALUES (1)"))

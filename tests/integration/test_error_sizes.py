@@ -1,4 +1,4 @@
-"""However wrong the input is, the error is small, and made without work for each mistake."""
+"""The error for any invalid input is small, and takes no work for each mistake."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ USER: dict[str, Any] = {
 
 
 def small(answer: Any) -> dict[str, Any]:
-    """The problem; it is a 422 of a bounded size that lists a bounded number of mistakes."""
+    """Return the problem: a 422 of bounded size with a bounded number of mistakes."""
     assert answer.status_code == 422, answer.text[:500]
     assert len(answer.data) <= LIMIT
     problem: dict[str, Any] = orjson.loads(answer.data)
@@ -139,7 +139,7 @@ def test_a_large_body_of_a_user_is_not_even_parsed(client: FlaskClient) -> None:
     assert small(answer)["errors"][0]["msg"] == "must have at most 65536 bytes"
 
 
-def test_so_is_what_a_task_or_python_is_told() -> None:
+def test_the_error_of_a_task_or_of_python_is_small() -> None:
     with pytest.raises(InvalidInput) as caught:
         draft(user_id="u", data=ALERT | dict(list(MANY.items())[:200]), event="alert")
     assert len(caught.value.problems) == errors.MAX_PROBLEMS + 1

@@ -1,4 +1,4 @@
-"""What the database says when it refuses a row goes into logs and into `error`: no user data may be in it."""
+"""The database's error about a row, in logs and in `error`, contains no user data."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""A replica without the last commits is promoted: a new history begins by itself, before anything is told.
+"""A replica without the last commits is promoted: a new log begins by itself, before anything is sent.
 
-The failover is told at the store here, on private servers; `tests/acceptance/test_failover.py` tells it with
-clients and processes.
+This tests the store on private servers; `tests/acceptance/test_failover.py` tests clients and processes.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ MANY = 100_000
 
 @dataclass
 class Pair:
-    """A primary, its replica, and databases that go to whichever leads."""
+    """A primary, its replica, and databases that follow the leading one."""
 
     primary: PrivatePostgres
     replica: PrivateReplica
@@ -49,7 +48,7 @@ class Pair:
         self.leads = self.primary
 
     def open(self, name: str, url: Callable[[], str] | None = None, pool_size: int = 10) -> Database:
-        """A database by this name on whichever leads, or at `url`."""
+        """Open a database by this name on the leading server, or at `url`."""
         engine = make_engine(self.primary.url(name), pool_size=pool_size)
 
         @event.listens_for(engine, "do_connect")
@@ -59,7 +58,9 @@ class Pair:
             parsed = sa.make_url(url() if url else self.leads.url(name))
             wanted |= {"host": parsed.host, "port": parsed.port, "connect_timeout": 20}
             if url:
-                wanted["prepare_threshold"] = None  # pgbouncer gives each transaction another server
+                wanted["prepare_threshold"] = (
+                    None  # pgbouncer may give each transaction another server connection
+                )
 
         database = Database(engine)
         self.opened.append(database)
@@ -67,14 +68,14 @@ class Pair:
         return database
 
     def world(self, name: str) -> World:
-        """A migrated database by this name, and its clock."""
+        """Return a world on a migrated database by this name."""
         self.primary.create_database(name)
         world = World(self.open(name))
         migrate(world.database.engine)
         return world
 
     def fail_over(self, lost: Callable[[], object] = lambda: None) -> None:
-        """The replica is promoted without what `lost` does, and the primary is dead."""
+        """Promote the replica without the changes of `lost`, and kill the primary."""
         self.replica.catch_up()
         self.replica.lose_the_primary()
         lost()
@@ -83,7 +84,7 @@ class Pair:
         self.leads = self.replica
         for database in self.opened:
             if database not in self.pooled:
-                database.dispose()  # the connections are dead; each would cost a call a DatabaseUnavailable
+                database.dispose()  # drop the dead connections; each would cause a DatabaseUnavailable
 
 
 @contextmanager
@@ -102,12 +103,12 @@ def pair() -> Iterator[Pair]:
 
 
 def hello(world: World, user: str, after: int | None = None) -> Snapshot:
-    """What a gateway tells a client."""
+    """Return what a gateway sends to a client."""
     return failover.read(world.database, partial(log.snapshot, user_id=user, after=after), world.tick)
 
 
 def bases(world: World) -> list[tuple[int, int]]:
-    """The bases that are kept, each with its timeline."""
+    """Return the stored bases, each with its timeline."""
     with world.database.read() as connection:
         found = connection.execute(
             sa.select(restores.c.base, restores.c.wal_timeline).order_by(restores.c.base)
@@ -115,8 +116,8 @@ def bases(world: World) -> list[tuple[int, int]]:
         return [(base, timeline) for base, timeline in found]
 
 
-def test_the_new_history_begins_before_anything_is_sent_whichever_part_notices_first(pair: Pair) -> None:
-    """One failover, and in each of some databases something else happens first on the new primary."""
+def test_the_new_log_begins_before_anything_is_sent_whichever_part_notices_first(pair: Pair) -> None:
+    """One failover; in each database another operation is the first on the new primary."""
     firsts: dict[str, Callable[[World], object]] = {
         "dispatch": lambda world: world.arrive(USER),
         "hello": lambda world: hello(world, USER, 5),
@@ -150,7 +151,7 @@ def test_the_new_history_begins_before_anything_is_sent_whichever_part_notices_f
         assert hello(world, USER, told.head).reset is None, name
         assert hello(world, USER, 3).reset == "restored", name  # had all that the replica has
         assert hello(world, OTHER, 2).head == hello(world, STRANGER, 0).head == base, name
-        # The new log overtakes the lost one.
+        # The new log becomes longer than the lost one.
         world.arrive(USER, 100)
         assert hello(world, USER, 23).reset == "restored", name
         assert len(hello(world, USER, told.head).log or ()) == 100, name
@@ -158,7 +159,7 @@ def test_the_new_history_begins_before_anything_is_sent_whichever_part_notices_f
         assert world.violations() == [], name
 
 
-def test_all_at_once_begin_one_history(pair: Pair) -> None:
+def test_concurrent_parts_begin_one_new_log(pair: Pair) -> None:
     world = pair.world("live")
     users = [f"u{number:02}" for number in range(24)]
     for user in users:
@@ -194,7 +195,7 @@ def test_all_at_once_begin_one_history(pair: Pair) -> None:
     assert world.violations() == []
 
 
-def test_a_second_failover_begins_a_third_history(pair: Pair) -> None:
+def test_a_second_failover_begins_another_log(pair: Pair) -> None:
     world = pair.world("live")
     world.arrive(USER, 3)
     pair.fail_over()
@@ -211,8 +212,8 @@ def test_a_second_failover_begins_a_third_history(pair: Pair) -> None:
         assert world.violations() == []
 
 
-def test_a_replica_tells_nobody_where_a_log_ends(pair: Pair) -> None:
-    """It may lag: a client would be told `ahead`, and lose its place, for nothing."""
+def test_a_replica_never_decides_where_a_log_ends(pair: Pair) -> None:
+    """It may lag: a client would be reset as `ahead` without need."""
     world = pair.world("live")
     world.arrive(USER, 3)
     pair.replica.catch_up()
@@ -221,7 +222,7 @@ def test_a_replica_tells_nobody_where_a_log_ends(pair: Pair) -> None:
         hello(World(pair.open("live")), USER, 3)
 
 
-def test_a_clock_that_is_behind_does_not_bring_a_seq_back(pair: Pair) -> None:
+def test_a_clock_that_is_behind_does_not_repeat_a_seq(pair: Pair) -> None:
     world = pair.world("live")
     later = world.now.timestamp() + 3_600
     with world.database.write() as connection:

@@ -1,4 +1,4 @@
-"""The file broker's folders, deleted under those who use them: made again, and said once."""
+"""The file broker's folders are deleted while in use: they are made again, with one log line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def listener(settings: Settings) -> Iterator[Listener]:
-    """A gateway's listener, with a watch that looks each second."""
+    """A gateway's listener, with a watch that checks each second."""
     listener = Listener(settings).connected()
     publisher = Publisher(settings)
     watch = BrokerWatch(publisher, listener.subscriber, "gw", users=lambda: ["ada"], missed=lambda: None)

@@ -1,4 +1,4 @@
-"""Every page and every answer of ours, errors included, tells browsers to keep to what it is."""
+"""Every page and answer, errors included, has the security headers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def calls(app: Flask) -> Iterator[tuple[str, str]]:
-    """Every route with every method, and paths and methods that are not there."""
+    """Return every route with every method, and unknown paths and methods."""
     for rule in app.url_map.iter_rules():
         path = rule.rule
         for place, value in PLACES.items():
@@ -92,7 +92,7 @@ def test_an_unexpected_error_has_them_too(app: Flask, client: FlaskClient) -> No
     ],
 )
 @pytest.mark.parametrize("root", ["", "/under"])
-def test_an_acceptance_says_where_to_ask_after_it(
+def test_a_202_has_the_address_of_the_status(
     client: FlaskClient, path: str, body: dict[str, object], root: str
 ) -> None:
     asked = {"base_url": f"http://localhost{root}", "headers": {"Authorization": "Bearer a-key"}}

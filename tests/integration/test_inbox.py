@@ -21,12 +21,12 @@ STATES = (Status.UNREAD, Status.READ, Status.ARCHIVED)
 
 
 def counted(world: World, user: str = USER) -> int:
-    """The unread entries, one by one."""
+    """Count the unread entries."""
     return sum(item.status is Status.UNREAD for item in world.page(user))
 
 
 def put(world: World, id: str, state: Status, by_watermark: bool) -> None:
-    """Bring a fresh entry into a state."""
+    """Bring a new entry into a state."""
     if state is not Status.UNREAD:
         if by_watermark:
             world.read_through(USER, world.head(USER)[0])
@@ -39,7 +39,7 @@ def put(world: World, id: str, state: Status, by_watermark: bool) -> None:
 # ---------------------------------------------------------------------- the table of moves
 
 
-def test_the_table_of_moves_is_whole() -> None:
+def test_the_table_of_moves_is_complete() -> None:
     assert set(MOVES) == set(OPS)
     for sources, target in MOVES.values():
         assert target not in sources
@@ -88,7 +88,7 @@ def test_only_what_moves_is_named(world: World) -> None:
     assert world.unread(USER, ids[0]).unread == 1
 
 
-def test_unknown_ids_and_another_users_are_passed_over(world: World) -> None:
+def test_unknown_ids_and_another_users_are_ignored(world: World) -> None:
     (mine,), (theirs,) = world.arrive(USER), world.arrive("u2")
     unknown = "01890a5d-ac96-774b-bcce-b302099a8057"
     assert world.read(USER, theirs, unknown).entry is None
@@ -110,7 +110,7 @@ def test_a_badge_cannot_be_read(world: World) -> None:
     assert world.archive(USER, badge).entry is None
 
 
-def test_what_is_one_recipients_is_not_anothers(world: World) -> None:
+def test_a_change_of_one_recipient_does_not_change_another(world: World) -> None:
     id = world.send(USER, "u2")
     world.dispatch()
     world.read(USER, id)
@@ -182,11 +182,11 @@ def test_what_was_read_has_been_delivered_and_stays_so(world: World) -> None:
 
 
 def states(world: World, user: str = USER) -> str:
-    """The inbox from the oldest entry to the newest: u, r or a."""
+    """Return the inbox from the oldest entry to the newest: u, r or a."""
     return "".join(item.status[0] for item in reversed(world.page(user)))
 
 
-def test_a_watermark_reads_everything_up_to_it_and_says_so_once(world: World) -> None:
+def test_a_watermark_reads_everything_up_to_it_with_one_event(world: World) -> None:
     world.arrive(USER, 5)
     changed = world.read_through(USER, 3)
     assert states(world) == "rrruu"
@@ -276,7 +276,7 @@ def test_an_entry_read_again_after_it_was_kept_unread(world: World) -> None:
     assert world.head(USER)[1] == counted(world) == 1
 
 
-def test_archived_entries_do_not_come_back_by_a_watermark(world: World) -> None:
+def test_a_watermark_does_not_restore_archived_entries(world: World) -> None:
     ids = world.arrive(USER, 2)
     world.archive(USER, ids[0])
     assert world.read_through(USER, 2).unread == 0
@@ -298,7 +298,7 @@ def test_badges_between_the_entries_count_for_nothing(world: World) -> None:
 
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
-    """The statements that are executed meanwhile."""
+    """Collect the statements that are executed."""
     seen: list[str] = []
 
     def listen(connection: object, cursor: object, statement: str, *_: object) -> None:
@@ -326,7 +326,7 @@ def test_reading_a_hundred_thousand_is_a_handful_of_statements_and_writes_no_del
     assert world.page(USER, Status.UNREAD) == []
 
 
-def test_an_item_tells_its_state() -> None:
+def test_an_item_has_its_state() -> None:
     def item(read_at: int | None, archived_at: int | None) -> Item:
         return Item(1, "alert", "id", "system", 1, alert(), read_at, archived_at)
 

@@ -1,4 +1,4 @@
-"""A key over its limit is told when to come back; a client's address is what trusted proxies say."""
+"""A key over its limit is told when to retry; a client's address comes from trusted proxies only."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def test_a_wrong_body_counts_too_and_says_so(client: FlaskClient) -> None:
     assert post(client, "one", {}).headers["RateLimit"].startswith('"key";r=2;')
 
 
-def test_one_key_over_its_limit_is_nothing_to_another(client: FlaskClient) -> None:
+def test_one_key_over_its_limit_does_not_affect_another(client: FlaskClient) -> None:
     for _ in range(5):
         post(client, "one")
     assert post(client, "two").status_code == 202
 
 
-def test_who_has_no_right_counts_for_nobody(client: FlaskClient) -> None:
+def test_calls_without_rights_do_not_count(client: FlaskClient) -> None:
     for _ in range(5):
         assert post(client, "nobody").status_code == 401
         assert post(client, "three").status_code == 403
@@ -136,7 +136,7 @@ def test_guessing_keys_ends_in_429_whatever_is_given(tmp_path: Path) -> None:
     client = app.test_client()
     assert report(client, "one").status_code == 200
     assert [report(client, f"guess-{n}").status_code for n in range(5)] == [401, 401, 401, 429, 429]
-    refused = report(client, "two")  # it is right, but nobody there has shown it before
+    refused = report(client, "two")  # it is valid, but has not been used from there before
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert refused.json == report(client, "guess-6").json
@@ -165,7 +165,7 @@ def test_wrong_tokens_count_as_guesses_and_right_or_ended_ones_do_not(tmp_path: 
     ("hops", "address", "scheme"),
     [(0, "127.0.0.1", "http"), (1, "203.0.113.9", "https"), (2, "198.51.100.1", "http")],
 )
-def test_only_trusted_hops_say_who_the_client_is(
+def test_only_trusted_hops_determine_the_clients_address(
     tmp_path: Path, hops: int, address: str, scheme: str
 ) -> None:
     app = made(tmp_path, proxy_hops=hops)

@@ -22,11 +22,11 @@ from tests.harness.world import World, real_time_world, settings
 from usecases import change_entries
 from worker.dispatcher import Dispatcher
 
-SOON = 1.0  # seconds; what nobody else may be delayed by
+SOON = 1.0  # seconds; the longest delay of other users
 
 
 class Heard:
-    """A publisher that notes when each user's events came."""
+    """A publisher that notes when it got each user's events."""
 
     def __init__(self) -> None:
         self.at: dict[str, list[float]] = {}
@@ -55,7 +55,7 @@ def worker(world: World, heard: Heard) -> Iterator[Dispatcher]:
 
 @contextmanager
 def transaction(world: World, statement: str, **values: Any) -> Iterator[None]:
-    """Somebody's open transaction, in which a statement was run."""
+    """Hold an open transaction in which a statement was run."""
     engine = sa.create_engine(world.database.engine.url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         connection.execute(sa.text(statement), values)
@@ -69,7 +69,7 @@ def locked(world: World, *users: str) -> Any:
 
 
 def arrive(world: World, *users: str) -> None:
-    """Let users have an inbox."""
+    """Give users an inbox."""
     for user in users:
         world.send(user)
     world.dispatch()
@@ -124,7 +124,7 @@ def test_a_short_lock_is_waited_for_by_the_drain_itself(world: World, worker: Di
 
 
 @pytest.mark.alone
-def test_what_a_broadcast_owes_goes_out_before_what_is_newer(
+def test_what_a_broadcast_owes_is_dispatched_before_newer_rows(
     world: World, worker: Dispatcher, heard: Heard
 ) -> None:
     users = [f"u{number:03}" for number in range(150)]
@@ -170,7 +170,7 @@ def test_another_worker_dispatches_what_is_owed_after_a_crash(
     assert world.violations() == []
 
 
-def test_what_is_dead_is_waited_for_by_nobody(world: World, worker: Dispatcher) -> None:
+def test_nothing_waits_for_a_dead_notification(world: World, worker: Dispatcher) -> None:
     arrive(world, "u1", "u2")
     with locked(world, "u1"):
         id = world.send("u1", "u2")
@@ -183,7 +183,7 @@ def test_what_is_dead_is_waited_for_by_nobody(world: World, worker: Dispatcher) 
 
 @pytest.mark.alone
 @pytest.mark.parametrize("how_many", [1, 200])
-def test_an_inbox_that_somebody_else_is_just_making_delays_nobody(
+def test_an_inbox_that_another_transaction_creates_delays_nobody(
     world: World, worker: Dispatcher, heard: Heard, how_many: int
 ) -> None:
     made = "INSERT INTO notifier_inboxes (user_id) VALUES ('u100')"
@@ -267,7 +267,7 @@ def test_many_poisoned_rows_are_found_in_few_transactions(world: World, worker: 
 
 @pytest.mark.parametrize("kind", ["batch", "chunk"])
 def test_work_that_times_out_is_halved(world: World, worker: Dispatcher, kind: str) -> None:
-    """A statement_timeout that a thousand recipients at once would exceed is none for fewer."""
+    """A statement_timeout that a thousand recipients exceed is long enough for fewer."""
     users = [f"u{number:03}" for number in range(400)]
     arrive(world, *users)
     world.sql("""

@@ -53,25 +53,25 @@ def test_a_client_at_the_head_gets_nothing(world: World) -> None:
         (0, 20, 10, "purged"),
     ],
 )
-def test_when_a_client_must_start_afresh(after: int, head: int, purged: int, reason: str | None) -> None:
+def test_when_a_client_must_be_reset(after: int, head: int, purged: int, reason: str | None) -> None:
     assert reset_reason(after, head, purged) == reason
 
 
-def test_a_client_a_thousand_behind_is_caught_up_and_one_more_starts_afresh(world: World) -> None:
+def test_a_client_a_thousand_behind_is_caught_up_and_one_more_is_reset(world: World) -> None:
     world.fill(USER, MAX_BEHIND + 1)
     caught_up, afresh = world.snapshot(USER, 1), world.snapshot(USER, 0)
     assert seqs(caught_up.log) == list(range(2, MAX_BEHIND + 2))
     assert (afresh.reset, afresh.log, len(afresh.window or [])) == ("behind", None, WINDOW)
 
 
-def test_a_client_ahead_of_the_head_starts_afresh(world: World) -> None:
+def test_a_client_ahead_of_the_head_is_reset(world: World) -> None:
     world.arrive(USER, 2)
     at = world.snapshot(USER, 3)
     assert (at.reset, seqs(at.window), at.head) == ("ahead", [1, 2], 2)
     assert world.snapshot("nobody", 1).reset == "ahead"
 
 
-def test_a_client_older_than_what_is_kept_starts_afresh(world: World) -> None:
+def test_a_client_older_than_what_is_kept_is_reset(world: World) -> None:
     world.arrive(USER, 5)
     world.sql("DELETE FROM notifier_deliveries WHERE seq <= 3")
     world.sql("UPDATE notifier_inboxes SET purged_seq = 3, unread = 2")
@@ -80,7 +80,7 @@ def test_a_client_older_than_what_is_kept_starts_afresh(world: World) -> None:
 
 
 def test_a_snapshot_is_one_consistent_moment(world: World) -> None:
-    """What is committed while a snapshot is read stays outside of all of it."""
+    """What is committed while a snapshot is read is not in any part of it."""
     from models.store import log
 
     world.arrive(USER, 2)
@@ -148,7 +148,7 @@ def test_a_limit_cuts_the_log_at_its_end(world: World) -> None:
             assert seqs(log.entries(connection, USER, 0, limit)) == list(range(1, limit + 1))
 
 
-def test_heads_are_told_for_those_who_have_one(world: World) -> None:
+def test_heads_are_returned_for_users_with_a_log(world: World) -> None:
     from models.store import log
 
     world.arrive("a", 2)
@@ -207,7 +207,7 @@ def test_read_archived_and_badges_are_not_in_the_window(world: World) -> None:
 
 @pytest.fixture
 def mixed(world: World) -> World:
-    """An inbox with every state, above and below a watermark, badges between."""
+    """Make an inbox with every state, above and below a watermark, with badges between."""
     ids = world.arrive(USER, 12)
     world.read_through(USER, 6)
     world.unread(USER, ids[1], ids[4])
@@ -236,7 +236,7 @@ def test_pages_by_status_hold_every_entry_once_newest_first(mixed: World, status
     assert seqs(found) == sorted(seqs(found), reverse=True)
 
 
-def test_what_arrives_between_two_pages_makes_no_double_and_no_hole(mixed: World) -> None:
+def test_what_arrives_between_two_pages_causes_no_duplicate_and_no_gap(mixed: World) -> None:
     everything = seqs(mixed.page(USER))
     first = mixed.page(USER, limit=5)
     mixed.arrive(USER, 7)

@@ -1,4 +1,4 @@
-"""A new history: every log continues from a base where no client has ever been, and no row is rewritten."""
+"""A new base: every log continues above any seq a client can have, and no row is rewritten."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ USER, OTHER, STRANGER = "u1", "u2", "nobody yet"
 
 
 def restored(world: World) -> int:
-    """The database was brought back, and the command is run; returns what all logs continue from."""
+    """Run the command after a restore; return the base."""
     moment = world.tick(60)
     base = world.database.run(lambda connection: log_base.restored(connection, now=moment))
     assert base == round(moment.timestamp() * 1_000_000)
@@ -29,13 +29,13 @@ def restored(world: World) -> int:
 
 
 def heads(world: World, *users: str) -> dict[str, int]:
-    """The heads as a gateway compares them with its sockets."""
+    """Return the heads as a gateway compares them with its sockets."""
     with world.database.read() as connection:
         return log.heads(connection, users)
 
 
 def history(world: World) -> None:
-    """Some of everything."""
+    """Make a history with everything."""
     first = world.arrive(USER, 5)
     world.badge(USER, "messages", 3)
     world.send(USER, OTHER)
@@ -67,8 +67,8 @@ def test_no_row_of_a_log_is_rewritten(world: World) -> None:
     assert rows == [world.one(sa.select(inboxes).where(inboxes.c.user_id == user)) for user in (USER, OTHER)]
 
 
-def test_a_client_of_the_lost_history_starts_afresh_whatever_has_come_since(world: World) -> None:
-    """The trap: at 7 of the lost history, while the new one has got to its own 7 and beyond."""
+def test_a_client_of_the_lost_log_is_reset_whatever_has_arrived_since(world: World) -> None:
+    """The client is at 7 of the lost log, and the new one has passed its own 7."""
     world.arrive(USER, 3)
     base = restored(world)
     for _ in range(3):
@@ -79,7 +79,7 @@ def test_a_client_of_the_lost_history_starts_afresh_whatever_has_come_since(worl
     assert [entry.seq for entry in world.snapshot(USER, head - 12).log or ()] == [*range(head - 11, head + 1)]
 
 
-def test_it_is_told_so_once(world: World) -> None:
+def test_it_is_reset_once(world: World) -> None:
     world.arrive(USER, 3)
     base = restored(world)
     at = world.snapshot(USER, 3)
@@ -89,7 +89,7 @@ def test_it_is_told_so_once(world: World) -> None:
     assert [entry.seq for entry in world.snapshot(USER, at.head).log or ()] == [base + 1, base + 2]
 
 
-def test_what_comes_next_follows_without_a_hole(world: World) -> None:
+def test_the_next_entries_follow_without_a_gap(world: World) -> None:
     history(world)
     base = restored(world)
     ids = world.arrive(USER, 2)
@@ -110,7 +110,7 @@ def test_a_change_of_state_may_be_the_first_to_come(world: World) -> None:
     assert world.violations() == []
 
 
-def test_unread_counts_pages_and_badges_go_on_across_it(world: World) -> None:
+def test_unread_counts_pages_and_badges_continue_across_it(world: World) -> None:
     ids = world.arrive(USER, 3)
     world.badge(USER, "tasks", 1)
     world.dispatch()
@@ -149,7 +149,7 @@ def test_the_same_backup_restored_again_is_beyond_the_first_time(world: World) -
     world.arrive(USER, 50)
     reached = world.head(USER)[0]
     later = World(world.database, world.now + timedelta(seconds=1))
-    world.database.run(  # as the backup has it
+    world.database.run(  # as in the backup
         lambda c: c.execute(sa.text("DELETE FROM notifier_restores WHERE base = :base"), {"base": first})
     )
     assert restored(later) > reached
@@ -172,7 +172,7 @@ def test_twice_moves_them_twice(world: World) -> None:
     assert world.violations() == []
 
 
-def test_the_audit_finds_a_hole_in_each_part_of_a_log(world: World) -> None:
+def test_the_audit_finds_a_gap_in_each_part_of_a_log(world: World) -> None:
     world.arrive(USER, 3)
     base = restored(world)
     world.arrive(USER, 3)
@@ -185,7 +185,7 @@ def test_the_audit_finds_a_hole_in_each_part_of_a_log(world: World) -> None:
     ]
 
 
-def test_the_audit_finds_a_log_that_went_on_from_no_base(world: World) -> None:
+def test_the_audit_finds_a_log_that_jumps_to_an_unknown_base(world: World) -> None:
     world.arrive(USER, 3)
     world.sql("UPDATE notifier_inboxes SET seq = 900")
     world.arrive(USER)
@@ -234,13 +234,13 @@ def test_a_purge_stops_at_it_where_only_the_old_part_is_old(world: World) -> Non
 
 
 def lags(world: World) -> dict[str, int]:
-    """How far behind each device is, as the report says."""
+    """Return each device's lag from the report."""
     with world.database.read() as connection:
         found = connection.execute(sa.text("SELECT device, lag FROM notifier_report_devices"))
         return {device: lag for device, lag in found}
 
 
-def test_a_device_is_as_far_behind_as_it_was_and_as_what_comes_makes_it(world: World) -> None:
+def test_a_devices_lag_counts_entries_on_both_sides_of_the_base(world: World) -> None:
     world.arrive(USER, 5)
     start = Joined(USER, "phone", "a socket", 3, 1, 3, None)
     world.database.run(lambda connection: devices.joined(connection, [start], now=world.tick()))

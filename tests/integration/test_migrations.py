@@ -31,13 +31,13 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 
 def condition(index: Any) -> object:
-    """What a partial index covers."""
+    """Return the condition of a partial index."""
     options = index.get("dialect_options", {})
     return options.get("sqlite_where", options.get("postgresql_where"))
 
 
 def shape(engine: Engine) -> dict[str, object]:
-    """Everything a database says about itself, our own tables' words."""
+    """Return the structure of our tables, as the database reports it."""
     look = sa.inspect(engine)
     return {
         table: {
@@ -98,7 +98,7 @@ def test_each_step_can_be_undone_by_itself(engine: Engine) -> None:
 
 
 def test_the_migrations_make_the_tables_of_the_models(engine: Engine) -> None:
-    """What `alembic check` asks."""
+    """This is what `alembic check` does."""
     migrate(engine)
     with engine.connect() as connection:
         opts = {"compare_type": True, "version_table": "notifier_alembic_version"}
@@ -140,7 +140,7 @@ def test_every_constraint_has_a_name(engine: Engine) -> None:
         names = [look.get_pk_constraint(table)["name"]]
         counted = metadata.tables[table].dialect_options["sqlite"]["autoincrement"]
         if engine.dialect.name == "sqlite" and counted:
-            names = []  # SQLite counts up by itself only in a column's own, nameless INTEGER PRIMARY KEY
+            names = []  # SQLite generates numbers only for an INTEGER PRIMARY KEY of a column, which has no name
         names += [one["name"] for one in look.get_foreign_keys(table)]
         names += [one["name"] for one in look.get_unique_constraints(table)]
         names += [one["name"] for one in look.get_check_constraints(table)]

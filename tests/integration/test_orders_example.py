@@ -1,4 +1,4 @@
-"""`examples/orders_app.py`: an application's own transaction carries the alert, or takes it back."""
+"""`examples/orders_app.py`: an alert is committed and rolled back with the application's transaction."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Shop:
             return list(session.scalars(sa.select(Order.item).order_by(Order.id)))
 
     def accepted(self) -> list[tuple[str, str]]:
-        """Every accepted notification: its id and its title."""
+        """Return every accepted notification: its id and its title."""
         with self.engine.connect() as connection:
             rows = connection.execute(sa.text("SELECT id, data FROM notifier_notifications ORDER BY number"))
             data = sa.JSON().result_processor(self.engine.dialect, None) or (lambda value: value)
@@ -96,7 +96,7 @@ def test_a_refused_alert_takes_the_order_along(shop: Shop) -> None:
     assert shop.accepted() == []
 
 
-def test_what_is_missing_is_said(shop: Shop) -> None:
+def test_a_missing_field_is_named(shop: Shop) -> None:
     assert shop.place(item="Lamp") == 422
     assert shop.client.post("/orders", json=["Lamp"]).status_code == 422
     assert shop.client.post("/orders/7/ship").status_code == 404
@@ -149,7 +149,7 @@ def test_an_outer_rollback_takes_a_released_savepoint_along(shop: Shop) -> None:
 
 
 def test_shipping_an_order_reaches_the_customer(backend: Backend, tmp_path: Path) -> None:
-    """The real thing: `flask run` beside `notifier up`."""
+    """Run `flask run` beside `notifier up`."""
     with running_site(backend, tmp_path) as site:
         port = free_port()
         words = ["flask", "--app", "examples.orders_app", "run", "--port", str(port)]

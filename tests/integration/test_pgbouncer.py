@@ -1,4 +1,4 @@
-"""Behind pgbouncer in transaction mode, which gives each transaction any server connection, all works."""
+"""Everything works behind pgbouncer in transaction mode, where each transaction may get another connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worker.dispatcher import Dispatcher
 
 class NoPublisher:
     def publish(self, _messages: object) -> None:
-        """Carry nothing."""
+        """Publish nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_without_a_pooler_statements_are_prepared_unless_the_url_says_no(server:
         engine.dispose()
 
 
-def test_our_values_are_read_whatever_the_role_prefers(server: PrivatePostgres) -> None:
+def test_values_are_read_with_any_settings_of_the_role(server: PrivatePostgres) -> None:
     execute(server.admin_url, "ALTER ROLE live SET DateStyle = 'SQL, DMY'")
     execute(server.admin_url, "ALTER ROLE live SET TimeZone = 'Asia/Kathmandu'")
     execute(server.admin_url, "ALTER ROLE live SET standard_conforming_strings = 'off'")

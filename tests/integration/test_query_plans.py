@@ -1,6 +1,6 @@
-"""The statements that matter use their index on a full table: nothing is scanned, nothing is sorted.
+"""The important statements use their index on a full table, without a scan and without a sort.
 
-NOTIFIER_DELIVERIES=1000000 makes it as full as that; it takes some minutes (`--timeout 900`).
+NOTIFIER_DELIVERIES=1000000 fills in that many rows, which takes several minutes (`--timeout 900`).
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ SCANNED = {
 
 
 def fill(database: Database) -> None:
-    """A production-like mix: one user with a long history, mostly read; many users with short ones.
+    """Fill in a production-like mix: one user with a long history, mostly read; many users with short ones.
 
-    It is there for the planner's eyes: the seqs of deliveries and changes do not make one log.
+    It is only for the planner: the seqs of deliveries and changes are not a valid log.
     """
     world = World(database)
     world.fill(BUSY, LONG)
@@ -105,7 +105,7 @@ def fill(database: Database) -> None:
     world.read(BUSY, *(item.id for item in world.page(BUSY, limit=100)[::2]))
     for number in range(100):
         world.send(f"user-{number + 1}")
-    if database.engine.dialect.name == "postgresql":  # it does so by itself; nobody does it to SQLite
+    if database.engine.dialect.name == "postgresql":  # PostgreSQL does so by itself; on SQLite nobody does
         with database.write() as connection:
             connection.execute(sa.text("ANALYZE"))
 
@@ -130,7 +130,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @dataclass(frozen=True)
 class Plan:
-    """How one statement is executed."""
+    """The plan of a statement."""
 
     statement: str
     scans: frozenset[str]  # tables read from end to end
@@ -139,7 +139,7 @@ class Plan:
 
 
 def plans(database: Database, work: Callable[[Connection], object]) -> list[Plan]:
-    """Do some work, roll it back, and return the plan of each statement that read or changed rows."""
+    """Run work, roll it back, and return the plan of each statement that read or changed rows."""
     seen: list[tuple[str, Any]] = []
 
     def listen(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
@@ -200,7 +200,7 @@ SQLITE_NAMES = {
 
 
 def assert_indexed(database: Database, work: Callable[[Connection], object], *indexes: str) -> None:
-    """The work uses these indexes, and scans and sorts nothing."""
+    """Check that the work uses these indexes, without scans and sorts."""
     found = plans(database, work)
     used = {index for plan in found for index in plan.indexes}
     for plan in found:
@@ -383,7 +383,7 @@ def test_what_waits_and_what_is_dead_is_counted_by_itself(filled: Database) -> N
 
 
 def test_a_report_of_some_days_reads_those_days_alone(filled: Database) -> None:
-    """PostgreSQL may read all of a table that it finds small; SQLite walks the index of acceptance."""
+    """PostgreSQL may read a small table completely; SQLite uses the index of acceptance."""
     day = START.date()
     (plan,) = plans(filled, lambda c: reports.daily(c, day, day))
     if filled.engine.dialect.name == "sqlite":

@@ -39,7 +39,7 @@ def test_the_newest_are_kept(database: Database, monkeypatch: pytest.MonkeyPatch
     assert [row.id for row in kept(database)] == ids[2:]
 
 
-def test_of_a_big_body_the_beginning_is_kept_and_its_size(database: Database) -> None:
+def test_a_big_body_is_kept_as_its_beginning_and_its_size(database: Database) -> None:
     kept = shown(database, keep(database, b"x" * (rejected.MAX_BODY + 1)))
     assert (kept.bytes, kept.body) == (rejected.MAX_BODY + 1, b"x" * rejected.MAX_BODY)
 
@@ -48,7 +48,7 @@ def test_of_a_big_body_the_beginning_is_kept_and_its_size(database: Database) ->
     "text",
     ["\0", "\x1b[2J", "\ud800", "x" * 10_000, ["os.system"], {"a": 1}, 7, "\N{RIGHT-TO-LEFT OVERRIDE}"],
 )
-def test_whatever_the_texts_are_they_are_kept_as_printable_ones(database: Database, text: Any) -> None:
+def test_texts_are_kept_in_printable_form(database: Database, text: Any) -> None:
     id = keep(database, reason=str(text), content_type=text, headers={"task": text, "id": text})
     kept = shown(database, id)
     for written in (kept.reason, kept.content_type, kept.task):
@@ -58,14 +58,14 @@ def test_whatever_the_texts_are_they_are_kept_as_printable_ones(database: Databa
 
 
 @pytest.mark.parametrize("depth", [10, 5_000])
-def test_headers_of_any_depth_are_kept_as_far_as_they_go(database: Database, depth: int) -> None:
+def test_headers_of_any_depth_are_kept_up_to_the_limit(database: Database, depth: int) -> None:
     headers: Any = {}
     for _ in range(depth):
         headers = {"x": headers}
     assert shown(database, keep(database, headers=headers)).headers.startswith("{")
 
 
-def test_what_is_older_than_what_is_retained_goes(database: Database) -> None:
+def test_messages_older_than_the_retention_are_deleted(database: Database) -> None:
     present = now()
     keep(database, now=present - timedelta(days=3))
     young = keep(database, now=present)

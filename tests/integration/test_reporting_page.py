@@ -25,13 +25,13 @@ SHELLS = {"sqlite": "sqlite3", "postgresql": "psql"}
 
 
 def asked(dialect: str) -> list[str]:
-    """The queries for one database: those for both, and those for it."""
+    """Return the page's queries for this database."""
     other = {"sqlite": "-- psql", "postgresql": "-- sqlite3"}[dialect]
     return [query for query in QUERIES if not query.startswith(other)]
 
 
 def shop(database: Database) -> None:
-    """A few November days, such that no question has an empty answer."""
+    """Make several November days, so that every query has rows."""
     world = World(database, datetime(2026, 11, 17, 22, tzinfo=UTC))
     seen: dict[str, tuple[int, datetime]] = {}
     for hour in range(12):
@@ -65,7 +65,7 @@ def shop(database: Database) -> None:
 
 
 def answers(database: Database) -> list[list[tuple[Any, ...]]]:
-    """What each query says, in words that do not depend on the database."""
+    """Return each query's answer, in a form that does not depend on the database."""
     with database.read() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL timezone = 'UTC'")
@@ -99,7 +99,7 @@ def test_both_databases_give_the_same_answers(sqlite_database: Database, postgre
 
 
 def test_each_query_runs_as_it_is_printed(database: Database) -> None:
-    """As a stranger would use them: in the databases' own shells."""
+    """Run them as a reader would, in the databases' own shells."""
     shop(database)
     dialect, url = database.engine.dialect.name, database.engine.url
     shell = shutil.which(SHELLS[dialect])

@@ -29,17 +29,17 @@ users = st.sampled_from(USERS)
 
 
 class Machine(RuleBasedStateMachine):
-    """A shop's months in a few deeds; `database` is set by the test."""
+    """A shop's months as a few rules; `database` is set by the test."""
 
     database: Database
 
     def __init__(self) -> None:
         super().__init__()
         empty(self.database)
-        # Long ago: what is younger than an hour is in no sum, and changes without a mark.
+        # Long ago, because a row younger than an hour is in no rollup and changes without a mark.
         self.begin = (now() - timedelta(days=27)).replace(hour=3, minute=4, second=5, microsecond=0)
         self.world = World(self.database, self.begin)
-        self.gone: list[Copy] = []  # purged, as they stood
+        self.gone: list[Copy] = []  # purged, as they were
 
     @rule(seconds=st.sampled_from([0.000499, 0.0005, 0.001, 59.9996, 40_000.123456, 86_400.0]))
     def time_passes(self, seconds: float) -> None:
@@ -144,7 +144,7 @@ def test_every_view_equals_a_count_over_the_raw_rows(database: Database) -> None
 def test_a_generated_shop_is_accounted_for_and_reported(database: Database) -> None:
     """What `bench.million` makes, smaller: broadcasts, late acks, reads and marks of two months.
 
-    With NOTIFIER_DELIVERIES=1000000 not smaller; that takes minutes, and some gigabytes of memory.
+    With NOTIFIER_DELIVERIES=1000000 at full size, which takes minutes and several gigabytes of memory.
     """
     size = int(os.environ.get("NOTIFIER_DELIVERIES", "4000"))
     fill(database, Shop(size, days=60, users=max(1_200, size // 50), seed=5))
@@ -156,7 +156,7 @@ def test_a_generated_shop_is_accounted_for_and_reported(database: Database) -> N
         assert list(differences(connection)) == []
 
 
-def test_nothing_is_reported_of_nothing(database: Database) -> None:
+def test_an_empty_database_has_empty_reports(database: Database) -> None:
     with database.read() as connection:
         for name in (
             "notifier_report_deliveries",
@@ -183,7 +183,7 @@ def test_days_begin_at_midnight_utc(across_midnight: World) -> None:
     assert days == [date(2026, 3, 1), date(2026, 3, 2)]
 
 
-def test_since_and_until_are_both_included(across_midnight: World) -> None:
+def test_since_and_until_are_inclusive(across_midnight: World) -> None:
     first, second = date(2026, 3, 1), date(2026, 3, 2)
     for since, until, expected in (
         (first, first, [first]), (second, None, [second]), (None, first, [first]),
@@ -212,7 +212,7 @@ def test_a_long_report_is_read_page_by_page(world: World) -> None:
         assert [row.device for row in found] == ["b", "d", "a", "c", "e"]
 
 
-def test_postgresql_explains_every_column(postgres_database: Database) -> None:
+def test_every_column_has_a_comment_on_postgresql(postgres_database: Database) -> None:
     with postgres_database.read() as connection:
         silent = connection.execute(
             sa.text(

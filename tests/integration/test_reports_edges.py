@@ -1,4 +1,4 @@
-"""The reports at the edges: `GET /api/reports/…`, `notifier report`, `purge` and `grant-reporting`."""
+"""The reports over HTTP and by commands: `GET /api/reports/…`, `notifier report`, `purge` and `grant-reporting`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def api(database: Database, tmp_path: Path) -> Iterator[FlaskClient]:
 
 @pytest.fixture
 def run(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`notifier` on that database."""
+    """Run `notifier` on that database."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NOTIFIER_DATABASE_URL", url(database))
 
@@ -197,7 +197,7 @@ def test_the_command_refuses_bad_days(run: Run) -> None:
     assert run("report", "weekly").exit_code == 2
 
 
-def test_purge_says_what_went(world: World, run: Run) -> None:
+def test_purge_prints_what_it_deleted(world: World, run: Run) -> None:
     assert run("purge", "--older-than", "90d").stdout == "entries=0 notifications=0\n"
     old = now() - timedelta(days=91)
     for table, column in (
@@ -239,7 +239,7 @@ def test_grant_reporting_on_sqlite_says_that_there_are_no_roles(
 
 @pytest.fixture
 def role(postgres_database: Database) -> Iterator[str]:
-    """The name of a role that is gone at the end."""
+    """The name of a role that is dropped at the end."""
     name = f'bi "{uuid.uuid4().hex[:8]}"'
     yield name
     quoted = postgres_database.engine.dialect.identifier_preparer.quote_identifier(name)

@@ -27,13 +27,13 @@ def settle(world: World) -> None:
 
 
 def later(world: World, rows: int = 500) -> Callable[[], int]:
-    """Three months go by; return what purges all that was before."""
+    """Advance the clock by three months; return a function that purges everything before."""
     before = world.tick()
     world.tick(DAYS)
     return lambda: world.purge(before, rows)
 
 
-def test_a_client_that_asks_for_what_is_gone_gets_a_reset(world: World) -> None:
+def test_a_client_that_asks_for_purged_entries_is_reset(world: World) -> None:
     world.arrive("u1", 3)
     clear = later(world)
     world.arrive("u1")
@@ -87,7 +87,7 @@ def test_what_expires_is_not_reported_as_read(world: World) -> None:
     assert (day.sent, day.delivered, day.read, day.p50_ms) == (3, 0, 0, None)
 
 
-def test_read_entries_go_without_a_word(world: World) -> None:
+def test_read_entries_are_purged_without_an_event(world: World) -> None:
     world.arrive("u1", 3)
     world.read_through("u1", 3)
     clear = later(world)
@@ -122,12 +122,12 @@ def test_badges_keep_their_present_value(world: World) -> None:
     settle(world)
 
 
-def test_a_notification_goes_with_its_last_delivery_and_counts_to_the_end(world: World) -> None:
+def test_a_notification_is_deleted_with_its_last_delivery_and_counted_until_then(world: World) -> None:
     id = world.send("u1", "u2", "u3")
     world.dispatch()
     world.read("u1", id)
     clear = later(world)
-    # u2's log cannot go: its first entry is made young again.
+    # u2's log cannot be purged: its first entry is made recent again.
     world.sql(
         "UPDATE notifier_deliveries SET persisted_at = :now WHERE user_id = 'u2'",
         now=world.now.isoformat(" "),
@@ -146,7 +146,7 @@ def test_a_notification_goes_with_its_last_delivery_and_counts_to_the_end(world:
     settle(world)
 
 
-def test_the_dead_are_kept(world: World) -> None:
+def test_dead_notifications_are_kept(world: World) -> None:
     id = world.send("u1")
     number = world.notification(id).number
     moment = world.tick()
@@ -199,7 +199,7 @@ def test_a_day_keeps_its_percentiles_however_it_was_purged(world: World) -> None
         assert reports.daily(connection) == before
 
 
-def test_a_step_is_small_and_goes_on_where_it_stopped(world: World) -> None:
+def test_a_step_is_small_and_the_next_one_continues(world: World) -> None:
     for user in ("a", "b", "c"):
         world.arrive(user, 5)
         world.read_through(user, 5)
@@ -219,7 +219,7 @@ def test_a_step_is_small_and_goes_on_where_it_stopped(world: World) -> None:
     assert world.count(deliveries) == 0
 
 
-def test_what_two_purges_at_once_left_is_swept(world: World) -> None:
+def test_what_two_concurrent_purges_left_is_deleted_by_the_next(world: World) -> None:
     id = world.send("u1", "u2")
     world.dispatch()
     clear = later(world)
@@ -236,7 +236,7 @@ def test_what_two_purges_at_once_left_is_swept(world: World) -> None:
         assert connection.execute(sa.select(notifications).where(notifications.c.id == id)).first() is None
 
 
-def test_what_is_known_of_old_sockets_goes_too(world: World) -> None:
+def test_old_sockets_are_deleted_too(world: World) -> None:
     opened = [
         Opened(f"s{number}", "u1", None, "g", opened_at=world.tick(), after=None, head=0, window_from=1)
         for number in range(5)
@@ -249,7 +249,7 @@ def test_what_is_known_of_old_sockets_goes_too(world: World) -> None:
     assert world.count(sockets_table) == 1
 
 
-def test_sockets_of_long_ago_are_forgotten_a_little_at_a_time_even_when_nothing_is_purged(
+def test_old_sockets_are_deleted_in_small_steps_even_when_nothing_is_purged(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "SOCKETS", 3)

@@ -1,4 +1,4 @@
-"""`notifier migrate` creates again what somebody else's migration dropped, and says what is lost."""
+"""`notifier migrate` creates again what another migration dropped, and says what is lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def migrated(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:  
 
 
 def objects(database: sa.Engine) -> list[schema_repair.Object]:
-    """Every object of the schema, with its definition."""
+    """Return every object of the schema, with its definition."""
     with database.connect() as connection:
         home = None if connection.dialect.name == "sqlite" else "public"
         return sorted(schema_repair._objects(connection, home), key=lambda each: each.key)
@@ -58,7 +58,7 @@ def test_a_whole_schema_is_left_as_it_is(migrated: sa.Engine) -> None:
     [["notifier_deliveries"], ["notifier_installation", "notifier_restores"], sorted(metadata.tables)],
     ids=["one", "two", "all"],
 )
-def test_dropped_tables_come_back_with_all_that_belongs_to_them(
+def test_dropped_tables_are_created_again_with_their_indexes_views_and_triggers(
     migrated: sa.Engine, tables: list[str]
 ) -> None:
     before, looked = objects(migrated), shape(migrated)
@@ -70,7 +70,7 @@ def test_dropped_tables_come_back_with_all_that_belongs_to_them(
     assert run(migrated) == []
 
 
-def test_the_version_table_may_be_gone_as_well(migrated: sa.Engine) -> None:
+def test_the_version_table_may_be_dropped_too(migrated: sa.Engine) -> None:
     before = objects(migrated)
     drop(migrated, VERSION_TABLE, "notifier_badges")
     assert [line.split()[0] for line in run(migrated)] == ["notifier_badges"]

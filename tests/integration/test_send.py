@@ -51,7 +51,7 @@ def waker(database: Database) -> Iterator[FakeWaker]:
 
 @pytest.fixture
 def session(database: Database) -> Iterator[Session]:
-    """A caller's own SQLAlchemy session, with a table of the caller's beside ours."""
+    """A caller's SQLAlchemy session, with a table of its own beside ours."""
     with database.write() as connection:
         connection.exec_driver_sql("DROP TABLE IF EXISTS orders")
         connection.exec_driver_sql("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
@@ -145,7 +145,7 @@ def test_nobody_else_sees_it_before_the_commit(
     assert len(world.dispatch()) == 1
 
 
-def test_it_is_gone_with_the_rollback(world: World, waker: FakeWaker, session: Session) -> None:
+def test_a_rollback_removes_it(world: World, waker: FakeWaker, session: Session) -> None:
     send_notification("u1", ALERT, session=session)
     session.rollback()
     order(session, 8)
@@ -271,7 +271,7 @@ def test_a_mismatch_leaves_the_callers_transaction_usable(
 def test_a_waker_that_fails_does_not_undo_the_callers_commit(
     world: World, database: Database, session: Session
 ) -> None:
-    """`Waker.wake` never fails; this pins down what a commit means if another one does."""
+    """`Waker.wake` never fails; this tests a commit with one that does."""
 
     class Broken:
         def wake(self, id: str, *, bulk: bool = False) -> None:
@@ -300,13 +300,13 @@ def nowhere(tmp_path: object) -> Iterator[Sender]:
     database.dispose()
 
 
-def test_a_database_that_is_away_is_said_at_once(nowhere: Sender) -> None:
+def test_a_database_outage_is_raised_at_once(nowhere: Sender) -> None:
     with pytest.raises(DatabaseUnavailable) as caught:
         nowhere.send(draft(user_id="u1", data=ALERT))
     assert (caught.value.status, caught.value.retry_after) == (503, 2)
 
 
-def test_a_database_that_takes_connections_and_says_nothing_is_given_up() -> None:
+def test_a_database_that_accepts_connections_and_does_not_answer_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         database = Database(make_engine(f"postgresql+psycopg://127.0.0.1:{server.getsockname()[1]}/none"))
         with pytest.raises(DatabaseUnavailable):
@@ -340,12 +340,12 @@ def test_a_pool_without_a_free_connection_is_a_database_that_is_away(
     narrow.dispose()
 
 
-def test_a_wrong_statement_is_our_own_fault_and_no_database_away(database: Database) -> None:
+def test_a_wrong_statement_is_not_reported_as_a_database_outage(database: Database) -> None:
     with pytest.raises(sa.exc.DBAPIError), database.read() as connection:
         connection.execute(sa.text("SELECT nothing FROM nowhere"))
 
 
-def test_the_package_hands_its_names_on() -> None:
+def test_the_package_exports_its_names() -> None:
     assert notifier.send_notification is send_notification
     assert set(notifier.__all__) <= set(dir(notifier)) | set(notifier._HOMES)
     for name in notifier.__all__:

@@ -1,4 +1,4 @@
-"""One socket's loop over the real store: what its device was sent is noted when it leaves."""
+"""A socket's loop over the real store: what its device was sent is stored when it closes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USER = "u1"
 
 @dataclass
 class FakeTransport:
-    """A client that says some frames, hears the answers, and leaves."""
+    """A transport whose client sends frames, gets answers, and disconnects."""
 
     says: list[str]
     hears: list[dict[str, Any]] = field(default_factory=list)
@@ -52,7 +52,7 @@ class FakeTransport:
 
 
 class FakeHub:
-    """Everybody may come and go."""
+    """A hub that accepts every socket."""
 
     def join(self, user_id: str, socket: object) -> None: ...
 
@@ -61,7 +61,7 @@ class FakeHub:
 
 @dataclass
 class FakeServices:
-    """What a socket's loop needs of its gateway, with the real acks and the real store."""
+    """The gateway's services that a socket's loop needs, with the real acks and store."""
 
     database: Database
     acks: Acks
@@ -92,7 +92,7 @@ def world(database: Database) -> World:
 
 
 def visit(gateway: FakeServices, after: int | None, *says: dict[str, Any]) -> list[str]:
-    """A device says hello and more, leaves, and the acks are flushed; returns the ops it heard."""
+    """Connect a device that sends frames, close it and flush the acks; return the ops that it got."""
     hello = {"op": "hello", "token": USER, "after": after, "device": "phone"}
     wire = FakeTransport([json.dumps(frame) for frame in (hello, *says)])
     ClientConnection(gateway, wire, "a browser").run()  # type: ignore[arg-type]
@@ -131,16 +131,14 @@ def test_acks_and_the_next_hello_deliver(world: World, gateway: FakeServices) ->
     assert world.delivered(USER) == [1, 2, 3]
 
 
-def test_a_device_that_is_ahead_starts_afresh_and_delivers_nothing(
-    world: World, gateway: FakeServices
-) -> None:
+def test_a_device_that_is_ahead_is_reset_and_delivers_nothing(world: World, gateway: FakeServices) -> None:
     world.arrive(USER, 2)
     visit(gateway, 0)
     assert visit(gateway, 9) == ["welcome", "reset", "item", "item", "live"]
     assert world.delivered(USER) == []
 
 
-def test_what_a_client_said_before_the_server_closes_is_heard(gateway: FakeServices) -> None:
+def test_frames_before_the_servers_close_are_handled(gateway: FakeServices) -> None:
     said = [{"op": "hello", "token": USER, "after": 0}, {"op": "ping"}, {"op": "ping"}]
     transport = FakeTransport([json.dumps(frame) for frame in said])
     connection = ClientConnection(gateway, transport, None)  # type: ignore[arg-type]
@@ -154,7 +152,7 @@ def request(user: str, after: int | None, device: str | None = "phone", socket: 
     return SnapshotRequest(user, device, socket, after, False, None)
 
 
-def test_hellos_that_share_their_transactions_get_what_each_alone_would(world: World) -> None:
+def test_hellos_that_share_a_transaction_get_what_each_alone_would(world: World) -> None:
     """A group's answers equal those of one call for each, near, far, without a position, ahead and unknown."""
     world.arrive("u1", 5)
     far = world.arrive("u2", NEAR + 50)
@@ -179,7 +177,7 @@ def test_hellos_that_share_their_transactions_get_what_each_alone_would(world: W
     assert found == {("u1", "phone"), ("u1", "tablet"), ("u2", "phone"), ("u3", "phone"), ("nobody", "phone")}
 
 
-def test_two_sockets_of_one_device_in_one_group_come_one_after_the_other(
+def test_two_sockets_of_one_device_in_one_group_are_handled_in_order(
     world: World, gateway: FakeServices
 ) -> None:
     world.arrive(USER, 4)

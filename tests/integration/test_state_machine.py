@@ -1,10 +1,10 @@
-"""Snapshot and events make the state, whatever happens in between (issue 3, item 2).
+"""Snapshot plus events equal the state, at any interleaving.
 
 A hypothesis state machine over the sans-I/O session and the real store. It sends, dispatches, loses,
-doubles, swaps and delays what the broker carries, connects from every place, cuts, crashes, acks and
-changes entries, at every interleaving of "subscribed", "SQL has read" and "the session was told".
-Each frame is held against the oracle as it reaches its client; at the end everything settles, and
-every client, the store and the audit must agree.
+doubles, swaps and delays messages of the broker, connects with any seq, cuts, crashes, acks and changes
+entries, at every interleaving of "subscribed", "SQL has read" and "the session was told".
+Each frame is compared with the oracle when it reaches its client; at the end everything settles, and every
+client, the store and the audit must agree.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from tests.harness.oracle import Client, Oracle
 from tests.harness.world import World, empty
 
 USERS = ("u1", "u2")
-WINDOW, MAX_BEHIND, BUFFER = 4, 10, 3  # small, so that a short history runs over them
+WINDOW, MAX_BEHIND, BUFFER = 4, 10, 3  # small, so that a short history exceeds them
 CLIENTS = (("u1", "phone"), ("u1", "tablet"), ("u1", None), ("u2", "phone"))
-SETTLED = 1_000  # rounds; far more than a machine that settles ever needs
+SETTLED = 1_000  # rounds; far more than needed to settle
 
 users = st.sampled_from(USERS)
 clients = st.integers(0, len(CLIENTS) - 1)
@@ -47,7 +47,7 @@ picks = st.integers(0, 30)
 
 @dataclass
 class Socket:
-    """One connection as the gateway has it: its session, what SQL is asked, what is on the wire."""
+    """A connection at the gateway: its session, its pending request to SQL, and the frames on the wire."""
 
     id: str
     who: int
@@ -56,8 +56,8 @@ class Socket:
     asked: Join | Fetch | None = None
     answer: Snapshot | None = None
     wire: list[bytes] = field(default_factory=list)
-    resets: int = 0  # in its midst
-    cut: bool = False  # the client is gone; the gateway does not know yet
+    resets: int = 0  # a request in progress
+    cut: bool = False  # the client is gone, and the gateway does not know it yet
 
 
 class Machine(RuleBasedStateMachine):
@@ -71,13 +71,13 @@ class Machine(RuleBasedStateMachine):
         self.world = World(self.database)
         self.oracles = {user: Oracle() for user in USERS}
         self.clients = [Client(user, device, self.oracles[user], WINDOW) for user, device in CLIENTS]
-        # What a hello's `after` must count as acked: all that came since the connection or a reset
-        # began. What it may count: all that was ever put on the wire for this client.
+        # What a hello's `after` must count as acked: everything since the connection or a reset
+        # began. What it may count: everything that was ever sent to this client.
         self.held: dict[int, set[int]] = {n: set() for n in range(len(CLIENTS))}
         self.sent: dict[int, set[int]] = {n: set() for n in range(len(CLIENTS))}
         self.sockets: dict[int, Socket] = {}
         self.ghosts: list[Socket] = []  # cut, not yet noticed
-        self.flight: list[tuple[str, int, bytes]] = []  # what the broker carries
+        self.flight: list[tuple[str, int, bytes]] = []  # messages at the broker
         self.acks: list[Ack] = []
         self.claims: list[tuple[str, set[int]]] = []  # what those acks must deliver
         self.closed: list[Closed] = []
@@ -115,7 +115,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=picks, doubled=st.booleans())
     def broker_brings(self, pick: int, doubled: bool) -> None:
-        """Any of what is on its way arrives next: swapped, delayed; and stays on its way when doubled."""
+        """Deliver any pending message next: swapped or delayed; it stays pending when doubled."""
         if self.flight:
             place = pick % len(self.flight)
             user, seq, frame = self.flight[place] if doubled else self.flight.pop(place)
@@ -134,7 +134,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(user=users, ahead=st.integers(1, 40))
     def broker_makes_one_up(self, user: str, ahead: int) -> None:
-        """A seq that was never committed, far after the head; its frame must reach nobody."""
+        """Deliver a seq that was never committed, far after the head; its frame must not reach a client."""
         self.offer(user, self.oracles[user].head + 1_000 + ahead, b'{"op":"nonsense"}')
 
     def offer(self, user: str, seq: int, frame: bytes) -> None:
@@ -181,14 +181,14 @@ class Machine(RuleBasedStateMachine):
         self.says(socket, op="hello", token=client.user_id, after=after, device=client.device)
 
     def goes_live(self, who: int) -> None:
-        """Nothing comes between its hello and what it hears."""
+        """Let a hello be answered without anything in between."""
         socket = self.sockets[who]
         self.read(socket)
         self.hand_over(socket)
         self.hear(socket, 1_000)
 
     def connected(self, pick: int) -> Socket | None:
-        """One of the sockets, when there is one."""
+        """Return one of the sockets, if there is one."""
         sockets = list(self.sockets.values())
         return sockets[pick % len(sockets)] if sockets else None
 
@@ -196,7 +196,7 @@ class Machine(RuleBasedStateMachine):
         self.perform(socket, socket.session.receive(json.dumps(frame), 0.0))
 
     def perform(self, socket: Socket, effects: list[Effect]) -> None:
-        """What the gateway does with what a session says; SQL is asked now, and read when a rule says."""
+        """Execute effects as the gateway does; SQL is asked now, and answers in a later rule."""
         for effect in effects:
             match effect:
                 case Send(frame):
@@ -215,7 +215,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=picks)
     def sql_reads(self, pick: int) -> None:
-        """The snapshot is taken; what is committed after this moment is not in it."""
+        """Take the snapshot; later commits are not in it."""
         if socket := self.connected(pick):
             self.read(socket)
 
@@ -249,7 +249,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=picks)
     def sql_answers(self, pick: int) -> None:
-        """The session is told what was read."""
+        """Give the session what was read."""
         if socket := self.connected(pick):
             self.hand_over(socket)
 
@@ -291,7 +291,7 @@ class Machine(RuleBasedStateMachine):
             self.says(socket, op="ack", seq=seq)
 
     def deliveries_of(self, client: Client, seqs: set[int]) -> set[int]:
-        """Of some seqs those that are deliveries: a change of state is not a delivery."""
+        """Return those of the seqs that are deliveries: a change of state is not one."""
         log = self.oracles[client.user_id].log
         return {seq for seq in seqs if log[seq - 1][1] is not None}
 
@@ -305,7 +305,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pick=picks)
     def line_is_cut(self, pick: int) -> None:
-        """What is on the wire is lost; the gateway goes on sending into the void until it notices."""
+        """Lose the frames on the wire; the gateway keeps sending until it notices."""
         if socket := self.connected(pick):
             del self.sockets[socket.who]
             socket.client.phase = "offline"
@@ -325,7 +325,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(chance=st.integers(0, 2))
     def gateway_crashes(self, chance: int) -> None:
-        """Now and then everything in its memory is gone: subscriptions, acks, who was closed."""
+        """Now and then lose everything in memory: subscriptions, acks, closed sockets."""
         if chance:
             return
         for socket in self.sockets.values():
@@ -340,7 +340,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(user=users, op=st.sampled_from([READ, UNREAD, ARCHIVED]), mask=st.integers(1, 255), pick=picks)
     def entries_change(self, user: str, op: str, mask: int, pick: int) -> None:
-        """Some of the newest entries change, by a socket of the user if this one is, else by HTTP."""
+        """Change some of the newest entries, by a socket of the user if possible, else by HTTP."""
         entries = sorted((seq, id) for id, (seq, _) in self.oracles[user].now.entries.items())
         ids = [id for place, (_, id) in enumerate(entries[-8:]) if mask >> place & 1]
         word = {READ: "read", UNREAD: "unread", ARCHIVED: "archive"}[op]
@@ -397,7 +397,7 @@ class Machine(RuleBasedStateMachine):
         assert self.world.violations() == []
 
     def settle(self) -> None:
-        """Everything that waits goes on until nothing does; what the broker still carries is lost."""
+        """Continue until nothing waits; messages still at the broker are lost."""
         self.dispatch(50)
         self.flight.clear()
         self.gateway_compares_heads()
@@ -416,7 +416,7 @@ class Machine(RuleBasedStateMachine):
         self.gateway_flushes()
 
     def visit_afresh(self, user: str) -> None:
-        """A client that was never here before sees what the others know."""
+        """Check that a new client gets the same state as the others."""
         who = len(self.clients)
         self.clients.append(Client(user, None, self.oracles[user], WINDOW))
         self.held[who], self.sent[who] = set(), set()
@@ -424,7 +424,7 @@ class Machine(RuleBasedStateMachine):
         self.goes_live(who)
 
     def store_agrees(self, user: str, oracle: Oracle) -> None:
-        """A fresh read of the store is what the oracle says."""
+        """Check that a new read of the store equals the oracle."""
         assert [(e.event, e.id, e.data, e.unread) for e in self.world.log(user)] == [
             (*entry, view.unread) for entry, view in zip(oracle.log, oracle.views[1:], strict=True)
         ]
@@ -446,7 +446,7 @@ class Machine(RuleBasedStateMachine):
 
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits so small that a short history runs over them."""
+    """Set limits so small that a short history exceeds them."""
     monkeypatch.setattr("models.store.log.WINDOW", WINDOW)
     monkeypatch.setattr("notifier.core.log.MAX_BEHIND", MAX_BEHIND)
     monkeypatch.setattr("notifier.core.session.BUFFER_EVENTS", BUFFER)
@@ -454,7 +454,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def quick_sqlite(tmp_path: Any) -> Iterator[Database]:
-    """A SQLite file that does not wait for the disk: no power fails in here."""
+    """A SQLite file without waiting for the disk, since no power fails here."""
     engine = make_engine(f"sqlite:///{tmp_path / 'machine.db'}")
     sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
     metadata.create_all(engine)
@@ -478,10 +478,10 @@ def run(machine: type[Machine], examples: int, steps: int) -> None:
 
 
 @pytest.mark.usefixtures("_small")
-def test_any_interleaving_leaves_every_client_with_a_fresh_reads_state(quick_sqlite: Database) -> None:
+def test_any_interleaving_gives_every_client_the_state_of_a_new_read(quick_sqlite: Database) -> None:
     run(type("OnSqlite", (Machine,), {"database": quick_sqlite}), examples=80, steps=80)
 
 
 @pytest.mark.usefixtures("_small")
-def test_and_so_it_does_on_postgresql(postgres_database: Database) -> None:
+def test_any_interleaving_gives_the_same_on_postgresql(postgres_database: Database) -> None:
     run(type("OnPostgres", (Machine,), {"database": postgres_database}), examples=8, steps=40)

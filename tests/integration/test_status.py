@@ -1,4 +1,4 @@
-"""What became of a notification, what is dead, and what waits."""
+"""The status of a notification, the dead ones, and the waiting ones."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def kill(world: World, id: str) -> None:
     )
 
 
-def test_an_unknown_one_is_nothing(world: World) -> None:
+def test_an_unknown_one_has_no_status(world: World) -> None:
     with world.database.read() as connection:
         assert status.status(connection, UNKNOWN) is None
 
 
-def test_it_tells_what_was_accepted_and_when(world: World) -> None:
+def test_it_has_what_was_accepted_and_when(world: World) -> None:
     id = world.accept("u1", "u2", data=alert("Hello")).id
     answer = found(world, id)
     assert (answer.id, answer.event, answer.data) == (id, "alert", alert("Hello"))

@@ -1,4 +1,4 @@
-"""Each way that an alert can go is told apart: by rows alone, on both databases."""
+"""The timeline distinguishes each outcome of an alert, from rows alone, on both databases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GATEWAY = "0123456789abcdef"
 
 @dataclass
 class Site:
-    """A world with a gateway, and somebody who asks."""
+    """A world with a gateway, and queries for the timeline."""
 
     world: World
     ids: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Site:
         self.world.database.run(lambda c: sockets.seen(c, gateway, now=moment, stopped=stopped))
 
     def opens(self, device: str | None = "phone", *, after: int | None = None) -> str:
-        """A socket opens; returns its id."""
+        """Open a socket; return its id."""
         self.alive()
         at = self.world.snapshot(USER, after)
         window = None if at.window is None else at.window[0].seq if at.window else at.head + 1
@@ -97,7 +97,7 @@ def test_an_open_socket_that_acked(site: Site) -> None:
     assert (shown["socket"], shown["sent"], shown["acked"], shown["lost"]) == (socket, True, True, False)
 
 
-def test_nobody_was_there(site: Site) -> None:
+def test_no_socket_was_open(site: Site) -> None:
     id = site.world.send(USER)
     site.wakes()
     assert site.why(id) == (
@@ -226,13 +226,13 @@ def test_read_in_the_inbox_without_a_device(site: Site) -> None:
     assert site.why(id) == "It was read 60.0 s after it was in the inbox; no device had acked it before."
 
 
-def test_what_is_older_than_what_is_noted_down_claims_nothing(site: Site) -> None:
+def test_an_alert_older_than_the_recorded_sockets_claims_nothing(site: Site) -> None:
     id = site.world.send(USER)
     site.world.dispatch()
     assert site.why(id).endswith("No socket is known of that was open, then or since.")
 
 
-def test_of_many_the_counts_and_pages_of_them(site: Site) -> None:
+def test_many_recipients_are_counted_and_paged(site: Site) -> None:
     id = site.world.send(USER, "u2", "u3")
     site.wakes()
     site.world.read("u2", id)
@@ -249,7 +249,7 @@ def test_of_many_the_counts_and_pages_of_them(site: Site) -> None:
         assert timeline.timeline(connection, str(uuid.uuid4()), None, now=site.world.now) is None
 
 
-def test_a_chunk_that_has_not_come_to_this_one(site: Site) -> None:
+def test_a_recipient_whose_chunk_is_not_dispatched_yet(site: Site) -> None:
     users = [f"u{number:03}" for number in range(150)]
     id = site.world.send(*users)
     site.world.chunk(id, 100)
@@ -258,7 +258,7 @@ def test_a_chunk_that_has_not_come_to_this_one(site: Site) -> None:
 
 
 def test_writing_twice_changes_nothing(site: Site) -> None:
-    """As after a commit whose answer was lost."""
+    """This happens after a commit whose answer was lost."""
     socket = site.opens()
     site.closes(socket, sent=4)
     again = Opened(socket, USER, "phone", GATEWAY, site.world.tick(), None, 0, 1)
@@ -274,7 +274,7 @@ def test_a_socket_that_comes_and_goes_between_two_flushes_is_one_row(site: Site)
     assert site.world.one(sa.select(socket_rows)).closed_at == ended.closed_at
 
 
-def test_present_counts_what_is_open_at_gateways_that_live(site: Site) -> None:
+def test_present_counts_open_sockets_of_running_gateways(site: Site) -> None:
     site.opens("phone")
     site.opens("phone")
     site.opens(None)
@@ -285,7 +285,7 @@ def test_present_counts_what_is_open_at_gateways_that_live(site: Site) -> None:
         assert sockets.present(connection, now=later) == sockets.Present(0, 0, 0, 0)
 
 
-def test_purge_keeps_what_is_young_and_what_is_open_since(site: Site) -> None:
+def test_purge_keeps_recent_and_open_sockets(site: Site) -> None:
     closed, lost, open_long = site.opens(), site.opens(), site.opens()
     site.closes(closed, sent=0)
     edge = site.world.tick(3600)
@@ -300,7 +300,7 @@ def test_purge_keeps_what_is_young_and_what_is_open_since(site: Site) -> None:
     assert site.world.count(gateways) == 1, "it has been seen since"
 
 
-def test_a_storm_is_written_as_a_few_are(site: Site) -> None:
+def test_a_storm_is_written_like_a_few(site: Site) -> None:
     moment = site.world.tick()
     opened = [Opened(f"s{n}", USER, None, GATEWAY, moment, n or None, n, n or None) for n in range(60)]
     ended = [Ended(f"s{n}", site.world.tick(), 1012, n) for n in range(60)]

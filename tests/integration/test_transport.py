@@ -100,7 +100,7 @@ class SlowReader:
                     case CloseConnection():
                         self.close_code = event.code
             if self.pause:
-                time.sleep(self.pause)  # this reader's nature, not a wait for something
+                time.sleep(self.pause)  # the slowness of this reader, not a wait for an event
 
     def __enter__(self) -> "SlowReader":
         return self
@@ -132,19 +132,19 @@ def test_deflate_is_not_negotiated_though_offered(port: int) -> None:
     assert reader.accepted.subprotocol == "notifier.v1"
 
 
-def test_a_reader_without_progress_is_closed_with_4410_and_can_hear_it() -> None:
+def test_a_reader_without_progress_is_closed_with_4410_and_gets_the_code() -> None:
     with served(slow_timeout=0.5) as port, SlowReader(port, "/stuck", chunk=65_536) as reader:
         frames = reader.frames()
         next(frames)  # accepted
         time.sleep(0.8)  # reads nothing for longer than the timeout: this is the fault itself
         number = -1
         for number, frame in enumerate(frame for frame in frames if frame):
-            assert frame == pattern(0, number, 65_536)  # whole to the last one
+            assert frame == pattern(0, number, 65_536)  # complete to the last one
         assert number >= 0
         assert reader.close_code == 4410
 
 
-def test_a_silent_peer_is_pinged_and_then_given_up(port: int) -> None:
+def test_a_silent_peer_is_pinged_and_then_closed(port: int) -> None:
     with SlowReader(port, "/echo", chunk=4096) as reader:
         began = time.monotonic()
         assert [frame for frame in reader.frames() if frame] == ["ping"]  # unanswered by this client

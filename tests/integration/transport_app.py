@@ -1,6 +1,6 @@
-"""A Flask-Sock application over our wire, for test_wire.py: sends frames whose every byte is known.
+"""A Flask-Sock application over our transport, for test_transport.py: it sends frames with known bytes.
 
-gunicorn -k gevent tests.integration.wire_app:app
+gunicorn -k gevent tests.integration.transport_app:app
 """
 
 import os
@@ -27,7 +27,7 @@ def _wrap() -> None:
 
 
 def pattern(sender: int, number: int, size: int) -> str:
-    """A frame that tells whose it is, and shows any byte that is missing, doubled or foreign."""
+    """Return a frame that names its sender, and shows any missing, doubled or foreign byte."""
     head = f"{sender}:{number}:"
     return head + (head * (size // len(head) + 1))[:size]
 
@@ -49,7 +49,7 @@ def frames(ws: Server) -> None:
 
 @sock.route("/stuck")
 def stuck(ws: Server) -> None:
-    """Send to a reader that does not read, until the wire gives up; then close with its code."""
+    """Send to a reader that does not read until the transport gives up; then close with its code."""
     wire = WebSocketTransport(ws, 25)
     try:
         for number in range(100_000):
