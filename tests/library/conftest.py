@@ -1,4 +1,4 @@
-"""A database with the library's tables, on SQLite and on PostgreSQL, and a process that has used nothing yet."""
+"""Fixtures: a database with the library's tables on SQLite and PostgreSQL, and a fresh process state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SERVER = os.environ.get("NOTIFIER_TEST_POSTGRES", "postgresql+psycopg://127.0.0.
 
 @pytest.fixture(autouse=True)
 def _fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let each test begin as a process in an empty folder does."""
+    """Let each test begin like a new process in an empty folder."""
     for name in [name for name in os.environ if name.startswith("NOTIFIER_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -65,7 +65,7 @@ def _make_tables(url: str) -> None:
 
 @pytest.fixture
 def configured(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The same, named by the environment's setting."""
+    """The same, set in the environment."""
     monkeypatch.setenv("NOTIFIER_DATABASE_URL", database_url)
     return database_url
 

@@ -17,7 +17,7 @@ def test_what_only_the_database_has_is_left_alone_when_it_is_ours() -> None:
     assert not include_object(OURS, "notifier_alembic_version", "table", True, None)
 
 
-def test_everything_else_is_compared_as_ever() -> None:
+def test_everything_else_is_compared_as_usual() -> None:
     assert include_object(THEIRS, "notifications", "table", True, None)
     assert include_object(THEIRS, "notifications", "table", False, None)
     theirs_with_our_prefix = SimpleNamespace(name="notifier_drafts")

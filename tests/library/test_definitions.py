@@ -14,7 +14,7 @@ from notifier.definitions import document, export
 
 
 class ParcelScanned(BaseModel):
-    """A parcel was seen somewhere."""
+    """Says where a parcel was scanned."""
 
     parcel: str
     place: str = ""

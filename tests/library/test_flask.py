@@ -31,7 +31,7 @@ def make_app(**config: Any) -> Flask:
     return app
 
 
-def test_the_config_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_config_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFIER_PORT", "4000")
     monkeypatch.setenv("NOTIFIER_HOST", "0.0.0.0")
     app = make_app(NOTIFIER_PORT=5000, NOTIFIER_ALLOWED_ORIGINS=["https://shop.example"])
@@ -56,7 +56,9 @@ def test_the_config_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch)
         ),
     ],
 )
-def test_a_wrong_setting_is_told_when_the_extension_is_set_up(config: dict[str, str], message: str) -> None:
+def test_a_wrong_setting_is_an_error_when_the_extension_is_set_up(
+    config: dict[str, str], message: str
+) -> None:
     app = make_app()
     app.config.update(config)
     with pytest.raises(SettingError) as caught:
@@ -78,7 +80,7 @@ def test_a_token_for_the_signed_in_user() -> None:
     assert (answer.status_code, answer.headers["Cache-Control"]) == (401, "no-store")
 
 
-def test_without_flask_login_somebody_must_say_who_is_signed_in() -> None:
+def test_without_flask_login_a_user_loader_is_required() -> None:
     app = make_app()
     Notifier(app)
     with pytest.raises(RuntimeError, match=r"@notifier\.user_loader"):
@@ -133,7 +135,7 @@ def test_a_send_of_an_application_without_a_session(notifications: Notifications
 
 
 @pytest.mark.parametrize("migrate_first", [True, False])
-def test_flask_migrate_finds_nothing_of_ours(migrate_first: bool) -> None:
+def test_flask_migrate_ignores_our_tables(migrate_first: bool) -> None:
     app = make_app()
     migrate = SimpleNamespace(configure_args={"compare_type": True})
     if migrate_first:

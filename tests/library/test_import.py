@@ -18,7 +18,7 @@ before = loaded()
 
 
 def run(program: str, folder: Path) -> str:
-    """Run a program in an interpreter of its own, in an empty folder."""
+    """Run a program in a new interpreter, in an empty folder."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", LOADED + program],
         cwd=folder, capture_output=True, text=True, timeout=60, check=False,

@@ -1,4 +1,4 @@
-"""Sends by the library alone: durable, checked, in the caller's own transaction, with the caller's own driver."""
+"""Sends by the library alone: durable, checked, in the caller's transaction, with the caller's driver."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stored(engine: sa.Engine) -> list[tuple[str, str, object]]:
 
 @pytest.fixture(params=["", "psycopg2", "psycopg"])
 def engine(request: pytest.FixtureRequest, configured: str) -> Iterator[sa.Engine]:
-    """An application's own engine on the same database; on PostgreSQL with either driver."""
+    """An application's engine on the same database; on PostgreSQL with either driver."""
     if bool(request.param) != configured.startswith("postgresql"):
         pytest.skip("a driver of the other database")
     if request.param:
@@ -69,7 +69,7 @@ def test_a_send_joins_the_callers_transaction(engine: sa.Engine) -> None:
     assert [recipient for _, recipient, _ in stored(engine)] == ["kept", "kept-too"]
 
 
-def test_a_scoped_session_as_flask_sqlalchemy_has_it(engine: sa.Engine) -> None:
+def test_a_scoped_session_as_in_flask_sqlalchemy(engine: sa.Engine) -> None:
     session = scoped_session(sessionmaker(engine))
     send_notification(["ada", "bob"], ALERT, session=session)
     session.commit()
@@ -84,12 +84,12 @@ def test_an_idempotency_key_stores_once(own_engine: sa.Engine) -> None:
 
 
 class Parcel(BaseModel):
-    """An event of the application's own."""
+    """An application's event."""
 
     number: str
 
 
-def test_an_event_of_ones_own(own_engine: sa.Engine) -> None:
+def test_an_application_event(own_engine: sa.Engine) -> None:
     define_event("parcel", Parcel, inbox=False)
     send_notification("user-7", Parcel(number="P-1"))
     with pytest.raises(InvalidInput, match="colour: Extra inputs"):

@@ -1,4 +1,4 @@
-"""`notifier.testing`: sends are checked as real ones are, and need no database, broker or thread."""
+"""`notifier.testing`: sends are checked like real ones, and need no database, broker or thread."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALERT = Alert(title="Order shipped", message="It is on its way.", type="success"
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """An application's own session, on a database that has no tables of ours."""
+    """An application's session, on a database without our tables."""
     engine = sa.create_engine("sqlite://")
     with Session(engine) as session:
         yield session
@@ -46,7 +46,7 @@ def test_sends_are_kept_in_order_and_nothing_is_started(notifications: Notificat
     assert not list(tmp_path.iterdir())
 
 
-def test_a_send_is_checked_as_in_earnest(notifications: Notifications) -> None:
+def test_a_send_is_checked_like_a_real_one(notifications: Notifications) -> None:
     for to, data in (("", ALERT), ("ada", {"title": "no type", "message": "m"}), ("a\nb", ALERT)):
         with pytest.raises(InvalidInput):
             send_notification(to, data)

@@ -11,7 +11,7 @@ from notifier.tokens import Tokens
 SECRET = "a-secret-for-tests-only-0123456789abcdef"
 
 
-def test_a_token_speaks_for_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_valid_for_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFIER_SECRET", SECRET)
     tokens = Tokens.from_settings(Settings.load())
     assert tokens.verify(tokens.mint("user-7", 60)).user_id == "user-7"

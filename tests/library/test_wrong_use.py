@@ -1,4 +1,4 @@
-"""Wrong use is told at once, with its cure: each misuse with its exact message."""
+"""Wrong use raises at once, with the cure: each misuse with its exact message."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ ALERT = Alert(title="Order shipped", message="It is on its way.", type="success"
 
 @contextmanager
 def told(error: type[Exception], message: str) -> Iterator[None]:
-    """The exact message of an error."""
+    """Return the exact message of an error."""
     with pytest.raises(error, match=f"^{re.escape(message)}$"):
         yield
 
 
 @pytest.fixture(params=["", "psycopg2", "psycopg"])
 def own(request: pytest.FixtureRequest, configured: str) -> Iterator[sa.Engine]:
-    """An application's own engine on the service's database."""
+    """An application's engine on the service's database."""
     if bool(request.param) != configured.startswith("postgresql"):
         pytest.skip("a driver of the other database")
     if request.param:
@@ -78,7 +78,7 @@ def test_a_session_on_a_database_without_our_tables(configured: str, tmp_path: P
     other.dispose()
 
 
-def test_the_callers_transaction_goes_on_after_the_refusal(own: sa.Engine) -> None:
+def test_the_callers_transaction_is_usable_after_the_refusal(own: sa.Engine) -> None:
     with own.begin() as connection:
         connection.execute(sa.text("DROP TABLE notifier_installation"))
     with Session(own) as session:
@@ -124,7 +124,7 @@ def test_a_send_within_the_callers_own_open_transaction(tmp_path: Path) -> None:
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Let these packages be missing."""
+    """Hide these packages."""
     found = engine_module.find_spec
     monkeypatch.setattr(engine_module, "find_spec", lambda name: None if name in names else found(name))
 
@@ -137,7 +137,7 @@ def test_postgresql_without_a_driver(monkeypatch: pytest.MonkeyPatch) -> None:
         make_engine("postgresql+psycopg://h/d")
 
 
-def test_psycopg2_alone_will_do(configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_psycopg2_alone_is_enough(configured: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg2")
     without(monkeypatch, "psycopg")
     send_notification("user-7", ALERT)

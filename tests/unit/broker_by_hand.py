@@ -1,4 +1,4 @@
-"""A broker played by hand: it confirms when told, fails when told, and keeps what it was asked for."""
+"""A fake link to a broker: it confirms and fails on request, and keeps what it was asked for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 10.0  # a deadline, not an expectation
 
 
 class FakeLink:
-    """Confirms only when told; keeps what it was asked for."""
+    """Confirms only on request, and keeps what it was asked for."""
 
     def __init__(self, broker: FakeBroker, receiver: Receiver) -> None:
         self.broker, self.receiver = broker, receiver
@@ -72,7 +72,7 @@ class FakeBroker:
         return self.links[-1]
 
     def do(self, action: Callable[[], object]) -> None:
-        """Run in the loop, as what a broker does is; wait until it is done."""
+        """Run in the loop, as the broker's callbacks do, and wait until it is done."""
         done = threading.Event()
         self.links[-1].todo.put(lambda: (action(), done.set()))
         assert done.wait(SECONDS)

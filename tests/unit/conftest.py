@@ -1,4 +1,4 @@
-"""How hypothesis runs here: without a clock, and in CI the same examples each time."""
+"""Hypothesis's settings: without a deadline, and in CI with the same examples each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ack collector: one entry a socket, nothing lost while the database is away."""
+"""The ack collector: one entry for each socket, and nothing lost while the database is down."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from web.gateway.presence import Presence
 
 
 class Away:
-    """A database that is away until it is not, and keeps what would have been written."""
+    """A database that can be down, and keeps what would have been written."""
 
     def __init__(self) -> None:
         self.up = True
@@ -28,7 +28,7 @@ class Away:
 
 
 class Quiet(Presence):
-    """A gateway where nobody comes or goes."""
+    """A gateway without presence events."""
 
     def flush(self) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""So many sockets of an address, and so many without a hello; the count is right whatever ends one."""
+"""Limits for the sockets of an address and for those without a hello; counts stay right however one ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_counts_as_one_address(address: str | None, counts_as: str) -> None
     assert network(address) == counts_as
 
 
-def test_an_address_has_so_many_sockets_and_another_is_not_touched() -> None:
+def test_an_address_over_its_limit_does_not_affect_another() -> None:
     admission = Admission(per_address=2, unauthenticated=100)
     with ExitStack() as open_ones:
         for _ in range(2):
@@ -47,7 +47,7 @@ def test_an_address_has_so_many_sockets_and_another_is_not_touched() -> None:
     assert not admission._addresses
 
 
-def test_a_good_hello_makes_room_and_a_wrong_one_does_not() -> None:
+def test_a_valid_hello_frees_a_place_and_a_wrong_one_does_not() -> None:
     admission = Admission(per_address=100, unauthenticated=1)
     with admission.slot("a", verify) as verified:
         with pytest.raises(OverLimit):

@@ -1,7 +1,7 @@
-"""What notifier/broker uses of py-amqp and its documentation does not promise: pyproject.toml pins the minor version.
+"""The undocumented parts of py-amqp that notifier/broker uses; pyproject.toml pins the minor version.
 
-A failure here names what an upgrade took away. `notifier/broker/amqp_connection.py`, `amqp_frames.py` and
-`amqp_publish.py` are then to be read beside the new version, before the pin is raised.
+A failure here names what an upgrade removed. Then compare `notifier/broker/amqp_connection.py`,
+`amqp_frames.py` and `amqp_publish.py` with the new version, before you raise the pin.
 """
 
 import inspect

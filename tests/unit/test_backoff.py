@@ -27,7 +27,7 @@ def test_ceilings_double_until_the_longest(n: int, first: float, longest: float)
 
 @given(seconds, seconds)
 def test_jitter_is_full(first: float, longest: float) -> None:
-    """From nothing to the whole ceiling, not from its half."""
+    """A pause can be anything from 0 to the ceiling, not only from its half."""
     assert full_jitter(3, first, longest, lambda: 0.0) == 0
     assert full_jitter(3, first, longest, lambda: 1.0) == ceiling(3, first, longest)
 

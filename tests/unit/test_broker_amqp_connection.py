@@ -1,4 +1,4 @@
-"""Reading in gulps and writing corked, against a peer that sends by the byte."""
+"""Buffered reads and corked writes, against a peer that sends single bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from notifier.broker import amqp_connection
 
 
 class Peer:
-    """The other end of one connected transport."""
+    """The other end of a connected transport."""
 
     def __init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -51,13 +51,13 @@ def until_here(peer: Peer) -> None:
     peer.transport.sock.recv(1, socket.MSG_PEEK)
 
 
-def test_nothing_pending_until_something_came(peer: Peer) -> None:
+def test_nothing_is_pending_until_bytes_arrive(peer: Peer) -> None:
     assert not peer.transport.pending
     assert not peer.transport.gather()
     assert peer.transport.sock.gettimeout() == 5
 
 
-def test_one_gulp_takes_many_frames_and_tells_when_they_are_used_up(peer: Peer) -> None:
+def test_one_read_takes_many_frames_and_knows_when_they_are_used_up(peer: Peer) -> None:
     peer.socket.sendall(b"".join(frame(bytes([n])) for n in range(100)))
     until_here(peer)
     assert peer.transport.gather()

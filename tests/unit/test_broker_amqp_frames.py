@@ -16,7 +16,7 @@ SEQ = {"application_headers": {"seq": 7}}
 
 
 class Reader:
-    """A connection's reading side."""
+    """The reading side of a connection."""
 
     def __init__(self, most: int = 100) -> None:
         self.bytes_recv = 0
@@ -39,7 +39,7 @@ def _header(size: int, **properties: Any) -> bytes:
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-def test_a_message_is_whole_with_its_properties(parts: int) -> None:
+def test_a_message_is_complete_with_its_properties(parts: int) -> None:
     reader = Reader()
     reader.deliver(b"hello", parts)
     ((_, message),) = reader.got
@@ -47,7 +47,7 @@ def test_a_message_is_whole_with_its_properties(parts: int) -> None:
     assert reader.bytes_recv == 2 + parts
 
 
-def test_a_message_without_a_body_is_whole_at_once() -> None:
+def test_a_message_without_a_body_is_complete_at_once() -> None:
     reader = Reader()
     reader.deliver(b"")
     reader.feed((METHOD, 1, QOS_OK))

@@ -45,7 +45,7 @@ def test_a_late_multiple_changes_nothing() -> None:
     assert counter.outstanding == 1
 
 
-def test_a_nack_is_an_answer_and_a_refusal() -> None:
+def test_a_nack_is_an_answer_and_counts_as_refused() -> None:
     counter = confirms(5)
     counter.ack(1, False)
     counter.nack(3, True)

@@ -34,6 +34,6 @@ def test_another_fault_is_another_line(faults: FaultLog, caplog: pytest.LogCaptu
     assert len(caplog.messages) == 2
 
 
-def test_where_nothing_was_wrong_nothing_is_said(faults: FaultLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_fault_nothing_is_logged(faults: FaultLog, caplog: pytest.LogCaptureFixture) -> None:
     faults.ends("publish")
     assert caplog.messages == []

@@ -1,4 +1,4 @@
-"""What an error of the broker means: its state, and what to do."""
+"""An error of the broker has a state and a cure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file broker's events: whole messages, living gateways, nothing left of dead ones."""
+"""The file broker's events: complete messages, and nothing left of dead gateways."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def bus(events: Path) -> FileBus:
 
 
 def kill_a_gateway(events: Path) -> None:
-    """Leave behind what a gateway leaves that is SIGKILLed while bound to ada and bob."""
+    """Leave the files of a gateway that was killed while bound to ada and bob."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(events)], stdout=subprocess.PIPE, text=True
     ) as child:
@@ -85,17 +85,17 @@ def test_no_reader_ever_sees_half_a_message(bus: FileBus) -> None:
     inbox.close()
 
 
-def test_what_is_still_written_is_not_listed(bus: FileBus) -> None:
+def test_an_unfinished_file_is_not_listed(bus: FileBus) -> None:
     inbox = Inbox(bus, "gw")
     (bus.gateways / "gw" / "inbox" / ".half.msg").write_bytes(b"")
     assert inbox.parcels() == []
     inbox.close()
 
 
-def test_a_listing_that_shows_the_later_of_two_only_swaps_nothing(
+def test_a_listing_with_only_the_later_of_two_files_keeps_the_order(
     bus: FileBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The call readdir may miss a file that is renamed while it reads, and show a later one."""
+    """A call of readdir may miss a file that is renamed during the call, and return a later one."""
     inbox, names = Inbox(bus, "gw"), file_bus._names
 
     def racing(folder: Path) -> list[str]:
@@ -160,14 +160,14 @@ def test_nothing_is_written_for_a_dead_gateway(settings: Settings, events: Path,
     assert list(events.rglob("*.msg")) == []
 
 
-def test_one_who_looks_is_not_taken_for_the_owner(events: Path, bus: FileBus) -> None:
+def test_a_process_that_checks_is_not_taken_for_the_owner(events: Path, bus: FileBus) -> None:
     kill_a_gateway(events)
     with (bus.gateways / "doomed" / "lock").open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # as another process does that looks right now
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # as another process does that checks at this moment
         assert not bus.alive("doomed")
 
 
-def test_what_a_dead_gateway_left_is_removed_and_the_living_stay(
+def test_files_of_a_dead_gateway_are_removed_and_others_stay(
     settings: Settings, events: Path, bus: FileBus
 ) -> None:
     living = Inbox(bus, "living")

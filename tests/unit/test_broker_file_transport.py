@@ -1,4 +1,4 @@
-"""Celery's file transport: each fault of kombu's own, held cured."""
+"""Celery's file transport: each fault of kombu's own stays fixed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def got(channel: Any, queue: str = "q") -> str | None:
 
 
 def drop(folder: Path, name: str, text: str, age: float = 0) -> Path:
-    """A file as another producer may have left it."""
+    """Write a file as another producer may have left it."""
     file = folder / name
     file.write_text(text)
     then = time.time() - age
@@ -61,7 +61,7 @@ def drop(folder: Path, name: str, text: str, age: float = 0) -> Path:
     return file
 
 
-def test_a_message_comes_out_once_as_it_went_in(channel: Any, folder: Path) -> None:
+def test_a_message_is_received_once_and_unchanged(channel: Any, folder: Path) -> None:
     put(channel, "héllo")
     assert got(channel, "other") is None
     assert got(channel) == "héllo"
@@ -93,7 +93,7 @@ def test_no_reader_ever_sees_half_a_message(channel: Any, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("half", ["", '{"body": "aGk', '{"body"'])
-def test_what_another_producer_is_still_writing_is_waited_for(channel: Any, folder: Path, half: str) -> None:
+def test_a_file_that_is_still_written_is_waited_for(channel: Any, folder: Path, half: str) -> None:
     file = drop(folder, "1_x.q.msg", half)
     put(channel, "later")
     assert got(channel) == "later"
@@ -108,7 +108,7 @@ def test_what_another_producer_is_still_writing_is_waited_for(channel: Any, fold
      '{"properties": {"delivery_tag": "1", "body_encoding": "base64"}, "body": "a"}',
      '{"properties": {"delivery_tag": "1", "body_encoding": "rot13"}, "body": "!"}'],
 )  # fmt: skip
-def test_what_never_becomes_a_message_is_moved_aside_with_a_line(
+def test_a_file_that_never_becomes_a_message_is_moved_aside_with_a_log_line(
     channel: Any, folder: Path, junk: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     drop(folder, "1_x.q.msg", junk, age=GRACE + 1)

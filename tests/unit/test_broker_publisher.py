@@ -1,4 +1,4 @@
-"""The publisher's rules about broken connections, over a broker played by hand."""
+"""The publisher's rules about broken connections, over a fake broker."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_one_connection_serves_many_publishes(broker: Broker) -> None:
 
 
 def test_a_refusal_costs_only_those_whom_it_concerns(broker: Broker) -> None:
-    """As of a gateway's queues on a node that has just died: the connection is good, the next burst goes."""
+    """A node with a gateway's queues has just died: the connection works, and the next burst is sent."""
     publisher = broker.publisher()
     for opened in (1, 1):  # the first time over a new connection, then over the kept one
         broker.failures = [BrokerRefused("the broker refused 1 messages")]
@@ -121,7 +121,7 @@ def test_after_a_failure_nothing_is_tried_for_a_second(broker: Broker) -> None:
     assert broker.sent == ONE
 
 
-def test_a_success_ends_the_caution(broker: Broker) -> None:
+def test_a_success_ends_failing_fast(broker: Broker) -> None:
     publisher = broker.publisher()
     broker.down = True
     with pytest.raises(BrokerUnavailable):
@@ -133,7 +133,7 @@ def test_a_success_ends_the_caution(broker: Broker) -> None:
     assert len(broker.sent) == 2
 
 
-def test_a_fault_of_our_own_is_not_blamed_on_the_broker(broker: Broker) -> None:
+def test_a_bug_of_ours_is_not_reported_as_a_broker_fault(broker: Broker) -> None:
     publisher = broker.publisher()
     broker.failures = [TypeError("ours")]
     with pytest.raises(TypeError):

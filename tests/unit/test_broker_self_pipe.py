@@ -1,4 +1,4 @@
-"""Waking a wait from elsewhere."""
+"""A self-pipe wakes a wait from another thread."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def test_clearing_what_did_not_wake_does_not_block(waker: SelfPipe) -> None:
     assert not woken(waker)
 
 
-def test_another_thread_is_heard(waker: SelfPipe) -> None:
+def test_another_thread_can_wake(waker: SelfPipe) -> None:
     threading.Timer(0.01, waker.wake).start()
     assert woken(waker, 10)
 
 
-def test_waking_after_the_end_harms_nothing(waker: SelfPipe) -> None:
+def test_waking_after_close_does_nothing(waker: SelfPipe) -> None:
     waker.close()
     waker.wake()

@@ -1,4 +1,4 @@
-"""The subscriber's rules, over a link played by hand: what is asked for, when, and who waits how long."""
+"""The subscriber's rules, over a fake link: what it asks for and when, and how long callers wait."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def waits(subscription: Subscription, timeout: float) -> tuple[bool, float]:
     return subscription.wait(timeout), time.monotonic() - before
 
 
-def test_without_a_connection_nobody_waits(room: Room) -> None:
+def test_without_a_connection_no_caller_waits(room: Room) -> None:
     confirmed, seconds = waits(room.subscriber.subscribe("ada"), 5)
     assert not confirmed
     assert seconds < 0.5
 
 
-def test_with_a_connection_one_waits_for_the_confirm_but_not_longer_than_said(room: Room) -> None:
+def test_with_a_connection_a_caller_waits_for_the_confirm_up_to_its_timeout(room: Room) -> None:
     room.broker.confirming = False
     subscriber = room.start_connected()
     subscription = subscriber.subscribe("ada")
@@ -45,7 +45,7 @@ def test_with_a_connection_one_waits_for_the_confirm_but_not_longer_than_said(ro
     assert subscription.wait(SECONDS)
 
 
-def test_a_lost_connection_lets_those_who_wait_go_on_at_once(room: Room) -> None:
+def test_a_lost_connection_ends_all_waits_at_once(room: Room) -> None:
     room.broker.confirming = False
     subscription = room.start_connected().subscribe("ada")
     until(lambda: room.broker.calls == ["+ada"], SECONDS, "asked")
@@ -58,7 +58,7 @@ def test_a_lost_connection_lets_those_who_wait_go_on_at_once(room: Room) -> None
     assert waits(subscription, SECONDS)[1] < 0.5
 
 
-def test_after_a_reconnect_all_is_asked_for_again_and_then_told_once(room: Room) -> None:
+def test_after_a_reconnect_all_is_asked_for_again_and_then_reported_once(room: Room) -> None:
     subscriber = room.start_connected()
     a, b = subscriber.subscribe("ada"), subscriber.subscribe("bob")
     assert a.wait(SECONDS)
@@ -74,7 +74,7 @@ def test_after_a_reconnect_all_is_asked_for_again_and_then_told_once(room: Room)
     assert subscriber.stats.reconnects == 1
 
 
-def test_recovery_is_told_only_after_the_last_confirm(room: Room) -> None:
+def test_recovery_is_reported_only_after_the_last_confirm(room: Room) -> None:
     subscriber = room.start_connected()
     room.broker.limit = 2
     subscriptions = [subscriber.subscribe(f"u{n}") for n in range(5)]
@@ -85,7 +85,7 @@ def test_recovery_is_told_only_after_the_last_confirm(room: Room) -> None:
     for confirmed in (2, 4):
         room.broker.do(room.broker.links[-1].confirm)
         until(lambda: room.broker.links[-1].open, SECONDS, "the next ones")
-        for _ in range(2):  # the loop has gone round
+        for _ in range(2):  # the loop has run once
             room.broker.do(lambda: None)
         assert sum(s.confirmed for s in subscriptions) == confirmed
         assert room.recoveries == []
@@ -93,7 +93,7 @@ def test_recovery_is_told_only_after_the_last_confirm(room: Room) -> None:
     until(lambda: len(room.recoveries) == 1, SECONDS, "recovered")
 
 
-def test_a_first_connect_tells_only_when_somebody_did_not_wait_for_it(room: Room) -> None:
+def test_a_first_connect_is_reported_only_when_a_caller_did_not_wait_for_it(room: Room) -> None:
     room.subscriber.subscribe("ada")
     room.start_connected()
     until(lambda: room.recoveries == [["+ada"]], SECONDS, "told")
@@ -120,7 +120,7 @@ def test_a_return_before_the_confirm_waits_for_that_confirm(room: Room) -> None:
     first = subscriber.subscribe("ada")
     until(lambda: room.broker.calls, SECONDS, "asked")
 
-    def leave_and_return() -> None:  # in the loop, so that it sees only the sum of both
+    def leave_and_return() -> None:  # in the loop, so that it handles both together
         subscriber.unsubscribe("ada")
         returned.append(subscriber.subscribe("ada"))
 
@@ -181,7 +181,7 @@ def test_a_connection_that_fails_at_once_does_not_spin(room: Room) -> None:
 
 
 @pytest.mark.parametrize("seq", [None, 0, -1, 1.0, True, "1", [1], 1 << 63])
-def test_a_seq_that_is_none_is_refused(room: Room, seq: object) -> None:
+def test_an_invalid_seq_is_rejected(room: Room, seq: object) -> None:
     room.subscriber.accept("ada", seq, b"{}")
     assert (room.heard, room.subscriber.stats.rejected) == ([], 1)
 
@@ -189,7 +189,7 @@ def test_a_seq_that_is_none_is_refused(room: Room, seq: object) -> None:
 @pytest.mark.parametrize(
     "body", [None, b"", "", 5, {}, b"x" * (MAX_BODY + 1), "é" * (MAX_BODY // 2) + "x", "\ud800", b"\xff"]
 )
-def test_a_body_that_is_none_is_refused(room: Room, body: object) -> None:
+def test_an_invalid_body_is_rejected(room: Room, body: object) -> None:
     room.subscriber.accept("ada", 1, body)
     assert (room.heard, room.subscriber.stats.rejected) == ([], 1)
 

@@ -1,4 +1,4 @@
-"""Our tasks go to our broker, whatever the environment says to other Celery applications."""
+"""Our tasks go to our broker, whatever the environment sets for other Celery applications."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from worker.sweep import Purge, Sweep
 
 
 @pytest.mark.parametrize("url", ["amqp://ours:5672//", "filesystem://"])
-def test_celery_broker_url_of_the_environment_does_not_lead_our_tasks_away(
+def test_celery_broker_url_of_the_environment_does_not_change_our_broker(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CELERY_BROKER_URL", "amqp://theirs:5672//")

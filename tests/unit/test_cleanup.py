@@ -1,4 +1,4 @@
-"""A sweep tidies up until nothing is left, then not for an hour."""
+"""A sweep cleans up in small steps until nothing is left, then pauses for an hour."""
 
 from __future__ import annotations
 

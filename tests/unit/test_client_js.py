@@ -35,7 +35,7 @@ def node() -> str:
 
 @pytest.fixture(scope="module")
 def tools(node: str) -> Path:
-    """esbuild, tsc and axe-core, installed from the lock when they are not there yet."""
+    """esbuild, tsc and axe-core, installed from the lock when they are missing."""
     modules = TESTS / "node_modules"
     lock = TESTS / "package-lock.json"
     mark = modules / ".package-lock.json"

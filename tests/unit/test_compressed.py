@@ -1,4 +1,4 @@
-"""A compressed message is refused by its header: nothing inflates it."""
+"""A compressed message is rejected by its header, without being inflated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BODIES = {
 
 @pytest.fixture
 def bomb(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Which methods were asked to inflate something."""
+    """Collects the methods that were asked to inflate something."""
     asked: list[str] = []
 
     def decompress(_body: bytes, method: str) -> bytes:
@@ -55,14 +55,16 @@ def tasks() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", BODIES)
-def test_a_message_of_amqp_is_refused_uninflated(method: str, bomb: list[str], tasks: dict[str, Any]) -> None:
+def test_a_message_of_amqp_is_rejected_uninflated(
+    method: str, bomb: list[str], tasks: dict[str, Any]
+) -> None:
     headers = {"task": SEND, "id": "1", "compression": method}
     raw = amqp.Message(BODIES[method], content_type="application/json", application_headers=headers)
     raw.delivery_info = {"delivery_tag": 1}
     message = as_it_came(pyamqp.Message)(raw)
     assert bomb == []
     assert message.body == BODIES[method]
-    assert message.headers == headers  # kept whole, for who looks at what was refused
+    assert message.headers == headers  # kept complete, for an operator who looks at rejected messages
     assert not message.errors
     assert fault(message, tasks) == "compressed"
 
@@ -90,7 +92,7 @@ def test_the_worker_reads_the_file_broker_uninflated(
      ("bz2", "an encoding that is not UTF-8"), ("zlib_codec", "an encoding that is not UTF-8"),
      ("utf-16", "an encoding that is not UTF-8"), (7, "an encoding that is not UTF-8")],
 )  # fmt: skip
-def test_an_encoding_that_is_none_of_json_is_refused(
+def test_another_encoding_than_that_of_json_is_rejected(
     encoding: Any, reason: str | None, tasks: dict[str, Any]
 ) -> None:
     headers = {"task": SEND, "id": "1"}

@@ -1,4 +1,4 @@
-"""What is vendored is what was published, and comes along with its licence."""
+"""Vendored files equal the published ones, and have their licence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 UPLOT = Path(__file__).parents[2] / "web" / "dashboard" / "vendor" / "uplot"
 
 
-def test_the_sums_of_uplot_are_those_that_were_noted_down() -> None:
+def test_the_checksums_of_uplot_are_the_recorded_ones() -> None:
     noted = dict(re.findall(r"\| `(uPlot[\w.]+)` \| `([0-9a-f]{64})`", (UPLOT / "README.md").read_text()))
     files = {path.name: sha256(path.read_bytes()).hexdigest() for path in UPLOT.glob("uPlot*")}
     assert files == noted

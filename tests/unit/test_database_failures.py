@@ -1,4 +1,4 @@
-"""Whose fault a database error is follows from its SQLSTATE class, or from SQLite's code, and nothing else."""
+"""The SQLSTATE class, or SQLite's code, alone decides whose fault a database error is."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_pool_without_a_free_connection_is_unavailable() -> None:
 
 
 def test_every_class_of_the_drivers_errors_is_judged() -> None:
-    """None of them may fail to be judged, however old or new its code is."""
+    """Each class must have a judgement, with any code."""
     for name in dir(errors):
         one = getattr(errors, name)
         if isinstance(one, type) and issubclass(one, psycopg.Error) and one.sqlstate:

@@ -1,4 +1,4 @@
-"""A database URL that no driver could use is one line that names the setting, and shows no password."""
+"""An unusable database URL gives one line that names the setting and shows no password."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_url_that_cannot_work_is_refused_in_one_line(url: str) -> None:
     assert not any(secret in said for secret in ("p@ss", "geh", "pw"))
 
 
-def test_several_hosts_are_told_how_they_are_written() -> None:
+def test_several_hosts_get_a_hint_how_to_write_them() -> None:
     assert "?host=a:5432&host=b:5432&target_session_attrs=read-write" in (fault(f"{PG}u@a:1,b:2/d") or "")
 
 
@@ -44,7 +44,7 @@ def test_several_hosts_are_told_how_they_are_written() -> None:
         f"{PG}u:p@db_1.internal-x/d", "sqlite:///var/notifier.db", "sqlite:////data/my folder/n.db",
     ],
 )  # fmt: skip
-def test_a_url_that_can_work_is_taken(url: str) -> None:
+def test_a_valid_url_is_accepted(url: str) -> None:
     assert Settings.load(_env_file=None, database_url=url).database_url == url
     if url.startswith(PG):
         make_engine(url).dispose()

@@ -10,7 +10,7 @@ import pytest
 from notifier.core.deadline import NEVER, seconds_left, within
 
 
-def test_without_a_deadline_there_is_no_end() -> None:
+def test_without_a_deadline_there_is_no_limit() -> None:
     assert seconds_left() == NEVER
 
 
@@ -39,7 +39,7 @@ def test_it_belongs_to_the_thread_that_set_it() -> None:
     assert seen == [NEVER]
 
 
-def test_it_is_taken_back_after_an_error() -> None:
+def test_it_is_removed_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), within(5):
         raise ZeroDivisionError
     assert seconds_left() == NEVER

@@ -1,4 +1,4 @@
-"""The service knows what applications define from a file alone, and reads it again when it is told to."""
+"""The service knows an application's definitions from a file alone, and reads it again on SIGHUP."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Item(BaseModel):
 
 
 class Basket(BaseModel):
-    """An event with a model in it."""
+    """An event with a nested model."""
 
     items: list[Item] = Field(min_length=1)
 
@@ -132,7 +132,7 @@ def test_a_file_that_is_not_there(file: Path) -> None:
         definitions.load(settings_with(file))
 
 
-def test_read_again_what_is_gone_is_unknown_and_what_is_wrong_changes_nothing(
+def test_a_reload_removes_events_and_a_wrong_file_changes_nothing(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = written(

@@ -1,6 +1,6 @@
-"""docker-compose.yml, Dockerfile, Procfile and the lock files: right by their schema, and about this project.
+"""docker-compose.yml, Dockerfile, Procfile and the lock files: valid by their schema, and consistent with this project.
 
-No Docker engine is needed. What the commands do is shown by tests/acceptance/test_production_shape.py.
+No Docker engine is needed. tests/acceptance/test_production_shape.py runs the commands.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def procfile() -> dict[str, list[str]]:
 
 
 def dockerfile(word: str) -> list[str]:
-    """The instructions `word` of the Dockerfile, each as one line."""
+    """Return the Dockerfile's instructions `word`, each as one line."""
     text = re.sub(r"\\\n", " ", (REPO / "Dockerfile").read_text())
     return [line.split(" ", 1)[1].strip() for line in text.splitlines() if line.startswith(f"{word} ")]
 
@@ -95,7 +95,7 @@ def test_the_parts_start_in_order(services: dict[str, Any]) -> None:
         }
 
 
-def test_every_service_has_a_restart_policy_and_a_word_on_its_health(services: dict[str, Any]) -> None:
+def test_every_service_has_a_restart_policy_and_a_health_check(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert service["restart"] == ("no" if name == "migrate" else "unless-stopped"), name
         health = service["healthcheck"]

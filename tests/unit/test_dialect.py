@@ -1,4 +1,4 @@
-"""Rows that are handed to a statement have its columns, no fewer and no others."""
+"""Rows of a statement must have exactly its columns."""
 
 from __future__ import annotations
 

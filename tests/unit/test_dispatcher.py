@@ -1,4 +1,4 @@
-"""The drain publishes what it committed, and one bad row never holds up its neighbours."""
+"""The drain publishes what it committed, and a bad row does not delay others."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from worker.dispatcher import Dispatcher
 
 
 class TooEarly(BaseException):
-    """Published before it was committed; no handler of errors may take it for one."""
+    """Raised when something is published before its commit; not an Exception, so no handler catches it."""
 
 
 @dataclass
 class FakePublisher:
-    """Keeps what it is given; looks at each moment whether the database has it already."""
+    """Keeps its messages, and checks each time that the database already has them."""
 
     database: Database
     messages: list[Message] = field(default_factory=list)
@@ -58,7 +58,7 @@ class FakePublisher:
 
 @dataclass
 class Worker:
-    """A dispatcher with its world: a database, a clock that the test moves, no jitter."""
+    """A dispatcher with a database, a clock that the test moves, and no jitter."""
 
     world: World
     publisher: FakePublisher
@@ -119,7 +119,7 @@ def test_a_batch_is_published_in_one_burst(worker: Worker) -> None:
     assert (worker.publisher.bursts, len(worker.publisher.messages)) == (1, 20)
 
 
-def test_a_drain_goes_on_until_nothing_waits(database: Database) -> None:
+def test_a_drain_continues_until_nothing_waits(database: Database) -> None:
     worker = working(database, batch_size=3)
     ids = [worker.world.send("u1") for _ in range(8)]
     assert worker.dispatcher.drain() == 8
@@ -165,7 +165,7 @@ def test_a_receiver_that_raises_does_not_hold_up_the_drain(worker: Worker) -> No
 # ---------------------------------------------------------------------- what fails
 
 
-def test_a_poisoned_row_does_not_hold_up_its_neighbours(worker: Worker) -> None:
+def test_a_poisoned_row_does_not_delay_others(worker: Worker) -> None:
     before, bad, after = (
         worker.world.send("u1"),
         worker.world.badge("u1", "tasks", 1),
@@ -258,7 +258,7 @@ def test_rows_whose_json_is_broken_fail_alone(worker: Worker) -> None:
     assert attempts == 1
 
 
-def test_many_poisoned_rows_in_front_hold_up_nobody(database: Database) -> None:
+def test_many_poisoned_rows_in_front_delay_nobody(database: Database) -> None:
     worker = working(database, batch_size=5)
     for _ in range(12):
         poison(worker, worker.world.badge("u1", "tasks", 1))
@@ -270,7 +270,7 @@ def test_many_poisoned_rows_in_front_hold_up_nobody(database: Database) -> None:
 # ---------------------------------------------------------------------- a broker that is away
 
 
-def test_what_could_not_be_published_is_committed_all_the_same(
+def test_what_could_not_be_published_is_still_committed(
     worker: Worker, caplog: pytest.LogCaptureFixture
 ) -> None:
     worker.publisher.fails_with = BrokerUnavailable("away")
@@ -282,7 +282,9 @@ def test_what_could_not_be_published_is_committed_all_the_same(
     assert "committed, not published" in caplog.text
 
 
-def test_a_publisher_that_breaks_in_its_own_way_costs_no_attempt_and_no_neighbour(worker: Worker) -> None:
+def test_a_publisher_that_breaks_in_its_own_way_uses_no_attempt_and_affects_no_other_row(
+    worker: Worker,
+) -> None:
     worker.publisher.fails_with = RuntimeError("a bug in a transport")
     told: list[str] = []
 
@@ -298,7 +300,7 @@ def test_a_publisher_that_breaks_in_its_own_way_costs_no_attempt_and_no_neighbou
 
 
 class BrokenDatabase(Database):
-    """A database that goes away after some transactions."""
+    """A database that fails after several transactions."""
 
     left = 0
 
@@ -309,7 +311,7 @@ class BrokenDatabase(Database):
         return super().run(work)
 
 
-def test_a_database_that_goes_away_ends_the_drain_and_costs_no_attempt(database: Database) -> None:
+def test_a_database_that_goes_away_ends_the_drain_and_uses_no_attempt(database: Database) -> None:
     world = World(database)
     ids = [world.send("u1") for _ in range(4)]
     broken = BrokenDatabase(database.engine)
@@ -353,7 +355,7 @@ def test_a_chunk_is_published_while_the_next_one_is_written(database: Database) 
     assert worker.publisher.bursts == 3
 
 
-def test_whatever_ends_the_chunks_their_last_one_is_published_first(database: Database) -> None:
+def test_the_last_chunk_is_published_however_the_chunks_end(database: Database) -> None:
     worker = working(database, chunk_size=100)
     worker.world.send(*(f"u{n:03}" for n in range(250)))
     run, left = database.run, ["chunk"]

@@ -9,7 +9,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 SECTIONS = re.split(r"^## ", (REPO / "docs" / "extending.md").read_text(), flags=re.MULTILINE)[1:]
-NEW = re.compile("NAME|NNNN")  # a file that the reader makes
+NEW = re.compile("NAME|NNNN")  # a file that the reader creates
 MAX_FILES = 6
 
 

@@ -1,4 +1,4 @@
-"""docs/settings.md names every setting, and each default there is the code's."""
+"""docs/settings.md names every setting, with the code's defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A draft keeps every rule, or names every one it breaks."""
+"""A draft keeps every rule, or all broken rules are named."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 def places(**given: Any) -> list[list[str | int]]:
-    """Where a call's input breaks a rule."""
+    """Return the places where a call's input breaks a rule."""
     with pytest.raises(InvalidInput) as caught:
         draft(**given)
     return [problem["loc"] for problem in caught.value.problems]
 
 
-def test_a_good_call_becomes_a_draft() -> None:
+def test_a_valid_call_becomes_a_draft() -> None:
     what = draft(user_id="u1", data=DATA)
     assert (what.audience, what.event.name, what.data) == (["u1"], "alert", DATA)
 
@@ -36,7 +36,7 @@ def test_the_id_is_a_uuid_of_version_7_unless_given() -> None:
 
 
 @pytest.mark.parametrize("given", [ID.upper(), uuid.UUID(ID)])
-def test_a_given_id_is_written_in_one_way(given: object) -> None:
+def test_a_given_id_is_normalised(given: object) -> None:
     assert check_id(given) == ID
 
 

@@ -1,4 +1,4 @@
-"""What stays of a handshake once its socket is open."""
+"""What is kept of a handshake once its socket is open."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 
 def test_an_open_socket_keeps_no_headers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There are thousands, and a cookie or a proxy's header may be long."""
+    """There are thousands of sockets, and a cookie or a proxy's header may be long."""
     seen: dict[str, Any] = {}
 
     class Connection:

@@ -34,7 +34,7 @@ TRACK = {"label": "Track Order", "url": "/orders/7/track"}
 
 @pytest.fixture
 def defined() -> Iterator[None]:
-    """What a test defines is gone after it."""
+    """Remove a test's definitions after it."""
     before = dict(events._events)
     yield
     events._events.clear()
@@ -42,7 +42,7 @@ def defined() -> Iterator[None]:
 
 
 def refused(event: str, data: Any) -> list[list[str | int]]:
-    """The places of what is wrong with `data`."""
+    """Return the places where `data` breaks a rule."""
     with pytest.raises(InvalidInput) as caught:
         event_type(event).validate(data)
     assert all(problem["msg"] for problem in caught.value.problems)
@@ -66,7 +66,7 @@ def refused(event: str, data: Any) -> list[list[str | int]]:
         *(ALERT | {"type": kind} for kind in ("info", "warning", "error", "success")),
     ],
 )
-def test_an_alert_within_the_rules_is_taken_as_it_is(data: dict[str, Any]) -> None:
+def test_an_alert_within_the_rules_is_accepted_unchanged(data: dict[str, Any]) -> None:
     assert event_type("alert").validate(data) == data
 
 
@@ -123,7 +123,7 @@ def test_a_refusal_never_repeats_the_value() -> None:
 
 @pytest.mark.parametrize("kind", ["messages", "notifications", "tasks"])
 @pytest.mark.parametrize("count", [0, 1, 2_147_483_647])
-def test_a_badge_within_the_rules_is_taken_as_it_is(kind: str, count: int) -> None:
+def test_a_badge_within_the_rules_is_accepted_unchanged(kind: str, count: int) -> None:
     assert event_type("badge").validate({"type": kind, "count": count}) == {"type": kind, "count": count}
 
 
@@ -220,7 +220,7 @@ def test_every_other_url_is_refused(url: str) -> None:
 
 
 def as_a_browser_reads(url: str) -> str:
-    """What is left of a URL when a browser begins to parse it (WHATWG URL, section 4.4)."""
+    """Return a URL after the first steps of a browser's parser (WHATWG URL, section 4.4)."""
     url = url.strip("".join(map(chr, range(0x21))))
     return url.replace("\t", "").replace("\n", "").replace("\r", "").replace("\\", "/")
 
@@ -308,7 +308,7 @@ def test_a_wrong_recipient_is_named_by_its_place() -> None:
 
 
 class Invoice(BaseModel):
-    """An event of an application's own."""
+    """An application's event."""
 
     number: str
     total: float = 0.0
@@ -488,16 +488,16 @@ VISIBLE = [
 
 @pytest.mark.parametrize("name", INVISIBLE)
 @pytest.mark.parametrize("field", ["title", "message"])
-def test_a_text_that_nobody_can_see_is_refused(field: str, name: str) -> None:
+def test_an_invisible_text_is_refused(field: str, name: str) -> None:
     assert places(alert(**{field: INVISIBLE[name]})) == [["data", field]]
 
 
 @pytest.mark.parametrize("text", VISIBLE)
-def test_a_text_of_which_one_sees_something_is_taken_as_it_is(text: str) -> None:
+def test_a_text_with_a_visible_character_is_accepted_unchanged(text: str) -> None:
     assert event_type("alert").validate(alert(title=text, message=text))["title"] == text
 
 
-def test_the_description_says_the_same() -> None:
+def test_the_openapi_schema_has_the_same_rules() -> None:
     pattern = Alert.model_json_schema()["properties"]["title"]["pattern"]
     assert all(re.search(pattern, text) for text in VISIBLE)
     assert not any(re.search(pattern, text) for text in INVISIBLE.values())

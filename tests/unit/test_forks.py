@@ -1,4 +1,4 @@
-"""What a forked child makes again: one mechanism, `notifier/core/forks.py`, for all that has a lock or a thread."""
+"""What a forked child resets: one mechanism, `notifier/core/forks.py`, for everything with a lock or a thread."""
 
 import gc
 import os
@@ -19,7 +19,7 @@ REPO = Path(__file__).resolve().parents[2]
 
 
 class Holder:
-    """Something with a lock, as it is registered."""
+    """An object with a lock, which registers a reset."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -32,7 +32,7 @@ class Holder:
 
 
 def in_a_child(holds: Callable[[], bool]) -> bool:
-    """Whether `holds` returns True in a forked child."""
+    """Return whether `holds` returns True in a forked child."""
     child = os.fork()
     if child == 0:
         try:

@@ -37,7 +37,7 @@ def test_an_entry_is_read(written: str, address: str | None) -> None:
 
 
 def seen(hops: int, **headers: str) -> str:
-    """The address that the application behind the middlewares sees."""
+    """Return the address that the application behind the middlewares sees."""
     found: list[str] = []
 
     def app(environ: Any, start_response: Any) -> list[bytes]:

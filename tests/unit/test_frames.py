@@ -1,4 +1,4 @@
-"""The frames of `notifier.v1`, as the contract's section 6 writes them."""
+"""The frames of `notifier.v1`, as in docs/contract.md, section 6."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_op_is_understood(frame: dict[str, Any], kind: type) -> None:
     assert isinstance(parse(**frame), kind)
 
 
-def test_ids_are_written_in_one_way() -> None:
+def test_ids_are_normalised() -> None:
     assert parse(op="read", ids=[ID.upper()]).ids == [ID]  # type: ignore[union-attr]
 
 
@@ -133,7 +133,7 @@ def test_nesting_without_end_is_a_bad_frame() -> None:
 
 
 def refusal(text: str) -> int | None:
-    """The code that a frame closes its socket with; None when it is understood."""
+    """Return the code with which a frame closes its socket; None when it is valid."""
     try:
         frames.parse(text)
     except NotifierError as exc:
@@ -243,7 +243,7 @@ def test_welcome_reset_live_pong_and_error() -> None:
 
 @pytest.mark.parametrize("frame", [{"op": "hello"}, {"op": "hello", "token": ""}])
 def test_a_missing_token_is_a_missing_token_and_not_a_broken_frame(frame: dict[str, str]) -> None:
-    """So that the session refuses it with 4401, as the contract says, and not with 4400."""
+    """The session must close with 4401, as documented, and not with 4400."""
     parsed = frames.parse(json.dumps(frame))
     assert isinstance(parsed, frames.Hello | frames.Auth)
     assert parsed.token == ""

@@ -19,7 +19,7 @@ SOON = 10.0
 
 
 class Work:
-    """Squares numbers, slowly; refuses negative ones each for itself, and a group with a zero as a whole."""
+    """Squares numbers slowly; fails for each negative one, and for a whole group with a zero."""
 
     def __init__(self, seconds: float = 0.02) -> None:
         self.groups: list[list[int]] = []
@@ -37,7 +37,7 @@ class Work:
         return [n * n if n > 0 else ValueError(str(n)) for n in numbers]
 
 
-def test_a_lone_caller_waits_for_nobody() -> None:
+def test_a_single_caller_does_not_wait() -> None:
     work = Work()
     assert Group(work, max_items=10)(3) == 9
     assert work.groups == [[3]]
@@ -85,7 +85,7 @@ def test_work_that_raises_is_done_for_each_alone() -> None:
     assert [0] in work.groups
 
 
-def test_what_concerns_everybody_is_told_to_everybody_in_the_group_and_tried_once() -> None:
+def test_an_error_for_all_is_raised_for_all_and_not_tried_again() -> None:
     work = Work()
     numbers = [1, 2, 0, 3, 4, 5, 6, 7]
     answers = outcomes(Group(work, max_items=3, hopeless=ZeroDivisionError), numbers)
@@ -96,7 +96,7 @@ def test_what_concerns_everybody_is_told_to_everybody_in_the_group_and_tried_onc
 
 
 class Held:
-    """Work that goes on when the test says so."""
+    """Work that continues when the test says so."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
@@ -112,7 +112,7 @@ class Held:
 def come_in_turn(
     group: Group[int, int], pool: ThreadPoolExecutor, numbers: Sequence[int]
 ) -> list[Future[object]]:
-    """Callers that come one after the other, while the work is held up."""
+    """Start callers one after the other, while the work is held."""
     calls = []
     for waiting, number in enumerate(numbers, 1):
         calls.append(pool.submit(interruptible, group, number))
@@ -140,10 +140,10 @@ def test_those_who_come_first_go_first() -> None:
 
 
 class Interrupt(BaseException):
-    """As gevent's Timeout: raised inside a caller that waits."""
+    """Raised inside a waiting caller, like gevent's Timeout."""
 
 
-def test_one_who_is_interrupted_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_caller_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(7)
     group = Group(Work(0.001), max_items=2)
     real_wait = threading.Event.wait
@@ -177,7 +177,7 @@ def test_one_who_is_interrupted_leaves_nobody_waiting(monkeypatch: pytest.Monkey
 
 
 class Interrupted(Held):
-    """Its second group's leader is interrupted."""
+    """Interrupts the leader of its second group."""
 
     def __call__(self, numbers: Sequence[int]) -> list[int | Exception]:
         answers = super().__call__(numbers)
@@ -202,7 +202,7 @@ def test_when_the_leader_is_interrupted_the_next_one_does_it_again() -> None:
 
 
 class Hang:
-    """Work that takes as long as its caller has, as a database that hangs does."""
+    """Work that takes until its caller's deadline, as with a database that hangs."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -232,7 +232,7 @@ def test_a_call_that_waits_and_then_leads_ends_within_its_own_time() -> None:
 
 
 def test_a_call_with_little_time_left_does_not_lead_others() -> None:
-    """Its deadline would end the work of those who have more."""
+    """Its deadline would end the work of callers with more time."""
     first, go_on = threading.Event(), threading.Event()
     groups: list[list[int]] = []
 

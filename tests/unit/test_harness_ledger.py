@@ -1,4 +1,4 @@
-"""The ledger must catch what it is there for: each fault is fed in, and has to raise."""
+"""The ledger must notice each fault: it is fed in, and must raise."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def reconnected(ledger: Ledger, *frames: dict[str, Any]) -> Ledger:
 
 
 def live_at(seq: int) -> Ledger:
-    """A client that came to an empty inbox and has got `seq` alerts live."""
+    """Return the ledger of a client that started with an empty inbox and has got `seq` alerts live."""
     ledger = started(0, welcome(), frame("live", seq=0))
     return fed(ledger, *(alert(number, number) for number in range(1, seq + 1)))
 
 
-def test_a_faultless_life_raises_nothing() -> None:
+def test_a_faultless_connection_raises_nothing() -> None:
     ledger = live_at(3)
     fed(
         ledger,
@@ -170,7 +170,7 @@ def test_a_window_of_more_than_fifty_unread_holds_fifty() -> None:
         started(None, welcome(60, 60), *items[1:], frame("live", seq=60))
 
 
-def test_a_reset_is_taken_where_it_is_due() -> None:
+def test_a_reset_is_accepted_where_it_is_due() -> None:
     reset = frame("reset", reason="behind", seq=2000, unread=0, badges={})
     ledger = reconnected(live_at(3), welcome(2000, 0), reset, frame("live", seq=2000), alert(2001, 1))
     assert ledger.resets == ["behind"]
@@ -186,7 +186,7 @@ def test_lost_invented_and_reordered_are_named_at_the_end() -> None:
         ledger.in_order(["n2", "n1"])
 
 
-def test_differences_from_a_fresh_read_are_named() -> None:
+def test_differences_from_a_new_read_are_named() -> None:
     ledger = fed(live_at(2), badge(3, 2, "tasks", 1))
     stored = [
         {"id": "n1", "seq": 1, "data": {"title": "t"}, "read_at": None, "archived_at": None},

@@ -1,4 +1,4 @@
-"""The client and the proxy against a scripted server: cuts, outages, throttling, the return by the rule."""
+"""The client and the proxy against a scripted server: cuts, outages, throttling, and reconnects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ USER = "user-7"
 
 
 class ScriptedServer:
-    """Serves one user's log, as the contract says; `skip` names a seq that it leaves out."""
+    """Serves one user's log as documented; `skip` is a seq that it leaves out."""
 
     def __init__(self, skip: int | None = None) -> None:
         self.head, self.skip = 0, skip
@@ -81,7 +81,7 @@ async def running(client: LedgerClient) -> AsyncIterator[LedgerClient]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def test_a_cut_client_comes_back_and_resumes_where_it_was() -> None:
+def test_a_cut_client_reconnects_and_resumes() -> None:
     async def talk() -> None:
         async with scripted() as server, Proxy(server.port) as proxy:
             client = LedgerClient(f"ws://127.0.0.1:{proxy.port}", USER, "t", rng=random.Random(1))
@@ -116,7 +116,7 @@ def test_a_client_acks_in_groups_and_the_rest_after_a_moment() -> None:
     asyncio.run(talk())
 
 
-def test_a_breach_ends_the_client_and_is_raised_to_who_waits() -> None:
+def test_a_breach_ends_the_client_and_is_raised_in_a_waiting_call() -> None:
     async def talk() -> None:
         async with scripted(skip=2) as server:
             client = LedgerClient(f"ws://127.0.0.1:{server.port}", USER, "t")
@@ -141,7 +141,7 @@ def test_a_wait_that_is_not_fulfilled_is_a_failure() -> None:
     asyncio.run(talk())
 
 
-def test_after_1012_a_client_comes_back_within_the_seconds_named() -> None:
+def test_after_1012_a_client_reconnects_within_the_given_seconds() -> None:
     delays = [Backoff(random.Random(seed)).delay(1012, "restart; return within 5 s") for seed in range(200)]
     assert max(delays) <= 5
     assert max(delays) > 4

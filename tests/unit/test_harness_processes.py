@@ -1,4 +1,4 @@
-"""Processes and servers of the harness: they start, are seen to fail, and leave nothing behind."""
+"""Processes and servers of the harness: they start, failures are noticed, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_process_that_ignores_sigterm_is_killed_and_is_a_failure(tmp_path: Pat
     assert not process.alive
 
 
-def test_freeze_stops_and_thaw_goes_on(tmp_path: Path) -> None:
+def test_freeze_stops_and_thaw_continues(tmp_path: Path) -> None:
     process = python(FAMILY, tmp_path).wait_logged("child")
     process.freeze()
     until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, 5, "stopped")

@@ -1,7 +1,7 @@
-"""The rules of a log and of a session across failovers, against a log that is lost and overtaken at will.
+"""The rules of a log and of a session across failovers, with logs that are lost and overtaken at random.
 
-A client is told `reset` once for each failover, holds what the present history says, and misses nothing of
-it. `Log` is a log as the store keeps it: entries, a head, and the base from which the next one continues.
+A client is reset once for each failover, holds the entries of the present log, and misses none. `Log` is a
+log as the store keeps it: entries, a head, and the base from which the next log continues.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from notifier.core.log import Entry, Item, Snapshot, reset_reason
 from notifier.core.session import Phase, Principal, Session
 
 USER = "u1"
-ROUND = 10_000  # a base is beyond what a log can have got to before
+ROUND = 10_000  # a base is above any head that a log can have had before
 
 
 @dataclass
 class Log:
-    """One user's log: entry ids by seq. All of them are unread."""
+    """A user's log: entry ids by seq, all unread."""
 
     entries: dict[int, str] = field(default_factory=dict)
     base: int = 0
@@ -40,7 +40,7 @@ class Log:
         return seq
 
     def fail_over(self, lost: int, base: int) -> None:
-        """A replica without the last `lost` entries is promoted."""
+        """Promote a replica without the last `lost` entries."""
         for seq in sorted(self.entries)[len(self.entries) - lost :]:
             del self.entries[seq]
         self.base = base
@@ -49,7 +49,7 @@ class Log:
         return Entry(seq, "alert", self.entries[seq], "system", 1, {"title": "t"}, 0)
 
     def snapshot(self, after: int | None) -> Snapshot:
-        """What SQL says, by the rules of `models.store.log`; the window is everything."""
+        """Return SQL's answer by the rules of `models.store.log`; the window is everything."""
         reset = None if after is None else reset_reason(after, self.head, 0, self.base)
         if after is not None and reset is None:
             log = [self.entry(seq) for seq in sorted(self.entries) if seq > after]
@@ -63,7 +63,7 @@ class Log:
 
 @dataclass
 class Client:
-    """Holds entries by the frames it gets, as docs/websocket.md says, and refuses a gap."""
+    """A client that follows docs/websocket.md, and fails on a gap."""
 
     seq: int | None = None
     held: list[str] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Client:
 
 
 class Socket:
-    """A client's connection. SQL answers at once; what the broker brings may come late, or never."""
+    """A client's connection. SQL answers at once; events of the broker may be late or lost."""
 
     def __init__(self, client: Client, log: Log) -> None:
         self.client, self.log = client, log
@@ -128,7 +128,7 @@ deeds = st.lists(
 
 
 @given(deeds=deeds, lost=st.lists(st.integers(0, 5), min_size=40, max_size=40), after_null=st.booleans())
-def test_every_client_holds_the_present_history_and_is_told_of_each_failover_once(
+def test_every_client_holds_the_present_log_and_is_reset_once_for_each_failover(
     deeds: list[str], lost: list[int], after_null: bool
 ) -> None:
     log = Log()
@@ -159,7 +159,7 @@ def test_every_client_holds_the_present_history_and_is_told_of_each_failover_onc
                 log.fail_over(min(lost[number], len(log.entries)), failovers * ROUND)
     before = [client.resets for client in (stays, returns)]
     assert max(before) <= failovers
-    for message in late:  # whatever of whichever history is still on its way
+    for message in late:  # any event of any log that is still on its way
         sockets["stays"].brings(*message)
     sockets["stays"].compares()
     sockets["returns"].session.close(1006, "")

@@ -1,4 +1,4 @@
-"""The hub: one subscription a user, shared by all their sockets, kept for a while after the last."""
+"""The hub: one subscription for each user, shared by their sockets, and kept for a while after the last."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from web.gateway.hub import Hub
 
 @dataclass(eq=False)
 class Ear:
-    """A socket that keeps what it is told."""
+    """A socket that keeps what it gets."""
 
     offered: list[tuple[int, bytes]] = field(default_factory=list)
     heads: list[int] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Ear:
 
 
 class Subscribers:
-    """A subscriber whose broker confirms at once, or is away."""
+    """A subscriber whose broker confirms at once, or is down."""
 
     def __init__(self, *, up: bool = True) -> None:
         self.up = up
@@ -44,7 +44,7 @@ class Subscribers:
 
 
 class Clock:
-    """Time that stands still until it is moved."""
+    """A clock that the test moves."""
 
     now = 0.0
 
@@ -68,21 +68,23 @@ def hub(subscriber: Subscribers, clock: Clock, tmp_path: Path) -> Hub:
     return Hub(subscriber, database, linger=10, sockets_per_user=2, clock=clock)
 
 
-def test_every_socket_of_the_user_hears_and_nobody_else(hub: Hub, subscriber: Subscribers) -> None:
+def test_every_socket_of_the_user_gets_it_and_no_other(hub: Hub, subscriber: Subscribers) -> None:
     first, second, other = Ear(), Ear(), Ear()
     for user, ear in (("u", first), ("u", second), ("v", other)):
         hub.join(user, ear)
     hub.deliver(Message("u", 1, b"hello"))
     assert first.offered == second.offered == [(1, b"hello")]
     assert other.offered == []
-    assert subscriber.wanted == ["u", "v"]  # one subscription a user
+    assert subscriber.wanted == ["u", "v"]  # one subscription for each user
 
 
 def test_a_message_for_nobody_here_is_dropped(hub: Hub) -> None:
     hub.deliver(Message("stranger", 1, b"hello"))
 
 
-def test_an_empty_room_lingers_and_is_then_given_up(hub: Hub, subscriber: Subscribers, clock: Clock) -> None:
+def test_an_empty_room_lingers_and_is_then_unsubscribed(
+    hub: Hub, subscriber: Subscribers, clock: Clock
+) -> None:
     ear = Ear()
     hub.join("u", ear)
     hub.leave("u", ear)
@@ -119,7 +121,7 @@ def test_one_socket_too_many_is_refused_and_the_others_stay(hub: Hub) -> None:
     assert [ear.offered for ear in ears] == [[(1, b"hello")]] * 2
 
 
-def test_without_a_broker_a_socket_joins_all_the_same(clock: Clock, tmp_path: Path) -> None:
+def test_without_a_broker_a_socket_still_joins(clock: Clock, tmp_path: Path) -> None:
     database = Database(make_engine(f"sqlite:///{tmp_path}/hub.db"))
     hub = Hub(Subscribers(up=False), database, linger=10, sockets_per_user=2, clock=clock)
     ear = Ear()

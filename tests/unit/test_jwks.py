@@ -1,4 +1,4 @@
-"""An identity provider's tokens: the key says the algorithm, and an outage of the provider harms little."""
+"""An identity provider's tokens: the key determines the algorithm, and an outage affects only unknown keys."""
 
 from __future__ import annotations
 
@@ -92,17 +92,17 @@ def tokens(jwks: Jwks) -> Tokens:
 
 @pytest.mark.parametrize("algorithm", PRIVATE)
 @pytest.mark.parametrize("named", [True, False])
-def test_a_token_of_the_provider_speaks_for_its_user(tokens: Tokens, algorithm: str, named: bool) -> None:
+def test_a_token_of_the_provider_is_valid_for_its_user(tokens: Tokens, algorithm: str, named: bool) -> None:
     token = signed(PRIVATE[algorithm], algorithm, algorithm if named else None)
     assert tokens.verify(token).user_id == "u1"
 
 
-def test_ours_go_on_beside_it(tokens: Tokens) -> None:
+def test_our_tokens_stay_valid_beside_it(tokens: Tokens) -> None:
     assert tokens.verify(tokens.mint("u2")).user_id == "u2"
 
 
 def forged(key: Any) -> str:
-    """A token signed with the public key as an HMAC secret: anybody can make it (RFC 8725, 2.1)."""
+    """Return a token signed with the public key as an HMAC secret, as anybody can make it (RFC 8725, 2.1)."""
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     payload = signed("x" * 32, "HS256", "RS256").rpartition(".")[0]
     mac = hmac.new(pem, payload.encode(), hashlib.sha256).digest()
@@ -128,12 +128,12 @@ def test_any_other_is_refused(tokens: Tokens, token: str) -> None:
         tokens.verify(token)
 
 
-def test_without_a_provider_only_ours_are_taken() -> None:
+def test_without_a_provider_only_our_tokens_are_accepted() -> None:
     with pytest.raises(Unauthenticated):
         Tokens(SECRET).verify(signed(RSA, "RS256", "RS256"))
 
 
-def test_keys_that_do_not_belong_there_are_passed_over() -> None:
+def test_unusable_keys_are_ignored() -> None:
     secret = {"kty": "oct", "kid": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I"}
     private = {**RSAAlgorithm.to_jwk(RSA, as_dict=True), "kid": "private"}
     strange: list[Any] = [
@@ -162,7 +162,7 @@ def test_no_usable_key_is_an_error(document: Any) -> None:
 # ---------------------------------------------------------------------- how often it is asked
 
 
-def test_known_keys_ask_nobody_and_an_unknown_one_asks_now_and_then(
+def test_known_keys_cause_no_request_and_an_unknown_one_a_few(
     jwks: Jwks, provider: Provider, clock: Clock
 ) -> None:
     for _ in range(3):
@@ -197,7 +197,9 @@ def test_a_provider_that_is_down_costs_no_known_key_and_is_not_asked_for_each_to
     assert jwks.find("RS256")
 
 
-def test_down_at_the_start_it_is_found_later(tokens: Tokens, provider: Provider, clock: Clock) -> None:
+def test_a_provider_that_is_down_at_the_start_is_used_later(
+    tokens: Tokens, provider: Provider, clock: Clock
+) -> None:
     provider.document = None
     token = signed(ED, "EdDSA", "EdDSA")
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""An identity provider that drips, floods or redirects holds up nobody for long."""
+"""An identity provider that answers slowly, without end, or with a redirect blocks for a bounded time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Answer = Callable[[socket.socket], None]
 
 @contextmanager
 def provider(answer: Answer) -> Iterator[str]:
-    """A server that answers each connection so, as long as the peer takes it; yields its URL."""
+    """Yield the URL of a server that answers each connection like this, as long as the peer reads."""
 
     def serve(client: socket.socket) -> None:
         with client, suppress(OSError):
@@ -63,7 +63,7 @@ def test_a_document_is_read() -> None:
         assert fetch(url) == {"keys": []}
 
 
-def test_an_answer_that_drips_ends_in_time() -> None:
+def test_a_slow_answer_ends_in_time() -> None:
     began = time.monotonic()
     with provider(drip) as url, pytest.raises(TimeoutError):
         fetch(url, timeout=0.5)

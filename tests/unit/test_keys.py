@@ -1,4 +1,4 @@
-"""An entry of NOTIFIER_API_KEYS is a plain key, or says who may do what with it."""
+"""An entry of NOTIFIER_API_KEYS is a plain key, or one with a name and scopes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_a_plain_key_may_do_everything_and_sends_as_the_system(plain: str) -> No
     assert ApiKey.parse(plain) == ApiKey(plain, "system", SCOPES)
 
 
-def test_a_named_key_says_who_and_what() -> None:
+def test_a_named_key_has_a_sender_and_scopes() -> None:
     assert ApiKey.parse("shop:send:s3cr+t==") == ApiKey("s3cr+t==", "shop", frozenset({"send"}))
     assert ApiKey.parse("bi-2.eu:report+admin:x").scopes == {"report", "admin"}
 
@@ -20,7 +20,7 @@ def test_a_named_key_says_who_and_what() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        "shop:sned:topsecret",  # a slip must not become a plain key with all rights
+        "shop:sned:topsecret",  # a typing error must not become a plain key with all rights
         "shop::topsecret",
         "shop:send+:topsecret",
         "shop:SEND:topsecret",

@@ -1,4 +1,4 @@
-"""What the import contracts in pyproject.toml cannot say: allowed lists, and what an import really loads."""
+"""Import rules that import-linter cannot check: allowed lists, and what an import really loads."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 def run(program: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a program in an interpreter of its own."""
+    """Run a program in a new interpreter."""
     return subprocess.run(
         [sys.executable, "-c", program],
         cwd=REPO,
@@ -104,7 +104,7 @@ PACKAGES = ("notifier", "models", "usecases", "monitoring", "worker", "web", "cl
 
 
 def modules() -> dict[str, Path]:
-    """Every module of ours, by its dotted name."""
+    """Return all our modules by their dotted names."""
     found = {}
     for package in PACKAGES:
         for path in (REPO / package).rglob("*.py"):
@@ -131,13 +131,13 @@ def imported(path: Path, known: dict[str, Path]) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from package import module` is an import of the module; the package stands for itself.
+            # `from package import module` is an import of the module.
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
             names |= (inner & set(known)) or {node.module}
     return names & set(known)
 
 
-def test_no_file_imports_itself_round_a_circle() -> None:
+def test_no_imports_form_a_circle() -> None:
     known = modules()
     graph = {name: imported(path, known) - {name} for name, path in known.items()}
     order: list[str] = []

@@ -42,7 +42,7 @@ def test_every_licence_is_known_and_accepted(listed: dict[str, str]) -> None:
     assert {name: bad for name, expression in listed.items() if (bad := unwanted(expression))} == {}
 
 
-def test_the_page_says_what_the_installed_packages_say(listed: dict[str, str]) -> None:
+def test_the_page_has_the_licences_of_the_installed_packages(listed: dict[str, str]) -> None:
     for name in locked("dev"):
         try:
             metadata(name)

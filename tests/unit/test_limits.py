@@ -1,4 +1,4 @@
-"""A sliding window: what a name may do within a minute, whenever the minute begins, in bounded memory."""
+"""A sliding window limits a name within any minute, in bounded memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Clock:
         return self.now
 
 
-def test_so_many_and_no_more() -> None:
+def test_calls_up_to_the_limit_are_allowed() -> None:
     window = SlidingWindow(3, Clock())
     assert [window.take("a") for _ in range(4)] == [True, True, True, False]
     assert window.take("b")
@@ -40,13 +40,13 @@ def test_what_the_minute_before_used_counts_by_its_share() -> None:
 
 
 @given(st.lists(st.floats(0, 20), min_size=1, max_size=60), st.integers(1, 8))
-def test_who_waits_as_told_is_let_in(pauses: list[float], limit: int) -> None:
+def test_a_caller_that_waits_as_told_is_allowed(pauses: list[float], limit: int) -> None:
     clock = Clock()
     window = SlidingWindow(limit, clock)
     for pause in pauses:
         clock.now += pause
         if not window.take("a"):
-            for _ in range(3):  # no more than a window at a time is told
+            for _ in range(3):  # never told to wait longer than a window
                 clock.now += window.wait("a")
                 if window.left("a"):
                     break

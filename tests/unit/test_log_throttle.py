@@ -1,4 +1,4 @@
-"""Of lines that come by the thousand, one of a kind a second is logged, and says how many were not."""
+"""Of many lines of one kind, one in a second is logged, with the number of those left out."""
 
 from __future__ import annotations
 

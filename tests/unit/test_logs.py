@@ -1,4 +1,4 @@
-"""A log line is an object with the ids as fields, and what Celery refuses is not shown."""
+"""A log line is an object with the ids as fields, and the content of a rejected message is not shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.harness.world import settings
 
 
 def record(message: str, *args: Any, exc_info: Any = None) -> logging.LogRecord:
-    """A record as a logger makes it."""
+    """Return a record as a logger makes it."""
     made = logging.LogRecord("web.gateway", logging.WARNING, __file__, 1, message, args, exc_info)
     made.created = 1_795_356_814.243
     return made
@@ -30,7 +30,7 @@ def line(message: str, *args: Any, exc_info: Any = None) -> dict[str, Any]:
     return found
 
 
-def test_a_line_says_when_how_grave_who_and_what() -> None:
+def test_a_line_has_time_level_logger_and_message() -> None:
     assert line("the broker is back") == {
         "time": "2026-11-22T14:13:34.243+00:00",
         "level": "WARNING",
@@ -53,7 +53,7 @@ def test_each_named_value_is_a_field_too() -> None:
     }
 
 
-def test_values_without_a_name_and_per_cent_signs_are_passed_over() -> None:
+def test_values_without_a_name_and_per_cent_signs_are_ignored() -> None:
     found = line("%s is 100%% full: part=%s", "web", "disk")
     assert (found["message"], found["part"]) == ("web is 100% full: part=disk", "disk")
     assert set(found) == {"time", "level", "logger", "message", "part"}
@@ -98,7 +98,7 @@ def test_an_exception_stays_on_its_line() -> None:
 
 @pytest.fixture
 def _as_before() -> Iterator[None]:
-    """The test run's own logging, again."""
+    """Restore the test run's logging."""
     root = logging.getLogger()
     kept, level = root.handlers[:], root.level
     yield
@@ -161,7 +161,7 @@ SECRET = "the text of somebody's alert"
         ),
     ],
 )
-def test_a_message_that_celery_refuses_is_named_but_not_shown(
+def test_a_message_that_celery_rejects_is_named_but_not_shown(
     form: str, template: str, args: tuple[str, ...], left: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     logs.configure(settings(log_format=form))

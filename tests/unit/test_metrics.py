@@ -1,4 +1,4 @@
-"""What happens is counted, once: by the rooms' signals, by a dispatcher, by a web process."""
+"""Each event is counted once: by signals, by a dispatcher, by a web process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Value = Callable[..., float]
 
 @pytest.fixture
 def grown() -> Value:
-    """How much a sample has grown since the test began."""
+    """Return by how much a sample has grown since the test began."""
     metrics.listen()
     before: dict[tuple[str, frozenset[tuple[str, str]]], float] = {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -137,7 +137,7 @@ def test_a_wake_up_that_fails_counts(grown: Value, monkeypatch: pytest.MonkeyPat
 
         @staticmethod
         def _send(producer: Any, name: str, id: str) -> None:
-            """It is back."""
+            """Send nothing: the broker is back."""
 
     monkeypatch.setattr("notifier.wake.RETRY", 0.01)
     waker = Broken(settings())
@@ -147,7 +147,7 @@ def test_a_wake_up_that_fails_counts(grown: Value, monkeypatch: pytest.MonkeyPat
     assert until(lambda: waker.flush(1), 10, "woken")
 
 
-def test_every_part_that_says_so_is_known() -> None:
+def test_every_part_of_a_failure_is_known() -> None:
     for part in metrics.BROKER_ERRORS:
         broker_failed.send(None, part=part)
 
@@ -156,7 +156,7 @@ def test_every_part_that_says_so_is_known() -> None:
 
 
 class Carrier:
-    """Publishes, or does not."""
+    """A publisher that can fail."""
 
     down = False
 
@@ -240,7 +240,7 @@ def test_a_worker_counts_the_database_that_is_away(grown: Value, tmp_path: Path)
 
 
 def test_counting_costs_little(world: World, dispatcher: Dispatcher) -> None:
-    """A batch of 200 takes tens of milliseconds; its counting must not show in it."""
+    """A batch of 200 takes tens of milliseconds; counting must not add to it."""
     entries = [("u", Entry(n, "alert", str(n), "s", 1_700_000_000_000, {}, 0, True)) for n in range(200)]
     done = Dispatched([str(n) for n in range(200)], [str(n) for n in range(200)], entries)
     counted = Metrics()
@@ -276,13 +276,13 @@ def test_a_web_process_shows_what_waits(app: Flask) -> None:
     assert now["notifier_waiting_age_seconds"] > 0
 
 
-def test_close_codes_that_peers_make_up_share_a_label() -> None:
+def test_close_codes_that_peers_invent_share_a_label() -> None:
     codes = [*range(1000, 1016), 4400, 4401, 4403, 4408, 4410, 4429]
     assert [close_code(code) for code in codes] == [str(code) for code in codes]
     assert {close_code(code) for code in range(3000, 4400)} == {"other"}
 
 
-def test_without_a_database_it_says_so_and_guesses_nothing(grown: Value, tmp_path: Path) -> None:
+def test_without_a_database_up_is_0_and_the_backlog_is_missing(grown: Value, tmp_path: Path) -> None:
     away = settings(
         var_dir=tmp_path,
         database_url="postgresql+psycopg://nobody@127.0.0.1:1/none",

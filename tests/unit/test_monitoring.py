@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard ask for metrics that exist, are valid, and fire when they should."""
+"""Alert rules and dashboard use existing metrics, are valid, and the alerts fire in their scenarios."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PARTS = {"notifier-web", "notifier-worker"}
 
 @pytest.fixture(scope="module")
 def exposition(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """All that web and worker show: in this process they share one registry."""
+    """Return all metrics of web and worker, which share a registry in this process."""
     assert worker.metrics.REGISTRY is metrics.REGISTRY
     database = Database(make_engine(f"sqlite:///{tmp_path_factory.mktemp('db') / 'notifier.db'}"))
     metadata.create_all(database.engine)
@@ -43,7 +43,7 @@ def exposition(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def exposed(exposition: str) -> dict[str, set[str]]:
-    """Each sample's name and labels, as the client library's own parser reads them."""
+    """Return each sample's name and labels, as the client library's parser reads them."""
     return {
         sample.name: set(sample.labels)
         for family in text_string_to_metric_families(exposition)
@@ -76,7 +76,7 @@ def asked(rules: list[dict[str, Any]], dashboard: dict[str, Any]) -> list[str]:
 # ---------------------------------------------------------------------- always
 
 
-def test_every_metric_that_is_asked_for_exists(
+def test_every_used_metric_exists(
     exposed: dict[str, set[str]], rules: list[dict[str, Any]], dashboard: dict[str, Any]
 ) -> None:
     named = {name for expression in asked(rules, dashboard) for name in NAME.findall(expression)}
@@ -84,7 +84,7 @@ def test_every_metric_that_is_asked_for_exists(
     assert named <= set(exposed)
 
 
-def test_every_label_that_is_asked_for_exists(
+def test_every_used_label_exists(
     exposed: dict[str, set[str]], rules: list[dict[str, Any]], dashboard: dict[str, Any]
 ) -> None:
     for expression in asked(rules, dashboard):
@@ -180,7 +180,7 @@ def test_the_panels_have_what_grafana_needs_and_do_not_overlap(dashboard: dict[s
 def promtool(
     *arguments: str | Path, folder: Path = FOLDER, given: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run promtool; where it is not installed the test is skipped, in CI it fails."""
+    """Run promtool; without it the test is skipped, and in CI it fails."""
     program = shutil.which("promtool")
     if program is None:
         missing = "promtool is not installed (Debian: apt install prometheus)"
@@ -203,12 +203,12 @@ def promtool(
     [("check", "rules", RULES), ("check", "config", "prometheus.yml"), ("test", "rules", RULE_TESTS)],
     ids=["check rules", "check config", "test rules"],
 )
-def test_prometheus_takes_them(arguments: tuple[str | Path, ...]) -> None:
+def test_prometheus_accepts_the_rules(arguments: tuple[str | Path, ...]) -> None:
     done = promtool(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prometheus_understands_what_the_dashboard_asks(dashboard: dict[str, Any], tmp_path: Path) -> None:
+def test_prometheus_accepts_the_queries_of_the_dashboard(dashboard: dict[str, Any], tmp_path: Path) -> None:
     recorded = [
         {"record": f"question:{number}", "expr": expression.replace("$__rate_interval", "5m")}
         for number, (_, expression) in enumerate(questions(dashboard))

@@ -1,4 +1,4 @@
-"""One change of a user at a time; the others of that user wait a little, and nobody else does."""
+"""One change of a user at a time; further changes of that user wait, and other users do not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.harness.waiting import until
 from web.one_at_a_time import OneAtATime
 
 
-def test_a_user_goes_one_after_the_other_and_others_beside() -> None:
+def test_changes_of_a_user_run_in_turn_and_others_in_parallel() -> None:
     turns, inside, most = OneAtATime(patience=10), [], []
 
     def change() -> None:
@@ -32,7 +32,7 @@ def test_a_user_goes_one_after_the_other_and_others_beside() -> None:
     assert not turns._turns, "nothing is kept of those who are gone"
 
 
-def test_who_waits_too_long_is_refused() -> None:
+def test_a_call_that_waits_too_long_is_refused() -> None:
     turns = OneAtATime(patience=0.05)
     with turns.turn("u1"):
         error: list[Exception] = []
@@ -52,7 +52,7 @@ def test_who_waits_too_long_is_refused() -> None:
         pass
 
 
-def test_only_so_many_wait() -> None:
+def test_the_number_of_waiting_calls_is_limited() -> None:
     turns, free = OneAtATime(max_waiting=2, patience=10), threading.Event()
 
     def change() -> None:

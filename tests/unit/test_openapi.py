@@ -1,4 +1,4 @@
-"""The API's description is generated from the routes, so what is tested is that it is whole and valid."""
+"""The API's description is generated from the routes; these tests check that it is complete and valid."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which pages may open a socket: those of our own host, whatever the list says, and those in the list."""
+"""Pages of our own host and of the listed origins may open a socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has taken the prefix off, and what Flask then takes for its root."""
+"""A path prefix that the proxy keeps or removes, and Flask's root in each case."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web.prefix import OUTSIDE, Mounted, Prefix
 def served(
     path: str, prefix: str = "", hops: int = 0, header: str | None = None, mount: str = "", root: str = ""
 ) -> tuple[str, str, bool]:
-    """The root and the path that the application sees, and whether it is outside."""
+    """Return the root and the path that the application sees, and whether it is outside."""
     found: list[dict[str, Any]] = []
 
     def app(environ: dict[str, Any], _: Any) -> list[bytes]:
@@ -32,7 +32,7 @@ def served(
     ("given", "seen"),
     [
         ({"path": "/api/inbox"}, ("", "/api/inbox", False)),
-        # The proxy passes the path on as it is.
+        # The proxy forwards the path unchanged.
         ({"path": "/n/api/inbox", "prefix": "/n"}, ("/n", "/api/inbox", False)),
         ({"path": "/n", "prefix": "/n"}, ("/n", "/", False)),
         ({"path": "/n/", "prefix": "/n"}, ("/n", "/", False)),
@@ -40,7 +40,7 @@ def served(
         ({"path": "/notify", "prefix": "/n"}, ("", "/notify", True)),
         ({"path": "/ws", "prefix": "/n"}, ("", "/ws", True)),
         ({"path": "/n/ws", "prefix": "/n", "root": "/outer"}, ("/outer/n", "/ws", False)),
-        # The proxy has taken it off.
+        # The proxy has removed the prefix.
         ({"path": "/ws", "hops": 1, "header": "/n"}, ("/n", "/ws", False)),
         ({"path": "/ws", "hops": 1, "header": "/n/"}, ("/n", "/ws", False)),
         ({"path": "/ws", "hops": 1, "header": "/forged, /n"}, ("/n", "/ws", False)),
@@ -56,18 +56,18 @@ def served(
         ({"path": "/ws", "hops": 1, "header": "/a\r\nX: y"}, ("", "/ws", False)),
         ({"path": "/ws", "hops": 1, "header": "/.."}, ("", "/ws", False)),
         ({"path": "/ws", "hops": 1, "header": ""}, ("", "/ws", False)),
-        # The server is told.
+        # The server's own setting.
         ({"path": "/ws", "mount": "/n"}, ("/n", "/ws", False)),
         ({"path": "/n/ws", "mount": "/n/"}, ("/n", "/ws", False)),
         ({"path": "/n/ws", "mount": "n", "prefix": "/n"}, ("/n", "/ws", False)),
     ],
 )
-def test_the_root_is_what_somebody_we_trust_says(given: dict[str, Any], seen: tuple[str, str, bool]) -> None:
+def test_the_root_comes_from_a_trusted_source(given: dict[str, Any], seen: tuple[str, str, bool]) -> None:
     assert served(**given) == seen
 
 
 @pytest.mark.parametrize(
     ("given", "kept"), [("", ""), ("/", ""), ("/notify", "/notify"), ("/a/b.c/", "/a/b.c")]
 )
-def test_a_slash_at_the_end_is_nothing(given: str, kept: str) -> None:
+def test_a_slash_at_the_end_is_ignored(given: str, kept: str) -> None:
     assert settings(prefix=given).prefix == kept

@@ -1,4 +1,4 @@
-"""Before it takes traffic: each fault is one line that names the setting."""
+"""Start-up checks: each failure is one line that names the setting."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ AWAY = "postgresql+psycopg://nobody@127.0.0.1:1/none"
 
 
 def production(**given: Any) -> Settings:
-    """Settings of a database that does not answer: then only the settings are looked at."""
+    """Settings with a database that does not answer, so that only the settings are checked."""
     return settings(**{"database_url": AWAY, "secret": GOOD, "api_keys": KEY, **given})
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The settings that warnings named."""
+    """Return the settings that warnings named."""
     names = [record.getMessage().partition(":")[0] for record in caplog.records]
     return [name for name in names if name.startswith("NOTIFIER_")]
 
 
-def test_a_database_that_does_not_answer_is_said_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_does_not_answer_is_logged_and_does_not_stop_the_start(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     preflight.check(production())
     assert said(caplog) == ["NOTIFIER_DATABASE_URL"]
 
@@ -47,7 +49,9 @@ def test_a_database_that_does_not_answer_is_said_and_stops_nothing(caplog: pytes
         ({"secret": "example" + GOOD, "api_keys": "default"}, ["NOTIFIER_SECRET", "NOTIFIER_API_KEYS"]),
     ],
 )
-def test_what_was_copied_from_a_page_stops_the_start(given: dict[str, str], named: list[str]) -> None:
+def test_a_secret_copied_from_the_documentation_stops_the_start(
+    given: dict[str, str], named: list[str]
+) -> None:
     with pytest.raises(SettingError) as caught:
         preflight.check(production(**given))
     lines = str(caught.value).splitlines()
@@ -66,7 +70,7 @@ def test_what_was_copied_from_a_page_stops_the_start(given: dict[str, str], name
         ({"api_keys": GOOD}, "NOTIFIER_API_KEYS"),
     ],
 )
-def test_what_is_weak_is_said(given: dict[str, str], named: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_weak_secret_is_logged(given: dict[str, str], named: str, caplog: pytest.LogCaptureFixture) -> None:
     preflight.check(production(**given))
     assert said(caplog) == ["NOTIFIER_DATABASE_URL", named]
 
@@ -79,9 +83,7 @@ def test_a_key_that_can_be_guessed_stops_the_start(keys: str) -> None:
     assert line.startswith("NOTIFIER_API_KEYS: one is shorter than 8 characters")
 
 
-def test_the_embedded_default_may_have_what_it_likes(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_embedded_default_may_have_weak_secrets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     chosen = settings(var_dir=tmp_path, secret="changeme" + "x" * 32, api_keys="k")
     engine = make_engine(chosen.database_url)
     migrate(engine)
@@ -113,7 +115,7 @@ def test_no_database_at_all_is_a_missing_migration(chosen: Settings) -> None:
         preflight.check_database(chosen)
 
 
-def test_a_database_that_a_later_version_has_migrated_is_said_and_stops_nothing(
+def test_a_database_migrated_by_a_later_version_is_logged_and_does_not_stop_the_start(
     chosen: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database(make_engine(chosen.database_url))

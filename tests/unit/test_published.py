@@ -1,4 +1,4 @@
-"""Marks of publishing: off the alerts' way, kept while the database is away; a wake-up says when it was sent."""
+"""Marks of publishing are written behind, and kept while the database is down; a wake-up has its time."""
 
 from __future__ import annotations
 

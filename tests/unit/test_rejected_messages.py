@@ -1,4 +1,4 @@
-"""What a worker keeps of what it rejects, and what it leaves alone."""
+"""Which rejected messages a worker stores."""
 
 from __future__ import annotations
 

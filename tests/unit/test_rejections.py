@@ -1,4 +1,4 @@
-"""What a worker takes for a task, before Celery looks at it."""
+"""The checks of a message before Celery handles it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 @dataclass
 class Message:
-    """A message as kombu hands it over."""
+    """A message as kombu delivers it."""
 
     body: bytes | str
     headers: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +34,7 @@ def tasks() -> dict[str, Any]:
 
 
 def sent(**options: Any) -> Message:
-    """What a plain Celery producer of today puts on the wire for a task by name."""
+    """Return the message of a plain Celery producer for a task by name."""
     producer = Celery("theirs", set_as_current=False)
     kwargs = {"user_id": "u1", "data": {"title": "t"}}
     made = producer.amqp.as_task_v2(ID, SEND, (), kwargs, **options)
@@ -47,12 +47,12 @@ def test_a_plain_producers_task_is_taken(tasks: dict[str, Any]) -> None:
     assert fault(Message(sent().body.decode(), sent().headers), tasks) is None  # type: ignore[union-attr]
 
 
-def test_so_is_one_of_celerys_protocol_1(tasks: dict[str, Any]) -> None:
+def test_a_task_of_celerys_protocol_1_is_taken(tasks: dict[str, Any]) -> None:
     made = Celery("theirs", set_as_current=False).amqp.as_task_v1(ID, SEND, (), {"user_id": "u1", "data": {}})
     assert fault(Message(orjson.dumps(made.body)), tasks) is None
 
 
-def test_what_would_let_a_task_start_others_is_refused(tasks: dict[str, Any]) -> None:
+def test_a_message_that_would_start_other_tasks_is_rejected(tasks: dict[str, Any]) -> None:
     producer = Celery("theirs", set_as_current=False)
     other = producer.signature("notifier.purge")
     for options in ({"callbacks": [other]}, {"errbacks": [other]}, {"chain": [other]}, {"chord": other}):
@@ -82,7 +82,9 @@ def test_what_would_let_a_task_start_others_is_refused(tasks: dict[str, Any]) ->
         ({"headers": {"task": SEND, "id": ID, "expires": 7}}, "expires is not a time"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(changed: dict[str, Any], reason: str, tasks: dict[str, Any]) -> None:
+def test_a_message_that_breaks_a_rule_is_rejected(
+    changed: dict[str, Any], reason: str, tasks: dict[str, Any]
+) -> None:
     message = sent()
     for name, value in changed.items():
         setattr(message, name, value)

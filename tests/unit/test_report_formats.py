@@ -20,7 +20,7 @@ ROWS: list[dict[str, Any]] = [
 
 
 class Terminal(io.StringIO):
-    """Text that somebody looks at."""
+    """An output that is a terminal."""
 
     encoding = "utf-8"
 
@@ -39,11 +39,11 @@ def test_a_table_aligns_numbers_and_draws_the_share_that_is_delivered() -> None:
     ]
 
 
-def test_a_table_of_nothing_says_so() -> None:
+def test_an_empty_table_says_so() -> None:
     assert written("table", rows=[]) == "no rows\n"
 
 
-def test_a_table_lets_no_text_steer_the_terminal_and_counts_wide_signs_twice() -> None:
+def test_a_table_escapes_control_characters_and_counts_wide_ones_twice() -> None:
     rows = [{"user_id": "\x1b[31mred", "lag": 1}, {"user_id": "日本", "lag": 12}]
     assert written("table", ("user_id", "lag"), rows).splitlines() == [
         "user_id   lag", "\N{REPLACEMENT CHARACTER}[31mred    1", "日本       12",

@@ -1,4 +1,4 @@
-"""What a gateway knows of revocations: from memory, as fresh as its last look."""
+"""A gateway's list of revocations: in memory, as new as its last read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NEVER = float("-inf")
 
 
 class Counted(Database):
-    """A database that counts what it is asked, and can be away."""
+    """A database that counts its queries, and can be down."""
 
     reads = 0
     away = False
@@ -71,7 +71,7 @@ def test_a_thousand_checks_are_one_query(known: Revocations, database: Counted) 
     assert database.reads == 1
 
 
-def test_a_look_returns_what_is_new_once(known: Revocations, database: Counted) -> None:
+def test_a_read_returns_new_revocations_once(known: Revocations, database: Counted) -> None:
     first = revoke(database, "u1")
     assert known.refresh() == {"u1": first}
     assert known.refresh() == {}
@@ -81,7 +81,9 @@ def test_a_look_returns_what_is_new_once(known: Revocations, database: Counted) 
     assert (known.at("u1"), known.at("u2")) == (again, other)
 
 
-def test_what_a_request_found_first_is_still_told(known: Revocations, database: Counted) -> None:
+def test_a_revocation_that_a_request_found_first_is_still_returned(
+    known: Revocations, database: Counted
+) -> None:
     at = revoke(database, "u1")
     assert known.at("u1") == at
     assert known.refresh() == {"u1": at}
@@ -105,7 +107,7 @@ def test_without_the_gateways_loop_a_caller_reads_the_table_now_and_then(
     assert database.reads == 2
 
 
-def test_an_outage_leaves_what_is_known_and_is_not_asked_after_for_each_token(
+def test_during_an_outage_known_revocations_stay_and_tokens_cause_no_queries(
     known: Revocations, database: Counted, clock: Clock
 ) -> None:
     at = revoke(database, "u1")
@@ -116,7 +118,7 @@ def test_an_outage_leaves_what_is_known_and_is_not_asked_after_for_each_token(
     assert known.refresh() == {}
 
 
-def test_what_was_never_known_is_not_guessed(known: Revocations, database: Counted) -> None:
+def test_without_any_read_nothing_is_assumed(known: Revocations, database: Counted) -> None:
     database.away = True
     with pytest.raises(DatabaseUnavailable):
         known.at("u1")

@@ -1,6 +1,6 @@
 """The gateway's rules for one socket: every op, every close code, and the seq rule.
 
-What a session says is compared frame by frame, as a client would read it.
+The frames of a session are compared one by one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TOKEN_ENDS = BEGIN + 60
 
 
 def verify(token: str) -> Principal:
-    """Tokens as tests write them: `user` or `user until 1060`."""
+    """Verify the tests' tokens: `user` or `user until 1060`."""
     user, _, until = token.partition(" until ")
     if user == "wrong":
         raise Unauthenticated("the token is not valid")
@@ -39,7 +39,7 @@ def entry(seq: int, unread: int = 0) -> Entry:
 
 
 def event(seq: int) -> bytes:
-    """The frame that the broker brings."""
+    """Return an event as the broker delivers it."""
     return frames.event(USER, entry(seq))
 
 
@@ -48,18 +48,18 @@ def item(seq: int) -> Item:
 
 
 def log(after: int, head: int) -> Snapshot:
-    """SQL's answer to a client whose last seq is `after`."""
+    """Return SQL's answer to a client whose last seq is `after`."""
     return Snapshot(head, 0, {}, log=[entry(seq) for seq in range(after + 1, head + 1)])
 
 
 def window(head: int, *seqs: int, reset: str | None = None) -> Snapshot:
-    """SQL's answer to a client that starts afresh."""
+    """Return SQL's answer to a client that starts without a position."""
     return Snapshot(head, len(seqs), {"tasks": 2}, reset, window=[item(seq) for seq in seqs])
 
 
 @dataclass
 class Socket:
-    """A session with its client and its clock; every deed returns what it made the session say."""
+    """A session with a client and a clock; every method returns the session's effects."""
 
     session: Session = field(default_factory=lambda: Session(verify, BEGIN))
     now: float = BEGIN
@@ -72,7 +72,7 @@ class Socket:
         return self.session.tick(self.now)
 
     def brings(self, *seqs: int) -> list[Effect]:
-        """The broker brings events, in this order."""
+        """Deliver events of the broker, in this order."""
         effects: list[Effect] = []
         for seq in seqs:
             if self.session.offer(seq, event(seq)):
@@ -81,7 +81,7 @@ class Socket:
 
 
 def connected(at: Snapshot | None = None, after: int | None = 0, device: str | None = "phone") -> Socket:
-    """A live socket; by default at the end of an empty log."""
+    """Return a live socket, by default with an empty log."""
     socket = Socket()
     assert socket.says("hello", token=USER, after=after, device=device) == [Join(USER, after, device)]
     socket.session.joined(at or log(0, 0))
@@ -90,7 +90,7 @@ def connected(at: Snapshot | None = None, after: int | None = 0, device: str | N
 
 
 def said(effects: Sequence[Effect]) -> list[str]:
-    """Effects in short: `welcome 7`, `item 3`, `event 4`, `live 7`; others by their name."""
+    """Return effects in short form: `welcome 7`, `item 3`, `event 4`, `live 7`; others by name."""
     words = []
     for effect in effects:
         if isinstance(effect, Send):
@@ -113,19 +113,19 @@ def test_a_hello_joins_its_user_at_the_clients_seq() -> None:
     assert Socket().says("hello", token=USER) == [Join(USER, None, None)]
 
 
-def test_a_client_that_resumes_hears_welcome_its_log_and_live() -> None:
+def test_a_client_that_resumes_gets_welcome_its_log_and_live() -> None:
     socket = Socket()
     socket.says("hello", token=USER, after=2)
     assert said(socket.session.joined(log(2, 5))) == ["welcome 5", "event 3", "event 4", "event 5", "live 5"]
 
 
-def test_a_client_that_is_up_to_date_hears_welcome_and_live() -> None:
+def test_a_client_that_is_up_to_date_gets_welcome_and_live() -> None:
     socket = Socket()
     socket.says("hello", token=USER, after=5)
     assert said(socket.session.joined(log(5, 5))) == ["welcome 5", "live 5"]
 
 
-def test_a_fresh_client_hears_welcome_its_window_and_live_with_welcomes_seq() -> None:
+def test_a_fresh_client_gets_welcome_its_window_and_live_with_welcomes_seq() -> None:
     socket = Socket()
     socket.says("hello", token=USER)
     effects = socket.session.joined(window(9, 3, 7))
@@ -148,7 +148,7 @@ def test_a_welcome_tells_the_head_and_the_counts() -> None:
 
 
 @pytest.mark.parametrize("reason", ["behind", "ahead", "purged"])
-def test_a_client_that_cannot_be_caught_up_hears_reset_and_a_fresh_window(reason: str) -> None:
+def test_a_client_that_cannot_be_caught_up_gets_reset_and_a_fresh_window(reason: str) -> None:
     socket = Socket()
     socket.says("hello", token=USER, after=4)
     effects = socket.session.joined(window(2_000, 1_999, 2_000, reset=reason))
@@ -261,7 +261,7 @@ def test_an_empty_window_covers_nothing_but_what_comes_after_it() -> None:
     assert socket.says("ack", seq=10) == [Acked(window_from=10, log_from=9, after=0, through=10)]
 
 
-def test_an_ack_said_twice_or_late_says_nothing_new() -> None:
+def test_a_repeated_or_late_ack_changes_nothing() -> None:
     socket = connected(log(0, 5))
     socket.says("ack", seq=4)
     assert socket.says("ack", seq=4) == []
@@ -354,7 +354,7 @@ def test_a_gap_behind_a_gap_is_fetched_next() -> None:
     assert said(socket.session.fetched(log(2, 9))) == [f"event {seq}" for seq in range(3, 10)]
 
 
-def test_a_fetch_that_failed_is_asked_for_again() -> None:
+def test_a_fetch_that_failed_is_requested_again() -> None:
     socket = connected()
     socket.brings(3)
     assert socket.session.take() == []
@@ -385,7 +385,7 @@ def test_nothing_is_sent_before_the_hello() -> None:
     assert not socket.session.heard(7)
 
 
-def test_a_head_that_sql_knows_and_nobody_brought_is_fetched() -> None:
+def test_events_that_the_broker_lost_are_fetched() -> None:
     socket = connected(log(0, 2))
     assert not socket.session.heard(2)
     assert socket.session.heard(4)
@@ -418,7 +418,7 @@ def test_a_seq_that_sql_never_knew_is_not_believed_while_joining() -> None:
     assert said(socket.brings(10)) == ["event 10"]
 
 
-def test_an_answer_with_a_hole_never_makes_one_on_the_socket() -> None:
+def test_an_answer_with_a_gap_never_causes_one_on_the_socket() -> None:
     socket = connected()
     socket.brings(4)
     assert said(socket.session.fetched(Snapshot(4, 0, {}, log=[entry(1), entry(3), entry(4)]))) == [
@@ -427,7 +427,7 @@ def test_an_answer_with_a_hole_never_makes_one_on_the_socket() -> None:
     ]
 
 
-def test_a_socket_that_fell_too_far_behind_starts_afresh_without_a_second_welcome() -> None:
+def test_a_socket_that_fell_too_far_behind_is_reset_without_a_second_welcome() -> None:
     socket = connected(log(0, 2))
     socket.session.heard(2_000)
     assert said(socket.session.take()) == ["fetch after 2"]
@@ -439,7 +439,7 @@ def test_a_socket_that_fell_too_far_behind_starts_afresh_without_a_second_welcom
 # ---------------------------------------------------------------------- another history
 
 
-def test_a_head_before_what_was_sent_is_looked_at_and_may_be_old_news() -> None:
+def test_a_head_before_what_was_sent_is_checked_and_may_be_stale() -> None:
     socket = connected(log(0, 5))
     assert socket.session.heard(3)
     assert said(socket.session.take()) == ["fetch after 5"]
@@ -448,7 +448,7 @@ def test_a_head_before_what_was_sent_is_looked_at_and_may_be_old_news() -> None:
     assert said(socket.brings(6)) == ["event 6"]
 
 
-def test_a_log_that_ends_before_what_was_sent_starts_the_socket_afresh_once() -> None:
+def test_a_log_that_ends_before_what_was_sent_resets_the_socket_once() -> None:
     socket = connected(log(0, 40))
     socket.session.heard(38)
     assert said(socket.session.take()) == ["fetch after 40"]
@@ -466,7 +466,7 @@ def test_a_doubt_that_sql_could_not_answer_is_asked_again() -> None:
     assert said(socket.session.take()) == ["fetch after 5"]
 
 
-def test_what_the_broker_still_carries_of_a_lost_history_is_dropped() -> None:
+def test_what_the_broker_still_carries_of_a_lost_log_is_dropped() -> None:
     socket = connected(log(0, 40))
     socket.brings(43)  # a gap: 41 and 42 were lost with the old primary, and so was it
     socket.session.joined(window(1_000, 37, 38, reset="restored"))
@@ -542,7 +542,7 @@ def test_a_token_that_ends_while_sql_is_asked_closes_too() -> None:
     assert said(socket.passes(61)) == ["close 4401"]
 
 
-def test_a_fresh_token_lets_the_socket_live_on() -> None:
+def test_a_fresh_token_keeps_the_socket_open() -> None:
     socket = connected()
     assert socket.says("auth", token=f"{USER} until {TOKEN_ENDS + 60}") == []
     assert socket.passes(TOKEN_ENDS - BEGIN + 1) == []
@@ -577,7 +577,7 @@ def test_the_promised_rate_is_never_too_many() -> None:
         assert said(socket.says("ping")) == ["pong"]
 
 
-def test_a_clock_that_steps_back_costs_nobody_the_socket() -> None:
+def test_a_clock_that_steps_back_closes_no_socket() -> None:
     socket = connected()
     socket.now -= 30
     assert said(socket.says("ping")) == ["pong"]
@@ -600,12 +600,12 @@ def acks(socket: Socket, *seqs: int) -> list[Effect]:
 
 
 def heard(effects: Sequence[Effect]) -> list[str]:
-    """What the client hears of it."""
+    """Return what the client gets."""
     return [word for word in said(effects) if word != "acked"]
 
 
 def quick() -> Socket:
-    """A live socket that may say ten frames at once, of which the hello was one."""
+    """Return a live socket that may send ten frames at once, of which the hello was one."""
     socket = Socket(Session(verify, BEGIN, frames_per_second=5))
     socket.says("hello", token=USER, after=0)
     socket.session.joined(log(0, 0))
@@ -689,9 +689,7 @@ def test_a_client_that_acks_each_event_once_is_never_closed(steps: list[tuple[st
     sent=st.integers(0, 60),
     said_seqs=st.lists(st.integers(0, 80), max_size=400),
 )
-def test_whatever_a_client_acks_it_says_no_more_than_its_rate_and_what_it_was_sent(
-    sent: int, said_seqs: list[int]
-) -> None:
+def test_free_acks_never_exceed_what_was_sent(sent: int, said_seqs: list[int]) -> None:
     socket, taken = quick(), 0
     socket.brings(*range(1, sent + 1))
     for seq in said_seqs:

@@ -19,7 +19,7 @@ POSTGRES = "postgresql+psycopg://127.0.0.1/notifier"
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no `.env` of this machine has a say."""
+    """Remove the machine's variables and `.env`."""
     for name in [name for name in os.environ if name.startswith("NOTIFIER_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -202,7 +202,7 @@ def test_two_wrong_settings_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_setting_is_tried_above() -> None:
-    """A new setting comes with its wrong values, or with a word here why it has none."""
+    """A new setting needs wrong values above, or a line here why it has none."""
     free_text = {"var_dir", "host", "events", "definitions", "token_issuer", "token_audience"}
     marks = test_a_wrong_setting_is_named_in_one_line.pytestmark  # type: ignore[attr-defined]
     tried = {name.lower() for mark in marks for name, _ in mark.args[1]}
@@ -264,7 +264,7 @@ def test_a_kept_secret_that_was_cut_short_stops_the_start(left: str, tmp_path: P
 
 
 def first_start(folder: str, together: Any, found: Any) -> None:
-    """What a process does at its first start."""
+    """Start a process for the first time."""
     os.chdir(folder)
     together.wait()
     settings = Settings.load()

@@ -1,4 +1,4 @@
-"""A receiver that raises is logged and harms nothing."""
+"""A receiver that raises is logged and stops nothing."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ SIGNALS = [
 
 @pytest.fixture(params=SIGNALS, ids=lambda signal: signal.name)
 def signal(request: pytest.FixtureRequest) -> Iterator[NamedSignal]:
-    """Each signal, with its receivers gone afterwards."""
+    """Each signal; its receivers are removed afterwards."""
     with request.param.connected_to(lambda sender, **what: None):
         yield request.param
 
 
-def test_a_receiver_hears_who_and_what(signal: NamedSignal) -> None:
+def test_a_receiver_gets_sender_and_arguments(signal: NamedSignal) -> None:
     heard: list[tuple[object, dict[str, Any]]] = []
 
     def receive(sender: object, **what: Any) -> None:
@@ -47,7 +47,7 @@ def test_a_receiver_hears_who_and_what(signal: NamedSignal) -> None:
     assert heard == [("me", {"id": "7", "user_id": "u1"})]
 
 
-def test_one_that_raises_is_logged_and_the_others_still_hear(
+def test_one_that_raises_is_logged_and_the_others_are_still_called(
     signal: NamedSignal, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard = []
@@ -81,6 +81,6 @@ def test_a_receiver_with_the_wrong_arguments_harms_nothing(signal: NamedSignal) 
         emit(signal, "me", id="7")
 
 
-def test_nobody_listening_is_fine() -> None:
+def test_a_signal_without_receivers_is_allowed() -> None:
     for signal in SIGNALS:
         emit(signal, None, id="7")

@@ -1,4 +1,4 @@
-"""A sweep looks once, and wakes nobody for a broadcast that is under way."""
+"""A sweep checks once, and wakes no worker for a broadcast in progress."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker.sweep import Sweep
 
 
 class Dispatcher:
-    """Says what waits, and counts drains."""
+    """A dispatcher that says what waits, and counts drains."""
 
     def __init__(self, *looks: Waiting) -> None:
         self.looks = list(looks)
@@ -56,7 +56,7 @@ def test_nothing_waits_and_nothing_is_done(sweep: Any) -> None:
     assert (dispatcher.drained, woken) == (1, [])
 
 
-def test_the_first_look_wakes_for_a_broadcast_and_a_later_one_only_if_it_stands_still(sweep: Any) -> None:
+def test_the_first_sweep_wakes_for_a_broadcast_and_a_later_one_only_without_progress(sweep: Any) -> None:
     woken: list[str] = []
     looks = [bulk("a", 1000), bulk("a", 2000), bulk("a", 2000), bulk("b"), NOTHING, bulk("c"), bulk("c")]
     run = sweep(Dispatcher(*looks), woken.append)

@@ -20,7 +20,7 @@ from tests.harness.world import settings
 from web.app import create_app
 from web.runtime import EXTENSION
 
-#: The contract's own names: any producer may enqueue these two.
+#: The documented names: any producer may enqueue these two.
 PUBLIC = {"notifier.send_notification", "notifier.update_badge"}
 
 #: Routes that anybody may call, each with its reason.
@@ -118,7 +118,7 @@ def test_the_public_tasks_take_what_the_contract_says(celery_app: Celery) -> Non
     assert takes["notifier.update_badge"] >= {"user_id", "type", "count"}
 
 
-def test_a_task_that_a_crash_interrupts_comes_again(celery_app: Celery) -> None:
+def test_a_task_that_a_crash_interrupts_is_delivered_again(celery_app: Celery) -> None:
     for name, task in own_tasks(celery_app).items():
         assert task.acks_late, name
         assert task.reject_on_worker_lost, name
@@ -138,7 +138,7 @@ def test_every_route_says_who_may_call_it(web_app: Flask) -> None:
         assert (access == "open") == (route.rule in OPEN), f"{route.rule} is {access}"
 
 
-def test_no_route_is_said_to_be_open_that_is_not_there(web_app: Flask) -> None:
+def test_every_route_listed_as_open_exists(web_app: Flask) -> None:
     assert set(OPEN) <= {route.rule for route in web_app.url_map.iter_rules()}
 
 
@@ -157,7 +157,7 @@ def test_every_route_under_api_is_closed(web_app: Flask) -> None:
     assert {who for rule, who in access.items() if not rule.startswith("/api/inbox")} == {"backend"}
 
 
-def test_a_closed_route_refuses_who_shows_nothing(web_app: Flask) -> None:
+def test_a_closed_route_refuses_a_caller_without_credentials(web_app: Flask) -> None:
     client = web_app.test_client()
     for route in web_app.url_map.iter_rules():
         if getattr(web_app.view_functions[route.endpoint], "access", "open") == "open":
@@ -170,7 +170,7 @@ def test_a_closed_route_refuses_who_shows_nothing(web_app: Flask) -> None:
             answer.close()
 
 
-def test_the_demo_is_not_there_unless_it_is_on(tmp_path: Path) -> None:
+def test_the_demo_does_not_exist_unless_it_is_on(tmp_path: Path) -> None:
     from notifier import send
 
     app = create_app(settings(var_dir=tmp_path, demo=False))

@@ -1,4 +1,4 @@
-"""What others wrote is shown, and does nothing: no formula, no escape sequence."""
+"""Foreign text is shown without effect: no formula, no escape sequence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_text_that_begins_like_a_formula_gets_an_apostrophe(sign: str) -> None
         (date(2026, 11, 27), "2026-11-27"), (datetime(2026, 11, 27, 1, 2, 3, 4567, UTC), "2026-11-27T01:02:03.004Z"),
     ],
 )  # fmt: skip
-def test_everything_else_is_as_it_is(value: Any, cell: str) -> None:
+def test_everything_else_is_unchanged(value: Any, cell: str) -> None:
     assert csv_cell(value) == cell
 
 
@@ -35,11 +35,11 @@ def test_times_are_utc_with_milliseconds() -> None:
     assert iso_time(datetime(2026, 11, 27, 1, 0, tzinfo=east)) == "2026-11-26T23:00:00.000Z"
 
 
-def test_no_sign_steers_a_terminal() -> None:
+def test_control_characters_do_not_reach_a_terminal() -> None:
     assert printable("a\x1b[31m\x9b\u202e日本") == "a�[31m��日本"
 
 
-def test_json_means_the_same_and_steers_no_terminal() -> None:
+def test_json_keeps_its_value_without_control_characters() -> None:
     values = {"title": "\x1b[31m\x9b\u202e\U000e0001\u2028 日本 é"}
     line = terminal_json(json.dumps(values, ensure_ascii=False))
     assert line.isprintable()
@@ -47,7 +47,7 @@ def test_json_means_the_same_and_steers_no_terminal() -> None:
     assert json.loads(line) == values
 
 
-def test_nothing_is_shown_as_it_is_asked() -> None:
+def test_a_missing_value_is_shown_as_requested() -> None:
     assert (shown(None, "-"), shown(None), shown(0, "-")) == ("-", "", "0")
 
 

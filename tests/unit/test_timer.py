@@ -1,4 +1,4 @@
-"""The timer: chores on monotonic time, and nothing that they raise stops it."""
+"""The timer runs chores on monotonic time, and an exception of one does not stop it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOON = 5.0
 
 
 class Chore:
-    """Counts its runs; what is in `raises` it raises, one a run."""
+    """Counts its runs, and raises the exceptions in `raises`, one in each run."""
 
     def __init__(self, pause: float = 0.0, *raises: Exception) -> None:
         self.runs = threading.Semaphore(0)
@@ -58,7 +58,7 @@ def test_a_chore_that_raises_is_tried_again_and_stops_no_other(caplog: pytest.Lo
     assert len(failed) == 2
 
 
-def test_a_database_that_is_away_is_said_once_and_so_is_its_return(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_outage_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     chore = Chore(0.001, *[DatabaseUnavailable("the database does not answer")] * 5)
     running = Timer([chore])
     with caplog.at_level(logging.INFO):
@@ -82,7 +82,7 @@ def test_stop_waits_for_the_chore_under_way_and_begins_no_other() -> None:
     running = Timer([slow, other])
     running.start()
     assert entered.wait(SOON)
-    running.stop(0.01)  # it does not wait for ever
+    running.stop(0.01)  # it does not wait without a limit
     leave.set()
     running.start()  # as after the broker's return
     assert other.ran(3)

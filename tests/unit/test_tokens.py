@@ -1,4 +1,4 @@
-"""A token speaks for a user only when it is ours, whole and not ended."""
+"""A token is valid for a user only when it is ours, unchanged and not expired."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tokens() -> Tokens:
 
 
 def claims(**changed: Any) -> dict[str, Any]:
-    """A good token's claims, changed; None takes one away."""
+    """Return a valid token's claims with changes; None removes one."""
     given = {"sub": "u1", "exp": int(time.time()) + DAY, **changed}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -35,7 +35,7 @@ def signed(payload: dict[str, Any], secret: str = SECRET, algorithm: str = "HS25
 
 
 @pytest.mark.parametrize("user_id", ["u1", "a/b", "*", "#", "..", "user:7", "日本", "x" * 128])
-def test_a_minted_token_speaks_for_its_user_until_it_ends(tokens: Tokens, user_id: str) -> None:
+def test_a_minted_token_is_valid_for_its_user_until_it_expires(tokens: Tokens, user_id: str) -> None:
     before = int(time.time())
     principal = tokens.verify(tokens.mint(user_id, ttl=60))
     assert principal.user_id == user_id
@@ -48,7 +48,7 @@ def test_no_token_is_minted_for_an_invalid_user_id(tokens: Tokens) -> None:
 
 
 def unsigned(payload: dict[str, Any]) -> str:
-    """A token with `alg: none`, as an attacker writes it."""
+    """Return a token with `alg: none`, as an attacker writes it."""
 
     def part(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
@@ -95,7 +95,7 @@ def test_a_token_made_at_another_clock_a_little_ahead_is_taken(tokens: Tokens) -
     assert tokens.verify(signed(claims(iat=int(time.time()) + 30))).user_id == "u1"
 
 
-def test_its_refusal_closes_with_4401_and_answers_401() -> None:
+def test_the_error_has_close_code_4401_and_status_401() -> None:
     assert (Unauthenticated.status, Unauthenticated.close_code) == (401, 4401)
 
 
@@ -156,7 +156,7 @@ def test_an_iat_that_is_not_a_time_is_refused(tokens: Tokens, iat: Any) -> None:
 
 
 def test_a_token_of_the_future_does_not_outlive_a_revocation() -> None:
-    """A token that claims to be issued tomorrow is refused; one of a clock a little ahead counts as of now."""
+    """A token issued tomorrow is refused; one from a clock a little ahead counts as issued now."""
     revoked: dict[str, float] = {}
     tokens = Tokens(SECRET, revoked_at=lambda user: revoked.get(user, float("-inf")))
     now = time.time()

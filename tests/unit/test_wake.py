@@ -19,7 +19,7 @@ SOON = 10.0  # seconds; a deadline, not a pause
 
 
 class ListWaker(Waker):
-    """A waker whose broker is a list, and can be away or slow."""
+    """A waker whose broker is a list, and can be down or slow."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
@@ -89,7 +89,7 @@ def test_nothing_starts_before_the_first_wake_up() -> None:
     assert waker.flush(0)
 
 
-def test_a_broker_that_does_not_answer_holds_up_no_caller(waker: ListWaker) -> None:
+def test_a_broker_that_does_not_answer_blocks_no_caller(waker: ListWaker) -> None:
     waker.may_answer.clear()
     waker.wake("first")
     assert waker.asked.wait(SOON)
@@ -150,10 +150,10 @@ def test_a_connection_that_broke_is_closed_and_made_again(waker: ListWaker) -> N
     assert waker.connects >= 2
 
 
-def test_a_kept_connection_that_broke_costs_no_pause(
+def test_a_kept_connection_that_broke_causes_no_pause(
     waker: ListWaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One node of a cluster died: the next one is used at once, and nobody is told of an outage."""
+    """One node of a cluster died: the next one is used at once, and no outage is logged."""
     monkeypatch.setattr(wake, "RETRY", 10 * SOON)
     waker.wake("a")
     assert waker.flush(SOON)
@@ -188,7 +188,7 @@ def test_what_waits_for_a_broker_is_bounded(waker: ListWaker) -> None:
         assert len(waker._bulk) <= MAX_BULK
 
 
-def test_a_broker_that_is_away_is_said_once(waker: ListWaker, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broker_outage_is_logged_once(waker: ListWaker, caplog: pytest.LogCaptureFixture) -> None:
     waker.away.set()
     waker.wake("a")
     until(lambda: waker.connects > 3, SOON, "it is tried again")

@@ -16,7 +16,7 @@ from notifier.core.log_throttle import LogThrottle
 
 
 class Store:
-    """A database that can be away."""
+    """A database that can be down."""
 
     def __init__(self) -> None:
         self.up = True
@@ -68,7 +68,9 @@ def test_a_newer_value_takes_the_place_of_an_older_one_unless_they_merge() -> No
 def test_while_the_database_is_away_values_are_kept_in_their_order_and_merged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_behind, "throttled", LogThrottle(write_behind.log))  # others logged just now
+    monkeypatch.setattr(
+        write_behind, "throttled", LogThrottle(write_behind.log)
+    )  # other tests have just logged the same
     store = Store()
     things = buffer(store, merge=lambda known, newer: known + newer)
     things.add("a", 1)
