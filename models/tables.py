@@ -67,15 +67,32 @@ deliveries = sa.Table(
     sa.Column("acked_by", sa.String(36), nullable=True),  # the socket whose ack delivered it
     # Which version of the notification's data this log has told of; NULL: the first.
     sa.Column("version", sa.Integer, nullable=True),
+    # Why it is out of the inbox (`notifier.core.log.Why`), unless the user archived it; NULL: it is not.
+    sa.Column("hidden", sa.String(16), nullable=True),
+    # Until when it is snoozed; when it last came back from that, at its present seq.
+    sa.Column("until", UtcDateTime, nullable=True),
+    sa.Column("returned_at", UtcDateTime, nullable=True),
+    # What the next arrival with the same sender and collapse key finds it by; how many it stands for.
+    sa.Column("collapse", sa.String(32), nullable=True),
+    sa.Column("collapsed", sa.Integer, nullable=True),
     sa.PrimaryKeyConstraint("user_id", "seq"),
     sa.UniqueConstraint("notification_id", "user_id"),  # a doubled task cannot double an alert
     sa.CheckConstraint("archived_at IS NULL OR read_at IS NOT NULL", name="archived_is_read"),
 )
 # SQLite has no booleans: a query must say the index's condition in the same words to use it.
 for _name, _postgresql, _sqlite in (
-    ("unread", "inbox AND read_at IS NULL", "inbox = 1 AND read_at IS NULL"),
-    ("kept_unread", "kept_unread AND read_at IS NULL", "kept_unread = 1 AND read_at IS NULL"),
-    ("archived", "archived_at IS NOT NULL", "archived_at IS NOT NULL"),
+    (
+        "unread",
+        "inbox AND read_at IS NULL AND hidden IS NULL",
+        "inbox = 1 AND read_at IS NULL AND hidden IS NULL",
+    ),
+    (
+        "kept_unread",
+        "kept_unread AND read_at IS NULL AND hidden IS NULL",
+        "kept_unread = 1 AND read_at IS NULL AND hidden IS NULL",
+    ),
+    ("archived", "archived_at IS NOT NULL AND hidden IS NULL", "archived_at IS NOT NULL AND hidden IS NULL"),
+    ("snoozed", "hidden = 'snoozed'", "hidden = 'snoozed'"),
 ):
     sa.Index(
         f"notifier_deliveries_{_name}_idx",
@@ -84,8 +101,19 @@ for _name, _postgresql, _sqlite in (
         postgresql_where=sa.text(_postgresql),
         sqlite_where=sa.text(_sqlite),
     )
+# Whose time has come; and what an arrival with a collapse key replaces.
+for _name, _columns, _where in (
+    ("due", ["until", "user_id"], "hidden = 'snoozed'"),
+    ("collapse", ["user_id", "collapse"], "collapse IS NOT NULL"),
+):
+    sa.Index(
+        f"notifier_deliveries_{_name}_idx",
+        *(deliveries.c[_column] for _column in _columns),
+        postgresql_where=sa.text(_where),
+        sqlite_where=sa.text(_where),
+    )
 
-#: The log's other entries: read, unread, archived.
+#: The log's other entries: changes of state, and what was done to a notification.
 changes = sa.Table(
     "notifier_changes",
     metadata,
@@ -109,6 +137,8 @@ inboxes = sa.Table(
     sa.Column("read_through", sa.BigInteger, nullable=False, server_default="0"),
     # The highest seq that is no longer kept.
     sa.Column("purged_seq", sa.BigInteger, nullable=False, server_default="0"),
+    # What was on the screen, up to here: an O(1) watermark.
+    sa.Column("seen", sa.BigInteger, nullable=False, server_default="0"),
     sa.CheckConstraint("unread >= 0", name="unread"),
     sa.CheckConstraint("read_through <= seq", name="read_through"),
 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.store import log
+from models.store.seen import unseen_of
 from notifier.core.log import Item, Status
 from notifier.outbox.engine import Connection, Database
 from usecases import failover
@@ -19,6 +20,8 @@ class InboxPage:
         seq: the log's head.
         unread: the exact count.
         badges: the present count of each badge that was ever set.
+        seen: what was on the screen, up to this seq.
+        unseen: the unread entries beyond it, 100 at most.
     """
 
     items: Sequence[Item]
@@ -26,6 +29,8 @@ class InboxPage:
     seq: int
     unread: int
     badges: Mapping[str, int]
+    seen: int
+    unseen: int
 
 
 def inbox_page(
@@ -45,6 +50,8 @@ def inbox_page(
             seq=log.head_of(connection, head),
             unread=head.unread if head else 0,
             badges=log.badge_counts(connection, user_id),
+            seen=head.seen if head else 0,
+            unseen=unseen_of(connection, [head])[user_id] if head else 0,
         )
 
     return failover.read(database, look)

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, g
 
 from notifier.core import frames
-from notifier.core.log import ARCHIVED, READ, UNREAD
+from notifier.core.log import ARCHIVED, READ, SEEN, SNOOZE, UNREAD, UNSNOOZE
 from usecases.change_entries import change_entries
 from usecases.inbox_page import inbox_page
 from web.auth import user
 from web.body import USER_BODY, query, read, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import IdsBody, InboxPage, PageQuery, ReadBody, State
+from web.schemas import IdsBody, InboxPage, PageQuery, ReadBody, SeenBody, SnoozeBody, State
 
 blueprint = Blueprint("inbox", __name__, url_prefix="/api/inbox")
 
@@ -33,6 +33,8 @@ def page() -> Response:
             "seq": found.seq,
             "unread": found.unread,
             "badges": found.badges,
+            "seen": found.seen,
+            "unseen": found.unseen,
         }
     )
 
@@ -64,10 +66,37 @@ def archive() -> Response:
     return _change(ARCHIVED, ids=read(IdsBody, USER_BODY).ids)
 
 
-def _change(op: str, *, ids: Sequence[str] = (), through: int | None = None) -> Response:
+@blueprint.post("/seen")
+@user
+@describe({200: State}, errors=_ERRORS, request=SeenBody)
+def mark_seen() -> Response:
+    """Note what was on the screen; this says nothing of read."""
+    return _change(SEEN, through=read(SeenBody, USER_BODY).through)
+
+
+@blueprint.post("/snooze")
+@user
+@describe({200: State}, errors=_ERRORS, request=SnoozeBody)
+def snooze() -> Response:
+    """Take entries out of the inbox until a time; then they come back unread."""
+    body = read(SnoozeBody, USER_BODY)
+    return _change(SNOOZE, ids=body.ids, until=body.until)
+
+
+@blueprint.post("/unsnooze")
+@user
+@describe({200: State}, errors=_ERRORS, request=IdsBody)
+def unsnooze() -> Response:
+    """Bring snoozed entries back now."""
+    return _change(UNSNOOZE, ids=read(IdsBody, USER_BODY).ids)
+
+
+def _change(
+    op: str, *, ids: Sequence[str] = (), through: int | None = None, until: int | None = None
+) -> Response:
     runtime = current()
     with runtime.gateway.services.changes.turn(g.user_id):
         changed = change_entries(
-            runtime.database, runtime.local_first, g.user_id, op, ids=ids, through=through
+            runtime.database, runtime.local_first, g.user_id, op, ids=ids, through=through, until=until
         )
     return write({"seq": changed.seq, "unread": changed.unread})

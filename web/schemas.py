@@ -16,7 +16,7 @@ from pydantic import (
 
 from notifier.core.draft import MAX_KEY
 from notifier.core.events import MAX_RECIPIENTS, MAX_USER_ID, Whole
-from notifier.core.frames import Ids, Seq
+from notifier.core.frames import Ids, Seq, Until
 from notifier.core.life import MAX_COLLAPSE_KEY, MAX_EXPIRES_IN
 from notifier.core.log import Status
 from notifier.core.states import STATES
@@ -154,6 +154,19 @@ class IdsBody(_Closed):
     ids: Ids
 
 
+class SeenBody(_Closed):
+    """Up to which seq everything was on the screen."""
+
+    through: Annotated[Seq, Whole]
+
+
+class SnoozeBody(_Closed):
+    """Which entries to snooze, and until when: milliseconds since 1970 UTC, at most 400 days ahead."""
+
+    ids: Ids
+    until: Annotated[Until, Whole]
+
+
 class ReadBody(_Closed):
     """Which entries to mark as read: some by `ids`, or all up to the seq `through`."""
 
@@ -288,6 +301,9 @@ class InboxItem(BaseModel):
     timestamp: int
     read_at: int | None
     archived_at: int | None
+    collapsed: int | None = Field(default=None, description="Only if it replaced older ones")
+    returned: bool | None = Field(default=None, description="Only if it was snoozed and is back")
+    snoozed_until: int | None = Field(default=None, description="Only while it is snoozed")
 
 
 class InboxPage(BaseModel):
@@ -298,6 +314,8 @@ class InboxPage(BaseModel):
     seq: int
     unread: int
     badges: dict[str, int]
+    seen: int
+    unseen: int
 
 
 class State(BaseModel):

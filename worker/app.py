@@ -35,6 +35,7 @@ from worker.dispatcher import Dispatcher
 from worker.due import DueChore
 from worker.measures import Measures
 from worker.rejected_messages import RejectedMessages
+from worker.returns import Returns
 from worker.sweep import Purge, Sweep
 from worker.timer import Chore, Timer
 
@@ -88,7 +89,7 @@ class DueStep(SweepStep):
 
     def create(self, consumer: Any) -> Timer:  # noqa: ARG002
         """Return what Celery starts with its connection, and stops with it."""
-        return Timer([runtime.due_chore()])
+        return Timer([runtime.due_chore(), runtime.returns()])
 
 
 def make_app(settings: Settings) -> Celery:
@@ -172,6 +173,10 @@ class WorkerRuntime:
         database, settings = self.sender.database, self._settings
         dispatcher = Dispatcher(database, self._publisher, settings, measures=self.measures)
         return DueChore(dispatcher, database, partial(self.wake, bulk=True))
+
+    def returns(self) -> Returns:
+        """Return what brings snoozed entries back."""
+        return Returns(self.sender.database, self._publisher)
 
     def _enqueue(self, name: str, **options: Any) -> None:
         """Enqueue a task; when a kept connection is stale (its node died), once more with a new one.

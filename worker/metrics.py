@@ -51,7 +51,7 @@ class Metrics(Measures):
         DISPATCHED.inc(len(done.finished))
         ENTRIES.inc(len(done.entries))
         # The recipients of one notification share its acceptance, and count once.
-        accepted = {entry.id: entry.timestamp for _, entry in done.entries}
+        accepted = {entry.id: entry.timestamp for _, entry in done.entries if entry.id}
         for milliseconds in accepted.values():
             ACCEPT_TO_DISPATCH.observe(max(0.0, committed - milliseconds / 1000))
 

@@ -83,7 +83,7 @@ CHECKS: dict[str, str] = {
     "an inbox's unread count is the count of its unread entries": """
         SELECT 'inbox ' || i.user_id || ': unread ' || i.unread || ', counted ' || count(d.seq)
         FROM notifier_inboxes i LEFT JOIN notifier_deliveries d
-             ON d.user_id = i.user_id AND d.inbox AND d.read_at IS NULL
+             ON d.user_id = i.user_id AND d.inbox AND d.read_at IS NULL AND d.hidden IS NULL
              AND (d.kept_unread OR d.seq > i.read_through)
         GROUP BY i.user_id, i.unread HAVING count(d.seq) <> i.unread
     """,
@@ -95,8 +95,9 @@ CHECKS: dict[str, str] = {
              ON l.user_id = i.user_id AND l.seq = i.seq
         WHERE l.unread <> i.unread
     """,
-    # What arrives adds itself. Marked unread: all of them count again; read one by one: none of them
-    # does any more; archived: some may have been read before. A watermark is only kept if it read some.
+    # What arrives adds itself, also where it moved on from. Marked unread: all of them count again; read one
+    # by one: none of them does any more; archived: some may have been read before. A watermark is only kept
+    # if it read some. Every other change leaves the count as it is.
     "an entry's own unread count follows from the one before it": """
         SELECT 'entry ' || user_id || ' ' || seq || ': unread ' || unread || ' after ' || before
         FROM (
@@ -108,13 +109,22 @@ CHECKS: dict[str, str] = {
                   FROM notifier_deliveries
                   UNION ALL
                   SELECT user_id, seq, unread,
-                         CASE event WHEN 'inbox.unread' THEN coalesce({ids}, {never})
-                                    ELSE coalesce(-{ids}, -{never}) END,
-                         CASE event WHEN 'inbox.unread' THEN {ids}
-                                    WHEN 'inbox.archived' THEN 0 ELSE coalesce(-{ids}, -1) END
+                         CASE WHEN event IN ('inbox.unread', 'inbox.moved') THEN coalesce({ids}, {never})
+                              WHEN event IN ('inbox.read', 'inbox.archived') THEN coalesce(-{ids}, -{never})
+                              ELSE 0 END,
+                         CASE WHEN event IN ('inbox.unread', 'inbox.moved') THEN {ids}
+                              WHEN event = 'inbox.read' THEN coalesce(-{ids}, -1) ELSE 0 END
                   FROM notifier_changes) both_kinds
         ) chain
         WHERE before IS NOT NULL AND (unread < before + low OR unread > before + high)
+    """,
+    "an entry is snoozed until a time, and no other one is": """
+        SELECT 'entry ' || user_id || ' ' || seq || ': hidden ' || coalesce(hidden, '-')
+        FROM notifier_deliveries WHERE (coalesce(hidden, '') = 'snoozed') <> (until IS NOT NULL)
+    """,
+    "of one user's entries with the same sender and collapse key one is left": """
+        SELECT 'user ' || user_id || ': ' || count(*) || ' entries with the key ' || collapse
+        FROM notifier_deliveries WHERE collapse IS NOT NULL GROUP BY user_id, collapse HAVING count(*) > 1
     """,
     "a badge shows what its newest event set": """
         SELECT 'badge ' || b.user_id || ' ' || b.type || ': ' || b.count || ' by seq ' || b.seq

@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store import owed
+from models.store import collapse, owed, special
 from models.store.advance import advance
+from models.store.collapse import Collapse
 from models.tables import DISPATCHED, badges, deliveries, notifications
 from notifier.core.log import Entry
 from notifier.outbox.dialect import Insertion, Rows
@@ -57,7 +58,9 @@ class Work:
     given: Sequence[str] = ()
 
 
-_DELIVER = Insertion(deliveries, ("user_id", "seq", "notification_id", "inbox", "unread", "persisted_at"))
+_COLUMNS = ("user_id", "seq", "notification_id", "inbox", "unread", "persisted_at")
+_DELIVER = Insertion(deliveries, _COLUMNS)
+_DELIVER_WITH_KEYS = Insertion(deliveries, (*_COLUMNS, *collapse.COLUMNS))
 _SET_BADGES = Insertion(
     badges,
     ("user_id", "type", "count", "seq"),
@@ -191,36 +194,59 @@ def _deliver(
     rows: list[dict[str, Any]] = []
     entries: list[tuple[str, Entry]] = []
     set_badges: dict[tuple[str, str], dict[str, Any]] = {}
-    for one in work:
+    keys = _keys(work)
+    collapses = Collapse(connection, [(u, keys[n]) for n in keys for u in work[n].given]) if keys else None
+    for number, one in enumerate(work):
         row = one.row
         timestamp = milliseconds(row.accepted_at)
         persisted = max(now, row.accepted_at)  # whose clock may be ahead of ours
         for user in one.given:
             head = heads[user]
+            new: dict[str, Any] = {}
+            if collapses is not None:
+                new |= collapse.NOTHING
+                if number in keys and (gone := collapses.arrives(user, keys[number], new, head, row.id, now)):
+                    entries.append((user, gone))
             head[0] += 1
             head[1] += row.inbox
             seq, unread = head
-            rows.append(
-                {
-                    "user_id": user,
-                    "seq": seq,
-                    "notification_id": row.id,
-                    "inbox": row.inbox,
-                    "unread": unread,
-                    "persisted_at": persisted,
-                }
+            new |= {
+                "user_id": user,
+                "seq": seq,
+                "notification_id": row.id,
+                "inbox": row.inbox,
+                "unread": unread,
+                "persisted_at": persisted,
+            }
+            rows.append(new)
+            arrived = Entry(
+                seq,
+                row.event,
+                row.id,
+                row.sender,
+                timestamp,
+                row.data,
+                unread,
+                row.inbox,
+                collapsed=new.get("collapsed"),
             )
-            entries.append(
-                (user, Entry(seq, row.event, row.id, row.sender, timestamp, row.data, unread, row.inbox))
-            )
+            entries.append((user, arrived))
             if row.event == "badge":
                 kind, count = row.data["type"], row.data["count"]
                 set_badges[user, kind] = {"user_id": user, "type": kind, "count": count, "seq": seq}
     if rows:
-        _DELIVER.execute(connection, rows)
+        (_DELIVER_WITH_KEYS if collapses else _DELIVER).execute(connection, rows)
+    if collapses:
+        collapses.write(now)
     if set_badges:
         _SET_BADGES.execute(connection, list(set_badges.values()))
     return entries
+
+
+def _keys(work: Sequence[Work]) -> dict[int, str]:
+    """Return the digests of the collapse keys, by the place of the notification in `work`."""
+    keys = {number: special.options(one.row).collapse_key for number, one in enumerate(work)}
+    return {number: collapse.digest(work[number].row.sender, key) for number, key in keys.items() if key}
 
 
 def _note(

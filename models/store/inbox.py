@@ -1,7 +1,7 @@
-"""Changes of state: read, unread, archived.
+"""Changes of state: read, unread, archived, snoozed, seen.
 
 Each takes the next seq of the user's log, under the inbox row's lock, and writes one log entry, however many
-notifications it moves.
+notifications it moves. What comes back from a snooze takes a seq for each (`models.store.snooze`).
 
 The moves themselves are data: `notifier.core.log.MOVES`.
 """
@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection
 
 from models.store import log_base
 from models.store.log import READ_AT, change_entry, inbox_row
+from models.store.visible import REMOVABLE, VISIBLE
 from models.tables import changes, deliveries, inboxes, read_marks
-from notifier.core.log import MOVES, READ, UNREAD, Entry, Status
+from notifier.core.log import ARCHIVED, MOVES, READ, SEEN, SNOOZE, UNREAD, Entry, Status, Why
 from notifier.outbox.types import AnyRow, UtcDateTime, not_before
 
 d, i = deliveries.c, inboxes.c
@@ -30,64 +31,97 @@ class Changed:
     Attributes:
         seq: the log's head after it.
         unread: the exact count after it.
-        entry: the log's new entry; None when nothing changed.
+        entries: the log's new entries, in order; none when nothing changed.
         ids: the notifications that were moved one by one (none for a watermark).
     """
 
     seq: int
     unread: int
-    entry: Entry | None
+    entries: Sequence[Entry] = ()
     ids: Sequence[str] = ()
 
 
-def change(connection: Connection, user_id: str, op: str, ids: Sequence[str], *, now: datetime) -> Changed:
-    """Move the entries `ids` as `op` (READ, UNREAD or ARCHIVED) says.
+def change(
+    connection: Connection,
+    user_id: str,
+    op: str,
+    ids: Sequence[str],
+    *,
+    now: datetime,
+    until: datetime | None = None,
+) -> Changed:
+    """Move the entries `ids` as `op` (READ, UNREAD, ARCHIVED or SNOOZE) says.
 
-    Ids that are unknown, another user's, or already there are passed over.
+    Ids that are unknown, another user's, or already there are passed over. `until`: for SNOOZE.
     """
     head = inbox_row(connection, user_id, lock=True)
-    base = _base(connection, head, now)
+    base = base_of(connection, head, now)
     if head is None:
-        return Changed(base, 0, None)
+        return Changed(base, 0)
     seq = max(head.seq, base)
     sources, target = MOVES[op]
     rows = connection.execute(
         sa.select(
-            d.seq, d.notification_id, d.persisted_at, d.archived_at, d.delivered_at, READ_AT.label("read")
-        ).where(d.user_id == user_id, d.notification_id.in_(set(ids)), d.inbox)
+            d.seq,
+            d.notification_id,
+            d.persisted_at,
+            d.archived_at,
+            d.delivered_at,
+            d.hidden,
+            READ_AT.label("read"),
+        ).where(d.user_id == user_id, d.notification_id.in_(set(ids)), d.inbox, REMOVABLE)
     ).all()
     # Sorted here: SQLite would rather walk the user's whole log than sort a handful of rows.
     moved = sorted((row for row in rows if _status(row) in sources), key=lambda row: row.seq)
     if not moved:
-        return Changed(seq, head.unread, None)
-    connection.execute(_update(), [_moved(user_id, row, target, now) for row in moved])
+        return Changed(seq, head.unread)
+    if op == SNOOZE:
+        connection.execute(
+            _SNOOZE, [{**_moved(user_id, row, target, now), "new_until": until} for row in moved]
+        )
+    else:
+        connection.execute(_UPDATE, [_moved(user_id, row, target, now) for row in moved])
+    back = [row.seq for row in moved if row.hidden is not None]
+    if back and op != SNOOZE:
+        connection.execute(_UNHIDE, [{"of_user": user_id, "at_seq": place} for place in back])
     unread = head.unread + (
         len(moved) if op == UNREAD else -sum(_status(row) is Status.UNREAD for row in moved)
     )
-    data = {"ids": [row.notification_id for row in moved]}
-    return _append(connection, user_id, seq + 1, op, data, unread, now)
+    event = ARCHIVED if op == SNOOZE else op
+    data: dict[str, Any] = {"ids": [row.notification_id for row in moved]}
+    if event == ARCHIVED:
+        data["why"] = (Why.SNOOZED if op == SNOOZE else Why.USER).value
+    return _append(connection, user_id, seq + 1, event, data, unread, now)
 
 
-def _base(connection: Connection, head: AnyRow | None, now: datetime) -> int:
+def base_of(connection: Connection, head: AnyRow | None, now: datetime) -> int:
     """Return from where the log continues at least; a log's next seq must never be below it."""
     return log_base.settle(connection, head.base if head else log_base.asked(connection), now=now)
 
 
-def _update() -> sa.Update:
-    bind = sa.bindparam
-    return (
-        sa.update(deliveries)
-        .where(d.user_id == bind("of_user"), d.seq == bind("at_seq"))
-        .values(
-            read_at=bind("new_read"),
-            archived_at=bind("new_archived"),
-            delivered_at=bind("new_delivered"),
-            kept_unread=bind("new_kept"),
-        )
-    )
+_bind = sa.bindparam
+_ROW = sa.update(deliveries).where(d.user_id == _bind("of_user"), d.seq == _bind("at_seq"))
+_UPDATE = _ROW.values(
+    read_at=_bind("new_read"),
+    archived_at=_bind("new_archived"),
+    delivered_at=_bind("new_delivered"),
+    kept_unread=_bind("new_kept"),
+)
+# A watermark passes it over, because it keeps its own word of when it was read, or that it was not.
+_SNOOZE = _ROW.values(
+    hidden=Why.SNOOZED.value,
+    until=_bind("new_until"),
+    archived_at=_bind("new_archived"),
+    read_at=_bind("new_read"),
+    delivered_at=_bind("new_delivered"),
+    kept_unread=_bind("new_kept"),
+)
+_UNHIDE = _ROW.values(hidden=None, until=None)
 
 
 def _status(row: AnyRow) -> Status:
+    if row.hidden is not None:
+        return Status.SNOOZED
     if row.archived_at is not None:
         return Status.ARCHIVED
     return Status.UNREAD if row.read is None else Status.READ
@@ -95,15 +129,16 @@ def _status(row: AnyRow) -> Status:
 
 def _moved(user_id: str, row: AnyRow, target: Status, now: datetime) -> dict[str, Any]:
     now = max(now, row.persisted_at)  # another clock told when it came
-    read_at = None if target is Status.UNREAD else row.read or now
+    read_at = {Status.UNREAD: None, Status.SNOOZED: row.read}.get(target, row.read or now)
+    # What was read or snoozed has been delivered, and stays so when it is marked unread again.
+    delivered = (row.delivered_at, row.read, read_at, now if target is Status.SNOOZED else None)
     return {
         "of_user": user_id,
         "at_seq": row.seq,
         "new_read": read_at,
         "new_archived": now if target is Status.ARCHIVED else None,
-        # What was read has been delivered, and stays so when it is marked unread again.
-        "new_delivered": min(filter(None, (row.delivered_at, row.read, read_at)), default=None),
-        "new_kept": target is Status.UNREAD,
+        "new_delivered": min(filter(None, delivered), default=None),
+        "new_kept": read_at is None,
     }
 
 
@@ -113,15 +148,15 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
     Only the entries that were marked unread after an earlier watermark are updated one by one.
     """
     head = inbox_row(connection, user_id, lock=True)
-    base = _base(connection, head, now)
+    base = base_of(connection, head, now)
     if head is None:
-        return Changed(base, 0, None)
+        return Changed(base, 0)
     seq = max(head.seq, base)
     through = min(through, head.seq)
     at = sa.literal(now, UtcDateTime)
     kept = connection.execute(
         sa.update(deliveries)
-        .where(d.user_id == user_id, d.kept_unread, d.read_at.is_(None), d.seq <= through)
+        .where(d.user_id == user_id, d.kept_unread, d.read_at.is_(None), VISIBLE, d.seq <= through)
         .values(
             read_at=not_before(d.persisted_at, at),
             kept_unread=False,
@@ -132,11 +167,11 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
     if through > head.read_through:
         # What is left unread is after the new watermark, and so after the old one too.
         query = sa.select(sa.func.count()).where(
-            d.user_id == user_id, d.inbox, d.read_at.is_(None), d.seq > through
+            d.user_id == user_id, d.inbox, d.read_at.is_(None), VISIBLE, d.seq > through
         )
         left = connection.scalar(query) or 0
     if left == head.unread:
-        return Changed(seq, head.unread, None)
+        return Changed(seq, head.unread)
     if through > head.read_through:
         connection.execute(sa.update(inboxes).where(i.user_id == user_id).values(read_through=through))
         newest = sa.select(d.persisted_at).where(d.user_id == user_id, d.seq <= through)
@@ -144,6 +179,19 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
         marked = max(now, persisted or now)  # another clock told when it came
         connection.execute(sa.insert(read_marks), {"user_id": user_id, "through": through, "at": marked})
     return _append(connection, user_id, seq + 1, READ, {"through": through}, left, now)
+
+
+def seen(connection: Connection, user_id: str, through: int, *, now: datetime) -> Changed:
+    """Note that everything up to seq `through` was on the screen: a watermark, which only moves forward."""
+    head = inbox_row(connection, user_id, lock=True)
+    base = base_of(connection, head, now)
+    if head is None:
+        return Changed(base, 0)
+    through = min(through, head.seq)
+    if through <= head.seen:
+        return Changed(max(head.seq, base), head.unread)
+    connection.execute(sa.update(inboxes).where(i.user_id == user_id).values(seen=through))
+    return _append(connection, user_id, max(head.seq, base) + 1, SEEN, {"through": through}, head.unread, now)
 
 
 def _append(
@@ -160,4 +208,4 @@ def _append(
         {"user_id": user_id, "seq": seq, "event": event, "data": data, "unread": unread, "at": now},
     )
     connection.execute(sa.update(inboxes).where(i.user_id == user_id).values(seq=seq, unread=unread))
-    return Changed(seq, unread, change_entry(seq, event, data, unread, now), data.get("ids", ()))
+    return Changed(seq, unread, [change_entry(seq, event, data, unread, now)], data.get("ids", ()))

@@ -14,8 +14,19 @@ from sqlalchemy.engine import Connection
 
 from models.store import log_base
 from models.store.log_base import BASE
+from models.store.seen import unseen_of
+from models.store.visible import GONE, SNOOZED, VISIBLE
 from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks
-from notifier.core.log import MAX_BEHIND, WINDOW, Entry, Item, Snapshot, Status, reset_reason
+from notifier.core.log import (
+    ARCHIVED,
+    MAX_BEHIND,
+    WINDOW,
+    Entry,
+    Item,
+    Snapshot,
+    Status,
+    reset_reason,
+)
 from notifier.outbox.dialect import Rows
 from notifier.outbox.types import AnyRow, milliseconds
 
@@ -24,7 +35,10 @@ d, n, i = deliveries.c, notifications.c, inboxes.c
 FEW = 64  # entries of one span that are named one by one; more are a range
 SPANS_AT_ONCE = 50
 
-_ARRIVED = (d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, d.unread, d.inbox)
+_ARRIVED = (
+    d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, d.unread, d.inbox,
+    GONE.label("gone"), d.collapsed, d.returned_at,
+)  # fmt: skip
 _CHANGED = (changes.c.seq, changes.c.event, changes.c.data, changes.c.unread, changes.c.at)
 
 #: When an entry was read: by itself, or by the first watermark that covers it.
@@ -67,6 +81,7 @@ def snapshots(
         if after is not None and base <= after < seq <= after + near:
             spans.append((user_id, after, seq))
     logs = logs_of(connection, spans)
+    unseen = unseen_of(connection, heads.values())
     found: list[Snapshot | None] = []
     for user_id, after in requests:
         head = heads.get(user_id)
@@ -74,11 +89,12 @@ def snapshots(
         purged = head.purged_seq if head else base
         reset = reset_reason(after, seq, purged, base) if after is not None else None
         badge = counts.get(user_id, {})
+        seen = (head.seen, unseen[user_id]) if head else (0, 0)
         if after is None or reset is not None:
             items = unread_items(connection, user_id, head.read_through, WINDOW) if head and unread else []
-            found.append(Snapshot(seq, unread, badge, reset, window=items[::-1]))
+            found.append(Snapshot(seq, unread, badge, reset, items[::-1], None, *seen))
         elif seq - after <= near:
-            found.append(Snapshot(seq, unread, badge, log=logs.get((user_id, after), ())))
+            found.append(Snapshot(seq, unread, badge, None, None, logs.get((user_id, after), ()), *seen))
         else:
             found.append(None)
     return found
@@ -214,9 +230,22 @@ def entries(connection: Connection, user_id: str, after: int, limit: int = MAX_B
 
 
 def _arrived(
-    seq: int, event: str, id: str, sender: str, at: datetime, data: dict[str, Any], unread: int, inbox: bool
+    seq: int,
+    event: str,
+    id: str,
+    sender: str,
+    at: datetime,
+    data: dict[str, Any],
+    unread: int,
+    inbox: bool,
+    gone: str | None,
+    collapsed: int | None,
+    returned_at: datetime | None,
 ) -> Entry:
-    return Entry(seq, event, id, sender, milliseconds(at), data, unread, inbox)
+    if gone is not None:
+        return change_entry(seq, ARCHIVED, {"ids": [id], "why": gone}, unread, at)
+    returned = returned_at is not None
+    return Entry(seq, event, id, sender, milliseconds(at), data, unread, inbox, collapsed, returned)
 
 
 def change_entry(seq: int, event: str, data: dict[str, Any], unread: int, at: Any) -> Entry:
@@ -245,7 +274,7 @@ def unread_items(
     connection: Connection, user_id: str, read_through: int, limit: int, before: int | None = None
 ) -> list[Item]:
     """Return unread items, newest first: those after the watermark, and those kept unread below it."""
-    base = _items(user_id, before).where(d.read_at.is_(None)).limit(limit)
+    base = _items(user_id, before).where(d.read_at.is_(None), VISIBLE).limit(limit)
     kept = connection.execute(base.where(d.kept_unread, d.seq <= read_through))
     if before is not None and before <= read_through + 1:
         return list(_read(kept))
@@ -263,7 +292,8 @@ def page(
         return [], None
     if status is Status.UNREAD:
         return unread_items(connection, user_id, head.read_through, limit, before), head
-    query = _items(user_id, before).where(d.inbox).limit(limit)
+    query = _items(user_id, before).where(d.inbox, SNOOZED if status is Status.SNOOZED else VISIBLE)
+    query = query.limit(limit)
     if status is Status.ARCHIVED:
         query = query.where(d.archived_at.is_not(None))
     elif status is Status.READ:
@@ -274,16 +304,28 @@ def page(
 
 def _items(user_id: str, before: int | None) -> sa.Select[Any]:
     query = (
-        sa.select(d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, READ_AT, d.archived_at)
+        sa.select(
+            d.seq,
+            n.event,
+            n.id,
+            n.sender,
+            n.accepted_at,
+            n.data,
+            READ_AT,
+            d.archived_at,
+            d.collapsed,
+            d.returned_at,
+            d.until,
+        )
         .join_from(deliveries, notifications, d.notification_id == n.id)
-        .where(d.user_id == user_id)
+        .where(d.user_id == user_id, GONE.is_(None))
         .order_by(d.seq.desc())
     )
     return query if before is None else query.where(d.seq < before)
 
 
 def _read(rows: Iterable[Any]) -> Iterable[Item]:
-    for seq, event, id, sender, at, data, read_at, archived_at in rows:
+    for seq, event, id, sender, at, data, read_at, archived_at, collapsed, returned_at, until in rows:
         yield Item(
             seq,
             event,
@@ -293,6 +335,9 @@ def _read(rows: Iterable[Any]) -> Iterable[Item]:
             data,
             milliseconds(read_at) if read_at else None,
             milliseconds(archived_at) if archived_at else None,
+            collapsed,
+            returned_at is not None,
+            milliseconds(until) if until else None,
         )
 
 

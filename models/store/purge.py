@@ -19,6 +19,9 @@ from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
 d, c, i, n, h = deliveries.c, changes.c, inboxes.c, notifications.c, report_history.c
 
+#: What a delivery's age is counted from: a snoozed one is kept until it is back, and as long again.
+_AGE = sa.func.coalesce(d.until, d.returned_at, d.persisted_at, type_=UtcDateTime)
+
 LOCKED = 20  # inboxes locked by one transaction at most
 
 _view = sa.table(
@@ -60,7 +63,7 @@ def overdue(
         kept = sa.select(at).where(t.user_id == some.c.user_id, t.seq > some.c.purged_seq)
         return kept.order_by(t.seq).limit(1).correlate(some).scalar_subquery()
 
-    old = sa.or_(oldest(deliveries, d.persisted_at) < before, oldest(changes, c.at) < before)
+    old = sa.or_(oldest(deliveries, _AGE) < before, oldest(changes, c.at) < before)
     found = connection.execute(sa.select(some.c.user_id, old.label("old")).order_by(some.c.user_id)).all()
     return [row.user_id for row in found if row.old], found[-1].user_id if len(found) == limit else None
 
@@ -88,7 +91,9 @@ def purge(
     gone = _gone(connection, horizons)
     _remember(connection, gone)
     # What is still unread expires, and the log says so: the counts of later entries stay exact.
-    for user_id in sorted({row.user_id for row in gone if row.inbox and row.read_at is None}):
+    for user_id in sorted(
+        {row.user_id for row in gone if row.inbox and row.read_at is None and row.hidden is None}
+    ):
         inbox.read_through(connection, user_id, horizons[user_id], now=now)
     _delete(connection, horizons)
     return Purged(entries, _settle(connection, gone), through)
@@ -156,7 +161,7 @@ def _look(connection: Connection, users: Sequence[str], before: datetime, limit:
             seq(lowest, changes),
             seq(highest, deliveries, d.seq <= reach),
             seq(highest, changes, c.seq <= reach),
-            seq(lowest, deliveries, d.seq <= reach, d.persisted_at >= before),
+            seq(lowest, deliveries, d.seq <= reach, before <= _AGE),
             seq(lowest, changes, c.seq <= reach, c.at >= before),
             i.seq,
         ).where(i.user_id.in_(users))
@@ -176,7 +181,7 @@ def _gone(connection: Connection, horizons: dict[str, int]) -> Sequence[AnyRow]:
     gone: list[AnyRow] = []
     for user_id, last in horizons.items():
         gone += connection.execute(
-            sa.select(_view, d.inbox)
+            sa.select(_view, d.inbox, d.hidden)
             .join_from(_view, deliveries, sa.and_(d.user_id == v.user_id, d.seq == v.seq))
             .where(v.user_id == user_id, d.user_id == user_id, v.seq <= last)
         )

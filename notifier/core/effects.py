@@ -52,11 +52,12 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The user changes the state of entries: `op` is one of READ, UNREAD, ARCHIVED."""
+    """The user changes the state of entries: `op` as `usecases.change_entries` has it."""
 
     op: str
-    ids: Sequence[str] | None
-    through: int | None
+    ids: Sequence[str] | None = None
+    through: int | None = None
+    until: int | None = None
 
 
 Effect = Send | Close | Join | Fetch | Acked | Change

@@ -4,7 +4,7 @@ Client frames are parsed here into small types; server frames are written here. 
 a client frame are ignored, so that a newer client can talk to an older server.
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import orjson
 from pydantic import (
@@ -22,7 +22,8 @@ from notifier.core.log import Entry, Item, Snapshot
 
 SUBPROTOCOL: Final = "notifier.v1"
 MAX_FRAME: Final = 64 * 1024  # bytes
-MAX_IDS: Final = 1_000  # ids in one read, unread or archive
+MAX_IDS: Final = 1_000  # ids in one change of state
+MAX_UNTIL: Final = 253_402_300_799_999  # the end of the year 9999
 
 Seq = Annotated[StrictInt, Field(ge=0, le=2**63 - 1)]
 NotificationId = Annotated[
@@ -34,6 +35,8 @@ NotificationId = Annotated[
     ),
 ]
 Ids = Annotated[list[NotificationId], Field(min_length=1, max_length=MAX_IDS)]
+#: Milliseconds since 1970 UTC; the 400 days ahead are the use case's to check, which knows the present.
+Until = Annotated[StrictInt, Field(ge=0, le=MAX_UNTIL)]
 #: An empty or missing token is an authentication failure (4401), not a broken frame (4400).
 Token = Annotated[str, StringConstraints(max_length=8_192)]
 
@@ -84,6 +87,28 @@ class Archive(BaseModel):
     ids: Ids
 
 
+class Seen(BaseModel):
+    """Everything up to `through` was on the screen."""
+
+    op: Literal["seen"]
+    through: Seq
+
+
+class Snooze(BaseModel):
+    """Take entries out of the inbox until a time."""
+
+    op: Literal["snooze"]
+    ids: Ids
+    until: Until
+
+
+class Unsnooze(BaseModel):
+    """Bring snoozed entries back now."""
+
+    op: Literal["unsnooze"]
+    ids: Ids
+
+
 class Auth(BaseModel):
     """A fresh token, before the old one ends."""
 
@@ -97,7 +122,9 @@ class Ping(BaseModel):
     op: Literal["ping"]
 
 
-ClientFrame = Hello | Ack | Read | Unread | Archive | Auth | Ping
+ClientFrame = Hello | Ack | Read | Unread | Archive | Seen | Snooze | Unsnooze | Auth | Ping
+#: The ops that this server knows: what `welcome` tells the client.
+OPS: Final = tuple(frame.model_fields["op"].annotation.__args__[0] for frame in get_args(ClientFrame))
 _client_frame: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Field(discriminator="op")])
 
 
@@ -152,18 +179,29 @@ def event(user_id: str, entry: Entry) -> bytes:
         frame["id"] = entry.id
         if not entry.inbox and entry.event != "badge":
             frame["inbox"] = False  # tells a client that a defined event is not an inbox entry
+        frame |= _more(entry)
     return _dump(frame)
+
+
+def _more(of: Entry | Item) -> dict[str, Any]:
+    """Return the fields that are there where they apply only."""
+    more: dict[str, Any] = {}
+    if of.collapsed is not None:
+        more["collapsed"] = of.collapsed
+    if of.returned:
+        more["returned"] = True
+    return more
 
 
 def item(user_id: str, entry: Item) -> bytes:
     """Return the `item` frame of a window entry, in its present state."""
     state = {"read_at": entry.read_at, "archived_at": entry.archived_at}
-    return _dump({"op": "item", **_body(user_id, entry), "id": entry.id, **state})
+    return _dump({"op": "item", **_body(user_id, entry), "id": entry.id, **state, **_more(entry)})
 
 
 def item_json(entry: Item) -> dict[str, Any]:
     """Return an inbox entry as the HTTP API writes it (docs/contract.md#5-http)."""
-    return {
+    body = {
         "id": entry.id,
         "seq": entry.seq,
         "event": entry.event,
@@ -172,7 +210,9 @@ def item_json(entry: Item) -> dict[str, Any]:
         "timestamp": entry.timestamp,
         "read_at": entry.read_at,
         "archived_at": entry.archived_at,
+        **_more(entry),
     }
+    return body if entry.snoozed_until is None else {**body, "snoozed_until": entry.snoozed_until}
 
 
 def welcome(user_id: str, at: Snapshot, ping_interval: float, now: float | None = None) -> bytes:
@@ -183,17 +223,26 @@ def welcome(user_id: str, at: Snapshot, ping_interval: float, now: float | None 
     frame = {
         "op": "welcome",
         "user_id": user_id,
-        "seq": at.head,
-        "unread": at.unread,
-        "badges": at.badges,
+        **_position(at),
         "ping_interval": ping_interval,
+        "ops": OPS,
     }
     return _dump(frame if now is None else {**frame, "now": round(now * 1000)})
 
 
 def reset(reason: str, at: Snapshot) -> bytes:
     """Drop what you hold: a fresh window follows."""
-    return _dump({"op": "reset", "reason": reason, "seq": at.head, "unread": at.unread, "badges": at.badges})
+    return _dump({"op": "reset", "reason": reason, **_position(at)})
+
+
+def _position(at: Snapshot) -> dict[str, Any]:
+    return {
+        "seq": at.head,
+        "unread": at.unread,
+        "badges": at.badges,
+        "seen": at.seen,
+        "unseen": at.unseen,
+    }
 
 
 def live(seq: int) -> bytes:

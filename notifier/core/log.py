@@ -6,24 +6,47 @@ its present state. `Snapshot` is what a socket starts from, read in one consiste
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 READ: Final = "inbox.read"
 UNREAD: Final = "inbox.unread"
 ARCHIVED: Final = "inbox.archived"
+SEEN: Final = "inbox.seen"
+MOVED: Final = "inbox.moved"  # in the place of an arrival that has taken a later seq
+#: Operations that no log entry is named after: it is ARCHIVED with a reason, and the arrival itself.
+SNOOZE: Final = "snooze"
+UNSNOOZE: Final = "unsnooze"
 
 WINDOW: Final = 50  # items a fresh socket is shown at most
 MAX_BEHIND: Final = 1_000  # events that are replayed at most; beyond, the socket starts afresh
+MAX_UNSEEN: Final = 100  # unread entries beyond what was seen are counted up to here
+MAX_SNOOZE: Final = timedelta(days=400)
+
+
+class Why(StrEnum):
+    """Why an entry has left the inbox: what `inbox.archived` says."""
+
+    USER = "user"
+    RETRACTED = "retracted"
+    EXPIRED = "expired"
+    SNOOZED = "snoozed"
+    COLLAPSED = "collapsed"
+
+
+#: Withdrawn entries: no reader is given them; a replay has `inbox.archived` in the place of their arrival.
+WITHDRAWN: Final = frozenset({Why.RETRACTED, Why.EXPIRED})
 
 
 class Status(StrEnum):
-    """An inbox entry is in one of these three states; `ALL` names them together."""
+    """An inbox entry is in one of these states; `ALL` names those that are in the inbox or its archive."""
 
     ALL = "all"
     UNREAD = "unread"
     READ = "read"
     ARCHIVED = "archived"
+    SNOOZED = "snoozed"
 
 
 #: The moves of an inbox entry: operation -> (the states it moves, the state it moves them to).
@@ -31,7 +54,10 @@ class Status(StrEnum):
 MOVES: Final[Mapping[str, tuple[frozenset[Status], Status]]] = {
     READ: (frozenset({Status.UNREAD}), Status.READ),
     UNREAD: (frozenset({Status.READ, Status.ARCHIVED}), Status.UNREAD),
-    ARCHIVED: (frozenset({Status.UNREAD, Status.READ}), Status.ARCHIVED),
+    ARCHIVED: (frozenset({Status.UNREAD, Status.READ, Status.SNOOZED}), Status.ARCHIVED),
+    # A snoozed one may be given another time.
+    SNOOZE: (frozenset({Status.UNREAD, Status.READ, Status.SNOOZED}), Status.SNOOZED),
+    UNSNOOZE: (frozenset({Status.SNOOZED}), Status.UNREAD),
 }
 
 
@@ -48,6 +74,8 @@ class Entry:
         data: what the event says.
         unread: the exact count of unread entries as of this seq.
         inbox: whether it is an entry of the inbox.
+        collapsed: how many unread entries in a row it stands for; None: it replaced none.
+        returned: whether it was snoozed, and is back.
     """
 
     seq: int
@@ -58,6 +86,8 @@ class Entry:
     data: Mapping[str, Any]
     unread: int
     inbox: bool = True
+    collapsed: int | None = None
+    returned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +102,15 @@ class Item:
     data: Mapping[str, Any]
     read_at: int | None
     archived_at: int | None
+    collapsed: int | None = None
+    returned: bool = False
+    snoozed_until: int | None = None
 
     @property
     def status(self) -> Status:
-        """Which of the three states it is in."""
+        """Which of the states it is in."""
+        if self.snoozed_until is not None:
+            return Status.SNOOZED
         if self.archived_at is not None:
             return Status.ARCHIVED
         return Status.UNREAD if self.read_at is None else Status.READ
@@ -92,6 +127,8 @@ class Snapshot:
         reset: why the client must drop what it holds; None when it need not.
         window: the newest unread items, oldest first; None when `log` is given.
         log: the entries after the client's own seq up to `head`, in order; None when `window` is given.
+        seen: what was on the screen, up to this seq.
+        unseen: the unread entries beyond it, MAX_UNSEEN at most.
     """
 
     head: int
@@ -100,6 +137,8 @@ class Snapshot:
     reset: str | None = None
     window: Sequence[Item] | None = None
     log: Sequence[Entry] | None = None
+    seen: int = 0
+    unseen: int = 0
 
 
 def reset_reason(after: int, head: int, purged: int, base: int = 0) -> str | None:

@@ -18,7 +18,7 @@ from enum import Enum, auto
 from notifier.core import frames
 from notifier.core.effects import Acked, Change, Close, Effect, Fetch, Join, Send
 from notifier.core.errors import BadFrame, HelloTimeout, NotifierError, TooMany, Unauthenticated, Unavailable
-from notifier.core.log import ARCHIVED, READ, UNREAD, Snapshot
+from notifier.core.log import ARCHIVED, READ, SEEN, SNOOZE, UNREAD, UNSNOOZE, Snapshot
 
 BUFFER_EVENTS = 256  # offered events kept for one socket at most; more are fetched from SQL again
 BUFFER_BYTES = 1024 * 1024
@@ -190,9 +190,15 @@ class Session:
             case frames.Read():
                 return [Change(READ, frame.ids, frame.through)]
             case frames.Unread():
-                return [Change(UNREAD, frame.ids, None)]
+                return [Change(UNREAD, frame.ids)]
             case frames.Archive():
-                return [Change(ARCHIVED, frame.ids, None)]
+                return [Change(ARCHIVED, frame.ids)]
+            case frames.Seen():
+                return [Change(SEEN, through=frame.through)]
+            case frames.Snooze():
+                return [Change(SNOOZE, frame.ids, until=frame.until)]
+            case frames.Unsnooze():
+                return [Change(UNSNOOZE, frame.ids)]
 
     def _hello(self, hello: frames.Hello, now: float) -> list[Effect]:
         if self.phase is not Phase.NEW:

@@ -14,23 +14,12 @@ from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.site import Site, new_user, running_site
 from tests.harness.waiting import until
 
-#: The files that take longest, longest first: several processes run the files, and none should be left with these.
-LONGEST = (
-    "test_short_matrix", "test_short_cluster", "test_bookshop", "test_make_run", "test_wheels", "test_commands",
-    "test_command_start", "test_restore", "test_hostile_messages", "test_browser_facilities", "test_failover",
-    "test_broker_refuses", "test_metrics", "test_restarts", "test_prefix", "test_reports_of_a_site",
-    "test_openapi_cases", "test_types", "test_production_shape", "test_task_queue", "test_rolling_upgrade",
-    "test_browser_react", "test_browser_tabs", "test_browser_dashboard",
-)  # fmt: skip
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.acceptance)
-    ranks = {name: rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +64,7 @@ def other() -> str:
     return new_user("other")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two web processes, two workers, PostgreSQL and RabbitMQ, on private servers."""
     started = Stack("production", tmp_path_factory.mktemp("outage") / "stack")

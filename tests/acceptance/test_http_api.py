@@ -222,6 +222,7 @@ def test_openapi_is_valid_and_names_every_call(site: Site) -> None:
     for path, method in {
         ("/api/notifications", "post"), ("/api/badges", "post"), ("/api/inbox", "get"),
         ("/api/inbox/read", "post"), ("/api/inbox/unread", "post"), ("/api/inbox/archive", "post"),
+        ("/api/inbox/seen", "post"), ("/api/inbox/snooze", "post"), ("/api/inbox/unsnooze", "post"),
         ("/healthz", "get"), ("/readyz", "get"), ("/metrics", "get"),
     }:  # fmt: skip
         assert (path, method) in named

@@ -222,7 +222,7 @@ def test_changes_of_state_are_events_on_every_socket(site: Site, user: str, way:
         steps: list[tuple[str, str, dict[str, Any], int]] = [
             ("read", "inbox.read", {"ids": [ids[0]]}, 4),
             ("unread", "inbox.unread", {"ids": [ids[0]]}, 5),
-            ("archive", "inbox.archived", {"ids": [ids[1]]}, 4),
+            ("archive", "inbox.archived", {"ids": [ids[1]], "why": "user"}, 4),
             ("read", "inbox.read", {"through": 3}, 2),
         ]
         for number, (op, name, what, unread) in enumerate(steps):

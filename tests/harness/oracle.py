@@ -82,7 +82,9 @@ class Oracle:
         sources, _ = MOVES[op]
         known = [(seq, id) for id, (seq, status) in self.now.entries.items() if status in sources]
         moved = [id for _, id in sorted(known) if id in (ids or ())]
-        return {"ids": moved} if moved else None
+        if not moved:
+            return None
+        return {"ids": moved, "why": "user"} if op == ARCHIVED else {"ids": moved}
 
     def changes(self, op: str, data: Mapping[str, Any]) -> None:
         """Apply a change of state, which takes the next seq."""

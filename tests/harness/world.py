@@ -14,16 +14,16 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
-from models.store import audit, dispatch, inbox, log, log_base, owed
+from models.store import audit, dispatch, inbox, log, log_base, owed, removal, snooze
 from models.store.advance import SomethingOwed
 from models.store.fan_out import Dispatched
 from models.store.inbox import Changed
 from models.tables import deliveries, inboxes, metadata, notifications
 from notifier.core.draft import draft
 from notifier.core.errors import DatabaseLocked
-from notifier.core.log import ARCHIVED, READ, UNREAD, Entry, Item, Snapshot, Status
+from notifier.core.log import ARCHIVED, READ, SNOOZE, UNREAD, Entry, Item, Snapshot, Status, Why
 from notifier.outbox.accept import Accepted, accept
-from notifier.outbox.engine import Database
+from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import AnyRow, now
 from notifier.settings import Settings
 from usecases import retention
@@ -165,10 +165,52 @@ class World:
         """Archive entries."""
         return self._change(user, ARCHIVED, ids)
 
-    def _change(self, user: str, op: str, ids: Sequence[str]) -> Changed:
+    def snooze(self, user: str, *ids: str, until: datetime | None = None) -> Changed:
+        """Snooze entries; by default for an hour of the database's clock."""
+        return self._change(user, SNOOZE, ids, until or now() + timedelta(hours=1))
+
+    def unsnooze(self, user: str, *ids: str) -> Changed:
+        """Bring snoozed entries back at once."""
         moment = self.tick()
         return self.database.run_patiently(
-            lambda connection: inbox.change(connection, user, op, ids, now=moment), PATIENCE
+            lambda connection: snooze.unsnooze(connection, user, ids, now=moment), PATIENCE
+        )
+
+    def bring_back(self, limit: int = 1_000) -> list[tuple[str, Entry]]:
+        """Bring back what is due, as a worker's timer does."""
+        moment = self.tick()
+        with self.database.read() as connection:
+            users = snooze.whose(connection, limit)
+        return self.database.run(
+            lambda connection: snooze.bring_back(connection, users, limit=limit, now=moment)
+        )
+
+    def seen(self, user: str, through: int) -> Changed:
+        """Note what was on the screen."""
+        moment = self.tick()
+        return self.database.run_patiently(
+            lambda connection: inbox.seen(connection, user, through, now=moment), PATIENCE
+        )
+
+    def withdraw(self, id: str, *users: str, why: Why = Why.RETRACTED) -> list[tuple[str, Entry]]:
+        """Withdraw a notification's row, then tell the logs of these users, or of all who have it."""
+        self.sql(
+            "UPDATE notifier_notifications SET state = :why, audience = NULL,"
+            " ended_at = coalesce(ended_at, accepted_at) WHERE id = :id",
+            why=why.value, id=id,
+        )  # fmt: skip
+        moment = self.tick()
+
+        def tell(connection: Connection) -> list[tuple[str, Entry]]:
+            who = users or removal.holders(connection, id, limit=10_000)
+            return list(removal.remove(connection, id, who, why, now=moment).entries)
+
+        return self.database.run(tell)
+
+    def _change(self, user: str, op: str, ids: Sequence[str], until: datetime | None = None) -> Changed:
+        moment = self.tick()
+        return self.database.run_patiently(
+            lambda connection: inbox.change(connection, user, op, ids, now=moment, until=until), PATIENCE
         )
 
     def read_through(self, user: str, seq: int) -> Changed:

@@ -156,6 +156,19 @@ CORRUPTIONS = {
     "UPDATE notifier_changes SET unread = 9 WHERE seq = 6": ("follows", "entry u1 6: unread 9"),
     "UPDATE notifier_changes SET unread = 0 WHERE seq = 8": ("follows", "entry u1 8: unread 0"),
     "UPDATE notifier_changes SET unread = 3 WHERE seq = 7": ("follows", "entry u1"),
+    "UPDATE notifier_deliveries SET hidden = 'expired' WHERE user_id = 'u2' AND seq = 4": (
+        "unread count is the count",
+        "inbox u2: unread 4, counted 3",
+    ),
+    "UPDATE notifier_deliveries SET hidden = 'snoozed', read_at = persisted_at WHERE seq = 1": (
+        "snoozed until",
+        "entry u1 1: hidden snoozed",
+    ),
+    "UPDATE notifier_deliveries SET until = persisted_at WHERE seq = 1": ("snoozed until", "entry u1 1"),
+    "UPDATE notifier_deliveries SET collapse = 'k' WHERE user_id = 'u1' AND seq < 3": (
+        "one is left",
+        "user u1: 2 entries with the key k",
+    ),
     "UPDATE notifier_badges SET seq = 1000": ("badge", "badge u1 tasks"),
     "UPDATE notifier_badges SET seq = 5": ("badge", "badge u1 tasks"),
     "UPDATE notifier_badges SET seq = 1": ("badge", "badge u1 tasks"),

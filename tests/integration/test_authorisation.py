@@ -50,6 +50,9 @@ ROUTES: dict[str, str | tuple[str, ...]] = {
     "POST /api/inbox/read": USER,
     "POST /api/inbox/unread": USER,
     "POST /api/inbox/archive": USER,
+    "POST /api/inbox/seen": USER,
+    "POST /api/inbox/snooze": USER,
+    "POST /api/inbox/unsnooze": USER,
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
@@ -159,7 +162,7 @@ def test_head_asks_for_the_same_rights_as_get(app: Flask) -> None:
             assert call(app, route.replace("GET", "HEAD"), None) == 401
 
 
-@pytest.mark.parametrize("op", ["read", "unread", "archive"])
+@pytest.mark.parametrize("op", ["read", "unread", "archive", "snooze", "unsnooze"])
 def test_another_users_token_sees_and_changes_nothing(app: Flask, op: str) -> None:
     database = app.extensions[EXTENSION].database
     victim = f"victim-{op}"
@@ -169,7 +172,8 @@ def test_another_users_token_sees_and_changes_nothing(app: Flask, op: str) -> No
         before = log.page(connection, victim, log.Status.ALL, 10, None)
     assert before[0]
     ids = [item.id for item in before[0]]
-    assert call(app, f"POST /api/inbox/{op}", thief, {"ids": ids}) == 200
+    more = {"until": 1_000} if op == "snooze" else {}
+    assert call(app, f"POST /api/inbox/{op}", thief, {"ids": ids, **more}) == 200
     answer = app.test_client().get("/api/inbox", headers={"Authorization": thief})
     assert answer.json is not None
     assert answer.json["items"] == []
@@ -186,6 +190,9 @@ OPS: dict[str, dict[str, Any]] = {
     "read": {"ids": [ID]},
     "unread": {"ids": [ID]},
     "archive": {"ids": [ID]},
+    "seen": {"through": 0},
+    "snooze": {"ids": [ID], "until": 0},
+    "unsnooze": {"ids": [ID]},
     "auth": {"token": "{user}"},
     "ping": {},
 }

@@ -33,6 +33,9 @@ FOR_PAGES = [
     "/api/inbox/read",
     "/api/inbox/unread",
     "/api/inbox/archive",
+    "/api/inbox/seen",
+    "/api/inbox/snooze",
+    "/api/inbox/unsnooze",
     "/client/notifier.js",
 ]
 NOT_FOR_PAGES = [

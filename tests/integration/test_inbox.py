@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from models.tables import changes, deliveries, read_marks
-from notifier.core.log import ARCHIVED, MOVES, READ, UNREAD, Item, Status
+from notifier.core.log import ARCHIVED, MOVES, READ, SNOOZE, UNREAD, UNSNOOZE, Item, Status
 from notifier.outbox.engine import Database
 from notifier.outbox.types import milliseconds
 from tests.harness.world import World, alert
@@ -40,10 +40,10 @@ def put(world: World, id: str, state: Status, by_watermark: bool) -> None:
 
 
 def test_the_table_of_moves_is_complete() -> None:
-    assert set(MOVES) == set(OPS)
-    for sources, target in MOVES.values():
-        assert target not in sources
-        assert sources | {target} <= set(STATES)
+    assert set(MOVES) == {*OPS, SNOOZE, UNSNOOZE}
+    for op, (sources, target) in MOVES.items():
+        assert target not in sources or op == SNOOZE  # which may be given another time
+        assert sources | {target} <= {*STATES, Status.SNOOZED}
 
 
 @pytest.mark.parametrize("by_watermark", [False, True], ids=["by id", "by watermark"])
@@ -61,14 +61,15 @@ def test_every_move_from_every_state(world: World, op: str, state: Status, by_wa
     sources, target = MOVES[op]
     after = world.item(USER, id)
     if state not in sources:
-        assert (changed.entry, changed.seq, changed.unread) == (None, seq, unread)
+        assert (changed.entries, changed.seq, changed.unread) == ((), seq, unread)
         assert after == before
         return
     assert after.status is target
-    assert changed.entry == world.log(USER)[-1]
-    assert (changed.entry.seq, changed.entry.event, changed.entry.data) == (seq + 1, op, {"ids": [id]})
+    data = {"ids": [id], "why": "user"} if op == ARCHIVED else {"ids": [id]}
+    assert changed.entries == world.log(USER)[-1:]
+    assert (changed.entries[0].seq, changed.entries[0].event, changed.entries[0].data) == (seq + 1, op, data)
     assert (changed.seq, changed.unread) == world.head(USER) == (seq + 1, counted(world))
-    assert changed.entry.unread == counted(world) == (target is Status.UNREAD)
+    assert changed.entries[0].unread == counted(world) == (target is Status.UNREAD)
     assert list(changed.ids) == [id]
     assert world.violations() == []
 
@@ -77,22 +78,22 @@ def test_one_change_of_many_entries_is_one_event(world: World) -> None:
     ids = world.arrive(USER, 5)
     changed = world.read(USER, *ids[::-1], ids[0])
     assert (changed.seq, changed.unread) == (6, 0)
-    assert changed.entry.data == {"ids": ids}
+    assert changed.entries[0].data == {"ids": ids}
     assert world.count(changes) == 1
 
 
 def test_only_what_moves_is_named(world: World) -> None:
     ids = world.arrive(USER, 3)
     world.read(USER, ids[1])
-    assert world.read(USER, *ids).entry.data == {"ids": [ids[0], ids[2]]}
+    assert world.read(USER, *ids).entries[0].data == {"ids": [ids[0], ids[2]]}
     assert world.unread(USER, ids[0]).unread == 1
 
 
 def test_unknown_ids_and_another_users_are_ignored(world: World) -> None:
     (mine,), (theirs,) = world.arrive(USER), world.arrive("u2")
     unknown = "01890a5d-ac96-774b-bcce-b302099a8057"
-    assert world.read(USER, theirs, unknown).entry is None
-    assert world.read(USER, mine, theirs).entry.data == {"ids": [mine]}
+    assert not world.read(USER, theirs, unknown).entries
+    assert world.read(USER, mine, theirs).entries[0].data == {"ids": [mine]}
     assert world.head("u2") == (1, 1)
     assert world.item("u2", theirs).status is Status.UNREAD
 
@@ -106,8 +107,8 @@ def test_a_user_without_an_inbox_can_change_nothing(world: World) -> None:
 def test_a_badge_cannot_be_read(world: World) -> None:
     badge = world.badge(USER, "tasks", 1)
     world.dispatch()
-    assert world.read(USER, badge).entry is None
-    assert world.archive(USER, badge).entry is None
+    assert not world.read(USER, badge).entries
+    assert not world.archive(USER, badge).entries
 
 
 def test_a_change_of_one_recipient_does_not_change_another(world: World) -> None:
@@ -129,7 +130,7 @@ def test_the_times_of_a_change_are_its_own(world: World) -> None:
     (id,) = world.arrive(USER)
     changed = world.read(USER, id)
     read = world.now
-    assert world.item(USER, id).read_at == at(read) == changed.entry.timestamp
+    assert world.item(USER, id).read_at == at(read) == changed.entries[0].timestamp
     world.archive(USER, id)
     assert (world.item(USER, id).read_at, world.item(USER, id).archived_at) == (at(read), at(world.now))
     world.unread(USER, id)
@@ -190,15 +191,15 @@ def test_a_watermark_reads_everything_up_to_it_with_one_event(world: World) -> N
     world.arrive(USER, 5)
     changed = world.read_through(USER, 3)
     assert states(world) == "rrruu"
-    assert (changed.seq, changed.unread, changed.entry.data) == (6, 2, {"through": 3})
-    assert changed.entry.unread == 2
+    assert (changed.seq, changed.unread, changed.entries[0].data) == (6, 2, {"through": 3})
+    assert changed.entries[0].unread == 2
     assert changed.ids == ()
     assert world.violations() == []
 
 
 def test_a_watermark_beyond_the_head_ends_at_the_head(world: World) -> None:
     world.arrive(USER, 2)
-    assert world.read_through(USER, 2**63 - 1).entry.data == {"through": 2}
+    assert world.read_through(USER, 2**63 - 1).entries[0].data == {"through": 2}
     world.arrive(USER)
     assert states(world) == "rru"
     assert world.head(USER) == (4, 1)
@@ -208,16 +209,16 @@ def test_a_watermark_beyond_the_head_ends_at_the_head(world: World) -> None:
 def test_a_watermark_that_reads_nothing_makes_no_event(world: World, through: int) -> None:
     ids = world.arrive(USER, 3)
     world.read(USER, *ids[:2])
-    assert world.read_through(USER, through).entry is None
+    assert not world.read_through(USER, through).entries
     assert world.head(USER) == (4, 1)
     assert world.read_through(USER, 3).unread == 0
-    assert world.read_through(USER, 3).entry is None
+    assert not world.read_through(USER, 3).entries
 
 
 def test_a_second_watermark_goes_on_and_a_smaller_one_changes_nothing(world: World) -> None:
     world.arrive(USER, 6)
     world.read_through(USER, 4)
-    assert world.read_through(USER, 2).entry is None
+    assert not world.read_through(USER, 2).entries
     assert world.read_through(USER, 5).unread == 1
     assert states(world) == "rrrrru"
     assert counted(world) == 1
@@ -239,7 +240,7 @@ def test_a_smaller_watermark_reads_what_was_kept_unread_below_it_and_no_more(wor
     world.unread(USER, ids[0], ids[2])
     assert states(world) == "urur"
     changed = world.read_through(USER, 2)
-    assert (changed.unread, changed.entry.data) == (1, {"through": 2})
+    assert (changed.unread, changed.entries[0].data) == (1, {"through": 2})
     assert states(world) == "rrur"
     assert world.item(USER, ids[0]).read_at == at(world.now)
     assert world.violations() == []
@@ -288,7 +289,7 @@ def test_badges_between_the_entries_count_for_nothing(world: World) -> None:
     world.arrive(USER)
     world.badge(USER, "tasks", 2)
     world.dispatch()
-    assert world.read_through(USER, 1).entry is None
+    assert not world.read_through(USER, 1).entries
     assert world.read_through(USER, 3).unread == 0
     assert world.violations() == []
 

@@ -369,14 +369,14 @@ class Machine(RuleBasedStateMachine):
         else:
             changed = self.world._change(user, op, ids)
         if expected is None:
-            assert changed.entry is None, "nothing was to change"
+            assert not changed.entries, "nothing was to change"
             return
         oracle.changes(op, expected)
-        assert changed.entry is not None, "something was to change"
-        assert (changed.entry.event, changed.entry.data) == (op, expected)
+        assert changed.entries, "something was to change"
+        assert (changed.entries[0].event, changed.entries[0].data) == (op, expected)
         assert (changed.seq, changed.unread) == (oracle.head, oracle.now.unread)
-        assert changed.entry.unread == oracle.now.unread
-        frame = frames.event(user, changed.entry)
+        assert changed.entries[0].unread == oracle.now.unread
+        frame = frames.event(user, changed.entries[0])
         self.offer(user, changed.seq, frame)
         self.flight.append((user, changed.seq, frame))
 

@@ -167,7 +167,7 @@ def test_no_object_raises_anything_but_our_own_errors(frame: dict[str, Any]) -> 
 
 ENTRY = Entry(8, "alert", ID, "shop", 1_700_000_000_123, DATA, 3)
 ITEM = Item(8, "alert", ID, "shop", 1_700_000_000_123, DATA, None, None)
-AT = Snapshot(8, 3, {"tasks": 2}, window=[ITEM])
+AT = Snapshot(8, 3, {"tasks": 2}, window=[ITEM], seen=5, unseen=1)
 
 
 def test_an_event_frame_has_the_promised_fields() -> None:
@@ -226,7 +226,10 @@ def test_welcome_reset_live_pong_and_error() -> None:
         "seq": 8,
         "unread": 3,
         "badges": {"tasks": 2},
+        "seen": 5,
+        "unseen": 1,
         "ping_interval": 25.0,
+        "ops": ["hello", "ack", "read", "unread", "archive", "seen", "snooze", "unsnooze", "auth", "ping"],
     }
     assert loads(frames.welcome("u1", AT, 25.0, 1_800_000_000.1236))["now"] == 1_800_000_000_124
     assert loads(frames.reset("behind", AT)) == {
@@ -235,6 +238,8 @@ def test_welcome_reset_live_pong_and_error() -> None:
         "seq": 8,
         "unread": 3,
         "badges": {"tasks": 2},
+        "seen": 5,
+        "unseen": 1,
     }
     assert loads(frames.live(8)) == {"op": "live", "seq": 8}
     assert loads(frames.pong()) == {"op": "pong"}

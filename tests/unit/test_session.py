@@ -143,7 +143,10 @@ def test_a_welcome_tells_the_head_and_the_counts() -> None:
         "seq": 9,
         "unread": 2,
         "badges": {"tasks": 2},
+        "seen": 0,
+        "unseen": 0,
         "ping_interval": 12.5,
+        "ops": [*frames.OPS],
     }
 
 

@@ -12,7 +12,7 @@ from notifier.core import frames
 from notifier.core.backoff import equal_jitter
 from notifier.core.deadline import within
 from notifier.core.effects import Acked, Change, Close, Effect, Fetch, Join, Send
-from notifier.core.errors import NotifierError, TooSlow, Unavailable
+from notifier.core.errors import InvalidInput, NotifierError, TooSlow, Unavailable
 from notifier.core.log import Snapshot
 from notifier.core.log_throttle import LogThrottle
 from notifier.core.session import Phase, Session
@@ -234,8 +234,10 @@ class ClientConnection:
             with self._services.changes.turn(self.session.user_id):
                 change_entries(
                     self._services.database, self._services.publisher, self.session.user_id, change.op,
-                    ids=change.ids or (), through=change.through,
+                    ids=change.ids or (), through=change.through, until=change.until,
                 )  # fmt: skip
+        except InvalidInput as exc:
+            return [Send(frames.error("invalid", "; ".join(one["msg"] for one in exc.problems)))]
         except Unavailable as exc:
             throttled.warning(
                 "change refused: socket=%s user=%s error=%s", self.id, self.session.user_id, exc

@@ -1,0 +1,22 @@
+"""Which deliveries a reader is shown: conditions on `hidden`, and on the state of the notification's row."""
+
+import sqlalchemy as sa
+
+from models.tables import deliveries, notifications
+from notifier.core.log import WITHDRAWN, Why
+
+d, n = deliveries.c, notifications.c
+
+#: It is in the inbox or its archive.
+VISIBLE = d.hidden.is_(None)
+#: It is snoozed. In the statement's text, in the words of the indexes' conditions.
+SNOOZED = d.hidden == sa.literal_column(f"'{Why.SNOOZED}'")
+#: Its removal, if there was one, can still be written into the user's log: once for each entry.
+REMOVABLE = sa.or_(VISIBLE, SNOOZED)
+
+_WITHDRAWN = sorted(WITHDRAWN)
+#: Why nobody is given it any more; NULL: it is given. The notification's row decides, and is joined; a user's
+#: own row says it too, once the log does.
+GONE: sa.ColumnElement[str | None] = sa.case(
+    (d.hidden.in_(_WITHDRAWN), d.hidden), (n.state.in_(_WITHDRAWN), n.state), else_=sa.null()
+)
