@@ -83,6 +83,7 @@ for _command in (
     servers.beat,
     send.send,
     send.badge,
+    send.cancel,
     listen.token,
     listen.tail,
     verify.verify,

@@ -1,4 +1,4 @@
-"""The commands that send: `send`, `badge`."""
+"""The commands that send: `send`, `badge`, and `cancel`."""
 
 from typing import Any
 
@@ -39,6 +39,22 @@ def send(
         given = {"label": action_label, "url": action_url}
         data["action"] = {name: value for name, value in given.items() if value is not None}
     click.echo(send_through(None, user, data, id=id_, **life))
+
+
+@click.command()
+@click.argument("id", metavar="ID")
+def cancel(id: str) -> None:
+    """Stop the notification ID, and take it back from those who have it.
+
+    Prints `canceled` (nobody ever sees it) or `retracted`, and how many it was for and had reached.
+    """
+    from notifier.change import cancel_notification
+
+    use_own_sender()
+    done = cancel_notification(id)
+    click.echo(
+        f"{done.status}: recipients={done.recipients} reached={done.reached} in_flight={done.in_flight}"
+    )
 
 
 @click.command()

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from notifier.change import cancel_notification, send_all, update_notification
     from notifier.core.categories import Reach, define_category
     from notifier.core.errors import InvalidInput, NotifierError
     from notifier.core.events import Action, Alert, Badge, define_event
@@ -32,6 +33,9 @@ _HOMES = {
     "define_category": "core.categories",
     "InvalidInput": "core.errors",
     "NotifierError": "core.errors",
+    "cancel_notification": "change",
+    "send_all": "change",
+    "update_notification": "change",
     "send_notification": "send",
     "update_badge": "send",
     "client_connected": "signals",
@@ -49,6 +53,7 @@ __all__ = [
     "InvalidInput",
     "NotifierError",
     "Reach",
+    "cancel_notification",
     "client_connected",
     "client_disconnected",
     "define_category",
@@ -57,8 +62,10 @@ __all__ = [
     "notification_delivered",
     "notification_dispatched",
     "notification_read",
+    "send_all",
     "send_notification",
     "update_badge",
+    "update_notification",
 ]
 
 

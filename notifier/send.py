@@ -1,10 +1,11 @@
 """Send notifications: store the row first, then wake the workers."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from notifier.core.draft import Draft, draft
 from notifier.core.errors import (
     DatabaseLocked,
     DatabaseUnavailable,
+    IdempotencyMismatch,
     TablesMissing,
     Unavailable,
     WrongDatabase,
@@ -25,11 +27,13 @@ from notifier.core.forks import making
 from notifier.core.group import Group
 from notifier.core.keys import SYSTEM
 from notifier.core.states import SCHEDULED
+from notifier.outbox import withdraw
 from notifier.outbox.accept import Accepted, accept, accept_all
 from notifier.outbox.engine import BUSY_TIMEOUT, Database, make_engine
 from notifier.outbox.failures import unavailable
 from notifier.outbox.installation import installation_id
 from notifier.outbox.types import now
+from notifier.outbox.withdraw import Updated, Withdrawn
 from notifier.settings import Settings
 from notifier.signals import emit, notification_accepted
 from notifier.wake import Waker
@@ -46,6 +50,9 @@ OTHER_DATABASE = (
 )
 
 
+T = TypeVar("T")
+
+
 class Wakes(Protocol):
     """What a sender needs of a waker."""
 
@@ -58,6 +65,28 @@ class Sends(Protocol):
 
     def send(self, what: Draft, *, session: "Session | scoped_session[Any] | None" = None) -> Accepted:
         """Make a draft durable, as `Sender.send` does."""
+
+    def send_batch(
+        self,
+        what: Sequence[Draft],
+        *,
+        session: "Session | scoped_session[Any] | None" = None,
+        whole: bool = False,
+    ) -> list[Accepted | IdempotencyMismatch]:
+        """Make drafts durable, as `Sender.send_batch` does."""
+
+    def cancel(self, id: str, *, session: "Session | scoped_session[Any] | None" = None) -> Withdrawn:
+        """Stop a notification, as `Sender.cancel` does."""
+
+    def update(
+        self,
+        id: str,
+        data: object,
+        *,
+        version: int | None = None,
+        session: "Session | scoped_session[Any] | None" = None,
+    ) -> Updated:
+        """Change what a notification says, as `Sender.update` does."""
 
 
 class Sender:
@@ -106,6 +135,71 @@ class Sender:
         if not accepted.replayed:
             after_commit(joined, lambda: self._durable(accepted))
         return accepted
+
+    def send_batch(
+        self,
+        what: Sequence[Draft],
+        *,
+        session: "Session | scoped_session[Any] | None" = None,
+        whole: bool = False,
+    ) -> list[Accepted | IdempotencyMismatch]:
+        """Store drafts durably in one transaction; return an answer for each.
+
+        `session` as for `send`. `whole`: all of them, or none: raises the first IdempotencyMismatch, whose
+        problems begin with the draft's place. Raises DatabaseUnavailable, and WrongDatabase for the session.
+        """
+
+        def work(connection: Connection) -> list[Accepted | IdempotencyMismatch]:
+            answers = accept_all(connection, what, now=now())
+            for place, answer in enumerate(answers):
+                if whole and isinstance(answer, IdempotencyMismatch):
+                    raise answer.at(place)
+            return answers
+
+        return self._in(session, work, self._all_durable)
+
+    def cancel(self, id: str, *, session: "Session | scoped_session[Any] | None" = None) -> Withdrawn:
+        """Stop a notification, as `cancel_notification` does."""
+        return self._in(session, partial(withdraw.cancel, id=id, sender=None), self._follow_up)
+
+    def update(
+        self,
+        id: str,
+        data: object,
+        *,
+        version: int | None = None,
+        session: "Session | scoped_session[Any] | None" = None,
+    ) -> Updated:
+        """Change what a notification says, as `update_notification` does."""
+        work = partial(withdraw.update, id=id, data=data, version=version, sender=None)
+        return self._in(session, work, self._follow_up)
+
+    def _in(
+        self,
+        session: "Session | scoped_session[Any] | None",
+        work: Callable[[Connection], T],
+        after: Callable[[T], None],
+    ) -> T:
+        """Do `work` in the session's transaction, or in one of its own, and `after` its commit the rest."""
+        if session is None:
+            done = self.database.run(work)
+            after(done)
+            return done
+        joined = session() if isinstance(session, scoped_session) else session
+        with unavailable():
+            self._check_database(joined.connection())
+            done = work(joined.connection())
+        after_commit(joined, lambda: after(done))
+        return done
+
+    def _all_durable(self, answers: Sequence[Accepted | IdempotencyMismatch]) -> None:
+        for answer in answers:
+            if isinstance(answer, Accepted) and not answer.replayed:
+                self._durable(answer)
+
+    def _follow_up(self, done: Withdrawn | Updated) -> None:
+        if done.untold:
+            self.waker.wake(done.id, bulk=True)
 
     def _check_database(self, connection: Connection) -> None:
         """Ask once for each engine whether it leads to the service's database.
@@ -252,9 +346,18 @@ def send_through(
         event = event_of(data).name if isinstance(data, BaseModel) else "alert"
     who = {"user_id": to} if isinstance(to, str) else {"user_ids": to}
     what = draft(**who, event=event, data=data, id=id, sender=sender, key=idempotency_key, **life)
+    return sent(through, session, lambda sends: sends.send(what, session=session)).id
+
+
+def sent(
+    through: Sender | None,
+    session: "Session | scoped_session[Any] | None",
+    work: Callable[[Sends], T],
+) -> T:
+    """Do `work` with what the sends of this process go through. Raises what it raises."""
     sends = _diverted if _diverted is not None else through or default_sender()
     try:
-        return sends.send(what, session=session).id
+        return work(sends)
     except DatabaseLocked:
         if session is not None:
             raise

@@ -12,7 +12,7 @@ schema, user ids, idempotency keys. With `session=`, a send counts after the com
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, overload
 
@@ -22,9 +22,11 @@ from notifier import send
 from notifier.after_commit import after_commit
 from notifier.core.categories import GENERAL
 from notifier.core.draft import Draft
-from notifier.core.errors import IdempotencyMismatch
-from notifier.core.states import ACCEPTED, SCHEDULED
+from notifier.core.errors import Conflict, IdempotencyMismatch, NotFound
+from notifier.core.events import event_type
+from notifier.core.states import ACCEPTED, CANCELED, RETRACTED, SCHEDULED
 from notifier.outbox.accept import Accepted
+from notifier.outbox.withdraw import Updated, Withdrawn
 
 __all__ = ["Notifications", "Sent", "capture"]
 
@@ -44,6 +46,7 @@ class Sent:
         category: its category.
         expires_at: when it ends; None: never.
         collapse_key: of one user's entries with the same key and sender only the newest stays.
+        version: of its data, which counts updates.
     """
 
     id: str
@@ -56,6 +59,7 @@ class Sent:
     category: str = GENERAL
     expires_at: datetime | None = None
     collapse_key: str | None = None
+    version: int = 1
 
 
 class Notifications(Sequence[Sent]):
@@ -65,6 +69,7 @@ class Notifications(Sequence[Sent]):
         self._sent: list[Sent] = []
         self.waiting: list[Sent] = []
         self._hashes: dict[str | tuple[str, str], tuple[str, Sent]] = {}
+        self.withdrawn: dict[str, str] = {}  # id -> canceled or retracted
         self._now: datetime | None = None
 
     @overload
@@ -89,6 +94,7 @@ class Notifications(Sequence[Sent]):
         """Forget everything, idempotency keys too."""
         self._sent.clear()
         self.waiting.clear()
+        self.withdrawn.clear()
         self._hashes.clear()
 
     def deliver(self, *, at: datetime) -> list[Sent]:
@@ -121,6 +127,63 @@ class Notifications(Sequence[Sent]):
             self._hashes[what.sender, what.key] = (what.body_hash(), sent)
         now = self._present()
         (self._sent if sent.deliver_at is None or sent.deliver_at <= now else self.waiting).append(sent)
+
+    def send_batch(
+        self,
+        what: Sequence[Draft],
+        *,
+        session: "Session | scoped_session[Any] | None" = None,
+        whole: bool = False,
+    ) -> list[Accepted | IdempotencyMismatch]:
+        """Keep notifications that were checked; `whole`: all of them, or none."""
+        for place, one in enumerate(what):
+            try:
+                self._find(one)
+            except IdempotencyMismatch as exc:
+                if whole:
+                    raise exc.at(place) from None
+        answers: list[Accepted | IdempotencyMismatch] = []
+        for one in what:
+            try:
+                answers.append(self.send(one, session=session))
+            except IdempotencyMismatch as exc:
+                answers.append(exc)
+        return answers
+
+    def cancel(self, id: str, *, session: "Session | scoped_session[Any] | None" = None) -> Withdrawn:
+        """Take a notification out of what was sent, and of what waits."""
+        del session
+        for status, where in ((CANCELED, self.waiting), (RETRACTED, self._sent)):
+            for sent in where:
+                if sent.id == id:
+                    where.remove(sent)
+                    self.withdrawn[id] = status
+                    return Withdrawn(id, status, len(sent.recipients), 0, 0, False)
+        if id not in self.withdrawn:
+            raise NotFound("there is no such notification")
+        return Withdrawn(id, self.withdrawn[id], 0, 0, 0, False)
+
+    def update(
+        self,
+        id: str,
+        data: object,
+        *,
+        version: int | None = None,
+        session: "Session | scoped_session[Any] | None" = None,
+    ) -> Updated:
+        """Change what a notification says."""
+        del session
+        if id in self.withdrawn:
+            raise Conflict(f"it is {self.withdrawn[id]}")
+        for where in (self.waiting, self._sent):
+            for place, sent in enumerate(where):
+                if sent.id == id:
+                    if version not in (None, sent.version):
+                        raise Conflict(f"its version is {sent.version}")
+                    plain = event_type(sent.event).validate(data)
+                    where[place] = replace(sent, data=plain, version=sent.version + 1)
+                    return Updated(id, sent.version + 1, 0, False)
+        raise NotFound("there is no such notification")
 
     def send(self, what: Draft, *, session: "Session | scoped_session[Any] | None" = None) -> Accepted:
         """Keep a notification that was checked, after the session's commit if there is a session."""

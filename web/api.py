@@ -1,18 +1,31 @@
 """The backends' API: send a notification, ask after one, set a badge (docs/contract.md#5-http)."""
 
 from datetime import datetime
+from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from notifier.core.draft import draft
+from notifier.core.draft import Draft, draft
+from notifier.core.errors import InvalidInput
 from notifier.outbox import accept
 from notifier.outbox.types import milliseconds
-from usecases import notifications
+from usecases import notifications, withdraw
+from web import schemas
 from web.auth import backend
-from web.body import read, write
+from web.body import check, read, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import IDEMPOTENCY_KEY, Accepted, BadgeAccepted, BadgeBody, Notification, SendBody
+from web.schemas import (
+    IDEMPOTENCY_KEY,
+    Accepted,
+    BadgeAccepted,
+    BadgeBody,
+    BatchBody,
+    BatchItem,
+    Notification,
+    SendBody,
+    UpdateBody,
+)
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
@@ -54,6 +67,76 @@ def show(id: str) -> Response:
             "version": found.version,
         }
     )
+
+
+@blueprint.delete("/notifications/<id>")
+@backend("send", "admin")
+@describe({200: schemas.Withdrawn}, errors=(401, 403, 404, 409, 429, 503))
+def cancel(id: str) -> Response:
+    """Stop a notification: nobody gets it any more, and those who have it lose it."""
+    runtime = current()
+    done = withdraw.cancel(runtime.database, runtime.local_first, runtime.waker, id, sender=_own())
+    return write(
+        {
+            "id": done.id,
+            "status": done.status,
+            "recipients": done.recipients,
+            "reached": done.reached,
+            "in_flight": done.in_flight,
+        }
+    )
+
+
+@blueprint.patch("/notifications/<id>")
+@backend("send", "admin")
+@describe({200: schemas.Updated}, errors=(*_BODY_ERRORS, 404, 409), request=UpdateBody)
+def update(id: str) -> Response:
+    """Change what a notification says, also where it is already."""
+    body, runtime = read(UpdateBody), current()
+    done = withdraw.update(
+        runtime.database,
+        runtime.local_first,
+        runtime.waker,
+        id,
+        body.data,
+        version=body.version,
+        sender=_own(),
+    )
+    return write({"id": done.id, "version": done.version})
+
+
+@blueprint.post("/notifications/batch")
+@backend("send")
+@describe({202: schemas.BatchAccepted}, errors=_BODY_ERRORS, request=BatchBody)
+def batch() -> Response:
+    """Accept notifications together: in one transaction, each by itself."""
+    drafts = [_draft_of(item, g.key.name) for item in read(BatchBody).notifications]
+    good = [what for what in drafts if isinstance(what, Draft)]
+    answers = iter(current().sender.send_batch(good) if good else ())
+    results = [_result(next(answers) if isinstance(what, Draft) else what) for what in drafts]
+    return write({"results": results}, 202)
+
+
+def _draft_of(item: object, sender: str) -> Draft | InvalidInput:
+    try:
+        body = check(BatchItem, item)
+        given = {name: getattr(body, name) for name in SendBody.model_fields}
+        key = body.idempotency_key
+        return draft(**given, sender=sender, key=key)
+    except InvalidInput as exc:
+        return exc
+
+
+def _result(answer: accept.Accepted | Exception) -> dict[str, Any]:
+    if isinstance(answer, InvalidInput):
+        return {"status": "refused", "errors": answer.problems}
+    assert isinstance(answer, accept.Accepted)
+    return {"id": answer.id, "status": answer.status, "recipients": answer.recipients}
+
+
+def _own() -> str | None:
+    """Return whose notifications alone the key may change; None: everybody's."""
+    return None if "admin" in g.key.scopes else str(g.key.name)
 
 
 @blueprint.post("/badges")

@@ -62,7 +62,7 @@ def backend(*scopes: Scope) -> Callable[[Callable[P, T]], Callable[P, T]]:
             if key.scopes.isdisjoint(scopes):
                 raise Forbidden(f"this API key lacks the scope {' or '.join(scopes)}")
             g.key = key
-            if request.method == "POST":
+            if request.method != "GET":
                 runtime.posts.take(key.secret)
             return view(*args, **kwargs)
 

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from notifier.core.draft import MAX_KEY
+from notifier.core.draft import MAX_BATCH, MAX_KEY
 from notifier.core.events import MAX_RECIPIENTS, MAX_USER_ID, Whole
 from notifier.core.frames import Ids, Seq, Until
 from notifier.core.life import MAX_COLLAPSE_KEY, MAX_EXPIRES_IN
@@ -89,6 +89,36 @@ class SendBody(_Closed):
     expires_at: Annotated[Any, WithJsonSchema(_or_null(_TIME))] = None
     expires_in: Annotated[Any, WithJsonSchema(_or_null(_SECONDS))] = None
     collapse_key: Annotated[Any, WithJsonSchema(_or_null(_COLLAPSE_KEY))] = None
+
+
+class UpdateBody(_Closed):
+    """What a notification says from now on, and the version that the caller knows."""
+
+    data: Annotated[Any, WithJsonSchema({"type": "object"})]
+    version: Annotated[int, Field(strict=True, ge=1, le=2_147_483_647)] | None = None
+
+
+class BatchItem(SendBody):
+    """One notification of a batch."""
+
+    idempotency_key: Annotated[Any, WithJsonSchema(_or_null(IDEMPOTENCY_KEY))] = None
+
+
+class BatchBody(_Closed):
+    """Notifications to send, each by itself: what is wrong with one refuses no other."""
+
+    notifications: Annotated[
+        list[Any],
+        Field(min_length=1, max_length=MAX_BATCH),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "items": BatchItem.model_json_schema(),
+                "minItems": 1,
+                "maxItems": MAX_BATCH,
+            }
+        ),
+    ]
 
 
 class BadgeBody(_Closed):
@@ -192,6 +222,45 @@ class Accepted(BaseModel):
     id: Annotated[str, WithJsonSchema(_UUID)]
     status: Literal["accepted", "scheduled"]
     recipients: int
+
+
+class ProblemItem(BaseModel):
+    """One broken rule."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class Withdrawn(BaseModel):
+    """It is stopped: `canceled`, nobody ever sees it; `retracted`, those who had it have it no longer."""
+
+    id: Annotated[str, WithJsonSchema(_UUID)]
+    status: Literal["canceled", "retracted"]
+    recipients: int
+    reached: int
+    in_flight: int
+
+
+class Updated(BaseModel):
+    """It says something else from now on."""
+
+    id: Annotated[str, WithJsonSchema(_UUID)]
+    version: int
+
+
+class BatchResult(BaseModel):
+    """What became of one notification of a batch: `errors` when it is refused, else `id` and `recipients`."""
+
+    id: Annotated[str, WithJsonSchema(_UUID)] | None = None
+    status: Literal["accepted", "scheduled", "refused"]
+    recipients: int | None = None
+    errors: list[ProblemItem] | None = None
+
+
+class BatchAccepted(BaseModel):
+    """The results, in the order of the notifications; all that is accepted is durable."""
+
+    results: list[BatchResult]
 
 
 class BadgeAccepted(BaseModel):
@@ -384,13 +453,6 @@ class Health(BaseModel):
     status: Literal["ok"]
     database: Literal["ok"] | None = None
     broker: Literal["ok"] | None = None
-
-
-class ProblemItem(BaseModel):
-    """One broken rule."""
-
-    loc: list[str | int]
-    msg: str
 
 
 class ProblemBody(BaseModel):

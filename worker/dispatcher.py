@@ -26,6 +26,7 @@ from notifier.outbox.dialect import POSTGRESQL
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import now as utc_now
 from notifier.settings import Settings
+from usecases.follow_up import follow_up
 from worker.amount import Amount
 from worker.busy_users import BusyUsers
 from worker.measures import Measures
@@ -65,6 +66,7 @@ class Dispatcher:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._database = database
+        self._publisher = publisher
         self._settings = settings
         self._clock = clock
         self._jitter = jitter
@@ -223,6 +225,9 @@ class Dispatcher:
         to wait for it.
         """
         waiting = self.waiting()
+        if waiting.untold:
+            self._publishing.settle()
+            follow_up(self._database, self._publisher)
         if waiting.singles:
             self.drain(woken_at)
         if waiting.bulk is None:
@@ -246,6 +251,10 @@ class Dispatcher:
             return True
         self.drain(woken_at)
         return self.stalled()
+
+    def follow_up(self) -> None:
+        """Tell logs of ends and updates. Raises DatabaseUnavailable."""
+        follow_up(self._database, self._publisher)
 
     def stalled(self) -> bool:
         """Whether bulk notifications wait. Raises DatabaseUnavailable."""

@@ -1,7 +1,8 @@
-"""What becomes due by itself: scheduled notifications go out, those whose time is over end."""
+"""What becomes due by itself: scheduled notifications go out, those whose time is over end, logs are told."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from models.store import due, expiry
 from notifier.core.errors import BrokerUnavailable
@@ -33,6 +34,9 @@ class DueChore:
             found = due.due(connection)
         if found.expiring is not None and found.expiring <= 0:
             self._expire()
+            found = replace(found, untold=True)
+        if found.untold:
+            self._dispatcher.follow_up()
         if found.due is not None and found.due <= 0:
             self._take_up()
         ahead = [seconds for seconds in (found.due, found.expiring) if seconds is not None and seconds > 0]

@@ -38,12 +38,14 @@ class Waiting:
         bulk: the id of the oldest bulk one; None: none is.
         position: how many of its recipients are done with.
         owed: whether something is owed to somebody.
+        untold: whether logs have yet to be told of an end or an update, which goes before new chunks.
     """
 
     singles: bool
     bulk: str | None
     position: int = 0
     owed: bool = False
+    untold: bool = False
 
 
 # In the statement's text: a plan for whatever state could not use the index of those that wait.
@@ -68,6 +70,7 @@ _WAITING = sa.select(
     _OLDEST.c.id,
     _OLDEST.c.position,
     sa.exists(sa.select(owed_rows.c.number)).label("owed"),
+    sa.exists(sa.select(n.number).where(n.untold.is_not(None))).label("untold"),
 ).select_from(sa.select(sa.literal_column("1")).subquery().outerjoin(_OLDEST, sa.true()))
 _FIRST_BULK = sa.select(sa.func.min(n.number)).where(n.bulk.is_(True), _IS_DUE)
 
@@ -113,8 +116,8 @@ def due_numbers(connection: Connection, *, limit: int, now: datetime) -> list[in
 
 def waiting(connection: Connection, *, now: datetime) -> Waiting:
     """Return what is due, as of one moment: where the bulk one is seen, all accepted before it are."""
-    singles, bulk, position, is_owed = connection.execute(_WAITING, {"present": now}).one()
-    return Waiting(bool(singles), bulk, position or 0, bool(is_owed))
+    singles, bulk, position, is_owed, untold = connection.execute(_WAITING, {"present": now}).one()
+    return Waiting(bool(singles), bulk, position or 0, bool(is_owed), bool(untold))
 
 
 def dispatch_batch(

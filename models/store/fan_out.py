@@ -61,6 +61,7 @@ class Work:
 _COLUMNS = ("user_id", "seq", "notification_id", "inbox", "unread", "persisted_at")
 _DELIVER = Insertion(deliveries, _COLUMNS)
 _DELIVER_WITH_KEYS = Insertion(deliveries, (*_COLUMNS, *collapse.COLUMNS))
+_DELIVER_VERSIONS = Insertion(deliveries, (*_COLUMNS, *collapse.COLUMNS, "version"))
 _SET_BADGES = Insertion(
     badges,
     ("user_id", "type", "count", "seq"),
@@ -194,7 +195,9 @@ def _deliver(
     rows: list[dict[str, Any]] = []
     entries: list[tuple[str, Entry]] = []
     set_badges: dict[tuple[str, str], dict[str, Any]] = {}
-    keys = _keys(work)
+    more = [special.options(one.row) for one in work]
+    versions = any(one.version for one in more)
+    keys = _keys(work, more)
     collapses = Collapse(connection, [(u, keys[n]) for n in keys for u in work[n].given]) if keys else None
     for number, one in enumerate(work):
         row = one.row
@@ -203,6 +206,8 @@ def _deliver(
         for user in one.given:
             head = heads[user]
             new: dict[str, Any] = {}
+            if versions:
+                new |= {**collapse.NOTHING, "version": more[number].version}
             if collapses is not None:
                 new |= collapse.NOTHING
                 if number in keys and (gone := collapses.arrives(user, keys[number], new, head, row.id, now)):
@@ -229,13 +234,16 @@ def _deliver(
                 unread,
                 row.inbox,
                 collapsed=new.get("collapsed"),
+                category=more[number].shown_category,
+                version=more[number].version,
             )
             entries.append((user, arrived))
             if row.event == "badge":
                 kind, count = row.data["type"], row.data["count"]
                 set_badges[user, kind] = {"user_id": user, "type": kind, "count": count, "seq": seq}
     if rows:
-        (_DELIVER_WITH_KEYS if collapses else _DELIVER).execute(connection, rows)
+        plain = _DELIVER_WITH_KEYS if collapses else _DELIVER
+        (_DELIVER_VERSIONS if versions else plain).execute(connection, rows)
     if collapses:
         collapses.write(now)
     if set_badges:
@@ -243,9 +251,9 @@ def _deliver(
     return entries
 
 
-def _keys(work: Sequence[Work]) -> dict[int, str]:
+def _keys(work: Sequence[Work], more: Sequence[special.Options]) -> dict[int, str]:
     """Return the digests of the collapse keys, by the place of the notification in `work`."""
-    keys = {number: special.options(one.row).collapse_key for number, one in enumerate(work)}
+    keys = {number: one.collapse_key for number, one in enumerate(more)}
     return {number: collapse.digest(work[number].row.sender, key) for number, key in keys.items() if key}
 
 

@@ -4,6 +4,7 @@ A user's log is two index scans, of `deliveries` and of `changes`, merged by seq
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from heapq import merge
@@ -20,6 +21,7 @@ from models.tables import badges, changes, deliveries, inboxes, notifications, r
 from notifier.core.log import (
     ARCHIVED,
     MAX_BEHIND,
+    UPDATED,
     WINDOW,
     Entry,
     Item,
@@ -27,8 +29,9 @@ from notifier.core.log import (
     Status,
     reset_reason,
 )
+from notifier.core.states import WITHDRAWN as WITHDRAWN_STATES
 from notifier.outbox.dialect import Rows
-from notifier.outbox.types import AnyRow, milliseconds
+from notifier.outbox.types import AnyRow, UuidText, milliseconds
 
 d, n, i = deliveries.c, notifications.c, inboxes.c
 
@@ -37,7 +40,7 @@ SPANS_AT_ONCE = 50
 
 _ARRIVED = (
     d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, d.unread, d.inbox,
-    GONE.label("gone"), d.collapsed, d.returned_at,
+    GONE.label("gone"), d.collapsed, d.returned_at, n.category, n.version,
 )  # fmt: skip
 _CHANGED = (changes.c.seq, changes.c.event, changes.c.data, changes.c.unread, changes.c.at)
 
@@ -162,7 +165,10 @@ def _entries_at(connection: Connection, places: set[tuple[str, int]]) -> dict[tu
     found = {(user_id, row[0]): _arrived(*row) for user_id, *row in arrived}
     if rest := places - found.keys():
         changed = connection.execute(_changed_at(dialect), _parameters(connection, rest))
-        found |= {(user_id, row[0]): change_entry(*row) for user_id, *row in changed}
+        news = {(user_id, row[0]): change_entry(*row) for user_id, *row in changed}
+        if any(entry.event == UPDATED for entry in news.values()):
+            news = dict(zip(news, _with_data(connection, list(news.values())), strict=True))
+        found |= news
     return found
 
 
@@ -226,7 +232,38 @@ def entries(connection: Connection, user_id: str, after: int, limit: int = MAX_B
         (change_entry(*row) for row in changed),
         key=lambda entry: entry.seq,
     )
-    return [entry for entry, _ in zip(both, range(limit), strict=False)]
+    found = [entry for entry, _ in zip(both, range(limit), strict=False)]
+    return _with_data(connection, found) if any(entry.event == UPDATED for entry in found) else found
+
+
+_IDS = Rows("ids", id=UuidText)
+
+
+@cache
+def _newest(dialect: str) -> sa.Select[Any]:
+    named = sa.select(_IDS.table(dialect).c.id)
+    return sa.select(n.id, n.data, n.version).where(n.id.in_(named), n.state.not_in(WITHDRAWN_STATES))
+
+
+def _with_data(connection: Connection, log: Sequence[Entry]) -> list[Entry]:
+    """Return these entries, those of an update with the newest data; None for what is withdrawn.
+
+    The log has them without: what is taken back is nowhere else.
+    """
+    ids = {id for entry in log if entry.event == UPDATED for id in entry.data["ids"]}
+    rows = connection.execute(
+        _newest(connection.dialect.name), _IDS.parameters(connection, [{"id": id} for id in sorted(ids)])
+    )
+    known = {row.id: row for row in rows}
+
+    def whole(entry: Entry) -> Entry:
+        if entry.event != UPDATED:
+            return entry
+        row = known.get(entry.data["ids"][0])
+        shown = {"version": row.version, "data": row.data} if row else {"data": None}
+        return replace(entry, data={**entry.data, **shown})
+
+    return [whole(entry) for entry in log]
 
 
 def _arrived(
@@ -241,11 +278,14 @@ def _arrived(
     gone: str | None,
     collapsed: int | None,
     returned_at: datetime | None,
+    category: str | None,
+    version: int | None,
 ) -> Entry:
     if gone is not None:
         return change_entry(seq, ARCHIVED, {"ids": [id], "why": gone}, unread, at)
     returned = returned_at is not None
-    return Entry(seq, event, id, sender, milliseconds(at), data, unread, inbox, collapsed, returned)
+    own = (seq, event, id, sender, milliseconds(at), data, unread, inbox)
+    return Entry(*own, collapsed, returned, category, version)
 
 
 def change_entry(seq: int, event: str, data: dict[str, Any], unread: int, at: Any) -> Entry:
@@ -316,6 +356,8 @@ def _items(user_id: str, before: int | None) -> sa.Select[Any]:
             d.collapsed,
             d.returned_at,
             d.until,
+            n.category,
+            n.version,
         )
         .join_from(deliveries, notifications, d.notification_id == n.id)
         .where(d.user_id == user_id, GONE.is_(None))
@@ -325,7 +367,8 @@ def _items(user_id: str, before: int | None) -> sa.Select[Any]:
 
 
 def _read(rows: Iterable[Any]) -> Iterable[Item]:
-    for seq, event, id, sender, at, data, read_at, archived_at, collapsed, returned_at, until in rows:
+    for seq, event, id, sender, at, data, read_at, archived_at, *more in rows:
+        collapsed, returned_at, until, category, version = more
         yield Item(
             seq,
             event,
@@ -338,6 +381,8 @@ def _read(rows: Iterable[Any]) -> Iterable[Item]:
             collapsed,
             returned_at is not None,
             milliseconds(until) if until else None,
+            category,
+            version,
         )
 
 

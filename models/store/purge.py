@@ -13,7 +13,18 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import inbox
-from models.tables import DISPATCHED, changes, deliveries, inboxes, notifications, read_marks, report_history
+from models.tables import (
+    CANCELED,
+    DISPATCHED,
+    EXPIRED,
+    RETRACTED,
+    changes,
+    deliveries,
+    inboxes,
+    notifications,
+    read_marks,
+    report_history,
+)
 from notifier.outbox.dialect import insert
 from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
@@ -22,6 +33,8 @@ d, c, i, n, h = deliveries.c, changes.c, inboxes.c, notifications.c, report_hist
 #: What a delivery's age is counted from: a snoozed one is kept until it is back, and as long again.
 _AGE = sa.func.coalesce(d.until, d.returned_at, d.persisted_at, type_=UtcDateTime)
 
+#: Nothing is to come any more.
+DONE = (DISPATCHED, CANCELED, RETRACTED, EXPIRED)
 LOCKED = 20  # inboxes locked by one transaction at most
 
 _view = sa.table(
@@ -100,8 +113,11 @@ def purge(
 
 
 def leftovers(connection: Connection, before: datetime, limit: int) -> int:
-    """Delete notifications that two purges at once have left without deliveries; return how many."""
-    ids = sa.select(n.id).where(n.accepted_at < before, n.state == DISPATCHED, n.purged == n.reached)
+    """Delete notifications without deliveries; return how many.
+
+    Two purges at once have left them, or nobody ever had them: they were canceled, or expired.
+    """
+    ids = sa.select(n.id).where(n.accepted_at < before, n.state.in_(DONE), n.purged == n.reached)
     return connection.execute(sa.delete(notifications).where(n.id.in_(ids.limit(limit)))).rowcount
 
 
@@ -238,7 +254,7 @@ def _settle(connection: Connection, gone: Sequence[AnyRow]) -> int:
     deleted = set(
         connection.scalars(
             sa.delete(notifications)
-            .where(n.id.in_(tallies), n.state == DISPATCHED, sa.not_(kept))
+            .where(n.id.in_(tallies), n.state.in_(DONE), sa.not_(kept))
             .returning(n.id)
         )
     )

@@ -53,6 +53,11 @@ class Options:
     collapse_key: str | None = None
     version: int | None = None
 
+    @property
+    def shown_category(self) -> str | None:
+        """What frames say; None: `general`, which goes without saying."""
+        return None if self.category == GENERAL else self.category
+
 
 PLAIN = Options()
 

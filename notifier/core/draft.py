@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from pydantic import BaseModel
 from uuid_utils import uuid7
 
 from notifier.core.errors import InvalidInput, Problem
@@ -22,6 +21,7 @@ from notifier.core.life import PLAIN, Life, check_life
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 MAX_KEY = 255  # characters of an idempotency key
 MAX_SENDER = 128  # characters of a sender's name
+MAX_BATCH = 1_000  # notifications that are sent together
 BULK_OVER = 100  # recipients; larger audiences are dispatched in chunks, in a lane of their own
 
 
@@ -88,7 +88,7 @@ def draft(
 
     audience = attempt(_audience, user_id, user_ids)
     kind = attempt(event_type, event)
-    plain: dict[str, Any] | None = attempt(_data, kind, data) if kind else None
+    plain: dict[str, Any] | None = attempt(kind.validate, data) if kind else None
     known_id = attempt(check_id, id) if id is not None else str(uuid7())
     living = check_life(kind, life, problems) if kind else PLAIN
     attempt(check_sender, sender)
@@ -109,12 +109,6 @@ def _audience(user_id: object, user_ids: object) -> list[str]:
     return check_audience(user_ids)
 
 
-def _data(kind: EventType, data: object) -> dict[str, Any]:
-    if not isinstance(data, Mapping | BaseModel):
-        raise InvalidInput(problems=[{"loc": ["data"], "msg": "must be an object"}])
-    return kind.validate(data)
-
-
 def check_id(id: object, *loc: str | int) -> str:
     """Return `id` in canonical form if it is a UUID. Raises InvalidInput."""
     text = str(id).lower()
@@ -132,9 +126,9 @@ def check_sender(sender: str) -> str:
     return sender
 
 
-def check_key(key: str) -> str:
+def check_key(key: object) -> str:
     """Return `key` if it can be an idempotency key: 1-255 printable characters. Raises InvalidInput."""
-    if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY or not key.isprintable():
         raise InvalidInput(
             problems=[{"loc": ["Idempotency-Key"], "msg": f"must have 1 to {MAX_KEY} printable characters"}]
         )

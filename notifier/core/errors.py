@@ -14,6 +14,7 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
     │   └── WrongCredentials  401 / 4401  they were never right: an unknown key, another signature
     ├── Forbidden             403 / 4403
     ├── NotFound              404
+    ├── Conflict              409  what is asked does not fit the present state
     ├── OverLimit             429 / 4429
     ├── WrongDatabase         the session given is on another database than the service's
     ├── Unavailable           503  something we need is down; try again
@@ -33,7 +34,7 @@ Each class carries, once, the HTTP status the API answers with and the WebSocket
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, TypedDict
+from typing import ClassVar, Self, TypedDict
 
 
 class Problem(TypedDict):
@@ -105,6 +106,11 @@ class InvalidInput(NotifierError):
         super().__init__(_cut(detail, MAX_DETAIL))
         self.problems: list[Problem] = kept or [{"loc": [], "msg": self.detail}]
 
+    def at(self, place: int) -> Self:
+        """Return the same error for the item at that place of a list: every `loc` begins with it."""
+        problems: list[Problem] = [{**one, "loc": [place, *one["loc"]]} for one in self.problems]
+        return type(self)(problems=problems)
+
 
 class UnknownEvent(InvalidInput):
     """No event of that name is defined."""
@@ -150,6 +156,13 @@ class NotFound(NotifierError):
 
     status = 404
     title = "Not found"
+
+
+class Conflict(NotifierError):
+    """What is asked for does not fit the present state."""
+
+    status = 409
+    title = "Conflict"
 
 
 class OverLimit(NotifierError):

@@ -202,8 +202,13 @@ class EventType:
     inbox: bool
     category: str | None = None
 
-    def validate(self, data: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
-        """Return `data` as plain JSON values, as the schema allows it. Raises InvalidInput."""
+    def validate(self, data: object) -> dict[str, Any]:
+        """Return `data`, a mapping or a model, as plain JSON values, as the schema allows it.
+
+        Raises InvalidInput.
+        """
+        if not isinstance(data, Mapping | BaseModel):
+            raise InvalidInput(problems=[{"loc": ["data"], "msg": "must be an object"}])
         if isinstance(data, Mapping):
             check_fields(data, "data")
         try:

@@ -190,6 +190,10 @@ def _more(of: Entry | Item) -> dict[str, Any]:
         more["collapsed"] = of.collapsed
     if of.returned:
         more["returned"] = True
+    if of.category is not None:
+        more["category"] = of.category
+    if of.version is not None:
+        more["version"] = of.version
     return more
 
 

@@ -14,6 +14,7 @@ READ: Final = "inbox.read"
 UNREAD: Final = "inbox.unread"
 ARCHIVED: Final = "inbox.archived"
 SEEN: Final = "inbox.seen"
+UPDATED: Final = "inbox.updated"  # a notification's data has changed
 MOVED: Final = "inbox.moved"  # in the place of an arrival that has taken a later seq
 #: Operations that no log entry is named after: it is ARCHIVED with a reason, and the arrival itself.
 SNOOZE: Final = "snooze"
@@ -76,6 +77,8 @@ class Entry:
         inbox: whether it is an entry of the inbox.
         collapsed: how many unread entries in a row it stands for; None: it replaced none.
         returned: whether it was snoozed, and is back.
+        category: the notification's; None: `general`.
+        version: of its data; None: it was never updated.
     """
 
     seq: int
@@ -88,6 +91,8 @@ class Entry:
     inbox: bool = True
     collapsed: int | None = None
     returned: bool = False
+    category: str | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,8 @@ class Item:
     collapsed: int | None = None
     returned: bool = False
     snoozed_until: int | None = None
+    category: str | None = None
+    version: int | None = None
 
     @property
     def status(self) -> Status:

@@ -127,3 +127,95 @@ def test_far_tasks_by_name_are_stored_at_once_and_hold_up_nobody(site: Site, use
         assert status_of(site, id) == "scheduled"
     in_days = site.api.notification(far).json["deliver_at"] / 1000 - datetime.now(UTC).timestamp()
     assert 80_000 < in_days < 90_000
+
+
+def test_a_scheduled_one_is_canceled_and_never_arrives(site: Site, user: str) -> None:
+    id = site.api.send(user, deliver_at=ahead(2)).json["id"]
+    answer = site.api.cancel(id)
+    assert answer.status == 200
+    assert answer.json == {"id": id, "status": "canceled", "recipients": 1, "reached": 0, "in_flight": 0}
+    assert site.api.cancel(id).json == answer.json
+    told = site.api.notification(id).json
+    assert (told["status"], told["data"]) == ("canceled", None)
+    with site.socket(user) as socket:
+        marker = site.api.send(user, deliver_at=ahead(2.5)).json["id"]
+        assert socket.expect("event")["id"] == marker
+
+
+def test_a_wrong_alert_is_taken_back_from_every_screen(site: Site, user: str) -> None:
+    with site.socket(user) as socket:
+        id = site.send(user, "Wrong")
+        assert socket.expect("event")["id"] == id
+        answer = site.api.cancel(id)
+        assert (answer.status, answer.json["status"], answer.json["reached"]) == (200, "retracted", 1)
+        event = socket.expect("event")
+        assert (event["event"], event["unread"]) == ("inbox.archived", 0)
+        assert event["data"] == {"ids": [id], "why": "retracted"}
+    with site.user(user) as reader:
+        page = reader.inbox().json
+    assert (page["items"], page["unread"]) == ([], 0)
+    with site.socket(user, after=0) as socket:
+        assert site.api.update(id, ALERT).status == 409
+
+
+def test_a_broadcast_is_taken_back_from_all(site: Site, user: str) -> None:
+    users = [f"{user}-{number}" for number in range(300)]
+    with site.socket(users[-1]) as socket:
+        id = site.api.send_many(users, ALERT).json["id"]
+        assert socket.expect("event")["id"] == id
+        until(lambda: status_of(site, id) == "dispatched", 30, "it is dispatched")
+        assert site.api.cancel(id).json["reached"] == 300
+        with site.user(users[0]) as reader:
+            assert reader.inbox().json["items"] == []
+        assert socket.expect("event", seconds=30)["data"] == {"ids": [id], "why": "retracted"}
+
+
+def test_what_an_alert_says_is_changed_everywhere(site: Site, user: str) -> None:
+    with site.socket(user) as socket:
+        id = site.send(user, "Before")
+        socket.expect("event")
+        after = {**ALERT, "title": "After"}
+        answer = site.api.update(id, after)
+        assert (answer.status, answer.json) == (200, {"id": id, "version": 2})
+        event = socket.expect("event")
+        assert (event["event"], event["unread"]) == ("inbox.updated", 1)
+        assert event["data"] == {"ids": [id], "version": 2, "data": after}
+    assert site.api.update(id, after, version=1).status == 409
+    assert site.api.update(id, {"title": "no message"}).status == 422
+    with site.user(user) as reader:
+        (item,) = reader.inbox().json["items"]
+    assert (item["data"], item["version"]) == (after, 2)
+
+
+def test_it_expires_on_the_screen(site: Site, user: str) -> None:
+    with site.socket(user) as socket:
+        id = site.api.send(user, expires_in=1).json["id"]
+        assert socket.expect("event")["id"] == id
+        event = socket.expect("event")
+        assert (event["event"], event["data"]) == ("inbox.archived", {"ids": [id], "why": "expired"})
+    assert site.api.cancel(id).status == 409
+
+
+def test_a_batch_is_accepted_each_by_itself(site: Site, user: str) -> None:
+    key = str(uuid.uuid4())
+    good = {"user_id": user, "data": ALERT}
+    answer = site.api.batch([
+        {**good, "idempotency_key": key}, {**good, "data": {}}, 7, {**good, "deliver_at": ahead(600)},
+        {**good, "idempotency_key": key}, {**good, "data": {**ALERT, "title": "x"}, "idempotency_key": key},
+    ])  # fmt: skip
+    assert answer.status == 202
+    first, *rest = answer.json["results"]
+    assert first == {"id": first["id"], "status": "accepted", "recipients": 1}
+    assert [result["status"] for result in rest] == ["refused", "refused", "scheduled", "accepted", "refused"]
+    assert rest[3]["id"] == first["id"]
+    assert rest[0]["errors"][0]["loc"][0] == "data"
+    site.arrived(user, 1)
+    for wrong in ([], [good] * 1001):
+        assert site.api.batch(wrong).status == 422
+
+
+def test_the_command_cancels(site: Site, user: str) -> None:
+    id = site.api.send(user, deliver_at=ahead(600)).json["id"]
+    done = run("notifier", "cancel", id, env=site.backend.env)
+    assert (done.returncode, done.stdout) == (0, "canceled: recipients=1 reached=0 in_flight=0\n")
+    assert run("notifier", "cancel", str(uuid.uuid4()), env=site.backend.env).returncode == 1

@@ -55,6 +55,20 @@ class BackendApi:
     def get(self, path: str) -> Response:
         return self._http.request("GET", path, None, self._auth())
 
+    def cancel(self, identity: str) -> Response:
+        """``DELETE /api/notifications/<id>``."""
+        return self._http.request("DELETE", f"/api/notifications/{identity}", None, self._auth())
+
+    def update(self, identity: str, data: Any, **fields: Any) -> Response:
+        """``PATCH /api/notifications/<id>``."""
+        raw = json.dumps({"data": data, **fields}).encode()
+        headers = {"Content-Type": "application/json", **self._auth()}
+        return self._http.request("PATCH", f"/api/notifications/{identity}", raw, headers)
+
+    def batch(self, notifications: Sequence[Any]) -> Response:
+        """``POST /api/notifications/batch``."""
+        return self.post("/api/notifications/batch", {"notifications": list(notifications)})
+
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Response:
         """POST a JSON value, or raw bytes as they are."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

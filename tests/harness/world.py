@@ -14,19 +14,23 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
-from models.store import audit, dispatch, inbox, log, log_base, owed, removal, snooze
+from models.store import audit, dispatch, expiry, inbox, log, log_base, owed, removal, snooze
 from models.store.advance import SomethingOwed
 from models.store.fan_out import Dispatched
 from models.store.inbox import Changed
 from models.tables import deliveries, inboxes, metadata, notifications
+from notifier.broker.message import Message
 from notifier.core.draft import draft
 from notifier.core.errors import DatabaseLocked
 from notifier.core.log import ARCHIVED, READ, SNOOZE, UNREAD, Entry, Item, Snapshot, Status, Why
+from notifier.outbox import clock, withdraw
 from notifier.outbox.accept import Accepted, accept
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import AnyRow, now
+from notifier.outbox.withdraw import Updated, Withdrawn
 from notifier.settings import Settings
 from usecases import retention
+from usecases.follow_up import follow_up
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0  # seconds that a change waits for a locked inbox
@@ -69,6 +73,17 @@ def empty(database: Database) -> None:
         else:
             for table in reversed(tables):
                 connection.execute(sa.delete(table))
+
+
+class Published:
+    """A publisher that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Keep them."""
+        self.messages += messages
 
 
 @dataclass
@@ -259,6 +274,30 @@ class World:
         self.sql(
             "UPDATE notifier_inboxes SET seq = :n, unread = :n WHERE user_id = :user", n=how_many, user=user
         )
+
+    def cancel(self, id: str, *, sender: str | None = None) -> Withdrawn:
+        """Stop a notification; logs are not told yet."""
+        return self.database.run(lambda connection: withdraw.cancel(connection, id, sender=sender))
+
+    def update(self, id: str, data: dict[str, Any], version: int | None = None) -> Updated:
+        """Change what a notification says; logs are not told yet."""
+        return self.database.run(
+            lambda connection: withdraw.update(connection, id, data, version=version, sender=None)
+        )
+
+    def expire(self, *ids: str) -> None:
+        """Let the time of these be over, and be noticed."""
+        with self.database.write() as connection:
+            past = clock.present(connection) - timedelta(seconds=1)
+            n = notifications.c
+            connection.execute(sa.update(notifications).where(n.id.in_(ids)).values(expires_at=past))
+            expiry.expire(connection, 1_000)
+
+    def follow_up(self) -> list[Message]:
+        """Tell the logs of what was withdrawn or updated; return what is published."""
+        published = Published()
+        follow_up(self.database, published)
+        return published.messages
 
     # ------------------------------------------------------------------ looks
 

@@ -40,6 +40,9 @@ OPEN, USER, OPERATOR = "open", "user", "operator"
 ROUTES: dict[str, str | tuple[str, ...]] = {
     "POST /api/notifications": ("send",),
     "GET /api/notifications/<id>": ("send", "report"),
+    "DELETE /api/notifications/<id>": ("send", "admin"),
+    "PATCH /api/notifications/<id>": ("send", "admin"),
+    "POST /api/notifications/batch": ("send",),
     "GET /api/notifications/<id>/timeline": ("send", "report"),
     "POST /api/badges": ("send",),
     "GET /api/reports/daily": ("report",),

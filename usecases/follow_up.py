@@ -1,0 +1,88 @@
+"""Tell the logs of a notification's recipients that it is withdrawn or updated, and then their sockets."""
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+from models.store import untold
+from models.store.untold import Told, Untold
+from notifier.broker.message import Message
+from notifier.core import frames
+from notifier.core.errors import BrokerUnavailable
+from notifier.core.log_throttle import LogThrottle
+from notifier.outbox.engine import Database
+from notifier.outbox.types import now
+
+CHUNK = 500  # recipients of one transaction
+AT_ONCE = 100  # notifications looked up together
+PAUSE = 0.1  # seconds until a locked inbox is tried again
+
+log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
+
+
+class Publishes(Protocol):
+    """What a use case needs of a publisher."""
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Hand all messages to the gateways. Raises BrokerUnavailable."""
+
+
+def follow_up(database: Database, publisher: Publishes) -> bool:
+    """Tell all logs that have yet to be told, but those of locked inboxes; whether some are left.
+
+    Raises DatabaseUnavailable.
+    """
+    passed: set[str] = set()
+    while True:
+        with database.read() as connection:
+            found = [one for one in untold.some(connection, AT_ONCE + len(passed)) if one.id not in passed]
+        if not found:
+            return bool(passed)
+        for what in found:
+            if not _tell(database, publisher, what):
+                passed.add(what.id)
+
+
+def follow_up_one(database: Database, publisher: Publishes, id: str, seconds: float) -> bool:
+    """Tell the logs of one notification's recipients, waiting for locked inboxes; whether all are told.
+
+    Raises DatabaseUnavailable.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        with database.read() as connection:
+            what = untold.find(connection, id)
+        if what is None or _tell(database, publisher, what):
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(PAUSE)
+
+
+def _tell(database: Database, publisher: Publishes, what: Untold) -> bool:
+    """Tell the logs, chunk by chunk; whether all of them are told."""
+    after: str | None = ""
+    whole = True
+    while after is not None:
+        told: Told = database.run(partial(untold.tell, what=what, after=after, limit=CHUNK, now=now()))
+        _publish(publisher, told)
+        whole = whole and not told.busy
+        after = told.last
+    if whole:
+        database.run(partial(untold.all_told, what=what))
+    return whole
+
+
+def _publish(publisher: Publishes, told: Told) -> None:
+    if not told.entries:
+        return
+    messages = [Message(user, entry.seq, frames.event(user, entry)) for user, entry in told.entries]
+    try:
+        publisher.publish(messages)
+    except BrokerUnavailable as exc:
+        throttled.warning(
+            "changes not published, gateways will fetch them: events=%d error=%s", len(messages), exc
+        )
