@@ -22,6 +22,7 @@ REASONS = {
     401: "The credentials are missing, wrong or ended",
     403: "The credentials do not give this right",
     404: "There is no such thing",
+    409: "It does not fit the present state: expired, canceled, retracted, or of another version",
     408: "The body did not come in time",
     413: "The body is over 1 MiB",
     414: "The request line is over 4,094 bytes",
