@@ -305,7 +305,10 @@ class TimelineQuery(_Closed):
 class TimelineStep(BaseModel):
     """One step; `at` null: it has not happened, or is not known."""
 
-    step: Literal["accepted", "woken", "dispatched", "published", "delivered", "read"]
+    step: Literal[
+        "scheduled", "accepted", "woken", "dispatched", "published", "delivered", "read",
+        "canceled", "retracted", "expired",
+    ]  # fmt: skip
     at: int | None
     detail: str
 

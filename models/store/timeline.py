@@ -62,6 +62,9 @@ def timeline(connection: Connection, id: str, user_id: str | None, *, now: datet
         copy=copy,
         acker=_acker(connection, copy),
         sockets=around,
+        scheduled_at=row.scheduled_at,
+        deliver_at=row.deliver_at,
+        ended_at=row.ended_at,
     )
 
 

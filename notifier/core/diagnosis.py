@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from notifier.core.states import EXPIRED, SCHEDULED, WITHDRAWN
 from notifier.core.timeline import SLOW_WAKE, Copy, Socket, Timeline, counted, long
 
 
@@ -12,7 +13,13 @@ def summary(timeline: Timeline, now: datetime, broker: bool | None = None) -> st
 
 
 def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterator[str]:
-    if timeline.copy is not None:
+    if timeline.status in WITHDRAWN:
+        yield from _withdrawn(timeline)
+    elif timeline.status == SCHEDULED and timeline.deliver_at is not None:
+        yield f"It is scheduled, and due in {long(max(timedelta(0), timeline.deliver_at - now))}."
+        if timeline.deliver_at < now:
+            yield "Is a worker running?"
+    elif timeline.copy is not None:
         yield from _copy(timeline, timeline.copy, now)
     elif timeline.status == "dead":
         yield f"It is dead after {counted(timeline.attempts, 'attempt')}: {timeline.error}."
@@ -26,6 +33,21 @@ def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterat
         yield f"It is in the inbox of all {timeline.recipients} recipients:"
         yield f"{timeline.delivered} have it on a device, {timeline.read} have read it,"
         yield f"{missing} have not got it."
+
+
+def _withdrawn(timeline: Timeline) -> Iterator[str]:
+    over = timeline.status == EXPIRED
+    what = "It expired" if over else f"It was {timeline.status}: its sender stopped it"
+    if not timeline.reached:
+        yield f"{what} before anybody had it."
+    elif timeline.user_id is not None and timeline.copy is None:
+        yield f"{what} before this user had it."
+    else:
+        yield f"{what}. It is not shown any more."
+        if timeline.copy is not None and timeline.copy.read_at is not None:
+            yield "It had been read before."
+        elif timeline.copy is not None and timeline.copy.delivered_at is not None:
+            yield "A device had it before."
 
 
 def _waiting(timeline: Timeline, now: datetime, broker: bool | None) -> Iterator[str]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from notifier.core.states import CANCELED, SCHEDULED, WITHDRAWN
+
 LOST_AFTER = timedelta(seconds=30)  # a gateway that has not been heard of for this time has crashed
 SLOW_WAKE = timedelta(seconds=1)  # from accepted to the wake-up: the broker was away
 
@@ -100,6 +102,9 @@ class Timeline:
     copy: Copy | None = None
     acker: Socket | None = None
     sockets: Sequence[Socket] = field(default=())
+    scheduled_at: datetime | None = None
+    deliver_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +119,12 @@ class Step:
 def steps(timeline: Timeline, now: datetime) -> Sequence[Step]:
     """Return the steps from accepted to read."""
     many = "" if timeline.recipients == 1 else f" for {timeline.recipients} recipients"
+    scheduled = timeline.status == SCHEDULED
     found = [
-        Step("accepted", timeline.accepted_at, f"durable{many}"),
+        *_scheduled(timeline, many),
+        Step("accepted", None, "not due yet")
+        if scheduled
+        else Step("accepted", timeline.accepted_at, f"durable{many}"),
         Step("woken", timeline.woken_at, _woken(timeline)),
         Step("dispatched", _persisted(timeline), _dispatched(timeline, now)),
         Step("published", timeline.published_at, _published(timeline)),
@@ -125,13 +134,29 @@ def steps(timeline: Timeline, now: datetime) -> Sequence[Step]:
             *found,
             Step("delivered", None, f"{timeline.delivered} of {timeline.recipients} recipients"),
             Step("read", None, f"{timeline.read} of {timeline.recipients} recipients"),
+            *_ended(timeline),
         ]
     copy = timeline.copy
     return [
         *found,
         Step("delivered", _delivered_at(copy), _delivered(timeline)),
         Step("read", copy.read_at if copy else None, "" if copy and copy.read_at else "not yet"),
+        *_ended(timeline),
     ]
+
+
+def _scheduled(timeline: Timeline, many: str) -> Sequence[Step]:
+    if timeline.scheduled_at is None or timeline.deliver_at is None:
+        return []
+    ahead = long(timeline.deliver_at - timeline.scheduled_at)
+    return [Step("scheduled", timeline.scheduled_at, f"durable{many}, due {ahead} later")]
+
+
+def _ended(timeline: Timeline) -> Sequence[Step]:
+    if timeline.status not in WITHDRAWN:
+        return []
+    had = f"; {timeline.reached} of {timeline.recipients} had it" if timeline.reached else "; nobody had it"
+    return [Step(timeline.status, timeline.ended_at, f"nobody is shown it from then on{had}")]
 
 
 def _persisted(timeline: Timeline) -> datetime | None:
@@ -140,6 +165,8 @@ def _persisted(timeline: Timeline) -> datetime | None:
 
 def _woken(timeline: Timeline) -> str:
     if timeline.woken_at is None:
+        if timeline.status in (SCHEDULED, CANCELED):
+            return ""
         if timeline.reached:
             return "no wake-up led to it: the sweep, or a worker that started, found it"
         return "not known: it is recorded when a worker takes it"
@@ -157,6 +184,8 @@ def _dispatched(timeline: Timeline, now: datetime) -> str:
         return f"seq {timeline.copy.seq} of the inbox, {took} after it was accepted"
     if timeline.dispatched_at:
         return f"{long(timeline.dispatched_at - timeline.accepted_at)} after it was accepted"
+    if timeline.status in (SCHEDULED, *WITHDRAWN):
+        return ""
     if timeline.status == "dead":
         return f"dead after {counted(timeline.attempts, 'attempt')}: {timeline.error}"
     waiting = f"waiting for {long(now - timeline.accepted_at)}"
