@@ -31,7 +31,8 @@ class Example:
         last = self.commands[self.commands.rindex("curl ") :]
         found = CALL.search(last)
         assert found, last
-        return "post" if " -d " in last else "get", found["path"]
+        said = re.search(r"-X (\w+)", last)
+        return said[1].lower() if said else "post" if " -d " in last else "get", found["path"]
 
     def run(self, env: Mapping[str, str], folder: Path) -> tuple[str, dict[str, str]]:
         """Run it in a shell; return its output, and the variables it sets."""
