@@ -51,7 +51,7 @@ _REFUSED = Counter(
 )
 REFUSED = {
     what: _REFUSED.labels(what)
-    for what in ("post", "user", "credentials", "socket_address", "socket_unauthenticated")
+    for what in ("post", "user", "credentials", "socket_address", "socket_unauthenticated", "socket_capacity")
 }
 _REJECTED_MESSAGES = Counter(
     "notifier_rejected_messages",

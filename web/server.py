@@ -27,6 +27,10 @@ from web.handles import raise_handles
 GC_THRESHOLD = (700, 10, 200)
 #: A handshake takes about 1 ms, and no one else is served meanwhile.
 MAX_ACCEPT = 8
+NO_TLS = (
+    "certfile, keyfile: gunicorn's own TLS cannot serve WebSockets here; "
+    "let the proxy in front end TLS (docs/deploy.md)\n"
+)
 WATCH_INTERVAL = 0.1  # seconds between two looks whether the worker is told to stop
 
 
@@ -54,6 +58,7 @@ class DeadlineReader:
 
     def __init__(self, reader: Any, timeout: float) -> None:
         self._reader = reader
+        self.unreader = getattr(reader, "unreader", None)  # which may have read on, behind the request
         self._until = time.monotonic() + timeout
 
     def read(self, size: int) -> bytes:
@@ -76,8 +81,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker, with bounds for slow clients.
 
     It bounds the reading of a body and the taking of an answer, and lets a crowd of new connections
-    not hold up those that are open.
+    not hold up those that are open. At its end it waits for the gateway.
     """
+
+    gateway: Any = None  # set by `post_worker_init`
 
     def run(self) -> None:
         """Serve; look at open sockets between a few new ones, where gevent would accept a hundred first."""
@@ -90,6 +97,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
             served: Any = self.wsgi
             self.wsgi: Any = Mounted(served, mount)
         super().run()
+        self._wait_for_gateway()
+
+    def _wait_for_gateway(self) -> None:
+        """Stay until the gateway has closed its sockets: no request of gunicorn's holds them any more."""
+        import gevent  # noqa: PLC0415
+
+        until = time.monotonic() + self.cfg.graceful_timeout
+        while self.gateway and not self.gateway.stopped and time.monotonic() < until:
+            self.notify()
+            gevent.sleep(WATCH_INTERVAL)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Serve a request; a WebSocket sets timeouts of its own."""
@@ -111,6 +128,9 @@ def on_starting(server: Any) -> None:
     Exits with the checks' status when one of them fails.
     """
     settings = Settings.load()
+    if server.cfg.is_ssl:
+        sys.stderr.write(NO_TLS)
+        sys.exit(2)
     raise_handles(settings)
     # In a process of its own: psycopg looks for gevent when it is imported, and here it is not there yet.
     checked = subprocess.run([sys.executable, "-m", "usecases.preflight"], check=False)
@@ -143,7 +163,7 @@ def post_worker_init(worker: Any) -> None:
 
     configure(Settings.load())
     runtime = worker.wsgi.extensions[EXTENSION]
-    gateway = runtime.gateway
+    gateway = worker.gateway = runtime.gateway
     gateway.start()
     runtime.waker.warm()
 

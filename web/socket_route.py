@@ -16,9 +16,8 @@ from notifier.core.errors import Forbidden, Unavailable
 from notifier.core.log_throttle import LogThrottle
 from web import problems
 from web.gateway import handshake
-from web.gateway.connection import ClientConnection
 from web.gateway.sendall_socket import SendAllSocket
-from web.gateway.transport import WebSocketTransport
+from web.gateway.takeover import take_over
 from web.runtime import current
 
 PATH = "/ws"
@@ -68,7 +67,7 @@ def _before() -> ResponseReturnValue | None:
         raise Forbidden("this origin may not open a socket")
     if runtime.gateway.stopping:
         raise Unavailable("the server restarts")
-    runtime.gateway.admission.check(request.remote_addr)
+    runtime.gateway.admission.check(request.remote_addr, _handle(request.environ))
     prepare(request.environ, runtime.settings.slow_timeout)
     return None
 
@@ -83,6 +82,12 @@ def prepare(environ: dict[str, Any], slow_timeout: float) -> None:
     for name in SOCKETS:
         if name in environ:
             environ[name] = SendAllSocket(environ[name], slow_timeout)
+
+
+def _handle(environ: dict[str, Any]) -> int:
+    """Return the number of the socket's file descriptor."""
+    found: list[int] = [environ[name].fileno() for name in SOCKETS if name in environ]
+    return found[0] if found else 0
 
 
 def origin_allowed(origin: str | None, host: str, allowed: tuple[str, ...]) -> bool:
@@ -103,18 +108,10 @@ def origin_allowed(origin: str | None, host: str, allowed: tuple[str, ...]) -> b
 
 
 def serve(ws: Server) -> None:
-    """Serve one socket, in its own greenlet, until it closes."""
+    """Hand the socket to the gateway. On gunicorn it is served from there, and this returns at once."""
     gateway = current().gateway
     gateway.start()
     agent = request.headers.get("User-Agent")
-    for name in [name for name in request.environ if name.startswith("HTTP_")]:
-        del request.environ[name]  # the handshake is over, and this is kept as long as the socket
-    transport = WebSocketTransport(ws, gateway.settings.ping_interval)
-    connection = ClientConnection(gateway.services, transport, agent[:256] if agent else None)
-    gateway.connections.add(connection)
-    session = connection.session
-    try:
-        with gateway.admission.slot(request.remote_addr, session.verify) as session.verify:
-            connection.run()
-    finally:
-        gateway.connections.discard(connection)
+    gateway.serve(
+        take_over(ws, request.environ), address=request.remote_addr, user_agent=agent[:256] if agent else None
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from gevent.event import Event
 
 from models.tables import devices
 from notifier.core.session import Principal
@@ -17,9 +18,11 @@ from notifier.settings import Settings
 from tests.harness.world import World, real_time_world, settings
 from web.gateway.acks import Acks
 from web.gateway.connection import ClientConnection
+from web.gateway.deadlines import NEVER, Deadlines
 from web.gateway.presence import Presence
 from web.gateway.snapshots import NEAR, SnapshotLoader, SnapshotRequest
 from web.gateway.transport import PeerClosed
+from web.gateway.turns import Turns
 from web.one_at_a_time import OneAtATime
 
 USER = "u1"
@@ -32,23 +35,36 @@ class FakeTransport:
     says: list[str]
     hears: list[dict[str, Any]] = field(default_factory=list)
     closed_with: int | None = None
+    blocked: bool = False
+    gone: bool = False
+    due: float = NEVER
+    wake: Callable[[], None] | None = None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        self.wake = wake
+
+    def check(self) -> None:
+        if not self.says:
+            raise PeerClosed("left")
 
     def read(self) -> Iterator[str]:
         while self.says:
             yield self.says.pop(0)
 
-    def wait(self, seconds: float) -> None:
-        raise PeerClosed("left")
+    def watch(self) -> None:
+        assert self.wake is not None
+        self.wake()
 
-    def send(self, frames: Sequence[bytes]) -> None:
+    def send(self, frames: Iterable[bytes]) -> None:
         self.hears += [json.loads(frame) for frame in frames]
-
-    def wake(self) -> None: ...
 
     def close(self, code: int, reason: str) -> None:
         self.closed_with = code
 
-    def release(self) -> None: ...
+    def release(self) -> None:
+        self.gone = True
+
+    def expire(self) -> None: ...
 
 
 class FakeHub:
@@ -71,6 +87,8 @@ class FakeServices:
     hub: FakeHub = field(default_factory=FakeHub)
     snapshots: SnapshotLoader = field(init=False)
     changes: OneAtATime = field(default_factory=OneAtATime)
+    turns: Turns = field(default_factory=Turns)
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     def __post_init__(self) -> None:
         self.snapshots = SnapshotLoader(self.database)
@@ -91,11 +109,23 @@ def world(database: Database) -> World:
     return real_time_world(database)
 
 
+def serve(gateway: FakeServices, transport: FakeTransport, *, closing: bool = False) -> None:
+    """Serve a socket until nothing is left of it."""
+    ended = Event()
+    connection = ClientConnection(
+        gateway, transport, "a browser", ended=lambda _: ended.set()  # type: ignore[arg-type]
+    )  # fmt: skip
+    if closing:
+        connection.ask_to_close(1012, "1.0")
+    connection.start()
+    assert ended.wait(60)
+
+
 def visit(gateway: FakeServices, after: int | None, *says: dict[str, Any]) -> list[str]:
     """Connect a device that sends frames, close it and flush the acks; return the ops that it got."""
     hello = {"op": "hello", "token": USER, "after": after, "device": "phone"}
     wire = FakeTransport([json.dumps(frame) for frame in (hello, *says)])
-    ClientConnection(gateway, wire, "a browser").run()  # type: ignore[arg-type]
+    serve(gateway, wire)
     gateway.acks.flush()
     return [frame["op"] for frame in wire.hears]
 
@@ -141,9 +171,7 @@ def test_a_device_that_is_ahead_is_reset_and_delivers_nothing(world: World, gate
 def test_frames_before_the_servers_close_are_handled(gateway: FakeServices) -> None:
     said = [{"op": "hello", "token": USER, "after": 0}, {"op": "ping"}, {"op": "ping"}]
     transport = FakeTransport([json.dumps(frame) for frame in said])
-    connection = ClientConnection(gateway, transport, None)  # type: ignore[arg-type]
-    connection.ask_to_close(1012, "1.0")
-    connection.run()
+    serve(gateway, transport, closing=True)
     assert [frame["op"] for frame in transport.hears] == ["welcome", "live", "pong", "pong"]
     assert transport.closed_with == 1012
 

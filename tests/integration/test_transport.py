@@ -1,4 +1,4 @@
-"""The faults of Flask-Sock 0.7 and simple-websocket 1.1 under gevent, and their cure (web/gateway/transport.py)."""
+"""The faults of Flask-Sock 0.7 and simple-websocket 1.1 under gevent, and their cure: web/gateway/transport.py."""
 
 import os
 import socket
@@ -117,7 +117,7 @@ def test_a_slow_reader_of_large_frames_gets_every_byte(port: int) -> None:
     assert reader.close_code == 4001
 
 
-def test_concurrent_senders_do_not_mix_their_frames(port: int) -> None:
+def test_frames_sent_while_the_reader_is_slow_are_not_mixed(port: int) -> None:
     with SlowReader(port, "/frames?senders=8&count=10&size=60000", chunk=65_536) as reader:
         got = Counter(frame for frame in reader.frames() if frame)
     assert got == Counter(pattern(sender, number, 60_000) for sender in range(8) for number in range(10))
@@ -137,10 +137,9 @@ def test_a_reader_without_progress_is_closed_with_4410_and_gets_the_code() -> No
         frames = reader.frames()
         next(frames)  # accepted
         time.sleep(0.8)  # reads nothing for longer than the timeout: this is the fault itself
-        number = -1
-        for number, frame in enumerate(frame for frame in frames if frame):
-            assert frame == pattern(0, number, 65_536)  # complete to the last one
-        assert number >= 0
+        got = [frame for frame in frames if frame]
+        assert got
+        assert set(got) == {pattern(0, 0, 65_536)}  # complete to the last one
         assert reader.close_code == 4410
 
 

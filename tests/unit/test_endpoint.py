@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flask import Flask, request
+from flask import Flask
+from wsproto.connection import SERVER, Connection
 
 from notifier import send
+from tests.harness.in_process_gateway import soon
 from tests.harness.world import settings
 from web import create_app
 from web import socket_route as endpoint
@@ -26,24 +32,24 @@ def app(tmp_path: Path) -> Iterator[Flask]:
 
 def test_an_open_socket_keeps_no_headers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are thousands of sockets, and a cookie or a proxy's header may be long."""
-    seen: dict[str, Any] = {}
+    ours, theirs = socket.socketpair()
+    gateway = app.extensions[EXTENSION].gateway
+    monkeypatch.setattr(gateway, "start", lambda: None)
+    kept: list[weakref.ref[Any]] = []
 
-    class Connection:
-        def __init__(self, _gateway: object, _wire: object, agent: str | None) -> None:
-            self.session, self._agent = self, agent
+    def open_socket() -> None:
+        headers = {"User-Agent": "a browser", "Cookie": "x" * 4_000, "Origin": "http://localhost"}
+        with app.test_request_context("/ws", headers=headers) as context:
+            kept.append(weakref.ref(context.request))
+            ws = SimpleNamespace(sock=ours, mode="gunicorn", connected=True, ws=None)
+            ws.ws = SimpleNamespace(connection=Connection(SERVER))
+            endpoint.serve(ws)
+            assert (ours.fileno(), ws.connected) == (-1, False)
 
-        def verify(self, token: str) -> None:
-            raise AssertionError(token)
-
-        def run(self) -> None:
-            seen.update(agent=self._agent, kept=[n for n in request.environ if n.startswith("HTTP_")])
-
-    monkeypatch.setattr(endpoint, "ClientConnection", Connection)
-    monkeypatch.setattr(endpoint, "WebSocketTransport", lambda *_: None)
-    monkeypatch.setattr(app.extensions[EXTENSION].gateway, "start", lambda: None)
-    headers = {"User-Agent": "a browser", "Cookie": "x" * 4_000, "Origin": "http://localhost"}
-    with app.test_request_context("/ws", headers=headers):
-        assert "HTTP_COOKIE" in request.environ
-        endpoint.serve(None)
-    assert seen == {"agent": "a browser", "kept": []}
-    assert not app.extensions[EXTENSION].gateway.connections
+    open_socket()
+    gc.collect()
+    assert kept[0]() is None
+    (connection,) = gateway.connections
+    assert connection._user_agent == "a browser"
+    theirs.close()
+    soon(lambda: not gateway.connections)

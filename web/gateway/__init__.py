@@ -2,10 +2,15 @@
 
 gateway          the parts together: start, loops, stop
 services         what a connection uses of its gateway
-connection       one socket's loop: executes the session's effects
-transport        one WebSocket on gevent: whole frames out, frames in, pings, a clean close
+connection       one socket: executes the session's effects, a turn at a time
+turns            the greenlets that take the turns, only while there is work
+deadlines        the deadlines of all sockets, in one timer wheel
+transport        what a connection asks of what carries its frames
+websocket_transport  one WebSocket: frames in and out, pings, a clean close; never waits
+writer           whole frames out; what a slow reader does not take waits there
+takeover         takes a socket out of Flask-Sock's handler
 handshake        which requests for an upgrade are refused
-sendall_socket   a socket whose send() sends everything or raises TooSlow
+sendall_socket   the socket that Flask-Sock's handshake is given
 admission        how many sockets there may be
 hub              who is connected here: one subscription for each user, shared by their sockets
 local_first      publishing to this process's own sockets, then to the broker

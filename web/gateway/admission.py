@@ -1,4 +1,4 @@
-"""How many sockets may be open here: for one address, and without having said who they are.
+"""How many sockets may be open here: for one address, without having said who they are, and at all.
 
 Asked before the upgrade, so that a refusal is a 429 and costs little.
 """
@@ -12,6 +12,7 @@ from notifier.core.errors import OverLimit
 from notifier.core.session import Principal
 
 RETRY_AFTER = 5  # seconds
+NO_LIMIT = 1 << 62
 IPV6_SITE = 64  # bits; a site has at least so many addresses of its own (RFC 6177)
 
 Verify = Callable[[str], Principal]
@@ -35,16 +36,37 @@ class Admission:
     Args:
         per_address: sockets of one address.
         unauthenticated: sockets that have not said a hello with a good token.
+        sockets: sockets at all.
+        handles: file handles that sockets may use; what is above is kept for the database and the broker.
     """
 
-    def __init__(self, per_address: int, unauthenticated: int) -> None:
+    def __init__(
+        self,
+        per_address: int,
+        unauthenticated: int,
+        *,
+        sockets: int = NO_LIMIT,
+        handles: Callable[[], int] = lambda: NO_LIMIT,
+    ) -> None:
         self._per_address = per_address
         self._most_unauthenticated = unauthenticated
+        self._most = sockets
+        self._handles = handles
         self._addresses: Counter[str] = Counter()
         self._unauthenticated = 0
+        self._open = 0
 
-    def check(self, address: str | None) -> None:
-        """Raise OverLimit when this address, or everybody who has not said hello, has too many sockets."""
+    def check(self, address: str | None, handle: int = 0) -> None:
+        """Raise OverLimit when this address, those who have not said hello, or all have too many sockets.
+
+        Args:
+            address: the peer's.
+            handle: the number of the socket's file descriptor. The system gives the lowest free one, so
+                that it tells how many are in use.
+        """
+        if self._open >= self._most or handle >= self._handles():
+            metrics.REFUSED["socket_capacity"].inc()
+            raise OverLimit("this process has no place for another socket", RETRY_AFTER)
         if self._unauthenticated >= self._most_unauthenticated:
             metrics.REFUSED["socket_unauthenticated"].inc()
             raise OverLimit("too many sockets that have not said hello", RETRY_AFTER)
@@ -59,6 +81,7 @@ class Admission:
     def enter(self, place: str) -> None:
         """Count a socket of which nobody knows yet who it is."""
         self._addresses[place] += 1
+        self._open += 1
         self._unauthenticated += 1
 
     def known(self) -> None:
@@ -67,13 +90,14 @@ class Admission:
 
     def leave(self, place: str) -> None:
         """Stop counting a socket."""
+        self._open -= 1
         self._addresses[place] -= 1
         if not self._addresses[place]:
             del self._addresses[place]
 
 
 class SocketSlot:
-    """One socket's time here: a context that yields a `verify` which notices when it says who it is."""
+    """One socket's time here. It begins with `enter` and ends with `leave`."""
 
     __slots__ = ("_admission", "_known", "_place", "_verify")  # there are thousands
 
@@ -81,11 +105,13 @@ class SocketSlot:
         self._admission, self._place, self._verify = admission, place, verify
         self._known = False
 
-    def __enter__(self) -> Verify:
+    def enter(self) -> Verify:
+        """Count the socket; return a `verify` which notices when it says who it is."""
         self._admission.enter(self._place)
         return self._verified
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
+        """Stop counting it."""
         self._admission.leave(self._place)
         self._notice()
 

@@ -1,10 +1,11 @@
-"""One socket's loop, in the greenlet that Flask-Sock gives it: performs what its session says."""
+"""One socket: performs what its session says, a turn at a time (`turns.py`)."""
 
-import contextlib
 import logging
 import random
+import sys
 import time
 import uuid
+from collections.abc import Callable
 
 from models.store.delivered import Ack
 from models.store.devices import Closed
@@ -20,47 +21,58 @@ from notifier.outbox.types import now as utc_now
 from notifier.signals import client_connected, client_disconnected, emit
 from usecases.change_entries import change_entries
 from web import metrics
+from web.gateway.deadlines import NEVER, NOWHERE
 from web.gateway.services import Services
 from web.gateway.snapshots import SnapshotRequest, window_of
-from web.gateway.transport import ABNORMAL, PeerClosed, WebSocketTransport
+from web.gateway.transport import ABNORMAL, PeerClosed, Transport
+from web.gateway.turns import TurnState
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
-IDLE = 60.0  # seconds that the loop waits at most before it looks around
+IDLE = 60.0  # seconds after which a socket looks around at the latest: a wall clock may step
 FETCH_RETRY, FETCH_RETRY_MAX = 0.5, 5.0  # seconds at most between attempts while the database is away
 
 
 class ClientConnection:
-    """A socket: a session, a transport, and the gateway's services."""
+    """A socket: a session, a transport, and the gateway's services.
+
+    Args:
+        services: the parts of the gateway.
+        transport: carries its frames.
+        user_agent: what the browser says it is.
+        ended: called once, when nothing is left of it.
+    """
 
     __slots__ = (
-        "__weakref__",
-        "_closing",
-        "_code",
-        "_failed_fetches",
-        "_in_room",
-        "_retry_at",
-        "_services",
-        "_transport",
-        "_user_agent",
-        "_welcomed",
-        "id",
-        "session",
+        "__weakref__", "_closing", "_code", "_ended", "_failed_fetches", "_in_room", "_put_off", "_retry_at",
+        "_services", "_transport", "_user_agent", "_welcomed", "due", "filed", "id", "session",
+        "turn_state",
     )  # fmt: skip
 
-    def __init__(self, services: Services, transport: WebSocketTransport, user_agent: str | None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        transport: Transport,
+        user_agent: str | None,
+        *,
+        ended: "Callable[[ClientConnection], None] | None" = None,
+    ) -> None:
         settings = services.settings
         self.id = str(uuid.uuid4())
         self._services = services
         self._transport = transport
-        self._user_agent = user_agent
+        self._user_agent = sys.intern(user_agent) if user_agent else None  # thousands have the same
+        self._ended = ended
         self._code = ABNORMAL
         self._in_room = False
         self._welcomed = False
         self._retry_at = 0.0
         self._failed_fetches = 0
         self._closing: tuple[int, str] | None = None
+        self._put_off: list[Effect] = []  # what waits until the peer has taken what was sent before it
+        self.turn_state = TurnState.IDLE
+        self.due, self.filed = NEVER, NOWHERE
         self.session = Session(
             verify=services.verify,
             now=time.time(),
@@ -75,32 +87,53 @@ class ClientConnection:
         """Take an event from the broker."""
         before = self.session.overflows
         if self.session.offer(seq, frame):
-            self._transport.wake()
+            self.wake()
         if self.session.overflows != before:
             metrics.OVERFLOWS.inc()
 
     def heard(self, head: int) -> None:
         """Take the position of the log's head in SQL."""
         if self.session.heard(head):
-            self._transport.wake()
+            self.wake()
 
     def revoke(self, at: float) -> None:
         """Treat the user's tokens issued before `at` (seconds since 1970) as revoked."""
         if self.session.revoke(at):
-            self._transport.wake()
+            self.wake()
 
     def ask_to_close(self, code: int, reason: str) -> None:
-        """Close soon, in the socket's own greenlet."""
+        """Close soon, in a turn of the socket's own."""
         self._closing = (code, reason)
-        self._transport.wake()
+        self.wake()
 
-    # ---------------------------------------------------------------- the loop
+    def wake(self) -> None:
+        """Have a turn soon: something has happened. Never blocks."""
+        self._services.turns.ready(self)
 
-    def run(self) -> None:
-        """Serve the socket until it closes."""
+    # ---------------------------------------------------------------- a turn
+
+    def start(self) -> None:
+        """Serve the socket from now on."""
+        self._transport.start(self.wake)
+        self.wake()
+
+    def turn(self) -> None:
+        """Do what is to be done now; called by Turns."""
+        if self.session.phase is not Phase.CLOSED:
+            self._try()
+        if self.session.phase is Phase.CLOSED:
+            self._transport.expire()
+            if self._transport.gone:
+                self._end()
+                return
+        else:
+            self._transport.watch()
+        self.due = self._next_due()
+        self._services.deadlines.file(self)
+
+    def _try(self) -> None:
         try:
-            while self.session.phase is not Phase.CLOSED:
-                self._turn()
+            self._work()
         except PeerClosed as exc:
             log.debug("socket gone: socket=%s user=%s reason=%s", self.id, self.session.user_id, exc)
             self._code = exc.code
@@ -110,43 +143,68 @@ class ClientConnection:
             self._perform(self.session.close(exc.close_code, exc.detail))
         except Exception:
             log.exception("socket failed: socket=%s user=%s", self.id, self.session.user_id)
-            with contextlib.suppress(PeerClosed, TooSlow):
-                self._perform(self.session.close(NotifierError.close_code, "something went wrong here"))
-        finally:
+            self._perform(self.session.close(NotifierError.close_code, "something went wrong here"))
+        if self.session.phase is Phase.CLOSED:
+            self._put_off = []
             self._leave()
             self._transport.release()
 
-    def _turn(self) -> None:
+    def _work(self) -> None:
         now = time.time()
-        session = self.session
+        session, transport = self.session, self._transport
+        transport.check()
+        if not transport.blocked:
+            put_off, self._put_off = self._put_off, []
+            self._perform(put_off)
+        if transport.blocked:
+            return
         self._perform(session.tick(now))
-        for frame in self._transport.read():
+        for frame in transport.read():
             metrics.RECEIVED.inc()
             self._perform(session.receive(frame, now))
+            if transport.blocked:
+                return  # the rest is read when the peer has taken this
         if self._closing:
             self._perform(session.close(*self._closing))
         if time.monotonic() >= self._retry_at:
             self._perform(session.take())
-        if session.phase is not Phase.CLOSED:
-            wait = min(IDLE, session.deadline - time.time())
-            if self._retry_at > (monotonic := time.monotonic()):
-                wait = min(wait, self._retry_at - monotonic)
-            self._transport.wait(max(0.0, wait))
+
+    def _next_due(self) -> float:
+        """Return when the next turn is due if nothing happens before (monotonic)."""
+        due = self._transport.due
+        if self.session.phase is Phase.CLOSED or self._transport.blocked:
+            return due
+        now = time.monotonic()
+        due = min(due, now + min(IDLE, self.session.deadline - time.time()))
+        return min(due, self._retry_at) if self._retry_at > now else due
 
     def _perform(self, effects: list[Effect]) -> None:
-        """Perform effects in their order; frames that follow each other leave together."""
+        """Perform effects in their order; frames that follow each other leave together.
+
+        While the peer does not take what was sent, nothing is done but sending and closing: the rest is
+        put off until it has.
+        """
         while effects:
             outgoing: list[bytes] = []
             following: list[Effect] = []
-            for effect in effects:
+            for place, effect in enumerate(effects):
                 if isinstance(effect, Send):
                     outgoing.append(effect.frame)
                     continue
                 self._send(outgoing)
                 outgoing = []
+                if self._transport.blocked and not isinstance(effect, Close):
+                    self._put_off += [*effects[place:], *following]
+                    return
                 following += self._do(effect)
             self._send(outgoing)
             effects = following
+
+    def _end(self) -> None:
+        self._services.deadlines.forget(self)
+        ended, self._ended = self._ended, None
+        if ended:
+            ended(self)
 
     def _send(self, outgoing: list[bytes]) -> None:
         if outgoing:

@@ -19,15 +19,20 @@ from notifier.outbox.engine import Database
 from notifier.settings import Settings
 from notifier.tokens import Tokens
 from web.gateway.acks import Acks
-from web.gateway.admission import Admission
+from web.gateway.admission import Admission, SocketSlot
 from web.gateway.broker_watch import BrokerWatch
 from web.gateway.connection import ClientConnection
+from web.gateway.deadlines import TICK, Deadlines
 from web.gateway.hub import Hub
 from web.gateway.local_first import LocalFirst
 from web.gateway.presence import Presence
 from web.gateway.revocation_list import Revocations
 from web.gateway.services import Services
 from web.gateway.snapshots import SnapshotLoader
+from web.gateway.takeover import TakenSocket
+from web.gateway.turns import Turns
+from web.gateway.websocket_transport import WebSocketTransport
+from web.handles import handles_for_sockets
 from web.one_at_a_time import OneAtATime
 
 log = logging.getLogger(__name__)
@@ -37,6 +42,7 @@ LOOK_INTERVAL = 1.0  # seconds between looks whether events reach this gateway
 SHOW_INTERVAL = 0.25  # seconds between writes of the broker's gauges
 DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is away
 LOOK_PAUSE = 0.02  # seconds before a look at the revocations, so that several messages share one
+DEVELOPMENT_TICK = 0.25  # seconds between looks whether a socket on Flask's development server is closed
 RESTART_LOOP = 1.0  # seconds before a loop that died is started again
 
 
@@ -87,15 +93,23 @@ class Gateway:
             acks=self.acks,
             presence=self.presence,
             changes=OneAtATime(),
+            turns=Turns(),
+            deadlines=Deadlines(),
         )
-        self.admission = Admission(settings.sockets_per_address, settings.sockets_unauthenticated)
+        self.admission = Admission(
+            settings.sockets_per_address,
+            settings.sockets_unauthenticated,
+            sockets=settings.worker_connections,
+            handles=handles_for_sockets,
+        )
         self._loops: list[Any] = []
         self._compare_now = gevent.event.Event()
         self._revocations = revocations
         self._look_now = gevent.event.Event()
         self._hears_revocations = False
         self.stopping = False
-        self.connections: set[ClientConnection] = set()
+        self.stopped = False
+        self.connections: dict[ClientConnection, SocketSlot] = {}
 
     @property
     def connected(self) -> bool:
@@ -126,6 +140,7 @@ class Gateway:
             ("broker gauge", self._every(SHOW_INTERVAL, self._watch.show)),
             ("broker watch", self._every(LOOK_INTERVAL, self._watch.look)),
             ("heads", self._heads),
+            ("deadlines", self._deadlines),
             ("revocations", self._revocations_loop),
             ("revocations' bell", self._every(REAP_INTERVAL, self._hear_revocations)),
         ):
@@ -149,6 +164,11 @@ class Gateway:
 
         return loop
 
+    def _deadlines(self) -> None:
+        while not self.stopped:  # a socket that closes has deadlines too
+            gevent.sleep(TICK)
+            self.services.deadlines.advance()
+
     def _heads(self) -> None:
         while not self.stopping:
             # Without the broker nothing else tells of what other processes commit.
@@ -171,6 +191,27 @@ class Gateway:
             self._look_now.clear()
             self.close_revoked()
 
+    # ---------------------------------------------------------------- sockets
+
+    def serve(self, taken: TakenSocket, *, address: str | None, user_agent: str | None) -> None:
+        """Serve a socket from now on; return at once if it is detached from its handler, else at its end."""
+        settings = self.settings
+        transport = WebSocketTransport(
+            taken, ping_interval=settings.ping_interval, slow_timeout=settings.slow_timeout
+        )
+        connection = ClientConnection(self.services, transport, user_agent, ended=self._ended)
+        slot = self.admission.slot(address, connection.session.verify)
+        connection.session.verify = slot.enter()
+        self.connections[connection] = slot
+        if self.stopping:  # since the handshake began
+            connection.ask_to_close(Restarting.close_code, self._return_after())
+        connection.start()
+        while not taken.detached and connection in self.connections:
+            gevent.sleep(DEVELOPMENT_TICK)
+
+    def _ended(self, connection: ClientConnection) -> None:
+        self.connections.pop(connection).leave()
+
     def _close(self, new: Mapping[str, float]) -> None:
         if not new:
             return
@@ -192,14 +233,23 @@ class Gateway:
         if self.stopping:
             return
         self.stopping = True
+        try:
+            self._stop()
+        finally:
+            self.stopped = True
+
+    def _return_after(self) -> str:
+        """Return the seconds after which a client is told to return."""
+        return f"{random.uniform(0, self.settings.restart_spread):.1f}"  # noqa: S311
+
+    def _stop(self) -> None:
         sockets = list(self.connections)
         random.shuffle(sockets)
         log.info("gateway stops: gateway=%s sockets=%d", self.id, len(sockets))
         deadline = time.monotonic() + self.settings.restart_grace
         pause = self.settings.restart_grace / 2 / max(1, len(sockets))
         for socket in sockets:
-            delay = random.uniform(0, self.settings.restart_spread)  # noqa: S311
-            socket.ask_to_close(Restarting.close_code, f"{delay:.1f}")
+            socket.ask_to_close(Restarting.close_code, self._return_after())
             gevent.sleep(min(pause, 0.05))
         while self.connections and time.monotonic() < deadline:
             gevent.sleep(0.05)

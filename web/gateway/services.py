@@ -7,10 +7,12 @@ from notifier.core.session import Principal
 from notifier.outbox.engine import Database
 from notifier.settings import Settings
 from web.gateway.acks import Acks
+from web.gateway.deadlines import Deadlines
 from web.gateway.hub import Hub
 from web.gateway.local_first import LocalFirst
 from web.gateway.presence import Presence
 from web.gateway.snapshots import SnapshotLoader
+from web.gateway.turns import Turns
 from web.one_at_a_time import OneAtATime
 
 
@@ -27,6 +29,7 @@ class Services:
         snapshots: what sockets start from.
         acks, presence: what is written a moment later.
         changes: lets the changes of one user go one after the other.
+        turns, deadlines: when a connection does its work.
     """
 
     settings: Settings
@@ -39,3 +42,5 @@ class Services:
     acks: Acks
     presence: Presence
     changes: OneAtATime
+    turns: Turns
+    deadlines: Deadlines
