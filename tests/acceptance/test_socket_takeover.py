@@ -23,7 +23,7 @@ GROWTH = 3 * 2**20  # bytes
 
 
 def test_frames_in_the_segment_of_the_handshake_are_heard(site: Site, user: str) -> None:
-    """gunicorn's parser has read them with the request."""
+    """The parser of gunicorn has read them with the request."""
     key = base64.b64encode(os.urandom(16)).decode()
     head = (
         f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{site.backend.port}\r\nUpgrade: websocket\r\n"
@@ -41,7 +41,9 @@ def test_frames_in_the_segment_of_the_handshake_are_heard(site: Site, user: str)
         protocol.receive_data(heard.split(b"\r\n\r\n", 1)[1])
         ops: list[str] = []
         while len(ops) < 3:
-            ops += [json.loads(event.data)["op"] for event in protocol.events() if isinstance(event, TextMessage)]
+            ops += [
+                json.loads(event.data)["op"] for event in protocol.events() if isinstance(event, TextMessage)
+            ]
             if len(ops) < 3:
                 protocol.receive_data(raw.recv(4096))
     assert ops == ["welcome", "live", "pong"]
@@ -85,10 +87,8 @@ def test_gunicorns_own_tls_is_refused_with_one_line(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert [line for line in done.stderr.splitlines() if "TLS" in line] == [
-        "certfile, keyfile: gunicorn's own TLS cannot serve WebSockets here; "
-        "let the proxy in front end TLS (docs/deploy.md)"
-    ]
+    (line,) = [line for line in done.stderr.splitlines() if "TLS" in line]
+    assert line.startswith("certfile, keyfile: gunicorn's own TLS cannot serve WebSockets here; ")
     assert "Traceback" not in done.stderr
 
 

@@ -100,7 +100,6 @@ class Client:
                     self.text = ""
         return found
 
-
     def expect(self, *ops: str) -> None:
         """Read on until these ops have come, and nothing else."""
         heard: list[str] = []
