@@ -61,6 +61,7 @@ class WriteBehind(Generic[K, V, R]):
         self._written = written
         self._pending: dict[K, V] = {}
         self._lock = threading.Lock()
+        self._flushing = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -77,8 +78,12 @@ class WriteBehind(Generic[K, V, R]):
         """Write what is kept, piece by piece, the oldest first; return whether all of it is written.
 
         While the database is away, what is left is kept for the next time. A piece that fails for another
-        reason is lost, and the log says so.
+        reason is lost, and the log says so. A second call meanwhile waits for the first.
         """
+        with self._flushing:
+            return self._flush()
+
+    def _flush(self) -> bool:
         left = len(self._pending)
         while left > 0:
             piece = self._take(left)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,6 +45,32 @@ def test_it_writes_the_oldest_first_in_pieces() -> None:
     assert store.transactions == [[0, 1], [2, 3], [4]]
     assert things.flush()
     assert len(store.transactions) == 3, "nothing is left"
+
+
+def test_a_second_flush_waits_for_the_first() -> None:
+    """A gateway that stops flushes while its loop may be at it."""
+    store = Store()
+    writing, go_on = threading.Event(), threading.Event()
+
+    def write(connection: Store, values: Sequence[Any]) -> None:
+        writing.set()
+        assert go_on.wait(30)
+        connection.transactions.append(list(values))
+
+    things: WriteBehind[str, Any, None] = WriteBehind("things", store, write)  # type: ignore[arg-type]
+    things.add("a", 1)
+    first = threading.Thread(target=things.flush)
+    first.start()
+    assert writing.wait(30)
+    written: list[int] = []
+    second = threading.Thread(target=lambda: written.append(things.flush() and len(store.transactions)))
+    second.start()
+    go_on.set()
+    first.join(30)
+    second.join(30)
+    assert (written, store.transactions) == ([1], [[1]]), (
+        "the second came back after the first, with no more to do"
+    )
 
 
 def test_a_piece_is_bounded_by_weight_and_a_heavy_value_goes_alone() -> None:
