@@ -147,8 +147,8 @@ class Limits:
 @pytest.mark.parametrize(
     ("soft", "hard", "after", "warned"),
     [
-        (1_024, 524_288, 10_200, False),
-        (1_024, resource.RLIM_INFINITY, 10_200, False),
+        (1_024, 524_288, 20_200, False),
+        (1_024, resource.RLIM_INFINITY, 20_200, False),
         (65_536, 65_536, 65_536, False),
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY, resource.RLIM_INFINITY, False),
         (1_024, 4_096, 4_096, True),

@@ -301,7 +301,7 @@ class WebSocketTransport:
 
 
 def _nothing() -> None:
-    """Stands where nobody is to be told."""
+    """Do nothing: there is nobody to tell."""
 
 
 def _short(reason: str) -> str:

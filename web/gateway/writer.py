@@ -94,7 +94,7 @@ class Writer:
 
 
 def _nothing() -> None:
-    """Stands where nobody is to be told."""
+    """Do nothing: there is nobody to tell."""
 
 
 class PendingBytes:
