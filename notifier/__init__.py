@@ -1,9 +1,9 @@
-"""Live Notifications: what an integrator imports.
+"""Live Notifications: the names that an application imports.
 
     from notifier import Alert, define_event, send_notification, update_badge
 
-Importing this package starts nothing and connects to nothing; its names are handed on lazily, so
-that the pure words (events, frames, errors) never import SQLAlchemy or Celery.
+Importing this package starts nothing and connects to nothing; its names are imported when
+they are used, so that events, frames and errors never import SQLAlchemy or Celery.
 """
 
 from importlib import import_module

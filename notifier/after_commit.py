@@ -1,6 +1,6 @@
-"""Do something after the commit of the transaction that a SQLAlchemy session is in now.
+"""Run actions after the commit of a SQLAlchemy session's current transaction.
 
-A savepoint that is released waits for the outer commit; what is rolled back takes its actions along.
+Actions of a released savepoint wait for the outer commit; a rollback drops the actions inside it.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,7 @@ def include_object(
     reflected: bool,
     compare_to: Any,
 ) -> bool:
-    """Return False for what only the database has and what is ours: autogenerate would drop it.
+    """Return False for our objects that only the database has: autogenerate would drop them.
 
     A table that the application's own models describe stays the application's, whatever its name.
     """
@@ -33,7 +33,7 @@ def include_object(
 
 
 def beside(own: IncludeObject | None) -> IncludeObject:
-    """Return an `include_object` that asks the application's own as well."""
+    """Return an `include_object` that also calls the application's own."""
     if own is None:
         return include_object
 

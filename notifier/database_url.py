@@ -1,4 +1,4 @@
-"""What a database URL may look like, told in one line before any driver reads it.
+"""Check a database URL, with one line for what is wrong, before a driver parses it.
 
 SQLAlchemy takes the text between two `@` for a host, and never stops looking for it.
 """
@@ -34,7 +34,7 @@ def fault(url: str) -> str | None:
     if "," in host or "," in (port or ""):
         return SEVERAL
     if not _HOST.fullmatch(host):
-        return f"has a host that is none; {ENCODE}"
+        return f"has an invalid host; {ENCODE}"
     if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         return f"has a port that is not a number from 1 to 65535; {ENCODE}"
     return None

@@ -1,4 +1,4 @@
-"""What an application defines (events, categories) as one JSON document, for the service to read.
+"""An application's definitions (events, categories) as a JSON document, for the service to read.
 
 The service has none of the application's code: `export` writes the file that its setting NOTIFIER_DEFINITIONS
 names. It can be written by hand as well (docs/definitions.md).
@@ -13,11 +13,11 @@ from notifier.core.events import BUILT_IN, EventType, event_types
 
 __all__ = ["document", "export"]
 
-UNDESCRIBED = Category(GENERAL, "General")  # the service has it by itself
+UNDESCRIBED = Category(GENERAL, "General")  # the service defines it itself
 
 
 def document() -> dict[str, Any]:
-    """Return the definitions of this process: every event but our own, every category."""
+    """Return the definitions of this process: every event except ours, and every category."""
     return {
         "events": {event.name: _event(event) for event in event_types() if event.name not in BUILT_IN},
         "categories": {one.name: _category(one) for one in categories() if one != UNDESCRIBED},
@@ -28,7 +28,7 @@ def export(path: str | Path | None = None) -> str:
     """Write the definitions to a file, if one is named; return them as JSON."""
     text = json.dumps(document(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     if path is not None:
-        # Replaced at once: the service may read it at any moment.
+        # Replaced atomically: the service may read it at any time.
         target = Path(path)
         fresh = target.with_name(f".{target.name}.new")
         fresh.write_text(text, encoding="utf-8")

@@ -40,7 +40,7 @@ BELL = (
 
 
 class _FromSession:
-    """Stands for "the application's own session, if it has one"."""
+    """The default of `session`: the application's session, if it has one."""
 
 
 OWN_SESSION = _FromSession()
@@ -48,16 +48,16 @@ OWN_SESSION = _FromSession()
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What an application has of this extension."""
+    """The extension's state in an application."""
 
     settings: Settings
     sender: Sender
 
 
 def settings_of(app: Flask) -> Settings:
-    """Return the settings of an application: its config's NOTIFIER_… before the environment's.
+    """Return the settings of an application: NOTIFIER_… of its config, then of the environment.
 
-    Raises SettingError, with a line for each that is wrong or unknown.
+    Raises SettingError, with a line for each wrong or unknown one.
     """
     given = {name: value for name, value in app.config.items() if name.startswith(PREFIX)}
     fields = {name: name.removeprefix(PREFIX).lower() for name in given}
@@ -89,7 +89,7 @@ class Notifier:
                 settings.signing_secret()
             app.add_url_rule(self._token_url, "notifier_token", self._token)
         sender = Sender.from_settings(settings, lock_timeout=LOCK_TIMEOUT)
-        sending.use(sender)  # `send_notification` of this process has the application's settings too
+        sending.use(sender)  # `send_notification` in this process uses the application's settings too
         app.extensions[EXTENSION] = _State(settings, sender)
         app.jinja_env.globals["notification_bell"] = self._bell
         app.cli.add_command(commands)
@@ -111,7 +111,7 @@ class Notifier:
     ) -> str:
         """Send as `notifier.send_notification` does, in the application's `db.session` when it has one.
 
-        Then it is durable with that session's commit. `session=None` sends at once.
+        It is durable after that session's commit. `session=None` sends at once.
         """
         if isinstance(session, _FromSession):
             database = current_app.extensions.get("sqlalchemy")
@@ -119,7 +119,7 @@ class Notifier:
         return sending.send_through(_state().sender, to, data, session=session, **options)
 
     def token(self, user_id: str, ttl: int = 3_600) -> str:
-        """Return a token that speaks for a user for `ttl` seconds."""
+        """Return a token for a user, valid for `ttl` seconds."""
         return Tokens.from_settings(_state().settings).mint(user_id, ttl)
 
     def _token(self) -> ResponseReturnValue:
@@ -159,7 +159,7 @@ def _flask_login() -> object:
 
 
 def _keep_migrations_away(app: Flask, **_: object) -> None:
-    """Let `flask db migrate` find nothing of ours, beside what the application's own function leaves out."""
+    """Let `flask db migrate` ignore our tables, in addition to what the application's function leaves out."""
     migrate = app.extensions.get("migrate")
     arguments: dict[str, Any] | None = getattr(migrate, "configure_args", None)
     if arguments is not None:

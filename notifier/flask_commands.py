@@ -9,7 +9,7 @@ from notifier.definitions import export
 from notifier.send import send_notification, update_badge
 from notifier.tokens import Tokens
 
-commands = AppGroup("notifier", help="Live Notifications: send, and look.")
+commands = AppGroup("notifier", help="Live Notifications: send, and inspect.")
 
 
 def _say(error: NotifierError) -> click.ClickException:
@@ -48,7 +48,7 @@ def badge(user: str, type: str, count: int) -> None:
 @click.argument("user")
 @click.option("--ttl", default=3600, show_default=True, type=click.IntRange(1), help="seconds")
 def token(user: str, ttl: int) -> None:
-    """Print a token that speaks for USER."""
+    """Print a user token for USER."""
     try:
         click.echo(Tokens.from_settings(current_app.extensions["notifier"].settings).mint(user, ttl))
     except NotifierError as exc:

@@ -1,4 +1,4 @@
-"""Folders and files that only their owner may read, whatever the umask: what the embedded default keeps."""
+"""Folders and files that only their owner may read, with any umask, for the embedded default."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, 0700, and each missing parent; one that is there stays as it is. Raises OSError."""
+    """Make a folder (0700) and its missing parents; an existing one is not changed. Raises OSError."""
     for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
         with suppress(FileExistsError):  # another process was quicker
             missing.mkdir(mode=0o700)
@@ -15,19 +15,19 @@ def make_folder(folder: Path) -> None:
 
 
 def make_own_folder(folder: Path) -> None:
-    """Make a folder that is ours alone; one that an earlier version left open is closed. Raises OSError."""
+    """Make a private folder; close one that an earlier version left open. Raises OSError."""
     make_folder(folder)
     close_to_others(folder)
 
 
 def make_file(file: str) -> None:
-    """Make an empty file, 0600, unless there is one. What cannot be made, its opener complains of."""
+    """Make an empty file (0600) unless it exists. Errors are left to the code that opens it."""
     with suppress(OSError):
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def close_to_others(path: Path) -> None:
-    """Take the rights of group and others from a file or folder of this user; others' stay as they are."""
+    """Remove the rights of group and others from a file or folder, if this user owns it."""
     with suppress(OSError):
         found = path.stat()
         if found.st_uid == os.geteuid() and found.st_mode & 0o077:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def notifications() -> "Iterator[Notifications]":
-    """Return the list of what the application sends during the test; nothing is really sent."""
+    """Return the list of notifications that the application sends during the test; none is really sent."""
     from notifier.testing import capture  # noqa: PLC0415  a run that does not use it imports nothing
 
     with capture() as captured:

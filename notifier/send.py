@@ -41,7 +41,7 @@ from notifier.wake import Waker
 log = logging.getLogger(__name__)
 
 ACCEPTED_AT_ONCE = 100  # calls that share a transaction, at most
-LOCK_TIMEOUT = 1.0  # seconds that a send of an application waits for SQLite's lock, which it may hold itself
+LOCK_TIMEOUT = 1.0  # seconds that an application's send waits for SQLite's lock; the caller may hold it
 LOCKED = "SQLite is locked by another transaction: pass session=, or commit first"
 NO_TABLES = "this session's database has no tables of Live Notifications; run: notifier migrate"
 OTHER_DATABASE = (
@@ -61,10 +61,10 @@ class Wakes(Protocol):
 
 
 class Sends(Protocol):
-    """Where the sends of this process go: a `Sender`, or what a test captures them with."""
+    """The receiver of this process's sends: a `Sender`, or a test's capture."""
 
     def send(self, what: Draft, *, session: "Session | scoped_session[Any] | None" = None) -> Accepted:
-        """Make a draft durable, as `Sender.send` does."""
+        """Store a draft durably, as `Sender.send` does."""
 
     def send_batch(
         self,
@@ -119,7 +119,7 @@ class Sender:
         """Store a draft durably, then wake the workers.
 
         With `session` it joins the caller's transaction: workers are woken after the commit, and the
-        notification is gone with a rollback.
+        notification is removed by a rollback.
 
         Raises IdempotencyMismatch, DatabaseUnavailable, and WrongDatabase for the session.
         """
@@ -202,9 +202,9 @@ class Sender:
             self.waker.wake(done.id, bulk=True)
 
     def _check_database(self, connection: Connection) -> None:
-        """Ask once for each engine whether it leads to the service's database.
+        """Check once for each engine that it leads to the service's database.
 
-        Raises TablesMissing and WrongDatabase. What cannot be known now is asked again the next time.
+        Raises TablesMissing and WrongDatabase. An unknown result is checked again the next time.
         """
         engine = connection.engine
         if engine in self._checked:
@@ -222,7 +222,7 @@ class Sender:
     def _own_installation(self) -> str | None:
         url = self.database.engine.url
         if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-            return None  # the default, which nobody has chosen; connecting would make the file
+            return None  # the unchanged default: connecting would create the file
         try:
             with self.database.read() as connection:
                 return installation_id(connection)
@@ -231,7 +231,7 @@ class Sender:
             return None
 
     def _store(self, drafts: Sequence[Draft]) -> Sequence[Accepted | Exception]:
-        """Store the drafts of concurrent callers in one statement: it is a transaction by itself."""
+        """Store the drafts of concurrent callers in one statement, which is a transaction."""
         return self.database.run_at_once(lambda connection: accept_all(connection, drafts, now=now()))
 
     def _durable(self, accepted: Accepted) -> None:
@@ -287,16 +287,16 @@ def send_notification(
     """Send one notification to one user or to many, durably.
 
     Args:
-        to: a user id, or several (1-10,000; doubles count once).
+        to: a user id, or several (1-10,000; duplicates are ignored).
         data: an `Alert`, a model given to `define_event`, or a mapping with its fields.
         event: the event's name; by default that of the model's type, or `alert` for a mapping.
         sender: who sends it (the frame's `from`).
-        id: a UUID of the caller's own; sending it again sends nothing.
-        idempotency_key: likewise, any text of 1-255 characters.
+        id: a UUID chosen by the caller; sending with it again sends nothing.
+        idempotency_key: the same, as any text of 1-255 characters.
         category: a defined category; by default that of the event's definition, else `general`.
         deliver_at: when it goes out, with a time zone, at most 400 days ahead; a past time: at once.
-        expires_at: when it ends, with a time zone, wherever it is then.
-        expires_in: likewise, in seconds from now, or from `deliver_at`.
+        expires_at: when it expires, with a time zone, in any state.
+        expires_in: the same, in seconds from now, or from `deliver_at`.
         collapse_key: 1-128 characters; of a user's entries with the same key and sender only the newest
             stays.
         session: a SQLAlchemy session on the same database: join its transaction.
@@ -341,7 +341,7 @@ def send_through(
     session: "Session | scoped_session[Any] | None" = None,
     **life: Any,
 ) -> str:
-    """Send as `send_notification` does, through a sender of one's own (None: the process's)."""
+    """Send as `send_notification` does, through a given sender (None: the process's)."""
     if event is None:
         event = event_of(data).name if isinstance(data, BaseModel) else "alert"
     who = {"user_id": to} if isinstance(to, str) else {"user_ids": to}
@@ -367,7 +367,7 @@ def sent(
 def update_badge(
     user_id: str, type: str, count: int, *, session: "Session | scoped_session[Any] | None" = None
 ) -> str:
-    """Set a badge (`messages`, `notifications` or `tasks`) of one user; returns the event's id.
+    """Set a badge (`messages`, `notifications` or `tasks`) of one user; return the event's id.
 
     Raises as `send_notification` does.
     """

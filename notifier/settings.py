@@ -1,7 +1,7 @@
 """The settings: environment variables with the prefix NOTIFIER_, and a .env file.
 
 Read once by each process's composition root (`Settings.load`) and handed down. A wrong one stops
-the start with one line that names it. `docs/settings.md` lists them all.
+the start with one line that names it. `docs/settings.md` lists all of them.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ PREFIX = "NOTIFIER_"
 FILE_BROKER = "filesystem://"
 AMQP = ("amqp://", "amqps://", "pyamqp://")
 SECRET_BYTES = 32
-PATH = re.compile(r"(/(?!\.+(/|$))[A-Za-z0-9._~-]+)+")  # of a prefix, without dots alone
+PATH = re.compile(r"(/(?!\.+(/|$))[A-Za-z0-9._~-]+)+")  # a prefix whose parts are not only dots
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
@@ -39,7 +39,7 @@ def _as_browsers_write(origin: str) -> str:
 
 
 class Settings(BaseSettings):
-    """What an operator can set. Durations are seconds."""
+    """The settings of the service. Durations are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **given: Any) -> Self:
-        """Read the environment and `.env`; raise SettingError with one line a wrong setting."""
+        """Read the environment and `.env`; raise SettingError with one line for each wrong setting."""
         try:
             return cls(**given)
         except ValidationError as exc:
@@ -185,7 +185,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, values: Any) -> Any:
-        """`NOTIFIER_DEMO=` in a compose file means: not set."""
+        """Treat an empty variable, like `NOTIFIER_DEMO=` in a compose file, as not set."""
         return {k: v for k, v in values.items() if v != ""} if isinstance(values, dict) else values
 
     @model_validator(mode="after")
@@ -207,12 +207,12 @@ class Settings(BaseSettings):
 
     @property
     def embedded(self) -> bool:
-        """Whether the database is SQLite: the first-try default, with secrets made by itself."""
+        """Whether the database is SQLite: the default for a first try, with generated secrets."""
         return self.database_url.startswith("sqlite:")
 
     @property
     def address(self) -> str:
-        """Host and port as a URL has them: an IPv6 address in brackets."""
+        """Host and port for a URL: an IPv6 address in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -227,14 +227,14 @@ class Settings(BaseSettings):
 
     @property
     def loopback(self) -> bool:
-        """Whether this machine alone can reach the web process."""
+        """Whether only this machine can reach the web process."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 
     def signing_secret(self) -> str:
-        """Return the secret that signs user tokens; embedded: made on first use, mode 0600.
+        """Return the secret that signs user tokens; embedded: created on first use, mode 0600.
 
         Raises SettingError when it is missing and the database is not SQLite.
         """
@@ -247,7 +247,7 @@ class Settings(BaseSettings):
     def backend_keys(self) -> tuple[str, ...]:
         """Return the entries for the API keys (`notifier.core.keys`).
 
-        Embedded: one is made on first use, mode 0600.
+        Embedded: one is created on first use, mode 0600.
 
         Raises SettingError when there is none and the database is not SQLite.
         """
@@ -273,5 +273,5 @@ class Settings(BaseSettings):
                 fresh.unlink()
         kept = path.read_text().strip()
         if len(kept) < SECRET_BYTES:
-            raise SettingError(f"{PREFIX}{setting}: {path} is cut short; remove it, and a new one is made")
+            raise SettingError(f"{PREFIX}{setting}: {path} is cut short; remove it, and a new one is created")
         return kept

@@ -1,7 +1,7 @@
-"""The signals that an application can listen to (blinker, as Flask's own are).
+"""The signals to which an application can listen (blinker, like Flask's).
 
-A receiver runs where the signal is sent (a gateway or a worker); keep it short. One that raises is
-logged and harms nothing.
+A receiver runs where the signal is sent (a gateway or a worker); keep it short. If it raises, the error is
+logged and nothing else happens.
 """
 
 import logging
@@ -14,7 +14,7 @@ _signals = Namespace()
 
 #: A socket said hello. Sent with user_id, device, socket_id.
 client_connected: Final = _signals.signal("client-connected")
-#: It is gone. Sent with user_id, device, socket_id, code.
+#: A socket closed. Sent with user_id, device, socket_id, code.
 client_disconnected: Final = _signals.signal("client-disconnected")
 #: A notification is durable. Sent with id, recipients; with `session=`, after the commit.
 notification_accepted: Final = _signals.signal("notification-accepted")
@@ -36,7 +36,7 @@ message_rejected: Final = _signals.signal("message-rejected")
 
 
 def emit(signal: NamedSignal, sender: object, **what: Any) -> None:
-    """Send a signal to every receiver; one that raises is logged, and the others still hear it."""
+    """Send a signal to every receiver; one that raises is logged, and the others are still called."""
     if not signal.receivers:
         return
     for receiver in signal.receivers_for(sender):

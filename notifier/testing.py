@@ -6,7 +6,7 @@
         client.post("/orders/7/ship")
         assert [sent.data["title"] for sent in notifications] == ["Order shipped"]
 
-With pytest, the fixture `notifications` does the same. Sends are checked as real ones are: the event's
+With pytest, the fixture `notifications` does the same. Sends are checked like real ones: the event's
 schema, user ids, idempotency keys. With `session=`, a send counts after the commit, and not after a rollback.
 """
 
@@ -37,10 +37,10 @@ class Sent:
 
     Attributes:
         id: its id.
-        event: what it is, like `alert`.
-        data: what it says, as plain JSON values.
+        event: its event's name, like `alert`.
+        data: its content, as plain JSON values.
         recipients: the user ids, each once, in the order given.
-        sender: who sends it.
+        sender: the sender's name.
         key: the idempotency key, if one was given.
         deliver_at: when it is due; None: at once.
         category: its category.
@@ -63,7 +63,7 @@ class Sent:
 
 
 class Notifications(Sequence[Sent]):
-    """What was sent, in order. A scheduled one is in `waiting` until `deliver` reaches its time."""
+    """The sent notifications, in order. A scheduled one is in `waiting` until `deliver` reaches its time."""
 
     def __init__(self) -> None:
         self._sent: list[Sent] = []
@@ -108,7 +108,7 @@ class Notifications(Sequence[Sent]):
         return due
 
     def _find(self, what: Draft) -> Sent | None:
-        """Return what was sent under the same id or key. Raises IdempotencyMismatch."""
+        """Return the notification with the same id or key. Raises IdempotencyMismatch."""
         names: list[str | tuple[str, str]] = [what.id, *([(what.sender, what.key)] if what.key else [])]
         for name in names:
             if name in self._hashes:
@@ -186,7 +186,7 @@ class Notifications(Sequence[Sent]):
         raise NotFound("there is no such notification")
 
     def send(self, what: Draft, *, session: "Session | scoped_session[Any] | None" = None) -> Accepted:
-        """Keep a notification that was checked, after the session's commit if there is a session."""
+        """Keep a checked notification, after the session's commit if there is a session."""
         known = self._find(what)
         if known is not None:
             return Accepted(known.id, len(known.recipients), True, what.bulk, _status(known))

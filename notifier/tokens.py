@@ -1,7 +1,7 @@
 """User tokens: JWT (RFC 7519) with the user's id as `sub` and a required `exp`.
 
-Signed by ourselves (HS256), or by an identity provider whose public keys are known. Which algorithm
-is right is said by the key, never by the token alone (RFC 8725, section 3.1).
+Signed by ourselves (HS256), or by an identity provider whose public keys are known. The key
+determines the algorithm, never the token alone (RFC 8725, section 3.1).
 """
 
 import base64
@@ -20,8 +20,8 @@ from notifier.settings import Settings
 
 ALGORITHM = "HS256"
 DEFAULT_TTL = 3_600  # seconds
-#: How far an issuer's clock may be ahead of ours. Further, `iat` says nothing, and a token that claims to be
-#: issued tomorrow would outlive the revocations of today.
+#: How far an issuer's clock may be ahead of ours. Beyond that a token is refused: one issued tomorrow would
+#: outlive the revocations of today.
 MAX_AHEAD = 60.0  # seconds
 
 
@@ -32,9 +32,9 @@ def _prepared(secret: str) -> PyJWK:
 
 
 def _as_decode_takes_it(key: PyJWK) -> tuple[Any, str]:
-    """Return a key and its algorithm. PyJWT before 2.10, beside an application, has neither in one object.
+    """Return a key and its algorithm. PyJWT before 2.10, as in an application, has no object with both.
 
-    The service, which alone has keys of an identity provider, pins a later one.
+    Only the service has keys of an identity provider, and it pins a later version.
     """
     if hasattr(key, "algorithm_name"):
         return key, key.algorithm_name
@@ -45,7 +45,7 @@ class PublicKeys(Protocol):
     """The public keys of an identity provider."""
 
     def find(self, kid: str | None) -> list[PyJWK]:
-        """Return the keys that may have signed a token: those of that id; without an id, all."""
+        """Return the keys that may have signed a token: those with that id; without an id, all."""
 
 
 def _never(_user_id: str) -> float:
@@ -57,12 +57,12 @@ class Tokens:
 
     Args:
         secret: signs, and verifies.
-        old_secrets: verify only, so that a secret can be changed while its tokens live.
+        old_secrets: verify only, so that a secret can be changed while its tokens are valid.
         jwks: the identity provider's keys.
-        leeway: seconds that a token is good beyond its `exp`, and before its `nbf`.
+        leeway: seconds for which a token is valid after its `exp`, and before its `nbf`.
         issuer: what `iss` must be; None: anything.
         audience: one of these must be in `aud`; empty: there must be no `aud`.
-        revoked_at: up to when (seconds since 1970) the tokens issued to a user are revoked.
+        revoked_at: returns until when (seconds since 1970) the tokens issued to a user are revoked.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Tokens:
         revoked_at: Callable[[str], float] = _never,
     ) -> None:
         self._secret = secret
-        # Prepared once: PyJWT would test for every token whether each secret is a PEM.
+        # Prepared once: PyJWT would check for every token whether each secret is a PEM.
         self._own = [_prepared(known) for known in (secret, *old_secrets)]
         self.jwks = jwks
         self._leeway = leeway
@@ -93,7 +93,7 @@ class Tokens:
         jwks: PublicKeys | None = None,
         revoked_at: Callable[[str], float] = _never,
     ) -> "Tokens":
-        """Return what the settings say. Raises SettingError."""
+        """Return an instance for the settings. Raises SettingError."""
         return cls(
             settings.signing_secret(),
             old_secrets=[old.get_secret_value() for old in settings.old_secrets],
@@ -105,10 +105,10 @@ class Tokens:
         )
 
     def mint(self, user_id: str, ttl: int = DEFAULT_TTL) -> str:
-        """Return a token that speaks for `user_id` for `ttl` seconds. Raises InvalidInput."""
+        """Return a token for `user_id`, valid for `ttl` seconds. Raises InvalidInput."""
         now = time.time()
-        # A fraction of a second (RFC 7519, section 2: NumericDate), so that one that is minted right
-        # after a revocation is newer than it.
+        # With fractions of a second (RFC 7519, section 2: NumericDate), so that a token minted right after a
+        # revocation is newer than it.
         claims: dict[str, Any] = {"sub": check_user_id(user_id), "iat": now, "exp": int(now) + ttl}
         if self._issuer is not None:
             claims["iss"] = self._issuer
@@ -117,16 +117,16 @@ class Tokens:
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM)
 
     def verify(self, token: str) -> Principal:
-        """Return who `token` speaks for, since when and until when (seconds since 1970).
+        """Return the user of `token`, since when and until when it is valid (seconds since 1970).
 
         Raises WrongCredentials when it is malformed, of another key or algorithm, or without `sub` or
-        `exp`; Unauthenticated when it has ended or is revoked; Unavailable when it cannot be known whether
-        it is revoked.
+        `exp`; Unauthenticated when it has expired or is revoked; Unavailable when it is unknown whether it is
+        revoked.
         """
         try:
             principal = self._principal(self._claims(token))
         except jwt.ExpiredSignatureError:
-            raise Unauthenticated("the token has ended") from None
+            raise Unauthenticated("the token has expired") from None
         except (jwt.PyJWTError, InvalidInput, ValueError, TypeError, OverflowError):
             raise WrongCredentials("the token is not valid") from None
         if principal.issued_at < self._revoked_at(principal.user_id):
@@ -134,7 +134,7 @@ class Tokens:
         return principal
 
     def _claims(self, token: str) -> dict[str, Any]:
-        # Without an identity provider there is nothing to choose: the header need not be read twice.
+        # Without an identity provider there is no choice, so the header need not be read twice.
         keys = self._own if self.jwks is None else self._candidates(jwt.get_unverified_header(token))
         for key in keys:
             material, algorithm = _as_decode_takes_it(key)
@@ -162,7 +162,7 @@ class Tokens:
                     yield key
 
     def _principal(self, claims: dict[str, Any]) -> Principal:
-        issued_at = float(claims.get("iat", 0))  # one that does not say is older than any revocation
+        issued_at = float(claims.get("iat", 0))  # without iat a token is older than any revocation
         if not math.isfinite(issued_at):
             raise ValueError("iat is not a number")
         now = time.time()

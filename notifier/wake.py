@@ -3,9 +3,9 @@
 A wake-up says "look": a lost, doubled or late one changes only the delay.
 
 One long-lived thread (a greenlet in a gevent process) sends all wake-ups of its process, so that callers
-never wait for the broker and the producer's connection stays open. A lone wake-up is sent at once. Further
-ones within a short pause share the next, since each makes a worker drain everything that waits. The more of
-them the last one stood for, the longer the pause: a batch costs a worker hardly more than a single alert.
+never wait for the broker and the producer's connection stays open. A single wake-up is sent at once. Further
+ones within a short pause share the next, since each makes a worker drain everything that waits. The more
+notifications shared the last one, the longer the pause: a batch costs a worker hardly more than one alert.
 """
 
 import atexit
@@ -33,7 +33,7 @@ WOKEN_AT = "woken_at"  # message header: when it was sent, in milliseconds since
 PAUSE = 0.005  # seconds between two wake-ups, at least
 PAUSE_EACH = 0.003  # seconds for each notification that shared the last wake-up
 PAUSE_MAX = 0.02  # seconds
-TRANSIENT = 1  # delivery mode: a broker that restarts forgets it, and the sweep finds the row
+TRANSIENT = 1  # delivery mode: lost when the broker restarts; the sweep finds the row
 RETRY, RETRY_LONGEST = 1.0, 2.0  # seconds between attempts while the broker is away
 RETRY_REFUSED = 5.0  # seconds, after refusals that only somebody at the broker can end
 MAX_BULK = 1_000  # bulk ids kept while it is away; the sweep finds the rest
@@ -56,7 +56,7 @@ class Waker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._reset()
-        in_child(self._reset)  # the thread does not come along
+        in_child(self._reset)  # the thread is not in the child
         atexit.register(self.flush, EXIT_FLUSH)
 
     def _reset(self) -> None:
@@ -81,7 +81,7 @@ class Waker:
             self._changed.notify_all()
 
     def warm(self) -> None:
-        """Connect now, so that the first wake-up need not. A broker that is away raises nothing."""
+        """Connect now, so that the first wake-up need not. Does not raise when the broker is down."""
         with self._changed:
             self._early = True
             self._start()
@@ -104,7 +104,7 @@ class Waker:
         producer, next_at = None, float("-inf")
         backoff = Backoff(RETRY, RETRY_LONGEST)
         if self._early:
-            with contextlib.suppress(Exception):  # it is logged when there is something to send
+            with contextlib.suppress(Exception):  # logged when there is something to send
                 producer = self._connect()
         while True:
             with self._changed:
@@ -140,7 +140,7 @@ class Waker:
                     self._bulk = [*bulk, *self._bulk][:MAX_BULK]
                     self._broker_down, self._busy = not kept, False
                     self._changed.notify_all()
-                if not kept:  # else at once: the broker was restarted, or another of the list lives
+                if not kept:  # else at once: the broker was restarted, or another one of the list is running
                     lasting = diagnose(exc).state in LASTING
                     time.sleep(backoff.next_pause(RETRY_REFUSED if lasting else None))
             else:
@@ -160,8 +160,8 @@ class Waker:
     def _make(self) -> tuple[Celery, Any]:
         """Return Celery's application and a connection that is not open yet.
 
-        Everything that Celery and kombu import when it is first used is imported here, and not in the middle
-        of a send: a process may fork at any moment (`notifier.core.forks`).
+        Everything that Celery and kombu import on first use is imported here, and not in the middle of a
+        send: a process may fork at any moment (`notifier.core.forks`).
         """
         app = Celery("notifier", loader="app", set_as_current=False)
         configure_celery(app, self._settings)
@@ -173,7 +173,7 @@ class Waker:
     @staticmethod
     def _send(producer: Any, name: str, id: str) -> None:
         app, kombu_producer = producer
-        # What `send_task` does, without its router and its result object, which nobody asks.
+        # As `send_task`, without its router and its result object, which are not needed.
         message = app.amqp.create_task_message(str(uuid7()), name, (), {"id": id}, ignore_result=True)
         app.amqp.send_task_message(
             kombu_producer, name, message, queue=TASK_QUEUE, retry=False, headers=woken_now(),

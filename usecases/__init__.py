@@ -1,1 +1,1 @@
-"""Use cases, once each: functions that API, commands, dashboard, gateway and tasks call alike."""
+"""Use cases, each written once: functions that API, commands, dashboard, gateway and tasks call."""

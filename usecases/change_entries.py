@@ -23,10 +23,10 @@ PATIENCE = 1.0  # seconds that a change waits for an inbox that another transact
 
 
 class Publishes(Protocol):
-    """What a use case needs of a publisher."""
+    """What the use case needs of a publisher."""
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Hand all messages to the gateways. Raises BrokerUnavailable."""
+        """Send all messages to the gateways. Raises BrokerUnavailable."""
 
 
 def change_entries(
@@ -39,7 +39,7 @@ def change_entries(
     through: int | None = None,
     until: int | None = None,
 ) -> Changed:
-    """Change entries of a user's inbox, then let all sockets of the user know.
+    """Change entries of a user's inbox, then notify all sockets of the user.
 
     Args:
         database: where the inbox is.

@@ -1,4 +1,4 @@
-"""What applications define (events, categories), made known to a process of the service."""
+"""Load the definitions of applications (events, categories) into a process of the service."""
 
 import logging
 import os
@@ -49,7 +49,7 @@ class _Document(_Strict):
 
 
 class _Definitions:
-    """What the file held when it was last read."""
+    """The content of the file when it was last read."""
 
     events: dict[str, EventType] = {}  # noqa: RUF012 - replaced, never changed
     categories: dict[str, Category] = {}  # noqa: RUF012
@@ -58,8 +58,8 @@ class _Definitions:
 def load(settings: Settings) -> None:
     """Import the modules of NOTIFIER_EVENTS, and read the file of NOTIFIER_DEFINITIONS.
 
-    The modules belong to the service's own environment; of the working directory only what nothing else is
-    called. Raises SettingError when the file cannot be read, or breaks a rule.
+    The modules belong to the service's environment; a module of the working directory is found only if no
+    other has its name. Raises SettingError when the file cannot be read, or breaks a rule.
     """
     if settings.events and (folder := os.getcwd()) not in sys.path:  # noqa: PTH109  sys.path has text
         sys.path.append(folder)
@@ -75,13 +75,13 @@ def read_file(settings: Settings) -> None:
 
 
 def reload(settings: Settings) -> None:
-    """Read the file again; one that is wrong is logged in one line, and what was known stays."""
+    """Read the file again; a wrong one is logged in one line and changes nothing."""
     if settings.definitions is None:
         return
     try:
         _read(settings.definitions)
     except SettingError as exc:
-        log.error("the definitions stay as they are: %s", exc)
+        log.error("the definitions are not changed: %s", exc)
     else:
         log.info("definitions read again: events=%d categories=%d", len(_Definitions.events),
                  len(_Definitions.categories))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Explain what became of a notification, and why."""
+"""Explain what happened to a notification, and why."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from usecases.notifications import known_id
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What became of a notification, or of one user's copy of it.
+    """The explanation of a notification, or of one user's copy of it.
 
     Attributes:
         timeline: the facts.
-        summary: why, in a few plain sentences.
+        summary: the reason, in a few plain sentences.
         copies: a page of the recipients' copies; empty when it is about one user.
-        next: the user id after which the next page begins; None: there is none.
-        at: as of when.
+        next: the user id after which the next page begins; None: this is the last page.
+        at: when it was read.
     """
 
     timeline: Timeline
@@ -51,9 +51,9 @@ def explain(
     """Explain a notification, or `user_id`'s copy of it.
 
     Args:
-        database: where it is.
+        database: the database.
         id: the notification's id.
-        user_id: whose copy; None: of all recipients.
+        user_id: the recipient; None: all recipients.
         broker_answers: whether the broker can be reached; asked only while the notification waits.
         limit: copies of a page at most.
         after: the user id after which the page begins.

@@ -1,4 +1,4 @@
-"""Reading after a failover: a reader that notices another timeline begins the new history, then reads."""
+"""Read after a failover: a reader that notices another timeline sets the new base, then reads."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def read(database: Database, work: Callable[[Connection], T], clock: Callable[[], datetime] = utc_now) -> T:
-    """Run `work` in a reading transaction; where it raises TimelineChanged, again in a new history.
+    """Run `work` in a reading transaction; if it raises TimelineChanged, set a new base and run it again.
 
     Raises DatabaseUnavailable, also when the database is a replica.
     """

@@ -1,6 +1,6 @@
-"""Events whose rules are a JSON Schema instead of a pydantic model: those of another process's definitions.
+"""Events with a JSON Schema instead of a pydantic model: those defined by an application's file.
 
-Draft 2020-12, checked by the package jsonschema. References to other documents are refused, and nothing is
+The schema is draft 2020-12, checked by jsonschema. References to other documents are refused, and nothing is
 fetched.
 """
 
@@ -29,7 +29,7 @@ class FromJsonSchema(RootModel[dict[str, Any]]):
     def _check(self) -> "FromJsonSchema":
         problems: list[Problem] = []
         for error in self.rules.iter_errors(self.root):
-            # Without the value: what it was is not repeated to anybody.
+            # Without the value, which must not be repeated.
             said = f"breaks the rule {error.validator}: {_short(error.validator_value)}"
             problems.append({"loc": ["data", *error.absolute_path], "msg": said})
             if len(problems) == MAX_PROBLEMS:
@@ -40,7 +40,7 @@ class FromJsonSchema(RootModel[dict[str, Any]]):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Return the schema for our OpenAPI document, where its own definitions have another address."""
+        """Return the schema for our OpenAPI document, in which its definitions have another address."""
         moved: dict[str, Any] = _moved(cls.json_schema, f"#/components/schemas/{cls.__name__}/$defs/")
         return moved
 

@@ -1,4 +1,4 @@
-"""Look one notification up; replay or drop a dead one."""
+"""Find a notification; replay or drop a dead one."""
 
 from typing import Protocol
 
@@ -10,14 +10,14 @@ from notifier.outbox.engine import Database
 
 
 class Wakes(Protocol):
-    """What a use case needs of a waker."""
+    """What the use case needs of a waker."""
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
         """Ask for a notification to be dispatched; never fails."""
 
 
 def known_id(id: str) -> str:
-    """Return a notification's id in canonical form. Raises NotFound for what cannot be one."""
+    """Return a notification's id in canonical form. Raises NotFound if it is not a UUID."""
     try:
         return check_id(id)
     except InvalidInput:
@@ -35,7 +35,7 @@ def find(database: Database, id: str) -> NotificationStatus:
 
 
 def replay(database: Database, waker: Wakes, id: str) -> str:
-    """Let a dead notification wait again, as if it had just been accepted; return its id.
+    """Queue a dead notification again, as if it had just been accepted; return its id.
 
     Raises NotFound when it is not dead, and DatabaseUnavailable.
     """
@@ -47,7 +47,7 @@ def replay(database: Database, waker: Wakes, id: str) -> str:
 
 
 def drop(database: Database, id: str) -> str:
-    """Forget a dead notification that reached no recipient; return its id.
+    """Delete a dead notification that reached no recipient; return its id.
 
     Raises NotFound when it is not dead or has reached some, and DatabaseUnavailable.
     """

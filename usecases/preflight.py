@@ -1,6 +1,6 @@
 """Start-up checks, before a process takes traffic; each failure is one actionable line.
 
-A fault, or a secret copied from an example, stops the start. A weakness is logged.
+A fault, or a secret copied from an example, stops the start. A weakness is only logged.
 """
 
 import logging
@@ -15,7 +15,7 @@ from notifier.outbox.engine import Database, make_engine
 from notifier.settings import PREFIX, Settings
 from usecases import definitions
 
-#: How what was copied from a page begins.
+#: How secrets begin that were copied from the documentation.
 EXAMPLES = ("change", "example", "default", "password", "your-", "your_")
 SECRET_VARIETY = 8  # different characters; 32 random hex digits have fewer once in 10^7
 KEY_LENGTH = 16  # characters
@@ -25,7 +25,7 @@ log = logging.getLogger("usecases.preflight")
 
 
 def check(settings: Settings) -> None:
-    """Look at secrets and database. Raises SettingError with a line a fault; logs a line a weakness."""
+    """Check secrets and database. Raise SettingError with a line for each fault; log each weakness."""
     definitions.read_file(settings)
     _stop_for([*_examples(settings), *_guessable(settings), *_schema(settings)])
     for weakness in _weaknesses(settings):
@@ -33,7 +33,7 @@ def check(settings: Settings) -> None:
 
 
 def check_database(settings: Settings) -> None:
-    """Look at the database alone: a worker knows no secrets. Raises SettingError."""
+    """Check only the database, for a worker, which has no secrets. Raises SettingError."""
     _stop_for([*_schema(settings)])
 
 
@@ -43,7 +43,7 @@ def _stop_for(faults: list[str]) -> None:
 
 
 def _examples(settings: Settings) -> Iterator[str]:
-    """Yield a line for each secret that was copied from somewhere; not when all is embedded."""
+    """Yield a line for each secret that was copied from an example; not when all is embedded."""
     if settings.embedded:
         return
     if settings.signing_secret().lower().startswith(EXAMPLES):
@@ -76,7 +76,7 @@ def _weaknesses(settings: Settings) -> Iterator[str]:
     if any(len(key) < KEY_LENGTH for key in keys):
         yield f"{PREFIX}API_KEYS: one is shorter than {KEY_LENGTH} characters; make one: openssl rand -hex 24"
     if settings.signing_secret() in keys:
-        yield f"{PREFIX}API_KEYS: one is the secret that signs tokens; a backend could speak for every user"
+        yield f"{PREFIX}API_KEYS: one is the secret that signs tokens; a backend could sign any user's token"
 
 
 def _schema(settings: Settings) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _schema(settings: Settings) -> Iterator[str]:
     try:
         found = schema.compare(database)
     except DatabaseUnavailable as exc:
-        # No reason to stop: callers get 503 until it is there.
+        # No reason to stop: callers get 503 until it answers.
         log.warning("%sDATABASE_URL: %s", PREFIX, exc)
         return
     finally:
@@ -92,7 +92,7 @@ def _schema(settings: Settings) -> Iterator[str]:
     if found == schema.BEHIND:
         yield f"{PREFIX}DATABASE_URL: lacks the migration {schema.newest()}; run: notifier migrate"
     if found == schema.AHEAD:
-        # So it is for a while when versions change; migrations leave the one before able to work.
+        # This happens during an upgrade; the previous version works with the newer schema.
         log.warning("%sDATABASE_URL: a later version has migrated it; upgrade this one soon", PREFIX)
 
 

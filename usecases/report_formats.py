@@ -17,7 +17,7 @@ SCREEN = 1_000  # rows whose widths are measured together
 
 
 def as_json(rows: Iterable[Row], out: TextIO) -> None:
-    """Write one JSON array, a row a line."""
+    """Write one JSON array, with a row on each line."""
     out.write("[")
     lines = (terminal_json(json.dumps(row, ensure_ascii=False)) for row in rows)
     out.writelines(("," if place else "") + "\n" + line for place, line in enumerate(lines))
@@ -25,7 +25,7 @@ def as_json(rows: Iterable[Row], out: TextIO) -> None:
 
 
 def as_table(columns: Sequence[str], rows: Iterable[Row], out: TextIO) -> None:
-    """Write aligned columns; a bar shows which share of what was sent is delivered."""
+    """Write aligned columns; a bar shows the share of sent notifications that is delivered."""
     rest = iter(rows)
     bars = {"sent", "delivered"} <= set(columns)
     blocks = (getattr(out, "encoding", None) or "").lower().replace("-", "") == "utf8"
@@ -68,7 +68,7 @@ def _aligned(
 
 
 def _width(text: str) -> int:
-    """How many columns of a terminal a text takes."""
+    """Return the width of a text in columns of a terminal."""
     return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 
 

@@ -1,9 +1,9 @@
-"""Retention: what is older than a moment goes, a few hundred rows at a time, and leaves no gap.
+"""Retention: delete what is older than a given time, a few hundred rows at a time, without leaving gaps.
 
-A user's log is kept from some seq on, so what goes is always its beginning, up to `inboxes.purged_seq`.
+A purge always deletes the beginning of a user's log, up to `inboxes.purged_seq`.
 One transaction adds the deliveries to the history that `notifier_report_daily` reads, marks those that are
-still unread as read by a watermark (so that the log says why the count falls: docs/adr/0011), and deletes
-them, each notification with its last delivery. Socket records and rejected messages go last.
+still unread as read by a watermark (so that the log explains the lower count: docs/adr/0011), and deletes
+them, each notification with its last delivery. Socket records and rejected messages are deleted last.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from models.store import purge, rejected, sockets
 from notifier.outbox import clock
 from notifier.outbox.engine import Database
 
-USERS = 500  # looked at in one step
-SOCKETS_KEPT = timedelta(days=30)  # what is known of sockets, when nothing else is purged
+USERS = 500  # users of one step
+SOCKETS_KEPT = timedelta(days=30)  # socket records of one step, when nothing else is purged
 SOCKETS = 500  # deleted by one transaction at most
-ROWS = 15  # entries deleted by one transaction at most, so that nobody waits for it long
+ROWS = 15  # entries deleted by one transaction at most, so that others do not wait for it long
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step did, and the user id that the next one goes on after; None: it was the last."""
+    """What a step deleted, and the user id after which the next one continues; None: it was the last."""
 
     entries: int
     notifications: int
@@ -29,7 +29,7 @@ class Step:
 
 
 def present(database: Database) -> datetime:
-    """Return the time by which rows are old: the database's, since a machine's may be wrong by years.
+    """Return the database's time, by which the age of rows is measured: another clock may be wrong.
 
     Raises DatabaseUnavailable.
     """
@@ -61,8 +61,8 @@ def step(database: Database, *, before: datetime, after: str, now: datetime, row
 
 
 def forget_sockets(database: Database, *, now: datetime) -> bool:
-    """Delete some of what is known of sockets that opened long ago; return whether more may be left.
+    """Delete some records of old sockets; return whether more may be left.
 
-    A row for each hello would grow for ever. Raises DatabaseUnavailable.
+    Without this a row for each hello would be kept. Raises DatabaseUnavailable.
     """
     return database.run(lambda c: sockets.purge(c, now - SOCKETS_KEPT, SOCKETS)) == SOCKETS

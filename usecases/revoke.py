@@ -17,11 +17,11 @@ throttled = LogThrottle(log)
 
 
 def revoke(database: Database, publisher: Publishes, user_id: object) -> tuple[datetime, bool]:
-    """Revoke every token issued to a user before now, and let the gateways look who is meant.
+    """Revoke every token issued to a user before now, and tell the gateways to read the revocations.
 
     Returns:
-        From when on new tokens are valid, and whether the gateways were told. If they were not, they
-        find it within NOTIFIER_REVOCATION_INTERVAL seconds.
+        The time from which new tokens are valid, and whether the gateways were told. If not, they find it
+        within NOTIFIER_REVOCATION_INTERVAL seconds.
 
     Raises:
         InvalidInput: `user_id` cannot be a user id.

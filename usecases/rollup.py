@@ -1,7 +1,7 @@
-"""The daily rollup: sum the days that are over, so that `notifier_report_daily` need not count their rows.
+"""The daily rollup: store the sums of past days, so that `notifier_report_daily` need not count rows.
 
-It reads in one transaction and writes in another, so nobody waits for the counting; what changes between the
-two leaves a mark, and the day is counted again.
+It reads in one transaction and writes in another, so that others do not wait for the counting; a change
+between the two marks the day as dirty, and it is counted again.
 """
 
 import time
@@ -11,18 +11,18 @@ from functools import partial
 from models.store import rollup
 from notifier.outbox.engine import Database
 
-REST = 4.0  # times as long as a day took: what the database does for this is a fifth at most
+REST = 4.0  # times the duration of a day's rollup: at most a fifth of the database's time
 
 
 def roll_up_days(database: Database, *, rest: Callable[[float], object] = time.sleep) -> int:
-    """Sum every day that wants it, once, the newest first; return how many were.
+    """Roll up every day that needs it, the newest first; return their number.
 
     Args:
-        database: where.
-        rest: called with seconds between two days.
+        database: the database.
+        rest: called with the seconds to pause between two days.
 
     Raises:
-        DatabaseUnavailable: it went away; what is done is done.
+        DatabaseUnavailable: the finished days stay stored.
     """
     done = 0
     with database.read() as connection:
@@ -34,7 +34,7 @@ def roll_up_days(database: Database, *, rest: Callable[[float], object] = time.s
         if sums is None:
             continue
         if not database.run(partial(rollup.put, sums=sums)):
-            break  # another one is at it
+            break  # another process does it
         done += 1
         rest((time.monotonic() - began) * REST)
     return done

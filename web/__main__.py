@@ -1,4 +1,4 @@
-"""`python -m web`: gunicorn with the service's configuration, in whatever folder it is started.
+"""`python -m web`: gunicorn with the service's configuration, in any working directory.
 
 gunicorn itself puts the working directory first on the path (gunicorn/app/base.py, `chdir`). That may be the
 folder of an application that has a `models.py` or a `web/` of its own.
@@ -11,7 +11,7 @@ class Application(WSGIApplication):  # type: ignore[misc]
     """gunicorn that imports nothing from the working directory."""
 
     def chdir(self) -> None:
-        """Stay in the working directory, and keep it off the path."""
+        """Stay in the working directory, but do not add it to the path."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The backends' API: send a notification, ask after one, set a badge (docs/contract.md#5-http)."""
+"""The backends' API: send a notification, read its status, set a badge (docs/contract.md#5-http)."""
 
 from datetime import datetime
 from typing import Any
@@ -38,7 +38,7 @@ _KEY = {"Idempotency-Key": IDEMPOTENCY_KEY}
 @backend("send")
 @describe({202: Accepted}, errors=_BODY_ERRORS, request=SendBody, headers=_KEY)
 def send() -> Response:
-    """Accept a notification: durable once this answers 202."""
+    """Accept a notification, which is durable when this answers 202."""
     body = read(SendBody)
     given = {name: getattr(body, name) for name in SendBody.model_fields}
     accepted = current().sender.send(draft(**given, sender=g.key.name, key=_key()))
@@ -49,7 +49,7 @@ def send() -> Response:
 @backend("send", "report")
 @describe({200: Notification}, errors=(401, 403, 404, 503))
 def show(id: str) -> Response:
-    """Tell what became of a notification."""
+    """Return a notification's status."""
     found = notifications.find(current().database, id)
     return write(
         {
@@ -143,7 +143,7 @@ def _own() -> str | None:
 @backend("send")
 @describe({202: BadgeAccepted}, errors=_BODY_ERRORS, request=BadgeBody, headers=_KEY)
 def badge() -> Response:
-    """Accept a badge: durable once this answers 202."""
+    """Accept a badge, which is durable when this answers 202."""
     body = read(BadgeBody)
     data = {"type": body.type, "count": body.count}
     what = draft(user_id=body.user_id, event="badge", data=data, sender=g.key.name, key=_key())
@@ -157,7 +157,7 @@ def _ms(moment: datetime | None) -> int | None:
 
 def _accepted(accepted: accept.Accepted, more: dict[str, int]) -> Response:
     response = write({"id": accepted.id, "status": accepted.status, **more}, 202)
-    # What `url_for("api.show", …)` returns, for a tenth of its time.
+    # The result of `url_for("api.show", …)`, in a tenth of its time.
     response.headers["Location"] = f"{request.script_root}{blueprint.url_prefix}/notifications/{accepted.id}"
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"

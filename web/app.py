@@ -49,9 +49,9 @@ from web.request import WholeRequest
 from web.runtime import EXTENSION, WebRuntime
 
 MAX_BODY = 1024 * 1024  # bytes
-WRONG_SIGN_INS = 10  # of one address within a minute
+WRONG_SIGN_INS = 10  # calls of one address within a minute
 POOL_SIZE = 10
-DATABASE_TIMEOUT = 9.0  # seconds that a call may wait for the database; it is answered within 10
+DATABASE_TIMEOUT = 9.0  # seconds that a call may wait for the database; it must be answered within 10
 
 log = logging.getLogger(__name__)
 
@@ -112,20 +112,20 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Bound a transaction, and count it when it finds no database."""
+    """Limit a transaction's time, and count it when the database does not answer."""
     with metrics.DATABASE_ERRORS.count_exceptions(DatabaseUnavailable), unavailable(), _in_time():
         yield
 
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """End a transaction at its call's deadline: a database that hangs must not hang its callers."""
+    """End a transaction at its call's deadline: a hanging database must not block callers."""
     deadline = time.monotonic() + seconds_left()
     try:
         with gevent.Timeout(seconds_left()):
             yield
     except (gevent.Timeout, Exception) as exc:
-        # The timeout itself, or what the interrupted driver made of it.
+        # The timeout itself, or the error that the interrupted driver raised.
         if time.monotonic() < deadline:
             raise
         raise DatabaseTimeout("the database does not answer in time") from exc

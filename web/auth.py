@@ -22,9 +22,9 @@ def _bearer() -> str:
 
 
 def _counted(runtime: WebRuntime, key: ApiKey | None, fault: str) -> ApiKey:
-    """Return the API key that was found for what was given.
+    """Return the API key that was found.
 
-    Raises WrongCredentials(fault) when there is none, and OverLimit when that has come too often from there.
+    Raises WrongCredentials(fault) when there is none, and OverLimit after too many of these from the address.
     """
     runtime.wrong.check(request.remote_addr, key.secret if key else None)
     if key is None:
@@ -43,10 +43,10 @@ def _is_token(runtime: WebRuntime, credentials: str) -> bool:
 
 
 def backend(*scopes: Scope) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let only backends call a view whose key has one of `scopes`; sets `g.key`.
+    """Allow only backends whose key has one of `scopes` to call a view; set `g.key`.
 
-    401 without a right key; 403 with a key of other scopes, and with a user's token; 429 for a POST
-    beyond what the key may.
+    401 without a valid key; 403 with a key of other scopes, and with a user's token; 429 for a POST
+    over the key's limit.
     """
     if not scopes or not SCOPES.issuperset(scopes):
         raise TypeError(f"say which scopes may call it: some of {sorted(SCOPES)}")
@@ -74,7 +74,7 @@ def backend(*scopes: Scope) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 
 def user(view: Callable[P, T]) -> Callable[P, T]:
-    """Let only users call `view`: 401 without a valid token, 403 with an API key; sets `g.user_id`."""
+    """Allow only users to call `view`: 401 without a valid token, 403 with an API key; set `g.user_id`."""
 
     @wraps(view)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:

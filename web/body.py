@@ -1,4 +1,4 @@
-"""JSON in, JSON out."""
+"""Read and write JSON bodies."""
 
 from typing import Any, TypeVar
 
@@ -12,14 +12,14 @@ from notifier.core.events import check_fields, problems_of
 M = TypeVar("M", bound=BaseModel)
 
 
-USER_BODY = 64 * 1024  # bytes; the largest that a user can mean is 1,000 ids, 39,000
+USER_BODY = 64 * 1024  # bytes; a user's largest valid body is 1,000 ids, 39,000
 
 
 def read(model: type[M], max_bytes: int | None = None) -> M:
     """Return the request's body as `model`.
 
-    Raises NotJson, and InvalidInput when it breaks a rule; a larger one than `max_bytes` breaks one,
-    and is not parsed. Over 1 MiB it is 413 (`web.request`).
+    Raises NotJson, and InvalidInput when it breaks a rule; a body over `max_bytes` breaks one and is
+    not parsed. Over 1 MiB it is 413 (`web.request`).
     """
     raw = request.get_data(cache=False)
     if max_bytes is not None and len(raw) > max_bytes:

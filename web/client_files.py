@@ -1,8 +1,8 @@
 """The browser's files under `/client/`: single modules, and the bundle that `make client` writes.
 
-A file of the bundle has a name that changes with its contents, so browsers may keep it for ever; it is sent
-compressed, as it was written. `/client/bundle/bell.js` and the like name the present one, and so does a
-hashed name of another version: during a rolling upgrade a page of one version asks a server of the other.
+A file of the bundle has a name that changes with its contents, so browsers may cache it for a year; it is
+sent as it was compressed at the build. `/client/bundle/bell.js` and the like are the present version, and so
+is a hashed name of another version: during a rolling upgrade a page of one asks a server of the other.
 """
 
 import json
@@ -45,7 +45,7 @@ def _file(name: str) -> ResponseReturnValue:
 
 
 def _bundled(file: str, max_age: int) -> Response:
-    """Answer with a file of the bundle in the best encoding that the caller takes."""
+    """Answer with a file of the bundle in the best encoding that the caller accepts."""
     accepted = request.accept_encodings
     encoding, suffix = next((both for both in ENCODINGS if accepted.quality(both[0]) > 0), ("", ""))
     answer = send_from_directory(
@@ -60,6 +60,6 @@ def _bundled(file: str, max_age: int) -> Response:
 
 @cache
 def _names() -> dict[tuple[str, str], str]:
-    """Return the file's name for each bundle and kind."""
+    """Return the file names by bundle and kind."""
     manifest = json.loads((FOLDER / "bundle" / "manifest.json").read_text("utf-8"))
     return {(name, kind): file["file"] for name, kinds in manifest.items() for kind, file in kinds.items()}

@@ -1,7 +1,7 @@
-"""CORS (https://fetch.spec.whatwg.org/#http-cors-protocol): what pages of other origins may call here.
+"""CORS (https://fetch.spec.whatwg.org/#http-cors-protocol): which calls pages of other origins may make.
 
 The users' calls and the client's files, from the origins that may open a socket, and nothing else.
-No credentials: who asks is said by a bearer token, never by a cookie (docs/adr/0009).
+Without credentials: the caller has a bearer token, never a cookie (docs/adr/0009).
 """
 
 from flask import Flask, Response, request
@@ -11,11 +11,11 @@ from web.runtime import current
 INBOX, CLIENT = "/api/inbox", "/client/"
 HEADERS = "Authorization, Content-Type"
 EXPOSED = "Retry-After"  # the client waits that time
-MAX_AGE = 7200  # seconds a browser keeps the answer to a preflight; Chromium takes no more
+MAX_AGE = 7200  # seconds for which a browser keeps a preflight's answer; Chromium's maximum
 
 
 def register(app: Flask) -> None:
-    """Add the headers to what `app` answers; Flask itself answers OPTIONS, and needs no token for it."""
+    """Add the headers to the answers of `app`; Flask itself answers OPTIONS, without a token."""
     app.after_request(_allow)
 
 
@@ -23,7 +23,7 @@ def _allow(response: Response) -> Response:
     allowed = current().settings.allowed_origins
     if not allowed or not _open_to_pages(request.path):
         return response
-    # Also where no page asked: a cache must not give a page the answer without the headers.
+    # Also without an origin: a cache must not give a page an answer without the headers.
     response.vary.add("Origin")
     origin = request.headers.get("Origin")
     if origin is None or origin.lower() not in allowed:

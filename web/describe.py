@@ -1,4 +1,4 @@
-"""What a route takes and answers, said beside it; `web.openapi` reads it."""
+"""The description of a route's input and answers, written beside it; `web.openapi` reads it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 View = TypeVar("View", bound=Callable[..., Any])
-Answer = type[BaseModel] | str | None  # a model, a media type, or nothing to say
+Answer = type[BaseModel] | str | None  # a model, a media type, or nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A route, as a reader of the API sees it.
+    """The description of a route.
 
     Attributes:
-        answers: status -> what the body is.
+        answers: status -> the body.
         errors: further statuses, each with a problem+json body.
         request: the JSON body.
         query: the query's parameters.
-        headers: request header -> its schema, which says what it is for.
+        headers: request header -> its schema with a description.
     """
 
     answers: Mapping[int, Answer]
@@ -37,7 +37,7 @@ def describe(
     query: type[BaseModel] | None = None,
     headers: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Callable[[View], View]:
-    """Describe the view it decorates."""
+    """Describe the decorated view."""
 
     def attach(view: View) -> View:
         view.description = Description(answers, errors, request, query, headers or {})  # type: ignore[attr-defined]
@@ -47,6 +47,6 @@ def describe(
 
 
 def public(view: View) -> View:
-    """Say that everybody may call `view`."""
+    """Declare that everybody may call `view`."""
     view.access = "open"  # type: ignore[attr-defined]
     return view

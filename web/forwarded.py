@@ -1,7 +1,7 @@
-"""The client's address, as the limits count it: without a port, whatever a proxy writes into the header.
+"""The client's address for the limits: without a port, in whatever form a proxy writes it.
 
-Some proxies write `8.8.8.8:1001` or `[2001:db8::1]:443` into X-Forwarded-For (Azure's gateway, IIS); taken
-as it is, each connection would be an address of its own.
+Some proxies write `8.8.8.8:1001` or `[2001:db8::1]:443` into X-Forwarded-For (Azure's gateway, IIS); used
+unchanged, each connection would count as an address of its own.
 """
 
 import ipaddress
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def bare_address(text: str) -> str | None:
     """Return the IP address in an entry of X-Forwarded-For, without port and brackets; None: there is none.
 
-    A quoted one is an entry of `Forwarded` (RFC 7239, section 6), which some copy as it is.
+    A quoted one is an entry of `Forwarded` (RFC 7239, section 6), which some proxies copy unchanged.
     """
     text = text.strip().strip('"')
     if text.startswith("["):
@@ -29,7 +29,7 @@ def bare_address(text: str) -> str | None:
 
 
 class BareAddress:
-    """WSGI middleware inside ProxyFix: puts a bare address in the place of what a proxy has written.
+    """WSGI middleware inside ProxyFix: replaces what a proxy has written by the address alone.
 
     Where that is not an address (`unknown`, a name), the peer's own address counts: the proxy's.
     """

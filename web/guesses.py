@@ -1,9 +1,9 @@
 """Limit on wrong credentials from one address, so that an API key cannot be guessed.
 
-Over the limit an address hears 429 whether what it gives is right or wrong: it learns nothing more. Two
-things are let through: a key that was right from there before, so that somebody else behind the same
-address cannot lock a backend out, and a user's token that is right, because a signature cannot be guessed.
-A token that has ended or is revoked was right once, and is not counted.
+Over the limit an address gets 429 with right and with wrong credentials, and so learns nothing more. Two
+kinds are still accepted: a key that was right from there before, so that others behind the same address
+cannot lock a backend out, and a valid user token, because a signature cannot be guessed. A token that has
+expired or is revoked was valid once, and is not counted.
 """
 
 from collections import OrderedDict
@@ -15,10 +15,10 @@ from web.limits import MAX_NAMES, SlidingWindow
 
 
 class GuessLimit:
-    """Counts them by address.
+    """Counts wrong credentials by address.
 
     Args:
-        limit: of one address within a minute.
+        limit: for one address within a minute.
     """
 
     def __init__(self, limit: int) -> None:
@@ -26,7 +26,7 @@ class GuessLimit:
         self._right: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def check(self, address: str | None, secret: str | None = None) -> None:
-        """Raise OverLimit when the address has none left, unless `secret` was right from there before."""
+        """Raise OverLimit if the address has no attempt left, unless `secret` was right from there before."""
         place = network(address)
         if self._window.left(place) or (secret is not None and (place, secret) in self._right):
             return

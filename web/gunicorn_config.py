@@ -26,11 +26,11 @@ loglevel = _settings.log_level.lower()
 backlog = 2048
 # Ignore forwarded headers; ProxyFix applies them per NOTIFIER_PROXY_HOPS (`web/app.py`).
 forwarded_allow_ips = ""
-# Seconds between two requests of a connection; gunicorn gives a request's head as long to come.
+# Seconds between two requests of a connection; gunicorn waits as long for a request's head.
 keepalive = 5
 # A worker that has not answered the master for this time is stuck.
 timeout = 60
-# Its sockets are closed within restart_grace; then what is left of requests may finish.
+# Its sockets are closed within restart_grace; then remaining requests may finish.
 graceful_timeout = int(_settings.restart_grace) + 5
 proc_name = "notifier-web"
 # Not used; two of them would share one path in $HOME, and a read-only image has none.

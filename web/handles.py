@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def raise_handles(settings: Settings) -> None:
-    """Raise the file-handle limit as far as the system lets us; log when the sockets do not fit."""
+    """Raise the file-handle limit as far as the system allows; log when it is too low for the sockets."""
     needed = settings.worker_connections + SPARE_HANDLES
     wanted = needed + settings.worker_connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

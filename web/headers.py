@@ -1,6 +1,6 @@
-"""What browsers are told to keep to, on every answer: no sniffing, no framing, nothing from elsewhere.
+"""Security headers for every answer: no sniffing, no framing, nothing from other sites.
 
-A page of ours says its own Content-Security-Policy; what is not a page gets one that allows nothing.
+Our pages have their own Content-Security-Policy; other answers get one that allows nothing.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ _ALL: Headers = (
     ("Referrer-Policy", "no-referrer"),
 )
 _OURS: Headers = (*_ALL, ("Cross-Origin-Resource-Policy", "same-origin"))
-#: What a user was told is for that user.
+#: An answer to a user is only for that user.
 _API: Headers = (*_OURS, ("Cache-Control", "no-store"))
-#: Pages of other origins load the client's files (docs/client.md); CORS says which may.
+#: Pages of other origins load the client's files (docs/client.md); CORS decides which may.
 _CLIENT: Headers = (*_ALL, ("Cross-Origin-Resource-Policy", "cross-origin"))
 _PAGE: Headers = (("Cross-Origin-Opener-Policy", "same-origin"),)
 
 
 def register(app: Flask) -> None:
-    """Add the headers to whatever `app` answers, errors included."""
+    """Add the headers to every answer of `app`, errors included."""
     app.after_request(_protect)
 
 

@@ -30,7 +30,7 @@ def alive() -> Response:
 @public
 @describe({200: Health}, errors=(503,))
 def ready() -> Response:
-    """Database and broker do their work; 503 says which does not, and what is wrong with it."""
+    """Answer whether database and broker work; 503 names which does not, and its fault."""
     runtime = current()
     faults = {"database": _database(runtime), "broker": runtime.broker_fault()}
     parts = {name: fault.state if fault else OK for name, fault in faults.items()}
@@ -54,7 +54,7 @@ def _database(runtime: WebRuntime) -> Fault | None:
 @public
 @describe({200: "text/plain"})
 def prometheus() -> Response:
-    """Prometheus metrics of all processes of this web part, and the backlog in the database."""
+    """Return the metrics of all processes of this web part, and the backlog in the database."""
     return Response(metrics.exposition(current().database), content_type=CONTENT_TYPE_LATEST)
 
 

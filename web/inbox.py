@@ -23,7 +23,7 @@ _ERRORS = (400, 401, 403, 408, 413, 422, 503)
 @user
 @describe({200: InboxPage}, errors=(401, 403, 422, 503), query=PageQuery)
 def page() -> Response:
-    """Return a page of the inbox, newest first; keyset, never offset."""
+    """Return a page of the inbox, newest first, by keyset instead of offset."""
     wanted = query(PageQuery)
     found = inbox_page(current().database, g.user_id, wanted.status, limit=wanted.limit, before=wanted.before)
     return write(
@@ -54,7 +54,7 @@ def mark_read() -> Response:
 @user
 @describe({200: State}, errors=_ERRORS, request=IdsBody)
 def mark_unread() -> Response:
-    """Mark entries as unread; archived ones come back into the inbox."""
+    """Mark entries as unread; archived ones return to the inbox."""
     return _change(UNREAD, ids=read(IdsBody, USER_BODY).ids)
 
 

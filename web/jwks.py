@@ -1,10 +1,10 @@
 """An identity provider's public keys (JWKS, RFC 7517), from a file or a URL, kept and renewed.
 
-PyJWT's own client keeps them too (2.15, `PyJWKClient`), but lets everybody wait under one lock while
-it fetches, throws good keys away when they are old, asks again for each token while the provider is down,
-and bounds neither the time nor the size of an answer. So it is not used here: what is known answers at
-once, old keys are renewed in the background and stay good when that fails, and an unknown key id asks
-again now and then only.
+PyJWT's own client caches them too (2.15, `PyJWKClient`), but makes all callers wait under one lock while
+it fetches, drops valid keys when they are old, asks again for each token while the provider is down, and
+bounds neither the time nor the size of an answer. So it is not used here: known keys are returned at once,
+old ones are renewed in the background and stay valid when that fails, and an unknown key id causes a
+request only now and then.
 """
 
 import json
@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 
 
 class Jwks:
-    """The provider's keys, as far as they are known.
+    """The known keys of the provider.
 
     Args:
         read: returns the key set's document; raises OSError, ValueError or PyJWTError.
-        interval: seconds after which what is known is renewed.
+        interval: seconds after which the keys are renewed.
         cooldown: seconds between two attempts at least.
         clock: monotonic seconds.
     """
@@ -64,7 +64,7 @@ class Jwks:
 
     @classmethod
     def open(cls, where: str, *, interval: float, cooldown: float) -> "Jwks":
-        """Return the keys of a URL, which is not asked yet, or of a file, which is read.
+        """Return the keys of a URL, which is not requested yet, or of a file, which is read.
 
         Raises SettingError for a file that is not a key set.
         """
@@ -80,9 +80,9 @@ class Jwks:
         return opened
 
     def find(self, kid: str | None) -> list[PyJWK]:
-        """Return the keys that may have signed a token: those of that id; without one, all.
+        """Return the keys that may have signed a token: those with that id; without one, all.
 
-        Waits for the provider only when it knows none.
+        Waits for the provider only when no key is known.
         """
         now = self._clock()
         if now - self._known_at > self._interval and now - self._tried_at > self._cooldown:
@@ -90,12 +90,12 @@ class Jwks:
         found = self._match(kid)
         if found:
             return found
-        with self._lock:  # several may miss at once: one asks, the others see what it has found
+        with self._lock:  # of several callers that miss at once, one asks and the others use its result
             self._fetch()
         return self._match(kid)
 
     def renew(self) -> None:
-        """Fetch the keys in the background; nobody waits."""
+        """Fetch the keys in the background, without waiting."""
 
         def run() -> None:
             with self._lock:
@@ -116,7 +116,7 @@ class Jwks:
             keys = usable(self._read())
         except (OSError, ValueError, jwt.PyJWTError) as exc:
             if not self._failing:
-                log.warning("NOTIFIER_JWKS cannot be read, going on with %d keys: error=%s",
+                log.warning("NOTIFIER_JWKS cannot be read, continuing with %d keys: error=%s",
                             len(self._keys), exc)  # fmt: skip
             self._failing = True
             return
@@ -132,8 +132,8 @@ class Jwks:
 def usable(document: Any) -> list[PyJWK]:
     """Return the keys of a JWKS that can check a user token. Raises ValueError when there is none.
 
-    What cannot is passed over: keys for encryption, symmetric and private ones (they do not belong
-    there), short ones, other algorithms.
+    Others are ignored: keys for encryption, symmetric and private ones (they do not belong there), short
+    ones, other algorithms.
     """
     given = document.get("keys") if isinstance(document, Mapping) else None
     keys = [key for each in given if (key := _public(each))] if isinstance(given, list) else []
@@ -148,7 +148,7 @@ def _public(each: Any) -> PyJWK | None:
     try:
         key = PyJWK(each)
     except Exception as exc:  # noqa: BLE001  whatever the provider wrote there
-        log.debug("a key is passed over: kid=%r error=%s", each.get("kid"), type(exc).__name__)
+        log.debug("a key is ignored: kid=%r error=%s", each.get("kid"), type(exc).__name__)
         return None
     bits = getattr(key.key, "key_size", RSA_BITS) if key.algorithm_name == "RS256" else RSA_BITS
     return key if key.algorithm_name in ALGORITHMS and bits >= RSA_BITS else None

@@ -1,4 +1,4 @@
-"""Fetches a key set from an identity provider: bounded in bytes and in seconds, however slowly it answers."""
+"""Fetch a key set from an identity provider, bounded in bytes and in seconds."""
 
 import json
 import time
@@ -14,7 +14,7 @@ PIECE = 64 * 1024
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """Follows no redirect: the setting says whose keys are trusted."""
+    """Refuses redirects: only the address in the setting is trusted."""
 
     def redirect_request(self, *_: Any) -> None:
         """Return no further request."""
@@ -23,8 +23,8 @@ class _NoRedirect(HTTPRedirectHandler):
 def fetch(url: str, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES) -> Any:
     """Return the JSON document at `url`.
 
-    A socket's own timeout begins again with each byte, so a provider that drips would hold its callers for
-    as long as it likes; here the whole answer is timed, its head included. (In a process that gevent has not
+    A socket's timeout begins again with each byte, so a slow provider could hold its callers without limit;
+    here the whole answer is timed, its head included. (In a process that gevent has not
     patched, only the body is.)
 
     Raises OSError (TimeoutError when it takes too long) and ValueError.

@@ -1,7 +1,7 @@
-"""How often a key, a user or an address may do something: sliding windows in this process's memory.
+"""Limits for the calls of a key, a user or an address: sliding windows in this process's memory.
 
 The headers are those of the IETF draft "RateLimit header fields for HTTP"
-(draft-ietf-httpapi-ratelimit-headers-10): what the policy is, and what is left of it.
+(draft-ietf-httpapi-ratelimit-headers-10): the policy, and what is left of it.
 """
 
 import math
@@ -17,7 +17,7 @@ from monitoring import metrics
 from notifier.core.errors import OverLimit
 
 WINDOW = 60  # seconds
-MAX_NAMES = 10_000  # counted at once; the one that was not heard of for longest is forgotten
+MAX_NAMES = 10_000  # names counted at a time; the one unused for longest is forgotten
 
 
 @dataclass(slots=True)
@@ -28,10 +28,10 @@ class _Count:
 
 
 class SlidingWindow:
-    """Counts by name: what happened in this window, and the share of the one before it that is still near.
+    """Counts by name: this window's calls, and a share of the window before it.
 
     Args:
-        limit: of one name within a window.
+        limit: for one name within a window.
         clock: monotonic seconds.
     """
 
@@ -42,7 +42,7 @@ class SlidingWindow:
         self._lock = threading.Lock()
 
     def take(self, name: str) -> bool:
-        """Count one, unless the limit is reached; whether it was counted."""
+        """Count a call unless the limit is reached; return whether it was counted."""
         with self._lock:
             count, share = self._look(name)
             if count.before * share + count.now + 1 > self.limit:
@@ -55,28 +55,28 @@ class SlidingWindow:
             return True
 
     def left(self, name: str) -> int:
-        """Return how many more may come now."""
+        """Return how many more calls are allowed now."""
         with self._lock:
             count, share = self._look(name)
         return max(0, math.floor(self.limit - count.now - count.before * share))
 
     def seconds(self) -> int:
-        """Return in how many seconds the window moves on."""
+        """Return the seconds until the next window."""
         return max(1, math.ceil(WINDOW - self._clock() % WINDOW))
 
     def wait(self, name: str) -> int:
-        """Return in how many seconds one more may come: a window at most."""
+        """Return the seconds until one more call is allowed, at most a window."""
         with self._lock:
             count, share = self._look(name)
         room = self.limit - 1 - count.now
-        if room >= 0:  # what the window before it holds against it becomes less
+        if room >= 0:  # the share of the window before becomes smaller
             wait = WINDOW * (share - room / max(1, count.before))
         else:
             wait = WINDOW * (share + 1 - (self.limit - 1) / count.now)
         return min(WINDOW, max(1, math.ceil(wait)))
 
     def _look(self, name: str) -> tuple[_Count, float]:
-        """Return the count as of now, and how much of the window before counts. With the lock held."""
+        """Return the present count, and the share of the window before. Called with the lock held."""
         window, passed = divmod(self._clock(), WINDOW)
         count = self._counts.get(name)
         if count is None or count.window < window - 1:
@@ -87,13 +87,13 @@ class SlidingWindow:
 
 
 class CallLimit:
-    """A limit that callers are told of with every answer.
+    """A limit that every answer reports in its headers.
 
     Args:
         policy: its name in the headers.
         limit: calls of one name within a minute.
-        refusal: what a caller over it reads; `{limit}` is filled in.
-        label: what it is counted as in the metrics.
+        refusal: the error's text; `{limit}` is filled in.
+        label: its label in the metrics.
     """
 
     def __init__(self, policy: str, limit: int, refusal: str, label: str) -> None:
@@ -102,7 +102,7 @@ class CallLimit:
         self._window = SlidingWindow(limit)
 
     def take(self, name: str) -> None:
-        """Count one call, and tell the caller with this answer what is left. Raises OverLimit."""
+        """Count a call, and put what is left into the answer's headers. Raises OverLimit."""
         window = self._window
         taken = window.take(name)
         left, seconds = window.left(name), window.seconds()

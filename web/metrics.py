@@ -22,7 +22,7 @@ from notifier.outbox import readiness
 from notifier.outbox.engine import Database
 from notifier.outbox.failures import Cause
 
-#: What we close with, and what is defined for all (https://www.iana.org/assignments/websocket).
+#: Our close codes, and the registered ones (https://www.iana.org/assignments/websocket).
 KNOWN_CODES = frozenset({*range(1000, 1016), 4400, 4401, 4403, 4408, 4410, 4429})
 
 __all__ = ["DATABASE_ERRORS", "DISPATCH_TO_DELIVERED", "UNPUBLISHED", "close_code", "exposition", "listen"]
@@ -35,13 +35,13 @@ SOCKETS = Gauge(
 )
 BROKER_UP = Gauge(
     "notifier_broker_up",
-    "Whether events reach every gateway of this site, and are taken by the broker",
+    "Whether the broker accepts events and every gateway of this site receives them",
     registry=REGISTRY,
     multiprocess_mode="livemin",
 )
 _BROKER_STATE = Gauge(
     "notifier_broker_state",
-    "Whether this is wrong with the broker",
+    "1 while the broker has this fault",
     ["state"],
     registry=REGISTRY,
     multiprocess_mode="livemax",
@@ -51,7 +51,7 @@ CLOSED = Counter("notifier_sockets_closed", "WebSockets closed, by close code", 
 SENT = Counter("notifier_frames_sent", "Frames sent", registry=REGISTRY)
 RECEIVED = Counter("notifier_frames_received", "Frames received", registry=REGISTRY)
 REPAIRS = Counter("notifier_repairs", "Gaps fetched from SQL", registry=REGISTRY)
-RESETS = Counter("notifier_resets", "Sockets told to start afresh", registry=REGISTRY)
+RESETS = Counter("notifier_resets", "Sockets that were reset", registry=REGISTRY)
 OVERFLOWS = Counter(
     "notifier_buffer_overflows", "Socket buffers dropped because they were full", registry=REGISTRY
 )
@@ -59,18 +59,18 @@ DELIVERED = Counter("notifier_delivered", "Deliveries acked for the first time",
 
 
 def close_code(code: int) -> str:
-    """Return the label of a close code: peers may make up thousands of them, which would be kept for ever."""
+    """Return the label of a close code: peers may send thousands of them, and each would be a series."""
     return str(code) if code in KNOWN_CODES else "other"
 
 
 class Backlog(Collector):
-    """What waits in the database, asked for at each scrape: every process says the same."""
+    """The backlog in the database, read at each scrape: the same from every process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield whether the database answers and can be written, and if so what waits there."""
+        """Yield whether the database answers and accepts writes, and if so the backlog."""
         try:
             with self._database.read() as connection:
                 backlog = status.backlog(connection)
@@ -82,13 +82,13 @@ class Backlog(Collector):
         age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0
         yield _gauge("database_up", "Whether the database answered this scrape", 1)
         yield _gauge("waiting", "Notifications accepted but not dispatched", backlog.waiting)
-        yield _gauge("waiting_age_seconds", "Age of the oldest of them", max(0.0, age))
+        yield _gauge("waiting_age_seconds", "Age of the oldest undispatched notification", max(0.0, age))
         yield _gauge("dead", "Notifications that could not be dispatched", backlog.dead)
 
 
 def _database_state(wrong: Cause | None) -> GaugeMetricFamily:
     family = GaugeMetricFamily(
-        "notifier_database_state", "Whether this is wrong with the database", labels=["state"]
+        "notifier_database_state", "1 while the database has this fault", labels=["state"]
     )
     for cause, state in readiness.STATES.items():
         family.add_metric([state], cause is wrong)
@@ -100,5 +100,5 @@ def _gauge(name: str, means: str, value: float) -> GaugeMetricFamily:
 
 
 def exposition(database: Database) -> bytes:
-    """Return all of it as Prometheus's text: of all web processes of this site together."""
+    """Return all metrics as Prometheus's text, for all web processes of this site together."""
     return generate_latest(collector()) + generate_latest(Backlog(database))

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from notifier.core.errors import DatabaseLocked
 
-MAX_WAITING = 20  # changes of one user that wait for their turn; more are refused
-PATIENCE = 2.0  # seconds that one waits
+MAX_WAITING = 20  # waiting changes of one user; more are refused
+PATIENCE = 2.0  # seconds that a change waits
 
 
 class _Turn:
@@ -19,10 +19,10 @@ class _Turn:
 
 
 class OneAtATime:
-    """Let callers with the same key go one after the other. Safe from any thread or greenlet.
+    """Run callers with the same key one after the other. Safe from any thread or greenlet.
 
     Args:
-        max_waiting: callers that wait with one key.
+        max_waiting: waiting callers for one key.
         patience: seconds that a caller waits.
     """
 
@@ -34,7 +34,7 @@ class OneAtATime:
 
     @contextmanager
     def turn(self, key: str) -> Iterator[None]:
-        """Wait for the turn, and hold it. Raises DatabaseLocked when too many wait, or for too long."""
+        """Hold the key's turn during the block. Raises DatabaseLocked when too many wait, or for too long."""
         with self._lock:
             turn = self._turns.setdefault(key, _Turn())
             if turn.users > self._max_waiting:

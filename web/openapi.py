@@ -14,12 +14,12 @@ from web.problems import MEDIA_TYPE
 from web.schemas import DEFAULT_EVENT, ProblemBody, SendBody
 
 REF = "#/components/schemas/{model}"
-BY_THE_SERVER = (414, 431)  # answered before the application is asked, so without a problem's body
+BY_THE_SERVER = (414, 431)  # answered by the server itself, so without a problem's body
 REASONS = {
     200: "Done",
     202: "Accepted: durable, whatever happens next",
     400: "The body is not JSON",
-    401: "The credentials are missing, wrong or ended",
+    401: "The credentials are missing, wrong or expired",
     403: "The credentials do not give this right",
     404: "There is no such thing",
     409: "It does not fit the present state: expired, canceled, retracted, or of another version",
@@ -80,7 +80,7 @@ def _schemas(descriptions: list[Description]) -> dict[str, Any]:
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             if field.get("default", ...) is None:
-                del field["default"]  # it says no more than "optional" does
+                del field["default"]  # it means no more than "optional"
     if SendBody.__name__ in schemas:
         schemas[SendBody.__name__]["properties"]["event"] |= {"enum": [event.name for event in events]}
         schemas[SendBody.__name__]["allOf"] = [
@@ -124,7 +124,7 @@ def _operation(
 
 
 def _security(view: Any) -> list[dict[str, list[str]]]:
-    """Who may call it: one of these is enough. Roles beside a bearer token are new in OpenAPI 3.1."""
+    """Return who may call it: one of these is enough. Roles beside a bearer token are new in OpenAPI 3.1."""
     if view.access == "backend":
         return [{"apiKey": [scope]} for scope in view.scopes]
     return [{"userToken": []}] if view.access == "user" else []

@@ -1,7 +1,7 @@
 """The path below which the service answers, in the WSGI environ's SCRIPT_NAME.
 
-Either the proxy passes the path on as it is and NOTIFIER_PREFIX says what comes first in it, or the proxy
-has taken it off and says so in X-Forwarded-Prefix, or the server has done it (SCRIPT_NAME). Flask puts
+Either the proxy forwards the path unchanged and NOTIFIER_PREFIX is its beginning, or the proxy has removed
+the prefix and sends it in X-Forwarded-Prefix, or the server has removed it (SCRIPT_NAME). Flask puts
 SCRIPT_NAME in front of every address that `url_for` makes; an address that is written by hand begins with
 `request.script_root`.
 """
@@ -16,7 +16,7 @@ from notifier.settings import PATH
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-AT_THE_ROOT_TOO = frozenset({"/healthz", "/readyz"})  # what looks after the process knows no prefix
+AT_THE_ROOT_TOO = frozenset({"/healthz", "/readyz"})  # health checks do not know the prefix
 OUTSIDE = "notifier.outside_prefix"
 
 
@@ -25,8 +25,8 @@ class Prefix:
 
     Args:
         app: the application.
-        prefix: what NOTIFIER_PREFIX says; empty: the path begins with nothing of ours.
-        hops: how many proxies' headers are believed.
+        prefix: NOTIFIER_PREFIX; empty: the path has no prefix.
+        hops: the number of trusted proxies.
     """
 
     def __init__(self, app: "WSGIApplication", prefix: str, hops: int) -> None:
@@ -44,13 +44,13 @@ class Prefix:
         return self._app(environ, start_response)
 
     def _taken_off(self, header: str) -> str:
-        """Return what the outermost of our proxies has taken off; a value that is not a path is ignored."""
+        """Return the prefix that the outermost trusted proxy removed; ignore a value that is not a path."""
         values = [value.strip().rstrip("/") for value in header.split(",")][-self._hops :]
         return values[0] if PATH.fullmatch(values[0]) else ""
 
 
 class Mounted:
-    """WSGI middleware for a server that is told SCRIPT_NAME, whether the proxy has taken it off or not."""
+    """WSGI middleware for a server with SCRIPT_NAME, whether the proxy has removed the prefix or not."""
 
     def __init__(self, app: "WSGIApplication", mount: str) -> None:
         self._app = app
@@ -64,7 +64,7 @@ class Mounted:
 
 
 def move(environ: "WSGIEnvironment", prefix: str) -> bool:
-    """Move `prefix` from the path to SCRIPT_NAME; whether the path begins with it."""
+    """Move `prefix` from the path to SCRIPT_NAME; return whether the path begins with it."""
     path, root = environ.get("PATH_INFO", ""), environ.get("SCRIPT_NAME", "")
     if path != prefix and not path.startswith(f"{prefix}/"):
         return False
@@ -74,7 +74,7 @@ def move(environ: "WSGIEnvironment", prefix: str) -> bool:
 
 
 def register(app: Flask) -> None:
-    """Let `app` answer 404 outside its prefix."""
+    """Make `app` answer 404 outside its prefix."""
     app.before_request(_below)
 
 

@@ -14,7 +14,7 @@ from notifier.core.log_throttle import LogThrottle
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 MEDIA_TYPE = "application/problem+json"
-MAX_BODY = 16 * 1024  # bytes, however wrong the input is (docs/contract.md, section 5)
+MAX_BODY = 16 * 1024  # bytes, for any input (docs/contract.md, section 5)
 
 
 def answer(
@@ -24,7 +24,7 @@ def answer(
     errors: Sequence[Problem] | None = None,
     more: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return a problem as the response; `more` are members of its own (RFC 9457, section 3.2)."""
+    """Return a problem as the response; `more` are extension members (RFC 9457, section 3.2)."""
     body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     body |= more or {}
     if errors is not None:
@@ -39,7 +39,7 @@ def answer(
 
 
 def register(app: Flask) -> None:
-    """Let every error of `app` be answered as a problem."""
+    """Answer every error of `app` as a problem."""
     app.register_error_handler(NotifierError, _ours)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _unexpected)

@@ -31,7 +31,7 @@ _AFTER_DEVICE: TypeAdapter[Cursor] = TypeAdapter(tuple[_Text, _Text])
 @backend("report")
 @describe({200: DailyReport}, errors=_ERRORS, query=DaysQuery)
 def daily() -> Response:
-    """Sent, delivered and read by day, event and type, oldest day first."""
+    """Return sent, delivered and read by day, event and type, oldest day first."""
     wanted = query(DaysQuery)
     with current().database.read() as connection:
         rows = reports.daily(connection, wanted.since, wanted.until)
@@ -42,7 +42,7 @@ def daily() -> Response:
 @backend("report")
 @describe({200: NotificationsReport}, errors=_ERRORS, query=ReportQuery)
 def notifications() -> Response:
-    """Each notification with its counts, newest first."""
+    """Return each notification with its counts, newest first."""
     wanted = query(ReportQuery)
     after = _after(_AFTER_NOTIFICATION, wanted.cursor)
     if after is not None:
@@ -56,7 +56,7 @@ def notifications() -> Response:
 @backend("report")
 @describe({200: DevicesReport}, errors=_ERRORS, query=ReportQuery)
 def devices() -> Response:
-    """Each user's devices, and how far they are behind."""
+    """Return each user's devices, and how far they are behind."""
     wanted = query(ReportQuery)
     after = _after(_AFTER_DEVICE, wanted.cursor)
     with current().database.read() as connection:

@@ -1,7 +1,7 @@
-"""A request whose body is whole or refused, with a length or chunked.
+"""A request whose body is complete or refused, with a length or chunked.
 
 Werkzeug's own stream ends without an error at MAX_CONTENT_LENGTH when the body is chunked, and where a
-peer stops sending: the beginning of a body would be taken for all of it.
+peer stops sending: the beginning of a body would be taken for the whole.
 """
 
 from functools import cached_property
@@ -13,12 +13,12 @@ from werkzeug.wsgi import LimitedStream
 
 
 class WholeStream(LimitedStream):
-    """Reader of a body.
+    """A reader of a body.
 
     Args:
-        stream: the server's; it ends where the body ends.
+        stream: the server's stream, which ends with the body.
         limit: bytes that a body may have.
-        length: what Content-Length says; None for a chunked body.
+        length: Content-Length; None for a chunked body.
     """
 
     def __init__(self, stream: IO[bytes], limit: int, length: int | None) -> None:
@@ -28,7 +28,7 @@ class WholeStream(LimitedStream):
     def readall(self) -> bytes:
         """Return the rest of the body.
 
-        Raises RequestEntityTooLarge (413) when it goes on beyond the limit, and ClientDisconnected (400)
+        Raises RequestEntityTooLarge (413) when it exceeds the limit, and ClientDisconnected (400)
         when the peer has sent less than it announced.
         """
         rest = super().readall() if not self.is_exhausted else b""
@@ -37,7 +37,7 @@ class WholeStream(LimitedStream):
         return rest
 
     def on_disconnect(self, error: Exception | None = None) -> None:
-        """Accept the end of the body; raise ClientDisconnected when it has come too early."""
+        """Accept the end of the body; raise ClientDisconnected when it is too early."""
         if error is not None or (self._length is not None and self._pos < self._length):
             raise ClientDisconnected
 
@@ -47,7 +47,7 @@ class WholeRequest(Request):
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """The body; an empty one where the server does not say where it ends."""
+        """The body; an empty one when the server does not know its end."""
         found: Any = super().stream
         limit = self.max_content_length
         if limit is None or "wsgi.input_terminated" not in self.environ:

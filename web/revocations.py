@@ -1,4 +1,4 @@
-"""Who may come in, for administrators: revoke a user's tokens."""
+"""The administrators' API: revoke a user's tokens."""
 
 from flask import Blueprint, Response
 
@@ -20,5 +20,5 @@ def revoke() -> Response:
     """Revoke every token that was issued to a user before now, and close the sockets that use one."""
     user_id, runtime = read(RevokeBody).user_id, current()
     at, _ = revoke_tokens(runtime.database, runtime.publisher, user_id)
-    runtime.gateway.close_revoked()  # here at once, whether the broker answers or not
+    runtime.gateway.close_revoked()  # in this process at once, whether the broker answers or not
     return write({"user_id": user_id, "revoked_at": milliseconds(at)})

@@ -1,4 +1,4 @@
-"""What one web process is made of, put together once and handed down."""
+"""The parts of a web process, put together once and handed down."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ class WebRuntime:
         return self.gateway.services.publisher
 
     def broker_fault(self) -> Fault | None:
-        """What is wrong with the broker; None: nothing. Asks it when no socket has made us connect."""
+        """The broker's fault; None: there is none. Asks the broker when no socket has made us connect."""
         if self.gateway.started:
             return self.gateway.broker_fault
         try:
@@ -54,7 +54,7 @@ class WebRuntime:
         return None
 
     def broker_answers(self) -> bool:
-        """Whether the broker carries events now."""
+        """Whether the broker delivers events now."""
         return self.broker_fault() is None
 
 

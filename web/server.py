@@ -1,7 +1,7 @@
-"""gunicorn's classes, and what happens at its events; `gunicorn.conf.py` names them.
+"""gunicorn's classes and hooks; `gunicorn.conf.py` names them.
 
-Imported by gunicorn's master before gevent has patched anything: what looks for gevent when it is imported
-(psycopg, Flask) is imported later, in the worker.
+gunicorn's master imports this before gevent has patched anything, so modules that look for gevent at import
+(psycopg, Flask) are imported later, in the worker.
 """
 
 import errno
@@ -22,10 +22,10 @@ from monitoring.logs import configure
 from notifier.settings import Settings
 from web.handles import raise_handles
 
-#: Collections of the oldest generation look through every object of every socket while all of them wait:
-#: 150 ms with 3,000 sockets. What a socket leaves behind is freed without them, so they may be rare.
+#: Garbage collections of the oldest generation check every object of every socket, and all sockets wait:
+#: 150 ms with 3,000 sockets. The objects of a closed socket are freed without them, so they may be rare.
 GC_THRESHOLD = (700, 10, 200)
-#: A handshake takes about 1 ms, and no one else is served meanwhile.
+#: A handshake takes about 1 ms, in which nothing else is served.
 MAX_ACCEPT = 8
 NO_TLS = (
     "certfile, keyfile: gunicorn's own TLS cannot serve WebSockets here; "
@@ -35,7 +35,7 @@ WATCH_INTERVAL = 0.1  # seconds between two looks whether the worker is told to 
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]
-    """gunicorn's logger, whose lines look like all the others, unless a file was named for them."""
+    """gunicorn's logger, with our line format, unless a log file is configured."""
 
     def setup(self, cfg: Any) -> None:
         """Send gunicorn's lines to our log."""
@@ -47,12 +47,12 @@ class Logger(glogging.Logger):  # type: ignore[misc]
 
 
 class DeadlineReader:
-    """Reader of a request's body that raises RequestTimeout (408) when the body takes too long.
+    """A reader of a request's body that raises RequestTimeout (408) when the body takes too long.
 
     A body that breaks HTTP (a chunk's size, its end) is BadRequest (400).
 
     Args:
-        reader: gunicorn's own reader.
+        reader: gunicorn's reader.
         timeout: seconds for the whole body.
     """
 
@@ -62,7 +62,7 @@ class DeadlineReader:
         self._until = time.monotonic() + timeout
 
     def read(self, size: int) -> bytes:
-        """Read up to `size` bytes, as gunicorn's own reader does. Raises RequestTimeout and BadRequest."""
+        """Read up to `size` bytes, as gunicorn's reader does. Raises RequestTimeout and BadRequest."""
         import gevent  # noqa: PLC0415
         from werkzeug.exceptions import BadRequest, RequestTimeout  # noqa: PLC0415
 
@@ -71,7 +71,7 @@ class DeadlineReader:
             with gevent.Timeout(max(0.001, self._until - time.monotonic()), late):
                 data: bytes = self._reader.read(size)
                 return data
-        except TimeoutError:  # the socket's own, just before
+        except TimeoutError:  # the socket's timeout, just before
             raise late from None
         except (NoMoreData, ParseException):
             raise BadRequest("The request's body is not framed as HTTP requires.") from None
@@ -87,10 +87,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
     gateway: Any = None  # set by `post_worker_init`
 
     def run(self) -> None:
-        """Serve; look at open sockets between a few new ones, where gevent would accept a hundred first."""
+        """Serve; handle open sockets after a few new ones, where gevent would accept a hundred first."""
         StreamServer.max_accept = MAX_ACCEPT
         self._request_timeout = Settings.load().request_timeout
-        # gunicorn's own reading of it answers 500 where the proxy has taken the prefix off.
+        # gunicorn's own handling of it answers 500 when the proxy has removed the prefix.
         if mount := os.environ.pop("SCRIPT_NAME", ""):
             from web.prefix import Mounted  # noqa: PLC0415
 
@@ -109,17 +109,17 @@ class Worker(GeventWorker):  # type: ignore[misc]
             gevent.sleep(WATCH_INTERVAL)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
-        """Serve a request; a WebSocket sets timeouts of its own."""
+        """Serve a request; a WebSocket sets its own timeouts."""
         reader = req.body.reader
         req.body.reader = DeadlineReader(reader, self._request_timeout)
         sock.settimeout(self._request_timeout)
         try:
             super().handle_request(listener_name, req, sock, addr)
         except TimeoutError:  # which gunicorn would write into the log, with its traceback
-            raise ConnectionResetError(errno.ECONNRESET, "the answer was not taken in time") from None
+            raise ConnectionResetError(errno.ECONNRESET, "the answer was not read in time") from None
         finally:
             sock.settimeout(None)
-            req.body.reader = reader  # the rest of the body has as long as a head
+            req.body.reader = reader  # the rest of the body has as much time as a head
 
 
 def on_starting(server: Any) -> None:
@@ -132,7 +132,7 @@ def on_starting(server: Any) -> None:
         sys.stderr.write(NO_TLS)
         sys.exit(2)
     raise_handles(settings)
-    # In a process of its own: psycopg looks for gevent when it is imported, and here it is not there yet.
+    # In a separate process: psycopg looks for gevent at import, and gevent has not patched anything here yet.
     checked = subprocess.run([sys.executable, "-m", "usecases.preflight"], check=False)
     if checked.returncode:
         sys.exit(checked.returncode)
@@ -144,7 +144,7 @@ def on_starting(server: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Keep what an ended worker counted; its open sockets are gone with it."""
+    """Keep the counts of an ended worker; its open sockets count as closed."""
     if multiprocess.shared():
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
 
@@ -153,7 +153,7 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start the gateway, and stop it when the worker is told to stop."""
-    # What is here now stays: a collection need not look through it while all sockets wait.
+    # What exists now stays: a garbage collection need not check it.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)

@@ -1,4 +1,4 @@
-"""The route `/ws`: who may open a socket, and the socket that Flask-Sock is given."""
+"""The route `/ws`: who may open a socket, and the socket for Flask-Sock."""
 
 import logging
 from typing import Any
@@ -33,14 +33,14 @@ def register(app: Flask) -> None:
     app.before_request(_before)
     sock = Sock()
     sock.route(PATH)(serve)
-    # `serve` lets nothing out: what arrives here has happened in the handshake.
+    # `serve` raises nothing, so an error here is from the handshake.
     for fault in (ProtocolError, HandshakeFailed, UnicodeDecodeError, OSError):
         sock.bp.register_error_handler(fault, _no_handshake)
     sock.init_app(app)
 
 
 def _no_handshake(fault: Exception) -> ResponseReturnValue:
-    """Answer a request for an upgrade that is none, and a peer that left meanwhile (it hears nothing)."""
+    """Answer an invalid request for an upgrade, or a peer that has left meanwhile (which gets nothing)."""
     hint = fault.event_hint if isinstance(fault, RemoteProtocolError) else None
     return _refuse(hint.status_code if isinstance(hint, RejectConnection) else 400)
 
@@ -62,7 +62,7 @@ def _before() -> ResponseReturnValue | None:
     runtime = current()
     origin, host = request.headers.get("Origin"), request.headers.get("Host", "")
     if not origin_allowed(origin, host, runtime.settings.allowed_origins):
-        throttled.warning("socket refused, its page is of another site: origin=%.200r host=%.200r",
+        throttled.warning("socket refused, its page is from another site: origin=%.200r host=%.200r",
                           origin, host)  # fmt: skip
         raise Forbidden("this origin may not open a socket")
     if runtime.gateway.stopping:
@@ -73,9 +73,9 @@ def _before() -> ResponseReturnValue | None:
 
 
 def prepare(environ: dict[str, Any], slow_timeout: float) -> None:
-    """Put a socket that sends whole frames into the WSGI environ, and take compression out of it.
+    """Put a socket that sends complete frames into the WSGI environ, and remove compression from it.
 
-    Compressing each of many small frames costs 100 KB a connection; browsers always offer it, and
+    Compressing many small frames costs 100 KB for each connection; browsers always offer it, and
     simple-websocket accepts what is offered.
     """
     environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
@@ -91,10 +91,10 @@ def _handle(environ: dict[str, Any]) -> int:
 
 
 def origin_allowed(origin: str | None, host: str, allowed: tuple[str, ...]) -> bool:
-    """Whether a browser page of `origin` may open a socket here.
+    """Return whether a browser page of `origin` may open a socket here.
 
-    No origin: not a browser page (RFC 6455, section 4.1), its token decides. Otherwise it must be our own,
-    which the Host header as it came says (Flask's `host_url` has an IDN host decoded), or be in the list.
+    No origin: not a browser page (RFC 6455, section 4.1), its token decides. Otherwise it must be our own, by
+    the unchanged Host header (Flask's `host_url` decodes an IDN host), or be in the list.
     """
     if origin is None:
         return True

@@ -16,7 +16,7 @@ blueprint = Blueprint("timeline", __name__, url_prefix="/api")
 @backend("send", "report")
 @describe({200: Timeline}, errors=(401, 403, 404, 422, 503), query=TimelineQuery)
 def timeline(id: str) -> Response:
-    """Tell what became of a notification, or of one user's copy of it, step by step, and why."""
+    """Explain what happened to a notification, or to one user's copy of it, step by step."""
     wanted, runtime = query(TimelineQuery), current()
     explanation = explain(
         runtime.database, id, wanted.user_id,

@@ -1,7 +1,7 @@
 """The broker: the only package beside `worker` that imports kombu and py-amqp.
 
-Publishers and gateways meet here over one interface, with two brokers behind it: RabbitMQ, and a
-folder (the embedded default).
+One interface for publishers and gateways, with two brokers behind it: RabbitMQ, and a folder (the embedded
+default).
 """
 
 from notifier.broker.file_bus import clean_dead_gateways

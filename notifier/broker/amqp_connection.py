@@ -1,10 +1,10 @@
-"""The AMQP connection that publisher and subscriber use: py-amqp's, read and written in gulps.
+"""The AMQP connection of publisher and subscriber: py-amqp's, with buffered reads and writes.
 
 py-amqp reads each frame with three calls of recv and offers no way to ask whether another frame is
 already here; with `drain_events(timeout=0)` it spins on half a frame (amqp/transport.py, `_read`:
-EAGAIN after the header is tried again at once). So the transport here reads what there is into its
-own buffer, tells whether some is left (`pending`), and can hold writes back (`cork`) to send many
-frames at once. Nothing here knows of notifications.
+EAGAIN after the header is tried again at once). So the transport here reads everything available into
+its own buffer, knows whether something is left (`pending`), and can hold writes back (`cork`) to send
+many frames at once. Nothing here knows about notifications.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -30,8 +30,8 @@ CORK_LIMIT = 131_072  # bytes held back before they are sent anyway
 CLOSE_TIMEOUT = 1.0  # seconds for the broker's answer to a polite close
 
 LinkError = (amqp.exceptions.AMQPError, OSError, AttributeError, LookupError, ValueError, struct.error)
-"""What a broken connection raises: py-amqp's own, the socket's, and what py-amqp stumbles over when
-a connection went away under it (kombu.transport.pyamqp says so of AttributeError)."""
+"""What a broken connection raises: errors of py-amqp and of the socket, and those that py-amqp raises by
+accident when its connection is lost (see kombu.transport.pyamqp about AttributeError)."""
 
 
 class _Gulping:
@@ -52,17 +52,17 @@ class _Gulping:
 
     @property
     def pending(self) -> bool:
-        """Whether bytes are here already that no selector will tell of.
+        """Whether bytes are buffered here, which no selector reports.
 
-        TLS keeps none of its own: a gulp is larger than its records (16 KiB, RFC 8446 section 5.1).
+        TLS buffers none: a read is larger than its records (16 KiB, RFC 8446 section 5.1).
         """
         return self._at < len(self._ahead)
 
     def gather(self) -> bool:
-        """Take what the socket has now into the buffer, without waiting; return whether some is there.
+        """Read what the socket has now into the buffer, without waiting; return whether the buffer has bytes.
 
-        A selector's word is not enough: gevent's remembers readiness that a read since then has
-        used up, and TLS may have read only a part of a record. Raises OSError when the peer closed.
+        A selector is not enough: gevent's may remember readiness that a later read has used up, and TLS
+        may have read only a part of a record. Raises OSError when the peer closed.
         """
         if self._at < len(self._ahead):
             return True
@@ -79,7 +79,7 @@ class _Gulping:
         return True
 
     def cork(self) -> None:
-        """Hold what is written back until `uncork` (or until it is much)."""
+        """Hold writes back until `uncork`, or until they exceed CORK_LIMIT."""
         self._corked = True
 
     def uncork(self) -> None:
@@ -118,24 +118,24 @@ class _Tls(_Gulping, SSLTransport):  # type: ignore[misc]
 
 
 class Channel(pyamqp.Channel):
-    """py-amqp's channel, with barriers that nobody blocks on."""
+    """py-amqp's channel, with barriers that do not block."""
 
     def barrier(self, passed: Callable[[], None]) -> None:
-        """Call `passed` when the broker has carried out all that was sent before.
+        """Call `passed` when the broker has handled everything that was sent before.
 
-        A channel's methods are carried out and answered in order (AMQP 0-9-1, section 4.7). This
-        one is basic.qos, without limits.
+        A channel's methods are handled and answered in order (AMQP 0-9-1, section 4.7). The barrier
+        is basic.qos without limits.
         """
         self._barriers.append(passed)
         self.send_method(amqp.spec.Basic.Qos, "lBb", (0, 0, False))
 
     def unbind(self, queue: str, exchange: str, key: str) -> None:
-        """Take a binding away, without waiting for the answer (the method knows no `nowait`)."""
+        """Remove a binding without waiting for the answer (the method has no `nowait`)."""
         self.send_method(amqp.spec.Queue.Unbind, "BsssF", (0, queue, exchange, key, {}))
 
     @property
     def unanswered(self) -> int:
-        """How many barriers the broker has not answered."""
+        """The number of barriers that the broker has not answered."""
         return len(self._barriers)
 
     def _setup_listeners(self) -> None:
@@ -189,7 +189,7 @@ def _open(url: str, timeout: float, **options: Any) -> Connection:
 
 
 class Dialer:
-    """Connects to the first broker of the list that answers, and tries the last good one first."""
+    """Connects to the first broker of the list that answers, trying the last good one first."""
 
     def __init__(self, options: topology.BrokerOptions, name: str) -> None:
         self._urls = list(options.urls)
@@ -199,7 +199,7 @@ class Dialer:
     def dial(self, deadline: float, **options: Any) -> Connection:
         """Return an open connection; `deadline` is on the monotonic clock.
 
-        Raises what the last broker's failure was, one of LinkError.
+        Raises the failure of the last broker, one of LinkError.
         """
         properties = {"connection_name": self._name}
         error: Exception = TimeoutError("no time left to connect")
@@ -219,7 +219,7 @@ class Dialer:
 
 
 def close(connection: Connection) -> None:
-    """Say goodbye to the broker, and close whatever it answers, within a second or so."""
+    """Close with AMQP's handshake, within about a second, whatever the broker answers."""
     try:
         if connection.connected:
             connection.sock.settimeout(CLOSE_TIMEOUT)
@@ -231,7 +231,7 @@ def close(connection: Connection) -> None:
 
 
 def drop(connection: Connection) -> None:
-    """Close the socket at once, without a word (the broker does not read, or is gone)."""
+    """Close the socket at once, without a handshake (the broker does not read, or is gone)."""
     with contextlib.suppress(*LinkError):
         connection.collect()
 

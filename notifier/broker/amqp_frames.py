@@ -1,8 +1,8 @@
-"""Frames into messages, so that no message can break the connection that carries it.
+"""Assemble frames into messages, so that no message can break its connection.
 
 py-amqp's own handler (amqp/method_framing.py) raises when a message's properties cannot be decoded,
-a timestamp header beyond the year 9999 for instance, and has then lost its place in the stream; and it
-gathers a body of any size, which RabbitMQ allows up to 128 MiB. RabbitMQ checks neither.
+a timestamp header after the year 9999 for instance, and has then lost its position in the stream; and it
+collects a body of any size, which RabbitMQ allows up to 128 MiB. RabbitMQ checks neither.
 """
 
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Content(amqp.basic_message.Message):  # type: ignore[misc]
-    """A message on its way in. Properties that cannot be decoded are none; a big body is empty."""
+    """An incoming message; undecodable properties become empty, and so does a body that is too big."""
 
     max_bytes = 0  # bytes of body that are kept
 

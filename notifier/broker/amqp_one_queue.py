@@ -1,7 +1,7 @@
-"""Subscribing over AMQP with one queue for the gateway, and a binding for each of its users.
+"""Subscribe over AMQP with one queue for the gateway, and a binding for each of its users.
 
-For many users on one broker: a binding is made in a fraction of the time that a queue takes, and costs the
-broker a fraction of the memory and no file handles (docs/benchmarks.md; docs/adr/0025).
+Meant for many users on one broker: a binding takes a fraction of a queue's time and memory, and no file
+handles (docs/benchmarks.md; docs/adr/0025).
 """
 
 import zlib
@@ -42,7 +42,7 @@ class AmqpOneQueueLink(AmqpSubscribeLink):
         )
 
     def unsubscribe(self, user_ids: list[str]) -> None:
-        """Take the bindings away."""
+        """Remove the bindings."""
         transport = self._connection.transport
         transport.cork()
         for user_id in user_ids:
@@ -52,7 +52,7 @@ class AmqpOneQueueLink(AmqpSubscribeLink):
         transport.uncork()
 
     def _shares(self, requests: list[Request]) -> Iterator[tuple[amqp_connection.Channel, list[Request]]]:
-        """Each user has a channel for good: a binding is made after it was taken away, never before."""
+        """Group by channel; a user always has the same one, which keeps the order of its bindings."""
         shares: dict[amqp_connection.Channel, list[Request]] = {}
         for request in requests:
             shares.setdefault(self._lane(routing_key(request[0])), []).append(request)

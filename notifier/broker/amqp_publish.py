@@ -1,4 +1,4 @@
-"""Publishing over AMQP: one pipelined burst, one wait for the confirms."""
+"""Publish over AMQP: one pipelined burst, one wait for the confirms."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,20 +13,20 @@ from notifier.broker.faults import BrokerBlocked
 from notifier.broker.message import PROBE, Message
 from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, gateway_queue, routing_key
 
-WINDOW = 2_000  # messages on their way without a confirm, at most
+WINDOW = 2_000  # unconfirmed messages, at most
 TRANSIENT = 1  # delivery mode: not written to the broker's disk
 TASKS_EXCHANGE = ""  # AMQP's default exchange, to which tasks are published
 SEQS = 4_096  # heads of messages that are kept, 40 bytes each
 
 
 class BrokerRefused(OSError):
-    """The broker answered basic.nack: it could not take a message."""
+    """The broker answered basic.nack: it could not accept a message."""
 
 
 class EventMessage(amqp.Message):  # type: ignore[misc]
     """An event's message: the part before its body is encoded once for each seq.
 
-    It was a third of publishing, and most of a broadcast's recipients are near the same few seqs.
+    Encoding it took a third of publishing, and most recipients of a broadcast have one of a few seqs.
     """
 
     def _serialize_properties(self) -> bytes:
@@ -66,7 +66,7 @@ class AmqpPublishLink:
     @classmethod
     def opener(cls, options: BrokerOptions) -> Callable[[float], "AmqpPublishLink"]:
         """Return a function that opens a link until a deadline (monotonic seconds)."""
-        # No heartbeat: nobody reads between two publishes. The kernel's keepalive does it instead.
+        # No heartbeat, since nothing reads between two publishes; the kernel's keepalive replaces it.
         dialer = amqp_connection.Dialer(options, "notifier publisher")
 
         def opened(deadline: float) -> "AmqpPublishLink":
@@ -82,14 +82,14 @@ class AmqpPublishLink:
     def send(self, messages: Sequence[Message], deadline: float) -> None:
         """Publish all, then wait for the confirms. Raises one of LinkError.
 
-        After BrokerBlocked the link is good for the next call: the broker sees that a connection was
-        closed only when its alarm is over, so one for each attempt would use up its file handles.
+        After BrokerBlocked the link can be used again: a blocked broker does not notice closed connections,
+        so a new one for each attempt would use up its file handles.
         """
         self._take_news(deadline)
         self._confirms.refused = 0
         if not self._proven and len(messages) > 1:
-            # RabbitMQ says that it is blocked when it has read a message, and reads no further. A whole
-            # burst would fill the socket, and nobody would come to read the word.
+            # RabbitMQ reports that it is blocked after reading a message, and reads no further. A whole burst
+            # would fill the socket before this side reads the report.
             self._burst(messages[:1], deadline)
             messages = messages[1:]
         self._burst(messages, deadline)
@@ -112,14 +112,14 @@ class AmqpPublishLink:
             channel.queue_bind(queue, EXCHANGE, queue)
             channel.basic_consume(queue, consumer_tag=queue, no_ack=True, callback=lambda _message: None)
             self._ask(channel, [(EXCHANGE, "nobody"), (TASKS_EXCHANGE, queue)], deadline)
-            channel.basic_cancel(queue)  # with its last consumer goes the queue
+            channel.basic_cancel(queue)  # the queue is deleted with its last consumer
 
     @contextmanager
     def _apart(self, deadline: float) -> Iterator[amqp_connection.Channel]:
-        """Yield a channel for questions; a new one each time, since RabbitMQ remembers what one may do."""
+        """Yield a new channel for probes: RabbitMQ caches permissions for a channel."""
         self._take_news(deadline)
         if self._questions is not None:
-            self._questions.close()  # the broker was blocked when the last ones were asked
+            self._questions.close()  # the broker was blocked at the last probe
         channel = self._questions = self._connection.channel()
         channel.confirm_select()
         yield channel
@@ -161,7 +161,7 @@ class AmqpPublishLink:
         self._proven = True
 
     def _take_news(self, deadline: float) -> None:
-        """Take what the broker has said since the last call. Raises BrokerBlocked while it is."""
+        """Read what the broker has sent since the last call. Raises BrokerBlocked while it is blocked."""
         self._limit_time(deadline)
         while self._connection.transport.gather():
             self._connection.blocking_read()

@@ -1,10 +1,10 @@
-"""Subscribing over AMQP: one connection, one queue a user, made in pipelined batches.
+"""Subscribe over AMQP: one connection, one queue for each user, declared in pipelined batches.
 
 A batch is declare + bind + consume for each user, all with no-wait, and a barrier behind them
-(`amqp_connection.Channel.barrier`): three round trips a user become one a batch. RabbitMQ carries out a
-channel's methods one by one and takes 2-4 ms for each declare, most of it waiting; so the users are
-dealt out to several channels, each with its own barriers, and nobody waits for a barrier but those
-who are behind it (RabbitMQ 3.10, 2 cores: 220 subscriptions/s with one channel, 600-900 with 16).
+(`amqp_connection.Channel.barrier`): three round trips for each user become one for each batch. RabbitMQ
+handles a channel's methods one by one and takes 2-4 ms for each declare, most of it waiting; so the
+users are spread over several channels, each with its own barriers, and only the users of a batch wait
+for its barrier (RabbitMQ 3.10, 2 cores: 220 subscriptions/s with one channel, 600-900 with 16).
 """
 
 import selectors
@@ -23,11 +23,11 @@ from notifier.broker.subscription import MAX_BODY, Receiver, Request
 from notifier.broker.topology import EXCHANGE, EXCHANGE_TYPE, BrokerOptions, queue_name, routing_key
 
 IO_TIMEOUT = 5.0  # seconds that a write, or the rest of a frame, may take
-BARRIER_TIMEOUT = 10.0  # seconds that the broker may take for what is on its way
-TICK = 1.0  # seconds between looks at the heartbeats
+BARRIER_TIMEOUT = 10.0  # seconds that the broker may take for pending subscriptions
+TICK = 1.0  # seconds between checks of the heartbeats
 BURST = 256  # frames read before others get a turn
 LANES = 16  # channels
-UNCONFIRMED = 512  # subscriptions on their way at most
+UNCONFIRMED = 512  # pending subscriptions at most
 QUEUE_LIMIT = 10_000  # messages kept for a gateway that does not read; SQL has the older ones
 
 
@@ -73,16 +73,16 @@ class AmqpSubscribeLink:
 
     @property
     def max_requests(self) -> int:
-        """How many more subscriptions may be on their way."""
+        """The number of subscriptions that may be added to the pending ones."""
         return UNCONFIRMED - self._unconfirmed
 
     @property
     def busy(self) -> bool:
-        """Whether some are."""
+        """Whether subscriptions are pending."""
         return self._unconfirmed > 0
 
     def subscribe(self, requests: list[Request]) -> None:
-        """Make and consume a queue for each; the receiver is told when the broker has done it."""
+        """Declare and consume a queue for each; the receiver is called when the broker has done it."""
         if not self._unconfirmed:
             self._progress = time.monotonic()
         self._unconfirmed += len(requests)
@@ -95,7 +95,7 @@ class AmqpSubscribeLink:
         transport.uncork()
 
     def unsubscribe(self, user_ids: list[str]) -> None:
-        """Delete the queues. The broker tells of each consumer's end (`_on_cancel`)."""
+        """Delete the queues. The broker reports each consumer's end (`_on_cancel`)."""
         transport = self._connection.transport
         transport.cork()
         for user_id in user_ids:
@@ -105,7 +105,7 @@ class AmqpSubscribeLink:
         transport.uncork()
 
     def wait(self, timeout: float) -> None:
-        """Hand over what has come; return after some of it, after `timeout` seconds, or when woken."""
+        """Deliver what has arrived; return after some of it, after `timeout` seconds, or when woken."""
         transport = self._connection.transport
         if not transport.pending:
             left = max(0.0, min(timeout, self._next_tick - time.monotonic()))
@@ -129,14 +129,14 @@ class AmqpSubscribeLink:
         amqp_connection.close(self._connection)
 
     def _shares(self, requests: list[Request]) -> Iterator[tuple[amqp_connection.Channel, list[Request]]]:
-        """Deal the requests out, to those channels first that have least to do."""
+        """Distribute the requests, first to the channels with the least to do."""
         lanes = sorted(self._lanes, key=lambda lane: lane.unanswered)
         return zip(lanes, _deal(requests, len(lanes)), strict=False)
 
     def _consume(self, lane: amqp_connection.Channel, request: Request) -> None:
         user_id, number = request
         # A new name each time: the broker may still hold the queue of a connection that died, or be
-        # deleting the one of a moment ago, and it is exclusive.
+        # deleting an earlier one, and queues are exclusive.
         queue = queue_name(user_id, f"{self._gateway_id}-{number}")
         self._queues[user_id], self._users[queue] = (lane, queue), user_id
         limit = {"x-max-length": QUEUE_LIMIT}

@@ -1,8 +1,8 @@
-"""Publisher confirms, counted.
+"""Count publisher confirms.
 
 Confirms are RabbitMQ's extension (https://www.rabbitmq.com/docs/confirms): the broker answers the
 n-th publish of a channel with basic.ack n, or with one ack for all up to n (`multiple`), or with
-basic.nack. A message without a queue is acked too, and dropped: right here, since SQL is the truth.
+basic.nack. A message without a queue is acked too, and dropped; that is fine, since SQL is the truth.
 """
 
 
@@ -21,11 +21,11 @@ class Confirms:
 
     @property
     def outstanding(self) -> int:
-        """How many publishes wait for their confirm."""
+        """The number of unconfirmed publishes."""
         return self._last - self._all_up_to - len(self._beyond)
 
     def ack(self, tag: int, multiple: bool) -> None:
-        """Take basic.ack: publish `tag` is confirmed, or with `multiple` all up to it."""
+        """Handle basic.ack: publish `tag` is confirmed, or with `multiple` all up to it."""
         if multiple:
             self._all_up_to = max(self._all_up_to, tag)
             self._beyond = {t for t in self._beyond if t > self._all_up_to}
@@ -36,7 +36,7 @@ class Confirms:
             self._beyond.remove(self._all_up_to)
 
     def nack(self, tag: int, multiple: bool) -> None:
-        """Take basic.nack: answered, but refused."""
+        """Handle basic.nack: answered, but refused."""
         before = self.outstanding
         self.ack(tag, multiple)
         self.refused += before - self.outstanding

@@ -1,6 +1,6 @@
-"""What is wrong with the broker, told from the error it caused, with the cure in one line.
+"""Find out from an error what is wrong with the broker, and the cure in one line.
 
-The state is what `/readyz`, `notifier_broker_state` and the log say alike. RabbitMQ names the resource in
+`/readyz`, `notifier_broker_state` and the log use the same states. RabbitMQ names the resource in
 its answer (`access to queue 'x' in vhost '/' refused`), and the refused method says which permission it
 needs (https://www.rabbitmq.com/docs/access-control#authorisation).
 """
@@ -12,14 +12,14 @@ from typing import NamedTuple
 import amqp
 
 UNREACHABLE = "unreachable"
-BLOCKED = "blocked"  # an alarm of RabbitMQ, memory or disk: it takes no messages
+BLOCKED = "blocked"  # an alarm of RabbitMQ, memory or disk: it accepts no messages
 FORBIDDEN = "no permission"
 MISMATCH = "other arguments"  # a queue or an exchange of the name exists, declared differently
 UNBOUND = "unbound"  # the exchange, a queue or a binding was deleted: made again within two seconds
 DISK_FULL = "disk full"  # of the file broker
 STATES = (UNREACHABLE, BLOCKED, FORBIDDEN, MISMATCH, UNBOUND, DISK_FULL)
 
-#: Until somebody changes something at the broker, these come again at each attempt.
+#: These occur at each attempt until somebody changes something at the broker.
 LASTING = frozenset({FORBIDDEN, MISMATCH})
 
 # The permission that a method (AMQP 0-9-1 class and method id) needs on the resource it names.
@@ -40,20 +40,20 @@ _GATEWAYS_QUEUE = re.compile(r"^(user|gateway)\..+")
 
 
 class BrokerBlocked(OSError):
-    """The broker takes no messages for now (an alarm: memory or disk)."""
+    """The broker accepts no messages for now (an alarm: memory or disk)."""
 
 
 class Unbound(OSError):
-    """A probe that should have come to a queue of ours came to none."""
+    """A probe to one of our queues was not routed to any queue."""
 
 
 class Fault(NamedTuple):
-    """One fault of the broker.
+    """A fault of the broker.
 
     Attributes:
         state: one of `STATES`.
-        detail: what exactly, without user, password or virtual host.
-        cure: what to do; empty when it is mended by itself or by bringing the broker back.
+        detail: more exactly, without user, password or virtual host.
+        cure: what to do; empty when the fault ends by itself or when the broker is started.
     """
 
     state: str
@@ -62,7 +62,7 @@ class Fault(NamedTuple):
 
 
 def diagnose(error: BaseException) -> Fault:
-    """Return the fault that `error` is a sign of."""
+    """Return the fault that caused `error`."""
     if isinstance(error, BrokerBlocked):
         return Fault(
             BLOCKED,
@@ -121,5 +121,5 @@ def _of_system(error: OSError) -> Fault:
 
 
 def _shown(name: str) -> str:
-    """Return a name as an operator writes it into a pattern: each user's queue has another one."""
+    """Return a queue's name as a pattern for an operator, since each user's queue has its own."""
     return _GATEWAYS_QUEUE.sub(r"\1.…", name)

@@ -1,4 +1,4 @@
-"""The file broker's events: gateways' inboxes and who listens to whom, as folders.
+"""The file broker's events: gateways' inboxes and bindings, as folders.
 
     events/
       gateways/<gateway>/lock              held (flock) while the gateway process lives
@@ -8,8 +8,8 @@
       bindings/<key>/<gateway>             the same the other way round, to publish
 
 `<key>` is `topology.routing_key`. Each step is one atomic call of the file system, so that processes
-need no common lock; all on one machine. Nothing here knows kombu: its virtual transports look for
-each queue by itself, which 1,000 connected users would make 1,000 listings every 20 ms.
+need no common lock; all are on one machine. It does not use kombu, whose virtual transports list each
+queue by itself: with 1,000 connected users 1,000 listings every 20 ms.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _counter = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A message file in an inbox: what its name says."""
+    """A message file in an inbox, parsed from its name."""
 
     path: Path
     key: str
@@ -42,7 +42,7 @@ class Parcel:
 
 
 class FileBus:
-    """The folders, and what publishers and cleaners do with them."""
+    """The folders, with the operations of publishers and cleaners."""
 
     def __init__(self, folder: Path) -> None:
         self.gateways = folder / "gateways"
@@ -88,7 +88,7 @@ class FileBus:
         """Whether the gateway's process lives: it holds its lock."""
         try:
             with (self.gateways / gateway / "lock").open("rb") as file:
-                # Shared, so that two who look at once do not take each other for the owner.
+                # Shared, so that two processes that check at once do not take each other for the owner.
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -118,7 +118,7 @@ class FileBus:
         shutil.rmtree(folder, ignore_errors=True)
 
     def bind(self, gateway: str, key: str) -> None:
-        """Let messages for `key` come to `gateway`."""
+        """Send messages for `key` to `gateway`."""
         (self.gateways / gateway / "bound" / key).touch()
         while True:
             with contextlib.suppress(FileExistsError):
@@ -126,11 +126,11 @@ class FileBus:
             try:
                 (self.bindings / key / gateway).touch()
             except FileNotFoundError:
-                continue  # the last other listener left just now, and took the folder away
+                continue  # the last other listener has just left and removed the folder
             return
 
     def unbind(self, gateway: str, key: str) -> None:
-        """Undo `bind`; the folder of a key that nobody listens to goes, too."""
+        """Undo `bind`, and remove the folder of a key without listeners."""
         with contextlib.suppress(FileNotFoundError):
             (self.bindings / key / gateway).unlink()
         with contextlib.suppress(OSError):
@@ -140,7 +140,7 @@ class FileBus:
 
 
 class Inbox:
-    """A living gateway's own side: its lock, its bindings, its messages.
+    """A running gateway's inbox: its lock, its bindings, its messages.
 
     Raises OSError when the folder cannot be made.
     """
@@ -158,23 +158,23 @@ class Inbox:
             part.mkdir(mode=0o700)
         self._lock = (newborn / "lock").open("wb")
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Only now, locked, does it get the name under which others may find it dead.
+        # It gets its name only when it is locked: an unlocked folder counts as a dead gateway's.
         newborn.rename(bus.gateways / gateway)
         self._folder = bus.gateways / gateway / "inbox"
 
     def bind(self, user_id: str) -> None:
-        """Listen to a user's events."""
+        """Begin to receive a user's events."""
         self._bus.bind(self._gateway, routing_key(user_id))
 
     def unbind(self, user_id: str) -> None:
-        """Listen no longer."""
+        """Stop receiving a user's events."""
         self._bus.unbind(self._gateway, routing_key(user_id))
 
     def parcels(self) -> list[Parcel]:
         """Return the messages that are here, oldest first.
 
-        Those that come while the folder is read stay for the next look: a listing may show the later
-        of two and not the earlier one (POSIX leaves it open, readdir).
+        Messages that arrive while the folder is read are left for the next call: a listing may show the later
+        of two and not the earlier one (POSIX, readdir).
         """
         began = _stamp()
         names = sorted(name for name in _names(self._folder) if not name.startswith("."))
@@ -187,7 +187,7 @@ class Inbox:
 
 
 def _stamp() -> str:
-    """Return the present, as a name begins: the machine's clock, one for all processes, never steps back."""
+    """Return the time at the beginning of a name: the machine's monotonic clock."""
     return f"{time.monotonic_ns():020d}"
 
 
@@ -218,7 +218,7 @@ def _older(entry: "os.DirEntry[str]", seconds: float) -> bool:
 def clean_dead_gateways(settings: Settings) -> int:
     """Remove what gateways that died left with the file broker; return how many had died.
 
-    Nothing to do with RabbitMQ: it deletes exclusive queues itself. Each starting gateway does this.
+    Does nothing with RabbitMQ, which deletes exclusive queues itself. Each starting gateway calls this.
     """
     options = connection_options(settings)
     return FileBus(options.events_folder).clean() if options.is_file else 0

@@ -1,4 +1,4 @@
-"""Publishing over the file broker: a file into the inbox of each gateway that listens."""
+"""Publish over the file broker: write a file into the inbox of each gateway that listens."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from notifier.broker.topology import BrokerOptions, routing_key
 
 
 class FilePublishLink:
-    """The way to the folders; there is nothing to keep open."""
+    """A link to the folders, which keeps nothing open."""
 
     def __init__(self, bus: FileBus) -> None:
         self._bus = bus
@@ -32,7 +32,7 @@ class FilePublishLink:
     def probe(self, keys: Sequence[str], _deadline: float) -> set[str]:
         """Return those of the routing keys that no living gateway is bound to. Raises OSError.
 
-        The first one's gateway gets a file, to see whether one can be written.
+        Also writes a file for the first one's gateway, to see whether that works.
         """
         unroutable = set()
         for number, key in enumerate(keys):
@@ -48,6 +48,6 @@ class FilePublishLink:
         self._bus.check()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     drop = forget = close

@@ -1,4 +1,4 @@
-"""Subscribing over the file broker: look into the inbox every 20 ms."""
+"""Subscribe over the file broker: check the inbox every 20 ms."""
 
 import selectors
 
@@ -8,11 +8,11 @@ from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscription import MAX_BODY, Receiver, Request
 from notifier.broker.topology import POLL_INTERVAL, BrokerOptions, routing_key
 
-BATCH = 200  # subscriptions between two looks into the inbox
+BATCH = 200  # subscriptions between two checks of the inbox
 
 
 class FileSubscribeLink:
-    """One gateway's inbox, used by the subscriber's loop only. Methods raise OSError."""
+    """A gateway's inbox, used by the subscriber's loop only. Methods raise OSError."""
 
     def __init__(self, options: BrokerOptions, gateway_id: str, receiver: Receiver, waker: SelfPipe) -> None:
         self._receiver = receiver
@@ -33,13 +33,13 @@ class FileSubscribeLink:
         self._receiver.confirm(requests)
 
     def unsubscribe(self, user_ids: list[str]) -> None:
-        """Undo it."""
+        """Unbind the inbox from each user."""
         for user_id in user_ids:
             self._inbox.unbind(user_id)
             self._users.pop(routing_key(user_id), None)
 
     def wait(self, timeout: float) -> None:
-        """Hand over what has come; return after some of it, after a poll interval, or when woken."""
+        """Deliver what has arrived; return after some of it, after a poll interval, or when woken."""
         for parcel in self._inbox.parcels():
             self._take(parcel)
         if self._selector.select(min(timeout, POLL_INTERVAL)):
@@ -56,7 +56,7 @@ class FileSubscribeLink:
         parcel.path.unlink()
         if parcel.seq == PROBE:
             return
-        user_id = self._users.get(parcel.key) if parcel.key else ""  # "": no message's name
+        user_id = self._users.get(parcel.key) if parcel.key else ""  # "": not the name of a message
         if user_id is not None:
             seq = int(parcel.seq) if parcel.seq.isascii() and parcel.seq.isdigit() else parcel.seq
             self._receiver.accept(user_id, seq, body)

@@ -1,19 +1,19 @@
-"""Celery's way over the file broker: kombu's filesystem transport, with its faults cured.
+"""Celery's transport over the file broker: kombu's filesystem transport with its faults fixed.
 
-Celery is given it by name (`topology.celery_config`). The layout is kombu's own, so a plain kombu
+Celery gets it by name (`topology.celery_config`). The layout is kombu's own, so a plain kombu
 producer that writes into the same folder is understood. It works with kombu 5.3 too, beside which an
 application may have the library. What is different (kombu 5.7, kombu/transport/filesystem.py):
 
 - `_put` creates the file and then writes it: a reader may take an empty one. Here it is written
   under a hidden name and renamed.
 - `_get` moves a file to /tmp, perhaps another file system, and raises on what is not a message, which
-  ends a Celery worker. Here the file is read where it is, and deleting it is what makes it ours:
-  one process succeeds. A file that is not a message (yet) is skipped, and set aside after some seconds.
+  ends a Celery worker. Here the file is read in place, and the process that succeeds in deleting it
+  owns the message. A file that is not a message (yet) is skipped, and set aside after some seconds.
 - It sorts by name, so a message of millisecond 1000 comes before one of 999. Here by number.
-- It lists the folder for each message. Here once for all that a listing shows.
+- It lists the folder for each message. Here one listing serves all messages in it.
 - Exchange files are written in place, and the first bind is a race. Here they are replaced, under a
   lock.
-- The bindings known are shared by the whole process, whatever the folder. Here by the connection.
+- Known bindings are shared by the whole process, for all folders. Here by the connection.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -40,7 +40,7 @@ from kombu.utils.json import dumps, loads
 from notifier import private
 from notifier.broker.topology import POLL_INTERVAL
 
-GRACE = 5.0  # seconds in which a file may be half written, by a producer that is not ours
+GRACE = 5.0  # seconds for which a foreign producer's file may be incomplete
 REJECTED = "rejected"  # the folder inside the data folder for files that contain no message
 SUFFIX = ".msg"
 Binding: Any = filesystem.exchange_queue_t
@@ -50,7 +50,7 @@ _counter = itertools.count()
 
 
 class Channel(filesystem.Channel):
-    """A channel whose files appear whole, and which no file can stop."""
+    """A channel whose files appear complete, and which no file can stop."""
 
     def __init__(self, connection: Any, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
@@ -66,7 +66,7 @@ class Channel(filesystem.Channel):
     ) -> None:
         if "/" in queue or "\0" in queue:
             raise ChannelError(f"Invalid queue name: {queue!r}")
-        now = time.monotonic_ns()  # the machine's clock, as kombu's own file names have it, in ms
+        now = time.monotonic_ns()  # the machine's clock in ms, as in kombu's own file names
         name = (
             f"{now // 1_000_000}_{now % 1_000_000:06d}{next(_counter):09d}{uuid.uuid4().hex}.{queue}{SUFFIX}"
         )
@@ -110,7 +110,7 @@ class Channel(filesystem.Channel):
         """Return the message in a file, or None if it is none (yet). Raises OSError."""
         try:
             payload: dict[str, Any] = loads(file.read_bytes().decode())
-            self.Message(payload, channel=self)  # decodes what Celery would stumble over
+            self.Message(payload, channel=self)  # decodes what would break Celery
         except OSError:
             raise
         except Exception as exc:  # noqa: BLE001 - whatever a foreign file holds must stop nobody
@@ -144,7 +144,7 @@ class Channel(filesystem.Channel):
 
     @contextlib.contextmanager
     def _changing(self, exchange: str) -> Iterator[list[Any]]:
-        """Hold the exchange's lock, hand out its bindings, and put the changed ones in place at once."""
+        """Hold the exchange's lock, yield its bindings, and replace them atomically."""
         file = self._exchange_file(exchange)
         with open(file.with_name(f"{file.name}.lock"), "wb", opener=private.opener) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -158,7 +158,7 @@ class Channel(filesystem.Channel):
                         whole.write(json.dumps(table))
                     fresh.replace(file)
             finally:
-                # Closing does not release it when the process has forked meanwhile: the child has it open.
+                # Closing alone does not release the lock when a forked child has the file open.
                 fcntl.flock(lock, fcntl.LOCK_UN)
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:

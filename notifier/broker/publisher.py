@@ -1,7 +1,7 @@
-"""The publisher: hands committed changes to the broker, and fails fast when it cannot.
+"""The publisher: sends committed changes to the broker, and fails fast when it cannot.
 
-One per process, shared by its threads or greenlets. What is lost here is not lost: the gateways
-find the gap and fetch it from SQL.
+One for each process, shared by its threads or greenlets. What is lost here is not lost for clients: the
+gateways notice the gap and fetch it from SQL.
 """
 
 import random
@@ -23,21 +23,21 @@ from notifier.core.forks import in_child
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit
 
-FAIL_FAST = 1.0  # seconds after a failure in which nothing is tried
+FAIL_FAST = 1.0  # seconds after a failure during which nothing is tried
 PAUSE_LONGEST = 4.0  # seconds more, after refusals that only somebody at the broker can end
 
 
 class PublishLink(Protocol):
-    """An open way to one broker."""
+    """An open connection to one broker."""
 
     def send(self, messages: Sequence[Message], deadline: float) -> None:
-        """Hand over all messages; return once the broker has them. Raises one of LinkError."""
+        """Send all messages; return when the broker has them. Raises one of LinkError."""
 
     def probe(self, keys: Sequence[str], deadline: float) -> set[str]:
         """Return those of the routing keys that no queue is bound to. Raises one of LinkError."""
 
     def check(self, deadline: float) -> None:
-        """Do once what needs permissions. Raises one of LinkError."""
+        """Do everything once that needs a permission. Raises one of LinkError."""
 
     def close(self) -> None:
         """Close politely."""
@@ -46,17 +46,17 @@ class PublishLink(Protocol):
         """Close at once."""
 
     def forget(self) -> None:
-        """Leave it to the parent process that it belongs to."""
+        """Close this process's copy, without disturbing the parent process that owns it."""
 
 
 Opener = Callable[[float], PublishLink]
 
 
 class Publisher:
-    """Publishes messages with confirms, over one connection that it makes when it is needed.
+    """Publishes messages with confirms, over one connection, which is made when needed.
 
     Args:
-        settings: where the broker is.
+        settings: the broker's address.
         timeout: seconds that `publish` takes at most (roughly).
         clock: monotonic seconds, for the fail-fast pause.
         jitter: see `Backoff`.
@@ -85,13 +85,13 @@ class Publisher:
 
     @property
     def fault(self) -> Fault | None:
-        """What was wrong with the broker at the last `publish` or `probe`; None: nothing."""
+        """The broker's fault at the last `publish` or `probe`; None: there was none."""
         return self._fault
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Hand the messages to the broker, all in one burst; return when it has confirmed them all.
+        """Send the messages to the broker in one burst; return when it has confirmed them all.
 
-        Messages to users whom nobody listens to vanish. Some of a failed burst may have arrived.
+        Messages to users without a listener are dropped. Some of a failed burst may have arrived.
 
         Raises:
             BrokerUnavailable: within about `timeout` seconds, and at once in the second after a
@@ -103,9 +103,9 @@ class Publisher:
                 self._over_link(lambda link: link.send(messages, deadline), deadline)
 
     def probe(self, user_ids: Sequence[str]) -> list[str]:
-        """Return those of the users whom no gateway hears of, as far as the broker knows.
+        """Return the users for whom no gateway has a subscription at the broker.
 
-        Events of theirs would vanish. Raises BrokerUnavailable as `publish` does.
+        Their events would be dropped. Raises BrokerUnavailable as `publish` does.
         """
         keys = {routing_key(user_id): user_id for user_id in user_ids}
         unroutable: set[str] = set()
@@ -114,7 +114,7 @@ class Publisher:
         return [user_id for key, user_id in keys.items() if key in unroutable]
 
     def check(self) -> None:
-        """Do once what web and workers need permissions for. Raises BrokerUnavailable as `publish` does."""
+        """Do everything once that needs a permission. Raises BrokerUnavailable as `publish` does."""
         with self._turn() as deadline:
             self._over_link(lambda link: link.check(deadline), deadline)
 
@@ -126,17 +126,17 @@ class Publisher:
         if not self._lock.acquire(timeout=self._timeout):
             raise BrokerUnavailable("the broker is slow: another publish is still waiting for it")
         try:
-            self._fail_fast()  # those who waited learn from who went before
+            self._fail_fast()  # another caller may have failed while this one waited
             yield deadline
         except BrokerRefused as exc:
-            # A queue's node died under it; its gateway comes back and looks into SQL. The others go on.
+            # The node of a queue died; its gateway reconnects and reads SQL. Others are not affected.
             emit(broker_failed, self, part="publish")
             raise BrokerUnavailable(str(exc)) from exc
         except LinkError as exc:
             fault = self._failed(exc)
             what = f"does not answer ({type(exc).__name__})"
             if fault.state != UNREACHABLE:
-                what = f"takes nothing: {fault.state}, {fault.detail}"
+                what = f"accepts nothing: {fault.state}, {fault.detail}"
             raise BrokerUnavailable(f"the broker {what}") from exc
         else:
             self._last_failure = self._fault = None
@@ -168,7 +168,7 @@ class Publisher:
                 raise
             except LinkError:
                 # A kept connection may be stale (the broker restarted): once more, with a new one.
-                # What arrives twice, the gateways drop by its seq.
+                # Gateways drop duplicates by their seq.
                 if time.monotonic() >= deadline:
                     raise
             else:
@@ -176,7 +176,7 @@ class Publisher:
         self._keep_if_good(self._open(deadline), work)
 
     def _keep_if_good(self, link: PublishLink, work: Callable[[PublishLink], None]) -> None:
-        """Do the work, and keep the link if the broker answers, be it that it takes nothing."""
+        """Do the work, and keep the link if the broker answers, even if it accepts nothing."""
         try:
             work(link)
         except (BrokerRefused, BrokerBlocked):

@@ -7,8 +7,7 @@ import socket
 class SelfPipe:
     """`wake()` makes `fileno()` readable until `clear()`.
 
-    The sockets are made when somebody first waits, in the thread that does: before, there is nobody
-    to wake.
+    The sockets are made by the first wait, in its thread; before, there is no wait to end.
     """
 
     def __init__(self) -> None:
@@ -31,11 +30,11 @@ class SelfPipe:
         if not self._woken:
             self._woken = True
             if self._pair is not None:
-                with contextlib.suppress(OSError):  # full: it is readable already; closed: nobody waits
+                with contextlib.suppress(OSError):  # full: it is readable already; closed: nothing waits
                     self._pair[1].send(b"w")
 
     def clear(self) -> None:
-        """Take the byte away. Look for work after this call, not before, or some may be missed."""
+        """Remove the byte. Look for work after this call, not before, or some may be missed."""
         if self._pair is not None:
             with contextlib.suppress(BlockingIOError):
                 self._pair[0].recv(16)

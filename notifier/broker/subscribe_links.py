@@ -1,4 +1,4 @@
-"""Which link a subscriber uses: by the broker, and by how many queues a gateway has."""
+"""Choose the link of a subscriber by the broker, and by the queues of a gateway."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,9 @@
-"""The subscriber: a gateway process's one consumer of its users' events.
+"""The subscriber: the only consumer of users' events in a gateway process.
 
 `run` is a loop for one long-lived thread or greenlet; it alone touches the connection (AMQP
-connections and channels do not cross threads). The others write down what they want in `subscribe`
-and `unsubscribe`, and the loop makes it so: it compares what is wanted with what is made, so that
-nothing is queued and a reconnect needs no history.
+connections and channels must not cross threads). Other threads note what they want with `subscribe` and
+`unsubscribe`. The loop compares what is wanted with what exists at the broker and applies the difference,
+so that nothing is queued and a reconnect needs no history.
 """
 
 import itertools
@@ -25,7 +25,7 @@ from notifier.core.backoff import Backoff, Jitter
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit, message_rejected
 
-IDLE = 1.0  # seconds that the loop waits at most before it looks around
+IDLE = 1.0  # seconds that the loop waits at most before it checks for work
 BACKOFF_FIRST, BACKOFF_LAST = 0.1, 2.0  # seconds between attempts to reconnect
 BACKOFF_REFUSED = 5.0  # seconds, after refusals that only somebody at the broker can end
 
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class Subscriber:
-    """Keeps this gateway subscribed to its users, whatever becomes of the connection.
+    """Keeps this gateway subscribed to its users, across lost connections.
 
     Args:
-        settings: where the broker is.
+        settings: the broker's address.
         gateway_id: this process's name (`topology.new_gateway_id`).
         on_message: called in the loop with each message, in each user's order; must not block, nor
             wait for a subscription.
@@ -64,9 +64,9 @@ class Subscriber:
         self._on_recovered = on_recovered
         self._lock = threading.Lock()
         self._wanted: dict[str, Subscription] = {}
-        self._changed: dict[str, None] = {}  # users to look at, oldest change first
-        self._renewed: set[str] = set()  # those of them that are made again though they are made
-        self._made: dict[str, int] = {}  # what the broker was asked for: the number of the request
+        self._changed: dict[str, None] = {}  # users whose subscription has changed, oldest change first
+        self._renewed: set[str] = set()  # those whose subscription is made again although it exists
+        self._made: dict[str, int] = {}  # what the broker was asked for: user -> number of the request
         self._unconfirmed: set[int] = set()  # those of them that it has not confirmed
         self._numbers = itertools.count(1)
         self._stop = threading.Event()
@@ -84,7 +84,7 @@ class Subscriber:
 
     @property
     def fault(self) -> Fault | None:
-        """What keeps this gateway from hearing of all its users; None: nothing."""
+        """The fault that keeps this gateway from getting events; None: there is none."""
         return self._fault
 
     def subscribe(self, user_id: str) -> Subscription:
@@ -150,12 +150,12 @@ class Subscriber:
                 self._waker.close()
 
     def stop(self) -> None:
-        """Make `run` return soon, from any thread; those who wait for a subscription go on."""
+        """Make `run` return soon, from any thread; calls that wait for a subscription return."""
         self._stop.set()
         self._waker.wake()
 
     def accept(self, user_id: str, seq: object, body: object) -> None:
-        """Check a message as it came, and hand it on; called by the link, in the loop."""
+        """Check an incoming message, and pass it on; called by the link, in the loop."""
         message = checked(user_id, seq, body)
         if message is None:
             self.stats.rejected += 1
@@ -171,7 +171,7 @@ class Subscriber:
             log.exception("a message could not be handled")
 
     def confirm(self, requests: list[Request]) -> None:
-        """Let those who wait for these go on; called by the link, in the loop."""
+        """Let calls that wait for these return; called by the link, in the loop."""
         with self._lock:
             for user_id, number in requests:
                 self._unconfirmed.discard(number)
@@ -179,7 +179,7 @@ class Subscriber:
                     subscription.settle(True)
 
     def _failed(self, exc: Exception) -> None:
-        """Keep what is wrong, and say it once."""
+        """Keep the fault, and log it once."""
         self._fault = diagnose(exc)
         emit(broker_failed, self, part="subscribe", state=self._fault.state)
         strange = None if isinstance(exc, AMQPError | OSError) else exc
@@ -225,7 +225,7 @@ class Subscriber:
                 subscription.settle(False)
 
     def _apply(self, link: SubscribeLink) -> None:
-        """Ask the broker for what has changed, as much as there is room for."""
+        """Ask the broker for what has changed, as far as the limit of pending requests allows."""
         with self._lock:
             users = list(itertools.islice(self._changed, max(0, link.max_requests)))
             coming, leaving = [], []
@@ -243,7 +243,7 @@ class Subscriber:
                 elif number is None:
                     coming.append((user, next(self._numbers)))
                 elif number not in self._unconfirmed:
-                    subscription.settle(True)  # left and came back before anything was done
+                    subscription.settle(True)  # unsubscribed and subscribed again before anything was sent
             for user in leaving:
                 self._unconfirmed.discard(self._made.pop(user))
             self._made.update(coming)

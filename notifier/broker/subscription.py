@@ -1,4 +1,4 @@
-"""What a gateway asked to hear of, and what came of it: the words between subscriber and callers."""
+"""Subscriptions: the types shared by the subscriber and its callers."""
 
 import threading
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Subscription:
 
     Attributes:
         user_id: whose events.
-        confirmed: whether the broker has confirmed it, on the connection there is now.
+        confirmed: whether the broker has confirmed it on the present connection.
     """
 
     __slots__ = ("_pending", "confirmed", "user_id")
@@ -23,7 +23,7 @@ class Subscription:
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
         self.confirmed = False
-        # Gone once it is settled: an event weighs over a kilobyte, and nearly all are settled.
+        # Dropped once it is settled: an event takes over a kilobyte, and nearly all are settled.
         self._pending: threading.Event | None = threading.Event()
 
     def wait(self, timeout: float) -> bool:
@@ -37,13 +37,13 @@ class Subscription:
         return self.confirmed
 
     def begin(self) -> None:
-        """From now on, `wait` waits."""
+        """Begin a request, for which `wait` waits."""
         self.confirmed = False
         if self._pending is None:
             self._pending = threading.Event()
 
     def settle(self, confirmed: bool) -> None:
-        """Let those who wait go on."""
+        """End the wait."""
         self.confirmed = confirmed
         pending, self._pending = self._pending, None
         if pending is not None:
@@ -55,7 +55,7 @@ class Stats:
     """Counters since the start.
 
     Attributes:
-        messages: handed on.
+        messages: passed on.
         rejected: malformed ones.
         connections: made.
         batches: of subscriptions.
@@ -70,7 +70,7 @@ class Stats:
 
     @property
     def reconnects(self) -> int:
-        """How often the connection was made again."""
+        """The number of reconnects."""
         return max(0, self.connections - 1)
 
 
@@ -79,25 +79,25 @@ Request = tuple[str, int]
 
 
 class Receiver(Protocol):
-    """What a link tells what happened."""
+    """What a link calls when something happens."""
 
     def accept(self, user_id: str, seq: object, body: object) -> None:
-        """Take a message of `user_id` as it came; check it."""
+        """Check an incoming message of `user_id`, and pass it on."""
 
     def confirm(self, requests: list[Request]) -> None:
         """Note that the broker has made these."""
 
 
 class SubscribeLink(Protocol):
-    """An open way to one broker."""
+    """An open connection to one broker."""
 
     @property
     def max_requests(self) -> int:
-        """How many more requests may be on their way to the broker."""
+        """The number of requests that may be added to the pending ones."""
 
     @property
     def busy(self) -> bool:
-        """Whether some requests are."""
+        """Whether requests are pending."""
 
     def subscribe(self, requests: list[Request]) -> None:
         """Subscribe to all, without waiting for the broker. Raises one of LinkError."""
@@ -106,14 +106,14 @@ class SubscribeLink(Protocol):
         """Unsubscribe from all, without waiting. Raises one of LinkError."""
 
     def wait(self, timeout: float) -> None:
-        """Hand over what has come; return after some, after `timeout` seconds, or when woken."""
+        """Deliver what has arrived; return after some of it, after `timeout` seconds, or when woken."""
 
     def close(self) -> None:
         """Close politely."""
 
 
 def checked(user_id: str, seq: object, body: object) -> Message | None:
-    """Return what came as a message; None if its seq is none, or its body no text of a size we take."""
+    """Return an incoming message; None if its seq is invalid, or its body is not text or too big."""
     data = _utf8(body)
     if type(seq) is not int or not 0 < seq <= MAX_SEQ or data is None:
         return None

@@ -1,4 +1,4 @@
-"""Names and addresses: the exchange, the queues, the encoding of user ids, where the broker is.
+"""Names and addresses: the exchange, the queues, the encoding of user ids, the broker's address.
 
 Everything that publisher, subscriber and Celery must agree on is defined here, once. Nothing here
 connects to anything.
@@ -21,25 +21,25 @@ from notifier.broker.message import Message
 from notifier.settings import FILE_BROKER, Settings
 
 EXCHANGE = "notifications"
-EXCHANGE_TYPE = "direct"  # no wildcards that a user id could smuggle in; binds 1.7x as fast as topic
+EXCHANGE_TYPE = "direct"  # without wildcards, which a user id could contain; binds 1.7x as fast as topic
 TASK_QUEUE = "notifier"
 FILE_TRANSPORT = "notifier.broker.file_transport:Transport"
 
 CONNECT_TIMEOUT = 1.5  # seconds, for each broker of the list
 HEARTBEAT = 10.0  # seconds
-POLL_INTERVAL = 0.02  # seconds between two looks into a folder
+POLL_INTERVAL = 0.02  # seconds between two checks of a folder
 _FILE_URL = f"{FILE_BROKER}localhost"  # kombu warns when a url has no host
-# The kernel's part in noticing a dead peer; py-amqp adds TCP_USER_TIMEOUT = 1 s for unacked bytes.
+# How the kernel notices a dead peer; py-amqp adds TCP_USER_TIMEOUT = 1 s for unacked bytes.
 _KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
-#: Where gateways hear that tokens were revoked; no user's id has a control character in it.
+#: The address of messages about revocations; no user id contains a control character.
 REVOCATIONS = "\x00revocations"
-#: Says only "look": SQL alone says whose tokens are revoked.
+#: Says only "look": whose tokens are revoked is in SQL.
 LOOK_AT_REVOCATIONS = Message(REVOCATIONS, 1, b"{}")
 
 
 def gateways_own(gateway_id: str) -> str:
-    """Return what stands for a user id where a gateway looks whether events reach itself; see REVOCATIONS."""
+    """Return the address by which a gateway checks whether events reach it; see REVOCATIONS."""
     return f"\x00gateway {gateway_id}"
 
 
@@ -53,12 +53,12 @@ def routing_key(user_id: str) -> str:
 
 
 def new_gateway_id() -> str:
-    """Return a name for one gateway process's life: 16 hex digits, safe in queue and file names."""
+    """Return a new name for a gateway process: 16 hex digits, safe in queue and file names."""
     return secrets.token_hex(8)
 
 
 def answers(settings: Settings) -> bool:
-    """Whether a broker of the list can be reached now; 1.5 seconds for each that does not answer."""
+    """Return whether a broker of the list can be reached; takes 1.5 seconds for each that does not answer."""
     try:
         with connect(settings) as connection:
             connect_once(connection, settings)
@@ -79,13 +79,13 @@ def gateway_queue(gateway_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BrokerOptions:
-    """Where the broker is, and how to reach it.
+    """The broker's addresses, and how to reach them.
 
     Attributes:
         urls: AMQP brokers to try in turn (a failover list); empty for the file broker.
         folder: the file broker's folder, absolute.
         connect_timeout: seconds, for each url.
-        heartbeat: seconds between AMQP heartbeats on connections that someone keeps reading.
+        heartbeat: seconds between AMQP heartbeats on connections that are read all the time.
     """
 
     urls: tuple[str, ...]
@@ -110,7 +110,7 @@ class BrokerOptions:
 
 
 def connection_options(settings: Settings) -> BrokerOptions:
-    """Return where the broker of these settings is."""
+    """Return the broker of these settings."""
     folder = (settings.var_dir / "broker").absolute()
     if settings.file_broker:
         return BrokerOptions((), folder)
@@ -119,12 +119,12 @@ def connection_options(settings: Settings) -> BrokerOptions:
 
 
 def brokers(settings: Settings) -> int:
-    """Return how many brokers the list names; a folder is one."""
+    """Return the number of brokers in the list; a folder counts as one."""
     return max(1, len(connection_options(settings).urls))
 
 
 def socket_settings() -> dict[int, int]:
-    """Return the TCP options that make a vanished broker noticed, as far as the system has them."""
+    """Return the TCP options by which a vanished broker is noticed, as far as the system has them."""
     names = {getattr(socket, name, None): value for name, value in _KEEPALIVE.items()}
     return {name: value for name, value in names.items() if isinstance(name, int)}
 
@@ -152,7 +152,7 @@ def _transport_options(options: BrokerOptions) -> dict[str, object]:
         "socket_settings": socket_settings(),
         "client_properties": {"connection_name": "notifier"},
         # How often kombu tries before a task's publisher gives up: each url once, without a pause.
-        # Its own default is for ever.
+        # Its default is without end.
         "max_retries": len(options.urls) - 1,
         "interval_start": 0,
         "interval_step": 0,
@@ -166,23 +166,23 @@ def _celery_url(options: BrokerOptions) -> str:
 
 
 def configure_celery(app: Any, settings: Settings) -> None:
-    """Let a Celery application use the same broker, whatever the environment says to others.
+    """Let a Celery application use the same broker, whatever the environment sets for other applications.
 
     Celery prefers four variables of the environment to its configuration (celery/app/utils.py, `Settings`).
-    They are meant for the Celery of the application that uses ours; here the configuration alone counts. A
-    fifth, CELERY_LOADER, is looked at when the application is made: give it `loader="app"`.
+    They are meant for the application's own Celery; here only the configuration counts. A fifth,
+    CELERY_LOADER, is read when the application is made: give it `loader="app"`.
     """
     # A source of configuration of its own: else Celery reads the module that CELERY_CONFIG_MODULE names.
     app.config_from_object(celery_config(settings))
     url = _celery_url(connection_options(settings))
     app.conf.broker_read_url = url
     app.conf.broker_write_url = url
-    _ = app.conf.broker_url  # the first look puts the settings in place of a stand-in
+    _ = app.conf.broker_url  # the first access replaces a placeholder by the settings
     object.__setattr__(app.conf, "__class__", _without_environment(type(app.conf)))
 
 
 def _without_environment(kind: type) -> type:
-    """Return Celery's class of settings, with those properties that ask the environment without it."""
+    """Return Celery's class of settings without the properties that read the environment."""
     names = ("broker_url", "broker_read_url", "broker_write_url", "result_backend")
     return type(kind.__name__, (kind,), {name: property(_configured(name)) for name in names})
 
@@ -192,7 +192,7 @@ def _configured(name: str) -> Callable[[Any], Any]:
 
 
 def celery_config(settings: Settings) -> dict[str, object]:
-    """Return Celery's settings for reaching the same broker; one dead costs milliseconds."""
+    """Return Celery's settings for the same broker; a dead one takes milliseconds."""
     options = connection_options(settings)
     config: dict[str, object] = {
         "broker_url": _FILE_URL if options.is_file else ";".join(options.urls),
@@ -200,20 +200,20 @@ def celery_config(settings: Settings) -> dict[str, object]:
         "broker_connection_timeout": options.connect_timeout,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
-        # Everyone who declares the queue must say the same, the waker too, or RabbitMQ refuses.
+        # All who declare the queue must declare it alike, the waker too, or RabbitMQ refuses.
         "task_default_queue_type": settings.task_queue_type,
         "task_create_missing_queue_type": settings.task_queue_type,
     }
     if options.is_file:
-        # Remote control would leave a queue of files behind for each worker that ever was.
+        # Remote control would leave a queue of files for each worker that ever ran.
         return config | {"broker_transport": FILE_TRANSPORT, "worker_enable_remote_control": False}
     return config | {"broker_heartbeat": options.heartbeat, "broker_use_ssl": tls(options.urls[0])}
 
 
 def connect_once(connection: Connection, settings: Settings) -> None:
-    """Connect to the first broker of the list that answers: each is asked once, a lone one twice.
+    """Connect to the first broker of the list that answers: each is tried once, a single one twice.
 
-    Raises what kombu's transport raises when none does.
+    Raises the error of kombu's transport when none does.
     """
     connection.ensure_connection(max_retries=max(1, brokers(settings) - 1), interval_start=0)
 

@@ -1,1 +1,1 @@
-"""The words and the rules, pure: no SQL, no broker, no socket, no clock of their own."""
+"""The types and rules, pure: no SQL, no broker, no socket, no clock of their own."""

@@ -1,4 +1,4 @@
-"""The categories that notifications belong to, and the channels that each of them reaches people through.
+"""The categories of notifications, and the channels by which each reaches people.
 
 `define_category` registers one. `general` is always there. Pure.
 See docs/contract.md#9-people-categories-preferences.
@@ -46,10 +46,10 @@ class Category:
     """A kind of notification that people can have preferences for.
 
     Attributes:
-        name: how senders call it.
-        title, description: how people are told about it.
-        required: whether nobody can switch it off.
-        reach: the channels beside the inbox.
+        name: the name that senders use.
+        title, description: shown to people.
+        required: whether it cannot be switched off.
+        reach: the channels in addition to the inbox.
     """
 
     name: str
@@ -82,13 +82,13 @@ def define_category(
     required: bool = False,
     reach: Mapping[str, Reach] | None = None,
 ) -> Category:
-    """Register a category; `general` may be described in other words.
+    """Register a category; `general` may get another title and description.
 
     Args:
         name: ``[a-z][a-z0-9_-]{0,63}``; unique.
         title: for people; by default the name with a capital letter.
         description: for people.
-        required: whether nobody can switch it off.
+        required: whether it cannot be switched off.
         reach: channel -> when it is used.
 
     Raises:
@@ -103,7 +103,7 @@ def define_category(
 
 
 def replace_categories(before: Mapping[str, Category], after: Mapping[str, Category]) -> None:
-    """Forget what a file defined before, and register what it defines now."""
+    """Remove what a file defined before, and register what it defines now."""
     for name in before:
         _categories.pop(name, None)
     _categories.setdefault(GENERAL, Category(GENERAL, "General"))

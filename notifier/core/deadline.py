@@ -1,6 +1,6 @@
-"""The deadline of a call: however many transactions and waits it consists of, it ends in time.
+"""The deadline of a call, which bounds all its transactions and waits together.
 
-It belongs to the caller (a thread or a greenlet), and work that the caller does for others is bound by it.
+It belongs to the caller (a thread or a greenlet), and also bounds work that the caller does for others.
 """
 
 import time
@@ -20,7 +20,7 @@ def seconds_left() -> float:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give what is done inside `seconds` to end in; an earlier deadline around it stays in force."""
+    """Limit the block to `seconds`; an earlier outer deadline stays in force."""
     token = _deadline.set(min(_deadline.get(), time.monotonic() + seconds))
     try:
         yield

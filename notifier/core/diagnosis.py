@@ -8,7 +8,7 @@ from notifier.core.timeline import SLOW_WAKE, Copy, Socket, Timeline, counted, l
 
 
 def summary(timeline: Timeline, now: datetime, broker: bool | None = None) -> str:
-    """Say in plain words what became of it. `broker`: whether it answers now; None: not asked."""
+    """Return a short explanation. `broker`: whether it answers now; None: not asked."""
     return " ".join(_sentences(timeline, now, broker))
 
 

@@ -1,7 +1,7 @@
-"""A draft: one call's input, checked and completed, ready to be stored.
+"""A draft: the checked and completed input of one call, ready to be stored.
 
-The HTTP API, the Python API and the Celery task all draft here, so that they refuse the same input
-with the same words. `notifier.outbox.accept` stores drafts as they are. Pure.
+The HTTP API, the Python API and the Celery task all use it, so that they refuse the same input with the
+same errors. `notifier.outbox.accept` stores drafts unchanged. Pure.
 """
 
 import hashlib
@@ -30,12 +30,12 @@ class Draft:
     """A notification that keeps every rule.
 
     Attributes:
-        id: a UUID, made here (version 7: sortable by time, RFC 9562) unless the caller gave one.
+        id: a UUID; a new one (version 7: sortable by time, RFC 9562) unless the caller gave one.
         own_id: whether the caller gave it.
-        event: what it is.
-        data: what it says, as plain JSON values.
+        event: its event's name.
+        data: its content, as plain JSON values.
         audience: the recipients, each once.
-        sender: who sends it: the frame's `from`.
+        sender: the sender's name, the frame's `from`.
         key: the sender's idempotency key.
         life: when it goes out, until when it counts, and so on.
     """
@@ -51,11 +51,11 @@ class Draft:
 
     @property
     def bulk(self) -> bool:
-        """Whether it goes out in chunks."""
+        """Whether it is dispatched in chunks."""
         return len(self.audience) > BULK_OVER
 
     def body_hash(self) -> str:
-        """Return a hash that is equal for equal bodies: what an id or a key is compared by."""
+        """Return a hash of the body, to compare calls with the same id or key."""
         body: list[Any] = [self.event.name, self.data, self.audience, *([self.id] if self.own_id else [])]
         if self.life.given:
             body.append({"life": self.life.given})

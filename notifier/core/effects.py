@@ -30,7 +30,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Read what the user's log holds after `after`, then call `fetched` (or `joined`, with a reset)."""
+    """Read the user's log after `after`, then call `fetched` (or `joined`, with a reset)."""
 
     user_id: str
     after: int

@@ -1,11 +1,11 @@
-"""Every error this project raises on purpose, in one tree.
+"""Every error that this project raises on purpose, in one tree.
 
-Each class carries, once, the HTTP status the API answers with and the WebSocket close code
-(RFC 6455 section 7.4.2: 4000-4999 are the application's own) that the gateway closes with.
+Each class has the HTTP status of the API's answer and the WebSocket close code of the gateway (RFC 6455,
+section 7.4.2: 4000-4999 are for applications).
 
     NotifierError
     ├── SettingError          a setting is missing or wrong: the start stops
-    ├── SchemaBeyondRepair    the database's tables are of no version that is known: the start stops
+    ├── SchemaBeyondRepair    the database's tables belong to no known version: the start stops
     ├── InvalidInput          422  a rule of the contract is broken; says where and why
     │   ├── UnknownEvent      422  no event of that name is defined
     │   └── IdempotencyMismatch  422  the key or id was used before, with another body
@@ -44,8 +44,8 @@ class Problem(TypedDict):
     msg: str
 
 
-MAX_PROBLEMS = 20  # that an error lists; how many more there are is its last line
-MAX_DETAIL = 512  # characters of what is said about it
+MAX_PROBLEMS = 20  # that an error lists; its last line has the number of further ones
+MAX_DETAIL = 512  # characters of a problem's message
 MAX_LOC = 8  # parts of a place
 MAX_PART = 64  # characters of one of them
 
@@ -55,7 +55,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def bounded(problems: Sequence[Problem]) -> list[Problem]:
-    """Return the first of `problems`, with what callers wrote into them cut: an error stays small."""
+    """Return the first of `problems`, with text of callers cut, so that an error stays small."""
     kept: list[Problem] = [
         {
             "loc": [_cut(part, MAX_PART) if isinstance(part, str) else part for part in one["loc"][:MAX_LOC]],
@@ -87,7 +87,7 @@ class SettingError(NotifierError):
 
 
 class SchemaBeyondRepair(NotifierError):
-    """The database's tables are of no version that is known here."""
+    """The database's tables belong to no known version."""
 
     title = "Schema beyond repair"
 
@@ -132,7 +132,7 @@ class NotJson(NotifierError):
 
 
 class Unauthenticated(NotifierError):
-    """The credentials are missing, wrong or ended."""
+    """The credentials are missing, wrong or expired."""
 
     status = 401
     close_code = 4401
@@ -140,11 +140,11 @@ class Unauthenticated(NotifierError):
 
 
 class WrongCredentials(Unauthenticated):
-    """The credentials never were right: malformed, no key of ours, or signed with another one."""
+    """The credentials were never valid: malformed, an unknown key, or signed with another key."""
 
 
 class Forbidden(NotifierError):
-    """The credentials are right, but do not give this right."""
+    """The credentials are valid, but do not give this right."""
 
     status = 403
     close_code = 4403
@@ -193,7 +193,7 @@ class Unavailable(NotifierError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be reached, or refuses everybody's work: read-only, full, no permission."""
+    """The database cannot be reached, or refuses all work: read-only, full, no permission."""
 
     title = "Database unavailable"
 
@@ -203,7 +203,7 @@ class DatabaseTimeout(DatabaseUnavailable):
 
 
 class DatabaseLocked(DatabaseUnavailable):
-    """Another transaction holds a lock (on SQLite: is writing), and was not waited for any longer."""
+    """Another transaction held a lock (on SQLite: was writing) for longer than the wait."""
 
     title = "Database locked"
 
@@ -215,7 +215,7 @@ class TablesMissing(DatabaseUnavailable):
 
 
 class TimelineChanged(DatabaseUnavailable):
-    """The database writes another timeline: a new history of all logs must begin before anything is told."""
+    """The database writes another timeline: all logs must continue from a new base first."""
 
     title = "Database changed over"
 
@@ -231,7 +231,7 @@ class SocketRefused(NotifierError):
 
 
 class BadFrame(SocketRefused):
-    """The frame is not what the protocol allows here."""
+    """The protocol does not allow this frame here."""
 
     close_code = 4400
     title = "Bad frame"
@@ -252,7 +252,7 @@ class HelloTimeout(SocketRefused):
 
 
 class TooSlow(SocketRefused):
-    """The reader took nothing for too long."""
+    """The reader read nothing for too long."""
 
     close_code = 4410
     title = "Too slow"
@@ -266,7 +266,7 @@ class TooMany(SocketRefused):
 
 
 class Restarting(SocketRefused):
-    """The server restarts; the reason tells after how many seconds to return."""
+    """The server restarts; the reason is the number of seconds after which to reconnect."""
 
     close_code = 1012
     title = "Restarting"

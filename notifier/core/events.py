@@ -1,4 +1,4 @@
-"""The events: what can be sent, and the rules it must keep (docs/contract.md#3-events).
+"""The events that can be sent, and their rules (docs/contract.md#3-events).
 
 Pure: standard library and pydantic (its core parses and writes the JSON). `define_event` registers
 more events; a process that sends or checks them imports the module that defines them
@@ -30,8 +30,8 @@ from notifier.core.errors import InvalidInput, Problem, UnknownEvent
 MAX_USER_ID = 128  # characters
 MAX_RECIPIENTS = 10_000
 MAX_DATA = 256 * 1024  # bytes of JSON
-MAX_FIELDS = 256  # of an object whose fields are known; more are refused without a look at each
-MAX_LISTED = 1_000  # broken rules that are listed one by one: pydantic takes 6 µs to write out each
+MAX_FIELDS = 256  # of an object with known fields; more are refused without a check of each
+MAX_LISTED = 1_000  # broken rules that are listed one by one: pydantic takes 6 µs for each
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 RESERVED = "inbox."
 
@@ -66,7 +66,7 @@ def check_url(url: str) -> str:
     return url
 
 
-#: What shows nothing: white space, control characters, Unicode's Default_Ignorable_Code_Point (UCD,
+#: Characters that show nothing: white space, control characters, Unicode's Default_Ignorable_Code_Point (UCD,
 #: DerivedCoreProperties), the annotation marks and the empty Braille cell.
 _INVISIBLE = (
     r"\s\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -77,7 +77,7 @@ _VISIBLE = re.compile(f"[^{_INVISIBLE}]")
 
 
 def check_visible(text: str) -> str:
-    """Return `text` if a reader can see something of it. Raises ValueError."""
+    """Return `text` if it has a visible character. Raises ValueError."""
     if not _VISIBLE.search(text):
         raise ValueError("must have a character that can be seen")
     return text
@@ -94,13 +94,13 @@ def check_image(url: str) -> str:
 
 
 class Event(BaseModel):
-    """The base that our own events share: unknown fields are refused, values do not change."""
+    """The base of our own events: unknown fields are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# What `check_url` and `EventType.validate` check, in the words of JSON Schema, for the API's description.
-# Of the URLs that are taken, it leaves out those with an IPv6 address or a user's name.
+# The checks of `check_url` and `EventType.validate` as JSON Schema, for the API's description.
+# It does not cover accepted URLs with an IPv6 address or a user name.
 _NO_NUL = {"pattern": r"^[^\u0000]*$"}
 _IN_URL = r"[^\s\\\u0000-\u001f\u007f-\u009f]"
 _IN_HOST = r"[^\s\\/?#@:\[\]\u0000-\u001f\u007f-\u009f]"
@@ -110,7 +110,7 @@ _URL = {"pattern": rf"^(/|/(?!/){_IN_URL}+|{_HTTP})$"}
 _IMAGE = {"pattern": rf"^(/|/(?!/){_IN_URL}+|{_HTTP.replace('?://', '://', 1)})$"}
 _SEEN = {"pattern": rf"^[^\u0000]*[^{_INVISIBLE}][^\u0000]*$"}
 _NOT_NULL = {"not": {"type": "null"}}
-#: Not both, where null is as good as absent.
+#: Not both; null counts as absent.
 _ONE_OF_THEM: dict[str, Any] = {
     "not": {
         "required": ["action", "actions"],
@@ -135,7 +135,7 @@ ActionLike = Action | Mapping[str, str]
 class Alert(Event):
     """Something the user should know.
 
-    `action` is one link beside it; `actions` instead of it are up to two, the first of them the primary one.
+    `action` is one link beside it; `actions` replaces it with up to two, the first of which is primary.
     `image` is an https address, or a path on the same site.
     """
 
@@ -157,7 +157,7 @@ class Alert(Event):
         | None
     ) = None
 
-    if TYPE_CHECKING:  # pydantic takes mappings for models; without its plugin no type checker knows it
+    if TYPE_CHECKING:  # pydantic accepts mappings; type checkers know that only with its plugin
 
         def __init__(
             self,
@@ -178,7 +178,7 @@ class Alert(Event):
 
 
 def _whole(value: object) -> object:
-    """JSON knows one kind of number: 3.0 is 3 (JSON Schema, core, 4.2.2)."""
+    """Accept 3.0 as 3: JSON has one kind of number (JSON Schema, core, 4.2.2)."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -232,7 +232,7 @@ class EventType:
 
 
 def _keeps_its_numbers(value: Any) -> bool:
-    """Whether every number in `value` comes out of our JSON as it went in."""
+    """Return whether our JSON keeps every number in `value` unchanged."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):
@@ -246,7 +246,7 @@ _events: dict[str, EventType] = {}
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError when an event cannot be called so."""
+    """Raise ValueError when `name` cannot be an event's name."""
     if not NAME.fullmatch(name) or name.startswith(RESERVED):
         raise ValueError(f"{name!r} is not an event name: [a-z][a-z0-9_-]{{0,63}}")
 
@@ -298,7 +298,7 @@ def event_types() -> tuple[EventType, ...]:
 
 
 def replace_events(before: Mapping[str, EventType], after: Mapping[str, EventType]) -> None:
-    """Forget the events that a file defined before, and register those that it defines now."""
+    """Remove the events that a file defined before, and register those that it defines now."""
     for name in before.keys() - after.keys():
         _events.pop(name, None)
     _events.update(after)
@@ -352,7 +352,7 @@ def check_audience(user_ids: Iterable[object]) -> list[str]:
 
 
 def check_fields(data: Mapping[Any, Any], *loc: str | int) -> None:
-    """Raise InvalidInput when `data` has more fields than any schema of ours: each would be an error."""
+    """Raise InvalidInput when `data` has more fields than any of our schemas: each would be an error."""
     if len(data) > MAX_FIELDS:
         raise InvalidInput(
             problems=[{"loc": list(loc), "msg": f"must have at most {MAX_FIELDS} fields, has {len(data)}"}]
@@ -360,9 +360,9 @@ def check_fields(data: Mapping[Any, Any], *loc: str | int) -> None:
 
 
 def problems_of(exc: ValidationError, *prefix: str | int) -> list[Problem]:
-    """Return pydantic's findings as problem+json has them, without the input's values.
+    """Return pydantic's errors in the form of problem+json, without the input's values.
 
-    So many that listing them would hold up everybody are counted instead.
+    Beyond a limit they are only counted, because listing them would block the process.
     """
     if exc.error_count() > MAX_LISTED:
         return [{"loc": list(prefix), "msg": f"breaks {exc.error_count()} rules"}]
@@ -375,5 +375,5 @@ def problems_of(exc: ValidationError, *prefix: str | int) -> list[Problem]:
 define_event("alert", Alert)
 define_event("badge", Badge, inbox=False)
 
-#: Events that are always there, and cannot be defined by others.
+#: Events that always exist, and cannot be defined by applications.
 BUILT_IN = frozenset(_events)

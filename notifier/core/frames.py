@@ -29,7 +29,7 @@ Seq = Annotated[StrictInt, Field(ge=0, le=2**63 - 1)]
 NotificationId = Annotated[
     str,
     StringConstraints(
-        # The pattern is checked before the letters are made small.
+        # The pattern is checked before the conversion to lower case.
         pattern=r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
         to_lower=True,
     ),
@@ -42,7 +42,7 @@ Token = Annotated[str, StringConstraints(max_length=8_192)]
 
 
 class Hello(BaseModel):
-    """The first frame: whose socket it is, and up to where the client has the log."""
+    """The first frame: the user's token, and the seq up to which the client has the log."""
 
     op: Literal["hello"]
     token: Token = ""
@@ -53,14 +53,14 @@ class Hello(BaseModel):
 
 
 class Ack(BaseModel):
-    """What this socket was sent, up to `seq`, has reached the device."""
+    """Everything that this socket was sent, up to `seq`, has reached the device."""
 
     op: Literal["ack"]
     seq: Seq
 
 
 class Read(BaseModel):
-    """Mark entries as read: some by `ids`, or all up to `through`."""
+    """Mark entries as read, by `ids` or all up to `through`."""
 
     op: Literal["read"]
     ids: Ids | None = None
@@ -117,7 +117,7 @@ class Auth(BaseModel):
 
 
 class Ping(BaseModel):
-    """Are you there?"""
+    """A question whether the server answers."""
 
     op: Literal["ping"]
 
@@ -129,7 +129,7 @@ _client_frame: TypeAdapter[ClientFrame] = TypeAdapter(Annotated[ClientFrame, Fie
 
 
 def parse(frame: str | bytes) -> ClientFrame:
-    """Return what the client said.
+    """Return the client's frame.
 
     Raises FrameTooBig over 64 KiB, and BadFrame for a binary frame, for what is not JSON, for an
     unknown op and for a broken rule.
@@ -222,7 +222,7 @@ def item_json(entry: Item) -> dict[str, Any]:
 def welcome(user_id: str, at: Snapshot, ping_interval: float, now: float | None = None) -> bytes:
     """Return the answer to a hello.
 
-    `now`, seconds since 1970 by the server's clock, lets a client show times whatever its own clock says.
+    `now` (seconds since 1970, the server's clock) lets a client with a wrong clock show right times.
     """
     frame = {
         "op": "welcome",
@@ -250,15 +250,15 @@ def _position(at: Snapshot) -> dict[str, Any]:
 
 
 def live(seq: int) -> bytes:
-    """All up to `seq` has been sent."""
+    """Return the frame that says that everything up to `seq` has been sent."""
     return _dump({"op": "live", "seq": seq})
 
 
 def pong() -> bytes:
-    """I am here."""
+    """Return the answer to a ping."""
     return b'{"op":"pong"}'
 
 
 def error(code: str, message: str) -> bytes:
-    """Something the client asked for was not done; the socket stays open."""
+    """Return the frame that says that a request was not done; the socket stays open."""
     return _dump({"op": "error", "code": code, "message": message})

@@ -1,8 +1,8 @@
 """Group commit: callers that come at the same time share one call of the work. Pure.
 
-Who comes first leads: it does the work for all that wait, itself among them, then hands the lead to
-the first of those who came meanwhile. So a lone caller waits for nobody, there is no thread and no
-timer, and the busier it gets the more share one transaction.
+The first caller leads: it does the work for all that wait, including itself, then hands the lead to the
+first of those that arrived meanwhile. So a single caller does not wait, there is no thread and no timer,
+and under load more callers share one transaction.
 """
 
 import threading
@@ -13,7 +13,7 @@ from notifier.core.deadline import NEVER, seconds_left, within
 from notifier.core.errors import DatabaseTimeout
 from notifier.core.forks import in_child
 
-LEAD_TIME = 1.0  # seconds that must be left to a caller that is to lead others
+LEAD_TIME = 1.0  # seconds that a caller must have left to lead others
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,7 +39,7 @@ class Group(Generic[T, R]):
             each; an exception among them is raised for its caller alone. Never called twice at the
             same time. When it raises, it is called again for each item alone: it may be one of them.
         max_items: items of one group at most.
-        hopeless: errors that concern everybody in the group, so that nothing is tried again.
+        hopeless: errors that concern the whole group, so that nothing is tried again.
         timeout: seconds that a call may take, waiting and leading together; the work is done within the
             leader's (`notifier.core.deadline`). A call that is too late raises DatabaseTimeout.
     """
@@ -57,7 +57,7 @@ class Group(Generic[T, R]):
         self._max_items = max_items
         self._hopeless = hopeless
         self._reset()
-        in_child(self._reset)  # those who wait are in the parent
+        in_child(self._reset)  # the waiting callers are in the parent
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
@@ -124,7 +124,7 @@ class Group(Generic[T, R]):
             return [self._answers([item])[0] for item in items]
 
     def _hand_over(self) -> None:
-        """Let the first who waits lead; called with the lock held."""
+        """Let the first waiting caller lead; called with the lock held."""
         if self._waiting:
             self._waiting[0].leads = True
             self._waiting[0].woken.set()

@@ -1,8 +1,8 @@
-"""API keys of the backends: what each is called, what it may do, and which one was given. Pure.
+"""API keys of the backends: name, scopes, and the search for a given key. Pure.
 
 An entry of NOTIFIER_API_KEYS is a plain key, which may do everything and sends as `system`, or
 `name:scope+scope:key`. A bearer token has no colon in it (RFC 6750, section 2.1: b64token), so
-neither can be taken for the other, and a slip in a scope cannot become a key with all rights.
+neither can be taken for the other, and a typing error in a scope cannot become a key with all rights.
 """
 
 import hmac
@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 Scope = Literal["send", "report", "admin"]
 SCOPES: frozenset[str] = frozenset(get_args(Scope))
-SYSTEM = "system"  # who sends, when nobody says so
+SYSTEM = "system"  # the default sender
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # b64token
 
@@ -24,7 +24,7 @@ class ApiKey:
 
     Attributes:
         secret: what the backend sends.
-        name: who sends with it: the notification's `sender`, the frame's `from`.
+        name: its sender's name: the notification's `sender`, the frame's `from`.
         scopes: what it may do.
     """
 
@@ -50,7 +50,7 @@ class ApiKey:
 
 
 class KeyRing:
-    """The keys that are valid now. Several may have one name: that is how a key is changed.
+    """The keys that are valid now. Several may have one name, so that a key can be replaced.
 
     Raises ValueError when two entries have the same secret, or one of them is malformed.
     """
@@ -64,7 +64,7 @@ class KeyRing:
         return iter(self._keys)
 
     def find(self, given: str) -> ApiKey | None:
-        """Return the key whose secret was given; in constant time, whichever matches."""
+        """Return the key with this secret, in constant time."""
         sent = given.encode("utf-8", "surrogatepass")
         found = [key for key in self._keys if hmac.compare_digest(sent, key.secret.encode())]
         return found[0] if found else None

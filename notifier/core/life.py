@@ -1,6 +1,6 @@
-"""The optional fields of a send: when it goes out, until when it counts, and what it belongs to or replaces.
+"""The optional fields of a send: its time, its expiry, its category, and what it replaces.
 
-Checked here for every way in. Pure. See docs/contract.md#8-the-life-of-a-notification.
+They are checked here for HTTP, Python and tasks. Pure. See docs/contract.md#8-the-life-of-a-notification.
 """
 
 import math
@@ -14,7 +14,7 @@ from notifier.core.categories import GENERAL, category
 from notifier.core.errors import Problem
 from notifier.core.events import EventType, check_text
 
-#: The fields, by the names that HTTP, Python and tasks have for them.
+#: The fields, with the same names in HTTP, Python and tasks.
 FIELDS: Final = ("category", "deliver_at", "expires_at", "expires_in", "collapse_key")
 MAX_AHEAD: Final = timedelta(days=400)
 MAX_EXPIRES_IN: Final = 10 * 365 * 86_400  # seconds
@@ -24,13 +24,13 @@ RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """What a sender says of a notification's life.
+    """The optional fields of one notification.
 
     Attributes:
         category: a defined category; None: `general`.
-        deliver_at: when it goes out, in UTC; None: at once.
-        expires_at: when it ends, in UTC.
-        expires_in: likewise, in seconds from when it goes out: from `deliver_at`, or at once.
+        deliver_at: when it is dispatched, in UTC; None: at once.
+        expires_at: when it expires, in UTC.
+        expires_in: the same, in seconds from `deliver_at` or from acceptance.
         collapse_key: of one user's entries with the same key and sender only the newest stays.
         given: the fields that were given, as plain JSON values.
     """
@@ -44,11 +44,11 @@ class Life:
 
     @property
     def plain(self) -> bool:
-        """Whether it says nothing."""
+        """Whether no field is set."""
         return not self.given and self.category is None
 
     def expiry(self, present: datetime) -> datetime | None:
-        """Return when it ends, accepted at `present`; None: never."""
+        """Return when it expires if it is accepted at `present`; None: never."""
         if self.expires_in is None:
             return self.expires_at
         begins = max(self.deliver_at, present) if self.deliver_at else present
@@ -59,9 +59,9 @@ PLAIN: Final = Life()
 
 
 def check_life(kind: EventType, asked: Mapping[str, object], problems: list[Problem]) -> Life:
-    """Return the life that the fields `asked` describe; None is as if a field was not there.
+    """Return the fields `asked` as a Life; None counts as absent.
 
-    What breaks a rule is added to `problems`.
+    Broken rules are added to `problems`.
     """
     asked = {name: value for name, value in asked.items() if value is not None}
     if not asked:

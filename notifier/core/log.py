@@ -1,7 +1,7 @@
 """The types of a user's log and inbox, shared by every package.
 
 An `Entry` is one committed change: it has a seq and happened once. An `Item` is an inbox entry in
-its present state. `Snapshot` is what a socket starts from, read in one consistent moment.
+its present state. `Snapshot` is the state with which a socket starts, read in one consistent moment.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class Status(StrEnum):
 
 
 #: The moves of an inbox entry: operation -> (the states it moves, the state it moves them to).
-#: An archived entry has been dealt with, so it counts as read; `unread` brings it back.
+#: An archived entry counts as read; `unread` restores it.
 MOVES: Final[Mapping[str, tuple[frozenset[Status], Status]]] = {
     READ: (frozenset({Status.UNREAD}), Status.READ),
     UNREAD: (frozenset({Status.READ, Status.ARCHIVED}), Status.UNREAD),
@@ -67,12 +67,12 @@ class Entry:
     """One committed change of a user's log, as it happened.
 
     Attributes:
-        seq: its place in the log, from 1, without a hole; after a restore or a failover, from the base.
+        seq: its number in the log, from 1 or after a failover from the base, without a gap.
         event: `alert`, `badge`, any defined event, or a change of state (`inbox.…`).
         id: the notification's id; None for a change of state.
-        sender: who caused it.
+        sender: the sender's name.
         timestamp: when it was accepted (a change: made), milliseconds since 1970 UTC.
-        data: what the event says.
+        data: the event's content.
         unread: the exact count of unread entries as of this seq.
         inbox: whether it is an entry of the inbox.
         collapsed: how many unread entries in a row it stands for; None: it replaced none.
@@ -125,13 +125,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a socket starts from.
+    """The state with which a socket starts.
 
     Attributes:
-        head: the seq of the log's newest entry, or the base where nothing has come since; 0 for an empty one.
+        head: the seq of the log's newest entry, or the base without later entries; 0 for an empty log.
         unread: the exact count at `head`.
         badges: the present count of each badge that was ever set.
-        reset: why the client must drop what it holds; None when it need not.
+        reset: why the client must drop its state; None when it need not.
         window: the newest unread items, oldest first; None when `log` is given.
         log: the entries after the client's own seq up to `head`, in order; None when `window` is given.
         seen: what was on the screen, up to this seq.
@@ -152,8 +152,8 @@ def reset_reason(after: int, head: int, purged: int, base: int = 0) -> str | Non
     """Return why a client at `after` cannot be brought up to `head` event by event; None: it can be.
 
     `purged` is the highest seq that is no longer kept, `base` the seq from which all logs continue since
-    the database went back to an earlier state (`models.store.log_base`): what a client has up to there may
-    be of the lost history, so that all of them start afresh, once.
+    the database returned to an earlier state (`models.store.log_base`): a client's entries up to there may
+    be from the lost log, so every such client is reset once.
     """
     if after > head:
         return "ahead"

@@ -1,4 +1,4 @@
-"""Log lines that may come by the thousand: one of a kind a second, with the number of those left out."""
+"""Limit frequent log lines to one of a kind in a second, with the number of those left out."""
 
 import logging
 import threading
@@ -10,10 +10,10 @@ INTERVAL = 1.0  # seconds between two lines of one kind, at least
 
 
 class LogThrottle:
-    """A logger's lines, limited. Safe to call from any thread.
+    """A logger with limited lines. Safe to call from any thread.
 
-    The kind of a line is its text before the arguments are put in. What was left out is told by the next line
-    of its kind.
+    The kind of a line is its text before the arguments are put in. The next line of a kind
+    has the number of those left out.
 
     Args:
         logger: where the lines go.
@@ -31,11 +31,11 @@ class LogThrottle:
         self._kinds: dict[str, tuple[float, int]] = {}  # when the last line was, and how many were left out
 
     def warning(self, message: str, *args: object, **options: Any) -> None:
-        """Log a warning, unless one of its kind was logged just now."""
+        """Log a warning, unless one of its kind has just been logged."""
         self.log(logging.WARNING, message, *args, **options)
 
     def error(self, message: str, *args: object, **options: Any) -> None:
-        """Log an error, unless one of its kind was logged just now."""
+        """Log an error, unless one of its kind has just been logged."""
         self.log(logging.ERROR, message, *args, **options)
 
     def log(self, level: int, message: str, *args: object, **options: Any) -> None:
@@ -48,7 +48,7 @@ class LogThrottle:
         self._logger.log(level, message, *args, **options)
 
     def _left_out(self, kind: str) -> int | None:
-        """Return how many lines of this kind were left out since the last one; None: leave this one out."""
+        """Return the number of lines of this kind left out since the last one; None: leave this one out."""
         now = self._clock()
         with self._lock:
             last, left_out = self._kinds.get(kind, (float("-inf"), 0))

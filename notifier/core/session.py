@@ -217,7 +217,7 @@ class Session:
 
     def _enter(self, principal: Principal, now: float) -> None:
         if principal.expires_at <= now:
-            raise Unauthenticated("the token has ended")
+            raise Unauthenticated("the token has expired")
         self.user_id, self.expires_at = principal.user_id, principal.expires_at
         self.issued_at = principal.issued_at
 

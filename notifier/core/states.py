@@ -1,4 +1,4 @@
-"""The states of a notification, and what may become of each: the state machine as data. Pure.
+"""The states of a notification and their transitions: the state machine as data. Pure.
 
 See docs/contract.md#8-the-life-of-a-notification.
 """
@@ -15,24 +15,24 @@ CANCELED: Final = "canceled"
 RETRACTED: Final = "retracted"
 EXPIRED: Final = "expired"
 
-#: Ended before its sender meant it to, or at its time: no reader is given its body any more.
+#: Withdrawn or expired: readers do not get its body any more.
 WITHDRAWN: Final = frozenset({CANCELED, RETRACTED, EXPIRED})
 STATES: Final = (SCHEDULED, ACCEPTED, DISPATCHED, DEAD, CANCELED, RETRACTED, EXPIRED)
 
 
 class Move(StrEnum):
-    """What happens to a notification."""
+    """A transition."""
 
-    DUE = "due"  # its time has come
+    DUE = "due"  # its time has been reached
     FINISH = "finish"  # every recipient has it
     GIVE_UP = "give up"  # its attempts are used up
-    REPLAY = "replay"  # an operator lets a dead one wait again
-    CANCEL = "cancel"  # its sender stops it; nobody has it
-    RETRACT = "retract"  # its sender stops it; somebody has it
+    REPLAY = "replay"  # an operator replays a dead one
+    CANCEL = "cancel"  # its sender withdraws it before anybody has it
+    RETRACT = "retract"  # its sender withdraws it after somebody has it
     EXPIRE = "expire"
 
 
-#: (state, move) -> the state after it. What is not here is not possible.
+#: (state, move) -> the state after it. Others are not possible.
 MOVES: Final[Mapping[tuple[str, Move], str]] = {
     (SCHEDULED, Move.DUE): ACCEPTED,
     (SCHEDULED, Move.CANCEL): CANCELED,
@@ -40,14 +40,14 @@ MOVES: Final[Mapping[tuple[str, Move], str]] = {
     (ACCEPTED, Move.FINISH): DISPATCHED,
     (ACCEPTED, Move.GIVE_UP): DEAD,
     (ACCEPTED, Move.CANCEL): CANCELED,
-    (ACCEPTED, Move.RETRACT): RETRACTED,  # a broadcast under way
+    (ACCEPTED, Move.RETRACT): RETRACTED,  # a broadcast in progress
     (ACCEPTED, Move.EXPIRE): EXPIRED,
     (DISPATCHED, Move.RETRACT): RETRACTED,
     (DISPATCHED, Move.EXPIRE): EXPIRED,
     (DEAD, Move.REPLAY): ACCEPTED,
     (DEAD, Move.CANCEL): CANCELED,
-    (DEAD, Move.RETRACT): RETRACTED,  # a broadcast that died under way
-    # Said again: it stays as it is.
+    (DEAD, Move.RETRACT): RETRACTED,  # a broadcast that died in progress
+    # Repeated: it does not change.
     (CANCELED, Move.CANCEL): CANCELED,
     (RETRACTED, Move.RETRACT): RETRACTED,
 }
@@ -59,5 +59,5 @@ def after(state: str, move: Move) -> str | None:
 
 
 def before(move: Move) -> frozenset[str]:
-    """Return the states that a move leads out of."""
+    """Return the states in which a move is possible."""
     return frozenset(state for state, one in MOVES if one is move)

@@ -1,6 +1,7 @@
-"""Values as text for what shows them: terminals, spreadsheets, reports. All that is shown goes through here.
+"""Convert values to text for terminals, spreadsheets and reports. All output uses this module.
 
-Users and senders write much of it, so none of it may steer a terminal or be a formula in a spreadsheet.
+Much of it is written by users and senders, so it must not control a terminal or be a formula in a
+spreadsheet.
 """
 
 import csv
@@ -9,17 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
-#: What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection"), with the full-width signs
-#: that some of them read alike.
+#: Characters with which a spreadsheet's formula begins (OWASP, "CSV Injection"), with full-width variants
+#: that some of them accept.
 FORMULA_SIGNS = tuple("=+-@\t\r\n\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}"
                       "\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}")  # fmt: skip
 
 
 class Writable(Protocol):
-    """Where text goes."""
+    """An output for text."""
 
     def write(self, text: str, /) -> object:
-        """Take it."""
+        """Write text."""
 
 
 def iso_time(moment: datetime) -> str:
@@ -28,12 +29,12 @@ def iso_time(moment: datetime) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` without what could steer a terminal: each such sign becomes U+FFFD."""
+    """Return `text` without control characters for a terminal: each becomes U+FFFD."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def terminal_json(text: str) -> str:
-    """Return a line of JSON that steers no terminal: signs that would are escaped, which changes no value."""
+    """Return a line of JSON with control characters escaped, which does not change its value."""
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else json.dumps(sign)[1:-1] for sign in text)

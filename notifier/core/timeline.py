@@ -1,6 +1,6 @@
-"""One notification's timeline: what is known of it, and its steps. `notifier.core.diagnosis` explains them.
+"""One notification's timeline: the known facts, and its steps. `notifier.core.diagnosis` explains them.
 
-Facts in, words out: no SQL here (`models/store/timeline.py` reads the facts), no clock of its own.
+No SQL here (`models/store/timeline.py` reads the facts), no clock of its own.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Socket:
     gateway_stopped_at: datetime | None
 
     def open_at(self, moment: datetime) -> bool:
-        """Whether it was open then, as far as is known."""
+        """Return whether it was open then, as far as is known."""
         return self.opened_at <= moment and (self.end is None or self.end >= moment)
 
     @property
@@ -45,11 +45,11 @@ class Socket:
         return self.closed_at or self.gateway_stopped_at
 
     def lost(self, now: datetime) -> bool:
-        """Whether it was never said to be closed, but its gateway is not heard of any more."""
+        """Whether it has no end, but its gateway is not heard of any more."""
         return self.end is None and (self.gateway_seen_at is None or now - self.gateway_seen_at > LOST_AFTER)
 
     def sent(self, seq: int) -> bool | None:
-        """Whether it was sent the log's entry `seq`; None: not known while it is open."""
+        """Return whether it was sent the log's entry `seq`; None: not known while it is open."""
         if seq <= self.head:
             if self.window_from is not None:
                 return seq >= self.window_from
@@ -58,7 +58,7 @@ class Socket:
 
     @property
     def name(self) -> str:
-        """How it is called in a sentence."""
+        """Its name in a sentence."""
         return f"socket {self.id[:8]} of " + (f"device {self.device}" if self.device else "an unnamed device")
 
 
@@ -77,10 +77,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Everything that is known of one notification, or of one recipient's copy of it.
+    """Everything that is known about one notification, or one recipient's copy of it.
 
-    `user_id` None: of all its recipients. `copy` None: it has not been put into the inbox, or is no
-    longer kept. `sockets`: those around the time between dispatch and delivery.
+    `user_id` None: of all its recipients. `copy` None: it has not been put into the inbox, or is not
+    kept any more. `sockets`: those open between dispatch and delivery.
     """
 
     id: str
@@ -109,7 +109,7 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step, when it happened (None: not, or not known), and what there is to say."""
+    """One step, when it happened (None: it did not, or unknown), and a detail."""
 
     name: str
     at: datetime | None
@@ -227,7 +227,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def long(span: timedelta) -> str:
-    """Return a length of time, short and readable."""
+    """Return a duration in short form."""
     seconds = span.total_seconds()
     if abs(seconds) < 1:
         return f"{round(seconds * 1000)} ms"
@@ -239,7 +239,7 @@ def long(span: timedelta) -> str:
 
 
 def as_json(timeline: Timeline, now: datetime, why: str) -> dict[str, Any]:
-    """Return it as the API tells it; times are milliseconds since 1970 UTC."""
+    """Return it in the API's form; times are milliseconds since 1970 UTC."""
     copy = timeline.copy
     return {
         "id": timeline.id,
@@ -269,7 +269,7 @@ def as_json(timeline: Timeline, now: datetime, why: str) -> dict[str, Any]:
 
 
 def copy_json(copy: Copy) -> dict[str, Any]:
-    """Return one recipient's copy as the API tells it."""
+    """Return one recipient's copy in the API's form."""
     return {
         "user_id": copy.user_id,
         "seq": copy.seq,

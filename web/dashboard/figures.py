@@ -1,4 +1,4 @@
-"""What a page of the dashboard shows: each figure's rows, as its table, its chart and its CSV have them."""
+"""The figures of the dashboard: each one's rows, for its table, its chart and its CSV."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,7 @@ from models.store.sockets import Present
 from models.store.status import Backlog
 from notifier.outbox.engine import Connection
 
-DAYS = 7  # of the range unless chosen
+DAYS = 7  # days of the range by default
 MOST_DAYS = 366
 DEAD = 50
 
@@ -26,7 +26,7 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Rows under their columns' names; `series` are the columns that a chart draws over the first one."""
+    """Rows with named columns; a chart draws the columns `series` over the first one."""
 
     name: str
     title: str
@@ -37,14 +37,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The days that are shown, both inclusive."""
+    """The range of days that are shown, inclusive."""
 
     since: date
     until: date
 
     @classmethod
     def chosen(cls, since: str | None, until: str | None, today: date) -> "Range":
-        """Read the choice; what makes no sense becomes the last seven days."""
+        """Parse the chosen range; an invalid one becomes the last seven days."""
         last = _day(until) or today
         first = _day(since) or last - timedelta(days=DAYS - 1)
         if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
@@ -52,7 +52,7 @@ class Range:
         return cls(first, last)
 
     def days(self) -> list[date]:
-        """Every day of it."""
+        """Return every day of it."""
         return [self.since + timedelta(days=n) for n in range((self.until - self.since).days + 1)]
 
 
@@ -66,7 +66,7 @@ def _day(text: str | None) -> date | None:
 
 @dataclass(frozen=True, slots=True)
 class DashboardPage:
-    """Everything at one moment."""
+    """The data of the page, from one moment."""
 
     figures: Mapping[str, Figure]
     totals: Mapping[str, int]
@@ -76,7 +76,7 @@ class DashboardPage:
 
 
 def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> DashboardPage:
-    """Read everything that the page shows; the connection must see one consistent moment."""
+    """Read everything that the page shows; the connection must be one consistent snapshot."""
     daily = reports.daily(connection, chosen.since, chosen.until)
     where = dashboard.span(connection, chosen.since, chosen.until)
     found = dashboard.latencies(connection, where)

@@ -1,4 +1,4 @@
-"""The dashboard's pages, its CSV, and what a signed-in operator can do: replay and drop what is dead."""
+"""The dashboard's pages, its CSV, and an operator's actions: replay and drop dead notifications."""
 
 import io
 import logging
@@ -41,7 +41,7 @@ ASSETS = {
     "uPlot.iife.min.js": "vendor/uplot",
     "uPlot.min.css": "vendor/uplot",
 }
-# Nothing inline, nothing from elsewhere, and no text that becomes markup.
+# Nothing inline, nothing from other sites, and no text that becomes markup.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -114,7 +114,7 @@ def sign_out() -> ResponseReturnValue:
 @blueprint.get("/assets/<name>")
 @public
 def asset(name: str) -> ResponseReturnValue:
-    """Serve the pages' own files."""
+    """Serve the files of the pages."""
     if name not in ASSETS:
         raise NotFound("there is no such file")
     return send_from_directory(HERE / ASSETS[name], name, max_age=0)
@@ -176,7 +176,7 @@ def timeline(id: str) -> ResponseReturnValue:
 @blueprint.post("/dead/<id>/replay")
 @operator("admin")
 def replay(id: str) -> ResponseReturnValue:
-    """Let a dead notification wait again."""
+    """Queue a dead notification again."""
     sessions.from_our_page()
     known = notifications.known_id(id)
     try:
@@ -190,7 +190,7 @@ def replay(id: str) -> ResponseReturnValue:
 @blueprint.post("/dead/<id>/drop")
 @operator("admin")
 def drop(id: str) -> ResponseReturnValue:
-    """Forget a dead notification that reached no recipient."""
+    """Delete a dead notification that reached no recipient."""
     sessions.from_our_page()
     known = notifications.known_id(id)
     try:
@@ -230,7 +230,7 @@ def _number(value: int | None) -> str:
 
 @blueprint.app_template_filter("ms")
 def _ms(value: int | None) -> str:
-    """Milliseconds, readable."""
+    """Return milliseconds in readable form."""
     if value is None:
         return NOTHING
     if value < 1_000:

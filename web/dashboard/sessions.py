@@ -1,6 +1,7 @@
-"""Who is signed in: a signed cookie that names the key without holding it, and where requests come from.
+"""Sessions of the dashboard: a signed cookie that identifies the API key without containing it.
 
-The cookie names a session too, which ends at sign-out: a copy of the cookie is refused from then on.
+The cookie also names a session, which ends at sign-out; a copy of the cookie is refused from then on. This
+module also checks from which site a request comes.
 """
 
 import hmac
@@ -25,13 +26,13 @@ from web.runtime import WebRuntime, current
 COOKIE = "notifier_reports"
 PATH = "/reports"
 LIFETIME = 12 * 3600  # seconds
-SALT = "notifier.reports"  # so that no other thing we sign is a session
+SALT = "notifier.reports"  # so that nothing else that we sign is a session
 
 View = Callable[..., ResponseReturnValue]
 
 
 def sign_in(response: Response, given: str) -> bool:
-    """Put a session into `response` when `given` is an API key that may see reports; whether it is."""
+    """Put a session into `response` if `given` is an API key that may see reports; return whether it is."""
     runtime = current()
     runtime.wrong_sign_ins.check(request.remote_addr)
     key = runtime.keys.find(given)
@@ -47,7 +48,7 @@ def sign_in(response: Response, given: str) -> bool:
 
 
 def sign_out(response: Response) -> None:
-    """End the session, and take it out of the browser."""
+    """End the session, and delete its cookie."""
     if (found := _read()) is not None:
         present = now()
         until = present + timedelta(seconds=LIFETIME)
@@ -57,9 +58,9 @@ def sign_out(response: Response) -> None:
 
 
 def signed_in() -> ApiKey | None:
-    """Return the key of the request's session; None: it has none or one that has ended, or the key is gone.
+    """Return the key of the request's session; None without one, if it has ended, or if the key is gone.
 
-    Raises DatabaseUnavailable when it cannot be known whether it has ended.
+    Raises DatabaseUnavailable when it is unknown whether it has ended.
     """
     runtime, found = current(), _read()
     if found is None:
@@ -74,9 +75,9 @@ def signed_in() -> ApiKey | None:
 
 
 def operator(*scopes: Scope) -> Callable[[View], View]:
-    """Let only who is signed in with a key of all these scopes see a view; sets `g.key`.
+    """Allow only sessions whose key has all these scopes to see a view; set `g.key`.
 
-    Everybody else is led to the sign-in; 403 with a key of other scopes.
+    Others are redirected to the sign-in; 403 with a key of other scopes.
     """
 
     def guard(view: View) -> View:
@@ -97,10 +98,10 @@ def operator(*scopes: Scope) -> Callable[[View], View]:
 
 
 def from_our_page() -> None:
-    """Raise Forbidden unless a form of our own sent this request.
+    """Raise Forbidden unless one of our forms sent this request.
 
-    Browsers say with every POST where it comes from (Fetch, section 3.1); a cookie that is SameSite=Strict
-    says the same a second time.
+    Browsers send the origin with every POST (Fetch, section 3.1); the cookie's SameSite=Strict is a second
+    check.
     """
     site = request.headers.get("Sec-Fetch-Site")
     try:
@@ -112,7 +113,7 @@ def from_our_page() -> None:
 
 
 def _read() -> tuple[str, str] | None:
-    """Return what the request's cookie names: a key's mark and a session; None: nothing that we signed."""
+    """Return the cookie's content, a key's mark and a session; None if we have not signed it."""
     try:
         value = _serializer(current()).loads(request.cookies.get(COOKIE, ""), max_age=LIFETIME)
     except BadData:
@@ -120,11 +121,11 @@ def _read() -> tuple[str, str] | None:
     match value:
         case [str() as mark, str() as session]:
             return mark, session
-    return None  # of a version before sessions could end
+    return None  # from a version without sessions that end
 
 
 def _hash(session: str) -> str:
-    """Return what the database knows a session by: a copy of the table signs nobody in."""
+    """Return a session's hash for the database: a copy of the table cannot be used to sign in."""
     return sha256(session.encode()).hexdigest()
 
 
@@ -140,6 +141,6 @@ def _serializer(runtime: WebRuntime) -> URLSafeTimedSerializer:
 
 
 def _mark(runtime: WebRuntime, key: ApiKey) -> str:
-    """Names a key without telling it; a cookie's own signature guards it."""
+    """Return a mark that identifies a key without containing it; the cookie's signature protects it."""
     secret = runtime.settings.signing_secret().encode()
     return hmac.new(secret, f"{SALT} {key.secret}".encode(), sha256).hexdigest()
