@@ -1,1 +1,1 @@
-"""The Celery side: thin tasks that decode, store, publish. Never imports `web`."""
+"""The Celery side: small tasks that decode, store and publish. Never imports `web`."""

@@ -2,7 +2,7 @@
 
 `celery -A worker.app` puts the working directory first on the path while it imports (`cwd_in_path` in
 celery/utils/imports.py). That may be the folder of an application that has a `models.py` or a `worker.py` of
-its own. Here everything of ours is imported before, and the application is handed over as an object.
+its own. Here our modules are imported before, and the application is passed as an object.
 """
 
 from celery.bin.celery import celery
@@ -14,5 +14,5 @@ __all__ = ["tasks"]
 
 if __name__ == "__main__":
     celery.params[0].default = app  # as `Celery.start` does
-    # Without `auto_envvar_prefix`: CELERY_… in the environment are for the application's own Celery.
+    # Without `auto_envvar_prefix`: CELERY_… in the environment are meant for the application's own Celery.
     celery(prog_name="celery")

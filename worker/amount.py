@@ -1,11 +1,11 @@
-"""How much one transaction takes on: less after it took too long, more again when it goes well."""
+"""The size of a transaction: smaller after a timeout, larger again after successes."""
 
 
 class Amount:
     """A number from 1 to `full`.
 
     Args:
-        full: what is taken on as a rule.
+        full: the normal size.
     """
 
     def __init__(self, full: int) -> None:
@@ -13,12 +13,12 @@ class Amount:
         self.now = full
 
     def halve(self) -> bool:
-        """Take on half as much from now on; False: it cannot be less."""
+        """Halve the size; return False if it cannot be smaller."""
         if self.now == 1:
             return False
         self.now //= 2
         return True
 
     def grow(self) -> None:
-        """It went well: take on twice as much again, up to the full amount."""
+        """Double the size after a success, up to the full size."""
         self.now = min(self._full, self.now * 2)

@@ -59,7 +59,7 @@ except SettingError as exc:
 
 
 class QuickConnection(kombu.Connection):  # type: ignore[misc, name-defined]
-    """Comes back within two seconds of the broker; Celery's own consumer waits 2, 4, 6 … 30 s."""
+    """Reconnects within two seconds of the broker's return; Celery's own consumer waits 2, 4, 6 … 30 s."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> "QuickConnection":
         """Connect, trying again after 0.2 s, 0.4 s and so on up to 2 s."""
@@ -68,14 +68,14 @@ class QuickConnection(kombu.Connection):  # type: ignore[misc, name-defined]
         return self
 
     def channel(self) -> Any:
-        """Return a new channel; what comes over it is not inflated."""
+        """Return a new channel, which does not inflate messages."""
         channel = super().channel()
         channel.Message = as_it_came(channel.Message)
         return channel
 
 
 class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Sweep while the worker has its connection to the broker: what waits goes out when that is back."""
+    """Sweep while the worker is connected to the broker: what waits is dispatched when it is back."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -85,7 +85,7 @@ class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 class DueStep(SweepStep):
-    """Likewise look at the times that come next, in a thread of its own: a long sweep delays nothing."""
+    """Check due times in a thread of its own, so that a long sweep does not delay them."""
 
     def create(self, consumer: Any) -> Timer:  # noqa: ARG002
         """Return what Celery starts with its connection, and stops with it."""
@@ -106,7 +106,7 @@ def make_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
-        # By-name tasks carry data that no row holds yet: they are acked when it is stored.
+        # By-name tasks have data that is in no row yet: they are acked when it is stored.
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_pool="solo",
@@ -117,19 +117,19 @@ def make_app(settings: Settings) -> Celery:
         worker_enable_remote_control=not settings.file_broker,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        # While a node of a cluster goes down, the others refuse for a moment what it held (404).
+        # While a node of a cluster stops, the others refuse its queues for a moment (404).
         broker_channel_error_retry=True,
         timezone="UTC",
     )
     if not settings.file_broker:
-        # No properties that cannot be decoded, and no body of any size, may break the connection.
+        # Undecodable properties and bodies of any size must not break the connection.
         app.conf.broker_transport_options["frame_handler"] = frame_handler(rejections.MAX_BODY)
     definitions.load(settings)
     return app
 
 
 class WorkerRuntime:
-    """What the tasks of one process share; made again after a fork."""
+    """The parts that the tasks of one process share; made again after a fork."""
 
     def __init__(self, settings: Settings, app: Celery) -> None:
         self._settings = settings
@@ -158,7 +158,7 @@ class WorkerRuntime:
             self._enqueue(CHUNK, kwargs={"id": id}, headers=woken_now())
 
     def chores(self) -> list[Chore]:
-        """Return what this worker's timer does, beside the tasks of the same process."""
+        """Return the chores of this worker's timer, which runs beside the tasks."""
         database, settings = self.sender.database, self._settings
         dispatcher = Dispatcher(database, self._publisher, settings, measures=self.measures)
         chores: list[Chore] = [
@@ -169,7 +169,7 @@ class WorkerRuntime:
         return chores
 
     def due_chore(self) -> DueChore:
-        """Return what looks at the times that come next."""
+        """Return the chore that checks due times."""
         database, settings = self.sender.database, self._settings
         dispatcher = Dispatcher(database, self._publisher, settings, measures=self.measures)
         return DueChore(dispatcher, database, partial(self.wake, bulk=True))
@@ -179,7 +179,7 @@ class WorkerRuntime:
         return Returns(self.sender.database, self._publisher)
 
     def _enqueue(self, name: str, **options: Any) -> None:
-        """Enqueue a task; when a kept connection is stale (its node died), once more with a new one.
+        """Enqueue a task; when a kept connection is stale (its node died), try once more with a new one.
 
         Raises BrokerUnavailable.
         """
@@ -207,19 +207,19 @@ class WorkerRuntime:
 @celeryd_init.connect
 @setup_logging.connect
 def _logging(**_: object) -> None:
-    """Log as our other processes do, instead of Celery's own way, and from the first warning on."""
+    """Use our log format instead of Celery's, from the first warning on."""
     configure(settings)
 
 
 @celeryd_init.connect
 def _no_warning_of_root(**_: object) -> None:
-    """As root Celery warns of pickles in seven lines; a worker takes JSON alone (`worker/rejections.py`)."""
+    """Hide Celery's warning about pickle as root: a worker accepts only JSON (`worker/rejections.py`)."""
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 @celeryd_init.connect
 def _not_worth_a_line(**_: object) -> None:
-    """Celery warns at each delayed task on a quorum queue; ours wait two seconds at most (docs/adr/0021)."""
+    """Hide Celery's warning about delayed tasks on quorum queues: ours wait two seconds (docs/adr/0021)."""
     logging.getLogger("celery.app.base").addFilter(
         lambda record: not str(record.msg).startswith("Direct exchanges are not supported")
     )
@@ -227,14 +227,14 @@ def _not_worth_a_line(**_: object) -> None:
 
 @celeryd_init.connect
 def _reject(**_: object) -> None:
-    """Only in a worker: `celery inspect` needs the commands that it does not obey."""
+    """Reject messages, only in a worker: `celery inspect` needs the commands that a worker ignores."""
     rejections.listen()
     runtime.rejected_messages.listen()
 
 
 @celeryd_init.connect
 def _preflight(**_: object) -> None:
-    """Look whether the database is as this version needs it, before the first task."""
+    """Check before the first task that the database has the schema of this version."""
     try:
         preflight.check_database(settings)
     except SettingError as exc:
@@ -243,9 +243,9 @@ def _preflight(**_: object) -> None:
 
 @celeryd_init.connect
 def _measure(**_: object) -> None:
-    """Count, if there is a port to show it on: in this process and in the pool's, which are forked later.
+    """Count metrics if there is a port for them, in this process and in the pool's, which are forked later.
 
-    Only here: `celery inspect` imports this module too.
+    Not at import, since `celery inspect` imports this module too.
     """
     port = settings.worker_metrics_port
     if port is None:
@@ -261,7 +261,7 @@ def _measure(**_: object) -> None:
 
 @worker_ready.connect
 def _read_definitions_again(sender: Any, **_: object) -> None:
-    """Read the definitions again on SIGHUP; Celery itself starts a pool of processes again instead."""
+    """Read the definitions again on SIGHUP; with a pool of processes Celery restarts the pool instead."""
     if sender.pool is not None and type(sender.pool).__module__ == "celery.concurrency.solo":
         signal.signal(signal.SIGHUP, lambda *_: definitions.reload(settings))
 

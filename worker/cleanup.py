@@ -1,4 +1,4 @@
-"""What a sweep tidies up beside its work: now and then, and a little each time."""
+"""Clean up during sweeps, now and then, in small steps."""
 
 import time
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from notifier.outbox.engine import Database
 from usecases import retention
 
-INTERVAL = 3_600.0  # seconds between two looks, once nothing is left
+INTERVAL = 3_600.0  # seconds until the next step, once nothing is left
 
 
 class Cleanup:
-    """Forgets sockets of long ago.
+    """Deletes records of old sockets.
 
     Args:
         clock: monotonic seconds.
@@ -21,7 +21,7 @@ class Cleanup:
         self._next = float("-inf")
 
     def __call__(self, database: Database) -> None:
-        """Delete some, if it is time. Raises DatabaseUnavailable."""
+        """Delete some if it is time. Raises DatabaseUnavailable."""
         if self._clock() >= self._next and not retention.forget_sockets(
             database, now=retention.present(database)
         ):

@@ -1,6 +1,6 @@
-"""Compressed messages keep their body as it came, so that they can be refused by their header.
+"""Keep the body of compressed messages unchanged, so that they can be rejected by their header.
 
-kombu inflates a body when it makes the message, before anybody can look at it (kombu/message.py,
+kombu inflates a body when it makes the message, before it can be checked (kombu/message.py,
 `Message.__init__`): 242 bytes of bz2 become 300 MB. No producer of our tasks needs compression.
 """
 
@@ -24,13 +24,13 @@ class _AsItCame(kombu.message.Message):
 
 @cache
 def as_it_came(kind: type) -> type:
-    """Return a transport's class of messages, without inflating.
+    """Return a transport's class of messages that does not inflate.
 
-    The transport's own class comes first and calls `super().__init__`, which is ours then.
+    The transport's own class comes first and calls `super().__init__`, which is then ours.
     """
     return type(kind.__name__, (kind, _AsItCame), {})
 
 
 def compressed(headers: Any) -> bool:
-    """Whether a message says that its body is compressed."""
+    """Return whether a message's header says that its body is compressed."""
     return isinstance(headers, Mapping) and bool(headers.get(COMPRESSION))

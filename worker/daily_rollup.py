@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class DailyRollup:
-    """Starts a round in a thread of its own, when it is time and none is under way.
+    """Starts a round in a thread of its own, when it is due and none is running.
 
     Args:
         clock: monotonic seconds.
@@ -27,7 +27,7 @@ class DailyRollup:
         self._thread: threading.Thread | None = None
 
     def __call__(self, database: Database) -> None:
-        """Go on with it; returns at once."""
+        """Start a round if it is due; return at once."""
         if self._clock() < self._next or (self._thread is not None and self._thread.is_alive()):
             return
         self._next = self._clock() + INTERVAL
@@ -35,7 +35,7 @@ class DailyRollup:
         self._thread.start()
 
     def join(self, timeout: float) -> None:
-        """Wait for the round that is under way, `timeout` seconds at most."""
+        """Wait for a running round, `timeout` seconds at most."""
         if self._thread is not None:
             self._thread.join(timeout)
 
@@ -49,4 +49,4 @@ def _round(database: Database) -> None:
         log.exception("daily rollup failed; reports count from the rows until it works")
     else:
         if done:
-            log.info("days summed for the reports: days=%d", done)
+            log.info("days rolled up: days=%d", done)

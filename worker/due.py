@@ -9,14 +9,14 @@ from notifier.core.errors import BrokerUnavailable
 from notifier.outbox.engine import Database
 from worker.dispatcher import Dispatcher
 
-INTERVAL = 1.0  # seconds between two looks at most
+INTERVAL = 1.0  # seconds between two checks at most
 AT_ONCE = 1_000  # notifications of one transaction
 
 log = logging.getLogger(__name__)
 
 
 class DueChore:
-    """Looks at the times that come next, all by the database's clock. Several workers share the work.
+    """Checks due times by the database's clock. Several workers share the work.
 
     Args:
         dispatcher: not the one that the tasks use; they run at the same time.
@@ -29,7 +29,7 @@ class DueChore:
         self._wake = wake
 
     def __call__(self) -> float:
-        """Do what is due; return the seconds until the next look. Raises DatabaseUnavailable."""
+        """Do what is due; return the seconds until the next check. Raises DatabaseUnavailable."""
         with self._database.read() as connection:
             found = due.due(connection)
         if found.expiring is not None and found.expiring <= 0:
@@ -47,7 +47,7 @@ class DueChore:
             pass
 
     def _take_up(self) -> None:
-        """Dispatch what is due, batch by batch, so that the first need not wait for the last."""
+        """Dispatch what is due in batches, so that the first need not wait for the last."""
         while True:
             taken = self._database.run(lambda connection: due.take_up(connection, AT_ONCE))
             if taken:

@@ -1,8 +1,8 @@
 """Tasks by name with an `eta` or a `countdown`: they are stored at once, and wait in SQL.
 
 Celery alone keeps such a task in a worker's memory until its time: it is redelivered when the worker dies,
-300 of them hold up everything behind them, and RabbitMQ closes the channel after 30 minutes without an ack.
-So the time is moved to a header of ours before Celery sees it, and becomes `deliver_at`.
+300 of them block everything behind them, and RabbitMQ closes the channel after 30 minutes without an ack.
+So the time is moved to our own header before Celery handles it, and becomes `deliver_at`.
 """
 
 from collections.abc import MutableMapping
@@ -12,12 +12,12 @@ from typing import Any, Final
 import orjson
 
 ETA: Final = "notifier_eta"  # the header
-#: Our own retries, which wait for the database, may be as far ahead.
+#: The delay of our own retries, which wait for the database.
 OWN_RETRY: Final = timedelta(minutes=1)
 
 
 def keep_eta(message: Any) -> None:
-    """Move the time of a message, which `worker.rejections.fault` found in order, out of Celery's sight."""
+    """Move the time of a message that `worker.rejections.fault` accepted to our header."""
     headers = message.headers
     if isinstance(headers, MutableMapping) and "task" in headers:
         _move(headers)

@@ -1,4 +1,4 @@
-"""What a dispatcher tells of its work; `worker.metrics` listens, if somebody asks for numbers."""
+"""The measurements that a dispatcher reports; `worker.metrics` counts them if there is a metrics port."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from models.store.fan_out import Dispatched
 
 
 class Measures:
-    """Hears everything and keeps nothing."""
+    """Ignores all measurements."""
 
     @contextmanager
     def counted(self) -> Iterator[None]:
@@ -15,13 +15,13 @@ class Measures:
         yield
 
     def dispatched(self, done: Dispatched, committed: float) -> None:
-        """Hear of a transaction that was committed at `committed` (seconds since 1970)."""
+        """Note a transaction that was committed at `committed` (seconds since 1970)."""
 
     def published(self, seconds: float) -> None:
-        """Hear that its entries were published `seconds` after the commit."""
+        """Note that its entries were published `seconds` after the commit."""
 
     def unpublished(self, events: int) -> None:
-        """Hear that the broker did not take `events`."""
+        """Note that the broker did not accept `events`."""
 
     def failed(self, *, dead: bool) -> None:
-        """Hear that a notification could not be dispatched: it waits for its next attempt, or is dead."""
+        """Note that a notification could not be dispatched: it waits for its next attempt, or is dead."""

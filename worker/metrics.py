@@ -1,7 +1,7 @@
-"""The metrics of a worker, and its own small `/metrics` server.
+"""The metrics of a worker, and its small `/metrics` server.
 
-Imported when a worker starts that has a port for them (`worker.app`): the folder that a pool's processes
-count in must be known before.
+Imported when a worker with a metrics port starts (`worker.app`), because the folder in which a pool's
+processes count must be known before.
 """
 
 import logging
@@ -35,14 +35,14 @@ GIVEN_UP = Counter("notifier_given_up", "Notifications given up after too many f
 
 
 class Metrics(Measures):
-    """Counts what a dispatcher tells."""
+    """Counts a dispatcher's measurements."""
 
     def __init__(self) -> None:
         listen()
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count a transaction that finds no database."""
+        """Count a transaction that cannot reach the database."""
         with DATABASE_ERRORS.count_exceptions(DatabaseUnavailable), unavailable():
             yield
 
@@ -60,7 +60,7 @@ class Metrics(Measures):
         DISPATCH_TO_PUBLISH.observe(seconds)
 
     def unpublished(self, events: int) -> None:
-        """Count events that the broker did not take."""
+        """Count events that the broker did not accept."""
         UNPUBLISHED.inc(events)
 
     def failed(self, *, dead: bool) -> None:
@@ -69,10 +69,10 @@ class Metrics(Measures):
 
 
 def serve(host: str, port: int) -> None:
-    """Answer `/metrics` from a thread of this process; a port that is taken costs the numbers only."""
+    """Serve `/metrics` from a thread of this process; if the port is taken, only the metrics are missing."""
     try:
         start_http_server(port, host, collector())
     except OSError as exc:
-        log.error("no metrics, the port cannot be had: host=%s port=%d error=%s", host, port, exc)
+        log.error("no metrics, the port cannot be opened: host=%s port=%d error=%s", host, port, exc)
         return
     log.info("metrics on http://%s:%d/metrics", host, port)

@@ -1,7 +1,7 @@
-"""When the broker took what was committed: written a moment later, off the alerts' way.
+"""Write-behind buffer for the times at which the broker accepted what was committed.
 
-A thread of its own writes the marks of a quarter of a second at a time, so that a dispatch pays nothing. The
-timeline calls what a crash loses unknown.
+A separate thread writes the marks of a quarter of a second together, so that a dispatch does not wait. Marks
+that a crash loses are shown as unknown in the timeline.
 """
 
 import atexit
@@ -16,9 +16,9 @@ from notifier.core.backoff import Backoff
 from notifier.outbox.engine import Database
 
 PAUSE = 0.25  # seconds between two writes
-RETRY, RETRY_LONGEST = 0.5, 5.0  # seconds more, at most, while the database is away
+RETRY, RETRY_LONGEST = 0.5, 5.0  # seconds more, at most, while the database is down
 PIECE = 5_000  # marks of one transaction
-MAX_PENDING = 50_000  # notifications whose marks wait for the database
+MAX_PENDING = 50_000  # marks that wait for the database, at most
 
 
 class PublishedMarks:
@@ -33,7 +33,7 @@ class PublishedMarks:
         self._thread: threading.Thread | None = None
 
     def add(self, ids: Sequence[str], at: datetime) -> None:
-        """Keep that the broker has taken what these notifications put into inboxes; returns at once."""
+        """Note that the broker has accepted the entries of these notifications; return at once."""
         for id in ids:
             self._marks.add(id, (id, at))
         if self._thread is None:
@@ -56,5 +56,5 @@ class PublishedMarks:
                 self._changed.set()
 
     def flush(self) -> None:
-        """Write what waits; while the database is away, keep it for the next time."""
+        """Write what waits; while the database is down, keep it for the next time."""
         self._marks.flush()

@@ -1,6 +1,6 @@
-"""Publish what a dispatch has committed: at once, or beside what is dispatched next.
+"""Publish what a dispatch has committed, at once or during the next dispatch.
 
-It never fails: the commit is done, and what the broker does not take, the gateways fetch from SQL.
+It never fails: the commit is done, and the gateways fetch from SQL what the broker does not accept.
 """
 
 import logging
@@ -29,12 +29,12 @@ class Publishes(Protocol):
 
 
 class Publishing:
-    """Hands committed entries to a publisher, in the order of their commits.
+    """Passes committed entries to a publisher, in the order of their commits.
 
     Args:
-        publisher: carries them to the gateways.
-        marks: keeps when the broker had taken them.
-        measures: hears what is done.
+        publisher: sends them to the gateways.
+        marks: records when the broker accepted them.
+        measures: counts what is done.
         clock: the present, in UTC.
     """
 
@@ -49,7 +49,7 @@ class Publishing:
         self._going: tuple[Future[None], Dispatched] | None = None  # what it publishes now
 
     def committed(self, done: Dispatched, *, beside: bool) -> None:
-        """Publish this: before this returns, or `beside` what follows."""
+        """Publish entries before returning, or `beside` the work that follows."""
         trace("dispatched", done)
         self.settle()
         if beside:
@@ -60,7 +60,7 @@ class Publishing:
             self._tell(done)
 
     def settle(self) -> None:
-        """Wait until what is published beside is out: what was committed later comes later."""
+        """Wait until entries published beside other work are out, to keep the order of commits."""
         if self._going is not None:
             (publishing, done), self._going = self._going, None
             publishing.result()
@@ -80,7 +80,7 @@ class Publishing:
         ]
         try:
             self._publisher.publish(messages)
-        except Exception as exc:  # whatever it is, the commit is durable
+        except Exception as exc:  # any error: the commit is durable
             self._measures.unpublished(len(messages))
             strange = not isinstance(exc, BrokerUnavailable)
             log.warning(
@@ -97,7 +97,7 @@ class Publishing:
 
 
 def trace(step: str, done: Dispatched) -> None:
-    """Log each entry, for who follows one notification."""
+    """Log each entry, to follow one notification."""
     if log.isEnabledFor(logging.DEBUG):
         for user_id, entry in done.entries:
             log.debug("%s: notification=%s user=%s seq=%d", step, entry.id, user_id, entry.seq)

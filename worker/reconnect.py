@@ -1,6 +1,6 @@
-"""What a worker does when the broker refuses it: says so once, with the cure, and tries with growing pauses.
+"""Handle a broker that refuses a worker: log it once, with the cure, and try again with growing pauses.
 
-Celery 5.7 alone tries at once, again and again, with some ten lines each time
+Celery 5.7 itself tries again at once each time, with about ten log lines
 (celery/worker/consumer/consumer.py, `start`).
 """
 
@@ -15,7 +15,7 @@ from celery.worker.consumer import Consumer
 from notifier.broker.faults import Fault, diagnose
 from notifier.core.backoff import Backoff
 
-PAUSE_FIRST, PAUSE_LONGEST = 1.0, 5.0  # seconds until a worker tries again what the broker refused it
+PAUSE_FIRST, PAUSE_LONGEST = 1.0, 5.0  # seconds until a worker tries again after a refusal
 TYPE_DIFFERS = "inequivalent arg 'x-queue-type'"
 CELERYS_LINES = logging.getLogger("celery.worker.consumer")
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class PatientConsumer(Consumer):  # type: ignore[misc]
-    """Celery's consumer, which a refusal of the broker does not make talkative."""
+    """Celery's consumer, which logs a refusal of the broker once."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._backoff = Backoff(PAUSE_FIRST, PAUSE_LONGEST)
@@ -32,7 +32,7 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Connect again, but for a queue of the other type: a wrong setting, said in one line."""
+        """Connect again, unless the queue has the other type: then stop with a line about the setting."""
         if TYPE_DIFFERS in str(exc):
             log.critical("NOTIFIER_TASK_QUEUE_TYPE: the queue at RabbitMQ is of the other type: %s", exc)
             raise WorkerShutdown(1)
@@ -40,21 +40,21 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
             self._say(diagnose(exc), exc)
             time.sleep(self._backoff.next_pause())
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what Celery 6 will do with tasks that run
+            warnings.simplefilter("ignore")  # hides a warning about running tasks in Celery 6
             super().on_connection_error_after_connected(exc)
 
     def on_ready(self) -> None:
-        """Forget the refusals: tasks come."""
+        """Forget the refusals, since tasks arrive."""
         super().on_ready()
         self._backoff.reset()
         if self._refused is not None:
             CELERYS_LINES.setLevel(self._level)
             self._refused = None
-            log.warning("the broker takes this worker again")
+            log.warning("the broker accepts this worker again")
 
     def _say(self, fault: Fault, exc: Exception) -> None:
         if self._refused is None:
-            # Of each attempt Celery would tell: connected, lost, how many tasks it will take then.
+            # For each attempt Celery would log: connected, lost, the number of tasks that it prefetches.
             self._level = CELERYS_LINES.level
             CELERYS_LINES.setLevel(logging.ERROR)
         if fault.state != (self._refused.state if self._refused else ""):

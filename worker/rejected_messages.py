@@ -12,7 +12,7 @@ from notifier.outbox.engine import Database
 from notifier.outbox.types import now
 from notifier.signals import message_rejected
 
-PER_SECOND = 20  # messages; of a flood the beginning is enough, and each is a transaction
+PER_SECOND = 20  # messages; the beginning of a flood is enough, and each is a transaction
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
@@ -22,7 +22,7 @@ class RejectedMessages:
     """Keeps rejected tasks, for one process.
 
     Args:
-        database: where, asked at each message: a forked process has a database of its own.
+        database: returns the database, at each message, since a forked process has its own.
         clock: monotonic seconds.
     """
 

@@ -1,10 +1,10 @@
-"""Reject messages of the broker that break a rule; none of them may stop a worker.
+"""Reject messages of the broker that break a rule; none of them must stop a worker.
 
-Celery 5.7 alone lets a message end its worker: an empty body, a task's name that is a list, a pickled one
-of protocol 1 raise out of the consumer (celery/worker/consumer/consumer.py, `create_task_handler`), and
-with late acks the broker hands the same message to the next worker. So messages are looked at before Celery
-does, and what it stumbles over nevertheless is rejected all the same. Remote control, which would let anybody
-at the broker stop all workers, is cut down to what looks and does not touch.
+With Celery 5.7 itself a message can end its worker: an empty body, a task's name that is a list, a pickled
+one of protocol 1 raise in the consumer (celery/worker/consumer/consumer.py, `create_task_handler`), and
+with late acks the broker delivers the same message to the next worker. So messages are checked before Celery
+handles them, and what still makes Celery fail is rejected too. Remote control, by which any client of the
+broker could stop all workers, is limited to commands that only read.
 """
 
 import logging
@@ -25,11 +25,11 @@ from worker.reconnect import PatientConsumer
 MAX_BODY = 16 * 1024 * 1024  # bytes; 10,000 user ids of 128 characters and 256 KiB of data fit
 MAX_ID = 255  # characters
 OURS = "notifier."
-#: What JSON may call its encoding (kombu's and Celery's names); others name codecs that inflate, as `bz2`.
+#: The encodings of JSON (kombu's and Celery's names); others name codecs that inflate, like `bz2`.
 ENCODINGS = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "binary"})
 DELAYED = ":DelayedDelivery"
 
-#: `celery inspect …`, without what shows the configuration.
+#: Commands of `celery inspect …`, except those that show the configuration.
 COMMANDS = frozenset(
     {"ping", "clock", "active", "active_queues", "registered", "reserved", "scheduled", "stats"}
 )
@@ -38,19 +38,19 @@ log = logging.getLogger(__name__)
 
 
 class GuardedConsumer(PatientConsumer):
-    """Celery's consumer, which no message can stop."""
+    """Celery's consumer, which a message cannot stop."""
 
     class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
         """Celery's steps, without its queues for delayed tasks.
 
         With a quorum queue it would declare 28 more for them, at each broker of the list in turn, and
-        wait for those that are down before it takes the first task. We delay in SQL.
+        wait for those that are down before the first task. Our delays are in SQL.
         """
 
         default_steps = tuple(step for step in Consumer.Blueprint.default_steps if DELAYED not in step)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
-        """Return what is called with each message."""
+        """Return the handler of each message."""
         handle = super().create_task_handler(*args, **kwargs)
         lost = (*self.connection_errors, *self.channel_errors)
 
@@ -77,7 +77,7 @@ class GuardedConsumer(PatientConsumer):
 def fault(message: Any, tasks: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a message as one of our `tasks`; None: nothing.
 
-    What its headers alone tell comes first: nothing is inflated or decoded for a look.
+    The headers are checked first, so that nothing is inflated or decoded for the check.
     """
     if compressed(message.headers):
         return "compressed"
@@ -113,7 +113,7 @@ def _fault(
     if not isinstance(args, list) or not isinstance(kwargs, dict):
         return "args is not a list, or kwargs not an object"
     try:
-        tasks[name].__header__(*args, **kwargs)  # what Celery checks calls with, at the producer only
+        tasks[name].__header__(*args, **kwargs)  # the check that Celery does only at the producer
     except TypeError:
         return "arguments that the task does not take"
     if not isinstance(embed or {}, dict) or any((embed or {}).values()):
@@ -133,12 +133,12 @@ def _fault(
 
 
 def _raw(body: Any) -> bytes:
-    """Return a message's body as it came; the file broker hands over text."""
+    """Return a message's unchanged body; the file broker delivers text."""
     return body.encode(errors="surrogatepass") if isinstance(body, str) else bytes(body or b"")
 
 
 def _is_time(value: Any) -> bool:
-    """Whether it is none, or ISO 8601, as Celery writes it."""
+    """Return whether it is None, or ISO 8601 as Celery writes it."""
     if value is None:
         return True
     try:
@@ -149,7 +149,7 @@ def _is_time(value: Any) -> bool:
 
 
 def listen() -> None:
-    """Tell of what Celery refuses, and obey no command that changes something."""
+    """Report messages that Celery rejects, and ignore remote commands that change something."""
     for refusal in (task_rejected, task_unknown):
         refusal.connect(_rejected_by_celery, weak=False)
     for name in set(Panel.data) - COMMANDS:

@@ -1,7 +1,7 @@
-"""What a worker's timer does: sweep up what no wake-up has reached, and purge what is old.
+"""The chores of a worker's timer: dispatch what no wake-up has reached, and purge what is old.
 
-Every worker does both. Two at once do no harm: the dispatch and the purge lock what they take, and the second
-finds nothing left.
+Every worker does both. Two at the same time are harmless: the dispatch and the purge lock what they take, and
+the second finds nothing left.
 """
 
 import logging
@@ -17,13 +17,13 @@ from worker.daily_rollup import DailyRollup
 from worker.dispatcher import Dispatcher
 
 PURGE_INTERVAL = 3600.0  # seconds between the beginnings of two purges
-PURGE_PAUSE = 0.25  # seconds between two steps of a purge: alerts go first
+PURGE_PAUSE = 0.25  # seconds between two steps of a purge, in which alerts go first
 
 log = logging.getLogger(__name__)
 
 
 class Sweep:
-    """One look at what waits; lost wake-ups and rows that are due to be tried again go out.
+    """Dispatches what waits: rows whose wake-up was lost, and rows due for another attempt.
 
     Args:
         dispatcher: not the one that the tasks use; they run at the same time.
@@ -57,9 +57,9 @@ class Sweep:
         return self._interval
 
     def _stalled(self, waiting: Waiting) -> bool:
-        """Whether nobody works on a bulk notification, as far as two looks can tell.
+        """Return whether a bulk notification had no progress between two sweeps.
 
-        One that is under way needs no further wake-up: each would add a task that wakes another one.
+        One in progress needs no further wake-up: each would add a task that wakes another one.
         """
         seen = self._seen
         return seen is None or (seen.bulk, seen.position) == (waiting.bulk, waiting.position)
@@ -72,7 +72,7 @@ class Sweep:
 
 
 class Purge:
-    """Once an hour, delete what is older than `days`, a little at a time."""
+    """Deletes once an hour what is older than `days`, in small steps."""
 
     def __init__(self, database: Database, days: int) -> None:
         self._database = database
@@ -80,7 +80,7 @@ class Purge:
         self._after = ""
 
     def __call__(self) -> float:
-        """Delete a little; return the seconds until the next step. Raises DatabaseUnavailable."""
+        """Do a small step; return the seconds until the next one. Raises DatabaseUnavailable."""
         present = retention.present(self._database)
         done = retention.step(self._database, before=present - self._age, after=self._after, now=present)
         if done.entries:

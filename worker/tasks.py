@@ -27,11 +27,11 @@ from worker.far_tasks import ETA
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
-#: What a problem's place may begin with; other names are the producer's own text, and not for the log.
+#: The names with which a problem's place may begin; others are the producer's text, and not logged.
 ARGUMENTS = frozenset({"user_id", "user_ids", "data", "event", "id", *FIELDS})
-CHUNKS_FOR = 0.2  # seconds that a task goes on with chunks; other tasks wait for it
+CHUNKS_FOR = 0.2  # seconds for which a task dispatches chunks; other tasks wait for it
 # Seconds between attempts to store a by-name task while the database is away. It waits in the worker's
-# memory, and of a quorum queue a worker takes no further ones while those wait: they hold up the others.
+# memory, and with a quorum queue a worker gets no further tasks while such ones wait.
 RETRY_MAX = 2 if settings.task_queue_type == "quorum" else 30
 
 
@@ -88,10 +88,10 @@ def update_badge(
 
 @app.task(name=CHUNK, bind=True)
 def dispatch_chunk(self: Task, id: str) -> None:
-    """Dispatch chunks of the oldest bulk notification for a moment, and wake a worker for those after them.
+    """Dispatch chunks of the oldest bulk notification for a moment, and wake a worker for the next ones.
 
-    `id` is the one of the wake-up; those accepted before it go first. Each chunk is a transaction
-    of its own, and single alerts go out between two of them.
+    `id` is that of the wake-up; earlier notifications go first. Each chunk is a transaction of its own, and
+    single alerts are dispatched between two of them.
     """
     try:
         more = runtime.dispatcher.chunks(CHUNKS_FOR, _woken_at(self))
@@ -118,7 +118,7 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
             raise InvalidInput(
                 problems=[{"loc": [name], "msg": "unknown argument"} for name in sorted(unknown)]
             )
-        # A redelivered task stores nothing new: the broker's id for it is its idempotency key.
+        # A redelivered task stores nothing new: the task's id is its idempotency key.
         accepted = runtime.sender.send(draft(**_when_due(task, given), key=_task_key(task)))
     except InvalidInput as exc:
         _reject(task, exc)
@@ -135,7 +135,7 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
 
 
 def _when_due(task: Task, given: dict[str, Any]) -> dict[str, Any]:
-    """Add when the producer wants it to be done (`eta`, `countdown`), unless that is before `deliver_at`."""
+    """Add the producer's `eta` or `countdown`, unless it is before `deliver_at`."""
     eta, deliver_at = task.request.get(ETA), given.get("deliver_at")
     if eta is None or (deliver_at is not None and not _is_before(deliver_at, eta)):
         return given
@@ -146,7 +146,7 @@ def _is_before(deliver_at: object, eta: str) -> bool:
     try:
         return datetime.fromisoformat(str(deliver_at)) < datetime.fromisoformat(eta)
     except (TypeError, ValueError):
-        return False  # it is refused for what it is
+        return False  # it is rejected for its own fault
 
 
 def _shown(id: Any) -> str:
@@ -155,13 +155,13 @@ def _shown(id: Any) -> str:
 
 
 def _places(error: InvalidInput) -> list[str]:
-    """Return the arguments that break a rule, without the names that a producer made up."""
+    """Return the arguments that break a rule, without unknown names of a producer."""
     firsts = {str(one["loc"][0]) if one["loc"] else "" for one in error.problems}
     return sorted({first if first in ARGUMENTS else "other" for first in firsts})
 
 
 def _task_key(task: Task) -> str:
-    """Return the idempotency key of a task's id; a longer or unprintable id than a key may be is hashed."""
+    """Return the idempotency key of a task's id; hash an id that is too long or unprintable."""
     key = f"task:{task.request.id}"
     if len(key) <= MAX_KEY and key.isprintable():
         return key
@@ -169,7 +169,7 @@ def _task_key(task: Task) -> str:
 
 
 def _reject(task: Task, error: InvalidInput) -> None:
-    """Tell of a call that breaks a rule, as it came."""
+    """Report a call that breaks a rule."""
     request = task.request
     call = [request.args, request.kwargs, {}]
     emit(
@@ -184,7 +184,7 @@ def _reject(task: Task, error: InvalidInput) -> None:
 
 
 def _woken_at(task: Task) -> datetime | None:
-    """Return when this wake-up was sent; None when it does not say, or says nonsense."""
+    """Return when this wake-up was sent; None when that is missing or invalid."""
     milliseconds = task.request.get(WOKEN_AT)
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds else None

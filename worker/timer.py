@@ -1,7 +1,7 @@
 """A worker's timer: a thread beside the tasks that does what is due, by monotonic time.
 
-Instead of Celery beat: docs/adr/0028. It never asks the wall clock, so one that is wrong, or jumps, delays
-nothing.
+It replaces Celery beat: docs/adr/0028. It does not use the wall clock, so a clock that is wrong or jumps does
+not delay it.
 """
 
 import logging
@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 RETRY = 1.0  # seconds until a chore that failed is tried again
 
-#: Does its work, and returns the seconds from its beginning until it is due again.
+#: Does its work, and returns the seconds from its start until it is due again.
 Chore = Callable[[], float]
 
 
 class Timer:
-    """Runs chores one after the other in a thread of its own; whatever one of them raises stops nothing.
+    """Runs chores one after the other in its own thread; an exception of one does not stop the others.
 
     Args:
         chores: each is due at once after `start`.
@@ -32,10 +32,10 @@ class Timer:
         self._clock = clock
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._away = False  # it is said once that the database is
+        self._away = False  # whether the outage of the database was logged
 
     def start(self) -> None:
-        """Begin; everything is due at once."""
+        """Start; every chore is due at once."""
         self.stop()
         self._stopped = threading.Event()
         self._thread = threading.Thread(
@@ -44,7 +44,7 @@ class Timer:
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Begin no further chore, and wait `timeout` seconds at most for the one that is under way."""
+        """Start no further chore, and wait `timeout` seconds at most for a running one."""
         self._stopped.set()
         if self._thread is not None:
             self._thread.join(timeout)
@@ -66,7 +66,7 @@ class Timer:
             pause = chore()
         except DatabaseUnavailable as exc:
             if not self._away:
-                log.warning("nothing is swept until the database answers: error=%s", exc)
+                log.warning("no sweeps until the database answers: error=%s", exc)
             self._away = True
             return RETRY
         except Exception:

@@ -183,7 +183,7 @@ def test_a_port_that_is_taken_costs_only_the_metrics(tmp_path: Path) -> None:
     site = Site(dataclasses.replace(backend, env=taken), tmp_path)
     assert site.start("migrate").wait(60) == 0
     site.start("web").wait_ready(backend.base_url)
-    site.start("worker").wait_logged("no metrics, the port cannot be had")
+    site.start("worker").wait_logged("no metrics, the port cannot be opened")
     user = new_user()
     site.send(user)
     site.arrived(user, 1)

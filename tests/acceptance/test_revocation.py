@@ -31,7 +31,7 @@ def gateways(
             stack.callback(site.close)
         assert first.start("migrate").wait(60) == 0
         for site in (first, second):
-            site.start("web").wait_ready(site.backend.base_url).wait_logged("hears of revocations")
+            site.start("web").wait_ready(site.backend.base_url).wait_logged("subscribed to revocations")
         yield first, second
 
 

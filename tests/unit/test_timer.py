@@ -66,7 +66,7 @@ def test_a_database_outage_is_logged_once_and_so_is_its_end(caplog: pytest.LogCa
         assert chore.ran(8)
         running.stop()
     assert [record.getMessage() for record in caplog.records] == [
-        "nothing is swept until the database answers: error=the database does not answer",
+        "no sweeps until the database answers: error=the database does not answer",
         "the database answers: sweeping again",
     ]
 

@@ -12,9 +12,9 @@ takeover         takes a socket out of Flask-Sock's handler
 handshake        which requests for an upgrade are refused
 sendall_socket   the socket that Flask-Sock's handshake is given
 admission        how many sockets there may be
-hub              who is connected here: one subscription for each user, shared by their sockets
+hub              the connected users: one subscription for each, shared by their sockets
 local_first      publishing to this process's own sockets, then to the broker
-snapshots        what sockets start from, read for several of them at once
+snapshots        the snapshots with which sockets start, read for several at once
 acks, presence   write-behind buffers: what devices acked; which sockets opened and closed
 revocation_list  whose tokens are revoked
 

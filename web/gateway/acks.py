@@ -1,6 +1,6 @@
 """Write-behind buffers for acks and closed sockets, flushed every quarter of a second.
 
-What a crash loses comes again with the device's next hello.
+What a crash loses is sent again with the device's next hello.
 """
 
 import logging
@@ -27,8 +27,8 @@ class Acks:
     """Collects acks by socket and writes them.
 
     Args:
-        database: where to.
-        presence: flushed first, so that a socket's record is there when it closes.
+        database: where they are written.
+        presence: flushed first, so that a socket's record exists when it closes.
         clock: the present, in UTC.
     """
 
@@ -36,7 +36,7 @@ class Acks:
         self, database: Database, presence: Presence, clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._presence = presence
-        # A socket that started afresh (a reset) has one entry for each start.
+        # A socket that was reset has one entry for each start.
         self._acks: WriteBehind[tuple[str, int, int], Ack, list[Delivered]] = WriteBehind(
             "acks", database, lambda c, acks: devices.flush(c, acks, (), now=clock()),
             merge=_merged, weight=_entries, piece=ENTRIES, written=announce,
@@ -46,15 +46,15 @@ class Acks:
         )
 
     def add(self, socket_id: str, ack: Ack) -> None:
-        """Keep what a socket acked; acks are cumulative, so that one entry for each socket is enough."""
+        """Keep what a socket acked; acks are cumulative, so one entry for each socket is enough."""
         self._acks.add((socket_id, ack.acked.window_from, ack.acked.log_from), ack)
 
     def closed(self, socket_id: str, closed: Closed) -> None:
-        """Keep that a device's socket closed."""
+        """Note that a device's socket closed."""
         self._closed.add(socket_id, closed)
 
     def flush(self) -> None:
-        """Write what was collected; while the database is away, keep it for the next time."""
+        """Write what was collected; while the database is down, keep it for the next time."""
         if self._presence.flush() and self._acks.flush():
             self._closed.flush()
 
@@ -73,7 +73,7 @@ def _entries(ack: Ack) -> int:
 
 
 def announce(delivered: list[Delivered]) -> None:
-    """Tell metrics and signals what has just counted as delivered."""
+    """Report to metrics and signals what has just become delivered."""
     metrics.DELIVERED.inc(len(delivered))
     for one in delivered:
         metrics.DISPATCH_TO_DELIVERED.observe(max(0.0, one.waited))

@@ -1,6 +1,6 @@
 """How many sockets may be open here: for one address, without having said who they are, and at all.
 
-Asked before the upgrade, so that a refusal is a 429 and costs little.
+They are checked before the upgrade, so that a refusal is a 429 and costs little.
 """
 
 import ipaddress
@@ -75,17 +75,17 @@ class Admission:
             raise OverLimit(f"an address has at most {self._per_address} sockets here", RETRY_AFTER)
 
     def slot(self, address: str | None, verify: Verify) -> "SocketSlot":
-        """Return what counts a socket while it is open."""
+        """Return the context that counts a socket while it is open."""
         return SocketSlot(self, network(address), verify)
 
     def enter(self, place: str) -> None:
-        """Count a socket of which nobody knows yet who it is."""
+        """Count a socket without a hello."""
         self._addresses[place] += 1
         self._open += 1
         self._unauthenticated += 1
 
     def known(self) -> None:
-        """Note that a socket has said who it is, or has left without."""
+        """Note that a socket has said a valid hello, or has closed without one."""
         self._unauthenticated -= 1
 
     def leave(self, place: str) -> None:

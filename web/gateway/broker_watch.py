@@ -1,8 +1,8 @@
-"""Looks each second whether events reach this gateway, and makes again what somebody deleted.
+"""Checks each second whether events reach this gateway, and declares again what was deleted.
 
-What it publishes comes to a queue of this gateway or is returned, so it shows on the whole way: a broker
-that takes nothing, a missing permission, an exchange that was deleted (and perhaps declared again, without
-our bindings), a binding that was taken away.
+Its messages reach a queue of this gateway or are returned, so it notices every fault on the path: a broker
+that accepts nothing, a missing permission, an exchange that was deleted (and perhaps declared again, without
+our bindings), a binding that was removed.
 """
 
 import logging
@@ -19,17 +19,17 @@ from web import metrics
 
 log = logging.getLogger(__name__)
 
-USERS_AT_ONCE = 20  # whose bindings are looked at in one look
-CHECK_EACH = 5  # looks between two checks of what we may do
+USERS_AT_ONCE = 20  # users whose bindings are checked at a time
+CHECK_EACH = 5  # checks between two checks of permissions
 CONFIRM_TIMEOUT = 2.0  # seconds
 
 
 class BrokerWatch:
-    """Knows what is wrong with the broker; `look` is to be called each second.
+    """Finds the broker's faults; call `look` each second.
 
     Args:
-        publisher: this process's; it asks the broker.
-        subscriber: this gateway's; it makes again what is gone.
+        publisher: this process's publisher, which probes the broker.
+        subscriber: this gateway's subscriber, which declares again what is gone.
         gateway_id: this gateway's name.
         users: returns those whose subscriptions the broker has confirmed.
         missed: called when events may have been missed.
@@ -55,7 +55,7 @@ class BrokerWatch:
 
     @property
     def fault(self) -> Fault | None:
-        """What is wrong; None: events come, and are taken."""
+        """The fault; None: events are accepted and arrive."""
         return self._subscriber.fault or self._publisher.fault
 
     def show(self) -> None:
@@ -66,9 +66,9 @@ class BrokerWatch:
             gauge.set(fault is not None and fault.state == state)
 
     def look(self) -> None:
-        """Ask the broker, say what changed, mend what can be mended here."""
+        """Probe the broker, log a change, and repair what can be repaired here."""
         if self._subscriber.fault is not None:
-            return  # it says so itself, and tries again
+            return  # it logs that itself, and tries again
         if self._own is None:
             # Not before there is a connection, or the first one would pass for a recovery.
             self._own = self._subscriber.subscribe(self._own_id)
@@ -86,7 +86,7 @@ class BrokerWatch:
             return
         self._subscriber.fault_log.ends("publish")
         if connections != self._subscriber.stats.connections or self._subscriber.fault is not None:
-            return  # what was asked about is no more
+            return  # what was probed is gone
         if self._own_id in lost:
             self._subscriber.reconnect("the exchange was deleted, or the bindings of this gateway")
         elif lost:
@@ -96,15 +96,15 @@ class BrokerWatch:
         here = set(self._users())
         renewed = self._subscriber.renew([user_id for user_id in lost if user_id in here])
         if not renewed:
-            return  # they left meanwhile
+            return  # these users left meanwhile
         emit(broker_failed, self, part="subscribe", state=UNBOUND)
-        log.warning("bindings were taken away at the broker, and are made again: users=%d", len(renewed))
+        log.warning("bindings were removed at the broker, making them again: users=%d", len(renewed))
         for subscription in renewed:
             subscription.wait(CONFIRM_TIMEOUT)
         self._missed()
 
     def _next_users(self) -> list[str]:
-        """Return the next ones whose bindings are looked at, all in turn."""
+        """Return the next users whose bindings are checked, all in turn."""
         if not self._to_look_at:
             self._to_look_at = list(self._users())
         taken, self._to_look_at = self._to_look_at[:USERS_AT_ONCE], self._to_look_at[USERS_AT_ONCE:]

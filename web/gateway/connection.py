@@ -84,7 +84,7 @@ class ClientConnection:
     # ---------------------------------------------------------------- called by others
 
     def offer(self, seq: int, frame: bytes) -> None:
-        """Take an event from the broker."""
+        """Accept an event from the broker."""
         before = self.session.overflows
         if self.session.offer(seq, frame):
             self.wake()
@@ -92,7 +92,7 @@ class ClientConnection:
             metrics.OVERFLOWS.inc()
 
     def heard(self, head: int) -> None:
-        """Take the position of the log's head in SQL."""
+        """Accept the head of the log in SQL."""
         if self.session.heard(head):
             self.wake()
 
@@ -139,7 +139,7 @@ class ClientConnection:
             self._code = exc.code
             self.session.close(exc.code, "")
         except TooSlow as exc:
-            self._leave()  # from here on it costs the others nothing
+            self._leave()  # from here on it costs other sockets nothing
             self._perform(self.session.close(exc.close_code, exc.detail))
         except Exception:
             log.exception("socket failed: socket=%s user=%s", self.id, self.session.user_id)
@@ -238,7 +238,7 @@ class ClientConnection:
         session = self.session
         try:
             self._in_room = True
-            with within(self._services.database.timeout):  # the broker's word and the database's together
+            with within(self._services.database.timeout):  # waits for the broker and for the database
                 self._services.hub.join(join.user_id, self)
                 snapshot = self._snapshot(join.after)
         except Unavailable as exc:
@@ -274,7 +274,7 @@ class ClientConnection:
         return self.session.joined(snapshot) if snapshot.reset else self.session.fetched(snapshot)
 
     def _snapshot(self, after: int | None, *, repair: bool = False) -> Snapshot:
-        """Read what the socket goes on from; what its device is being sent is recorded."""
+        """Read the snapshot from which the socket continues, and record what its device is being sent."""
         session = self.session
         at = self._services.snapshots(
             SnapshotRequest(session.user_id, session.device, self.id, after, repair, self._user_agent)

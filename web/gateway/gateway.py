@@ -38,7 +38,7 @@ from web.one_at_a_time import OneAtATime
 log = logging.getLogger(__name__)
 
 REAP_INTERVAL = 1.0  # seconds
-LOOK_INTERVAL = 1.0  # seconds between looks whether events reach this gateway
+LOOK_INTERVAL = 1.0  # seconds between checks whether events reach this gateway
 SHOW_INTERVAL = 0.25  # seconds between writes of the broker's gauges
 DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is away
 LOOK_PAUSE = 0.02  # seconds before a look at the revocations, so that several messages share one
@@ -53,7 +53,7 @@ class Gateway:
         settings: intervals and limits.
         database: the truth.
         publisher: carries changes of state to the other gateways.
-        tokens: verifies who a socket speaks for.
+        tokens: verifies a socket's user.
         revocations: whose tokens are revoked.
     """
 
@@ -123,7 +123,7 @@ class Gateway:
 
     @property
     def broker_fault(self) -> Fault | None:
-        """What is wrong with the broker, as of the last second; None: nothing. Once it is `started`."""
+        """The broker's fault within the last second, once it is `started`; None: there is none."""
         return self._watch.fault
 
     # ---------------------------------------------------------------- start and stop
@@ -171,18 +171,18 @@ class Gateway:
 
     def _heads(self) -> None:
         while not self.stopping:
-            # Without the broker nothing else tells of what other processes commit.
+            # Without the broker nothing else reports what other processes commit.
             interval = DETACHED_INTERVAL if self.broker_fault else self.settings.heads_interval
             self._compare_now.wait(min(interval, self.settings.heads_interval))
             self._compare_now.clear()
             self.hub.compare_heads()
 
     def _hear_revocations(self) -> None:
-        """Subscribe, once; not before there is a connection, or its first one would pass for a recovery."""
+        """Subscribe once; not before there is a connection, or the first one would count as a recovery."""
         if self.connected and not self._hears_revocations:
             self._hears_revocations = self._subscriber.subscribe(REVOCATIONS).wait(REAP_INTERVAL)
             if self._hears_revocations:
-                log.info("hears of revocations: gateway=%s", self.id)
+                log.info("subscribed to revocations: gateway=%s", self.id)
 
     def _revocations_loop(self) -> None:
         while not self.stopping:
@@ -222,13 +222,13 @@ class Gateway:
         log.info("tokens revoked: users=%d gateway=%s", len(new), self.id)
 
     def close_revoked(self) -> None:
-        """Look whose tokens were revoked, and close their sockets here."""
+        """Read the new revocations, and close their sockets here."""
         self._close(self._revocations.refresh())
 
     def stop(self) -> None:
         """Close every socket with 1012, staggered over half of the grace time, and flush the acks.
 
-        Each is told its own number of seconds after which to return.
+        Each gets its own number of seconds after which to reconnect.
         """
         if self.stopping:
             return

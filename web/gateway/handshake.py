@@ -13,7 +13,7 @@ KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 
 
 class NoThread:
-    """Takes the place of simple-websocket's reader thread: the handler's greenlet reads itself."""
+    """Takes the place of simple-websocket's reader thread: the handler's greenlet reads by itself."""
 
     name = "none"
 
@@ -33,7 +33,7 @@ SERVER_OPTIONS = {
 
 
 def refusal(environ: Mapping[str, Any]) -> tuple[int, str] | None:
-    """Return the HTTP status and the reason to refuse an upgrade request with; None: it is right so far.
+    """Return the HTTP status and the reason to refuse an upgrade request; None: it is valid so far.
 
     Checks what RFC 6455, section 4.2.1, requires and wsproto does not check.
 

@@ -1,4 +1,4 @@
-"""Who is connected here: for each user one subscription, shared by all their sockets.
+"""The connected users: for each one subscription, shared by their sockets.
 
 A user's queue lingers some seconds after the last socket has closed, so that a page change costs
 the broker nothing.
@@ -22,18 +22,18 @@ from usecases import failover
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
-SUBSCRIBE_TIMEOUT = 2.0  # seconds; without the broker's word a socket goes on, and is repaired later
+SUBSCRIBE_TIMEOUT = 2.0  # seconds; without the broker's confirm a socket continues, and is repaired later
 HEADS_AT_ONCE = 500
 
 
 class Listener(Protocol):
-    """A socket, as the hub sees it."""
+    """What the hub needs of a socket."""
 
     def offer(self, seq: int, frame: bytes) -> None:
-        """Take an event; must not block."""
+        """Accept an event; must not block."""
 
     def heard(self, head: int) -> None:
-        """Take the position of the log's head in SQL; must not block."""
+        """Accept the head of the log in SQL; must not block."""
 
 
 class Subscribes(Protocol):
@@ -48,7 +48,7 @@ class Subscribes(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Room:
-    """One user's sockets in this process."""
+    """A user's sockets in this process."""
 
     user_id: str
     subscription: Subscription
@@ -62,7 +62,7 @@ class Hub:
     Args:
         subscriber: the process's one consumer.
         database: where the heads are.
-        linger: seconds an empty room is kept.
+        linger: seconds for which an empty room is kept.
         sockets_per_user: how many sockets a user may have here.
         clock: monotonic seconds.
     """
@@ -84,9 +84,9 @@ class Hub:
         self._rooms: dict[str, Room] = {}
 
     def join(self, user_id: str, socket: Listener) -> None:
-        """Let `socket` hear the user's events from now on; return when the broker has confirmed.
+        """Deliver the user's events to `socket` from now on; return when the broker has confirmed.
 
-        Without a broker it returns at once: when it is back, every socket is compared with SQL.
+        Without a broker it returns at once; when the broker is back, every socket is compared with SQL.
         Raises TooMany.
         """
         room = self._rooms.get(user_id)
@@ -96,24 +96,24 @@ class Hub:
             raise TooMany(f"a user has at most {self._limit} sockets here")
         room.sockets.add(socket)
         if not room.subscription.confirmed and not room.subscription.wait(SUBSCRIBE_TIMEOUT):
-            log.debug("joined without the broker's word: user=%s", user_id)
+            log.debug("joined without the broker's confirm: user=%s", user_id)
 
     def leave(self, user_id: str, socket: Listener) -> None:
-        """`socket` hears nothing any more."""
+        """Deliver nothing to `socket` any more."""
         room = self._rooms.get(user_id)
         if room:
             room.sockets.discard(socket)
             room.empty_since = self._clock()
 
     def deliver(self, message: Message) -> None:
-        """Hand an event to the user's sockets; never blocks."""
+        """Pass an event to the user's sockets; never blocks."""
         room = self._rooms.get(message.user_id)
         if room:
             for socket in tuple(room.sockets):
                 socket.offer(message.seq, message.body)
 
     def reap(self) -> None:
-        """Give up the rooms that have been empty for long enough."""
+        """Unsubscribe the rooms that have been empty for long enough."""
         now = self._clock()
         for room in [
             r for r in self._rooms.values() if not r.sockets and r.empty_since + self._linger <= now
@@ -122,7 +122,7 @@ class Hub:
             self._subscriber.unsubscribe(room.user_id)
 
     def compare_heads(self) -> None:
-        """Tell every socket where the head of its user's log is in SQL, so that it fetches what it missed."""
+        """Tell every socket the head of its user's log in SQL, so that it fetches what it missed."""
         users = [room.user_id for room in self._rooms.values() if room.sockets]
         for start in range(0, len(users), HEADS_AT_ONCE):
             some = users[start : start + HEADS_AT_ONCE]

@@ -1,4 +1,4 @@
-"""Publishing from a web process: its own sockets first, then the broker."""
+"""Publish from a web process: to its own sockets first, then to the broker."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from web.gateway.hub import Hub
 
 
 class LocalFirst:
-    """A publisher whose own process needs no broker.
+    """A publisher that reaches its own process without the broker.
 
-    The broker brings each message back; the session drops the second copy.
+    The broker delivers each message back; the session drops the second copy.
 
     Args:
         hub: the sockets of this process.
-        publisher: carries the messages to the other gateways.
+        publisher: sends the messages to the other gateways.
     """
 
     def __init__(self, hub: Hub, publisher: Publisher) -> None:
@@ -22,7 +22,7 @@ class LocalFirst:
         self._publisher = publisher
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Deliver the messages here, and hand them to the broker. Raises BrokerUnavailable."""
+        """Deliver the messages here, and send them to the broker. Raises BrokerUnavailable."""
         for message in messages:
             self._hub.deliver(message)
         self._publisher.publish(messages)

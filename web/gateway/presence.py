@@ -1,4 +1,4 @@
-"""Write-behind buffers for the sockets that opened and closed, and the gateway's signs of life."""
+"""Write-behind buffers for opened and closed sockets, and the gateway's signs of life."""
 
 import logging
 from collections.abc import Callable
@@ -19,7 +19,7 @@ class Presence:
     """Collects which sockets opened and closed at one gateway.
 
     Args:
-        database: where to.
+        database: where they are written.
         gateway: its id.
         clock: the present, in UTC.
     """
@@ -40,15 +40,15 @@ class Presence:
     def opened(
         self, id: str, user_id: str, device: str | None, *, after: int | None, head: int, window: int | None
     ) -> None:
-        """Keep that a socket said hello, and is sent the window from the seq `window` on; None: the log."""
+        """Note that a socket said hello, and is sent the window from the seq `window` on; None: the log."""
         self._opened.add(id, Opened(id, user_id, device, self._gateway, self._clock(), after, head, window))
 
     def ended(self, id: str, code: int, sent: int) -> None:
-        """Keep that a socket closed."""
+        """Note that a socket closed."""
         self._ended.add(id, Ended(id, self._clock(), code, sent))
 
     def stop(self) -> None:
-        """Say with the next flush that the gateway stops: its sockets count as closed from then on."""
+        """Write with the next flush that the gateway stops: its sockets count as closed from then on."""
         self._stopped = True
 
     def flush(self) -> bool:

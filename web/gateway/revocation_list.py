@@ -1,8 +1,8 @@
-"""Whose tokens are revoked, kept in memory: a check costs no query.
+"""The revocations in memory, so that a check needs no query.
 
-SQL is the truth; a message of the broker says when to look again. When that message is lost, the next look
-finds it all the same. So a process refuses a revoked token `interval` seconds after the revocation at
-the latest, while the database answers.
+SQL is the truth; a message of the broker says when to read it again. When that message is lost, the next
+regular read finds the revocation. So a process refuses a revoked token `interval` seconds after the
+revocation at the latest, while the database answers.
 """
 
 import logging
@@ -16,19 +16,19 @@ from notifier.core.errors import DatabaseUnavailable
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
 
-OVERLAP = timedelta(minutes=10)  # by how much the clocks of those who revoke may differ
-PATIENCE = 3  # intervals without a look after which a caller looks itself: the gateway's loop does not run
+OVERLAP = timedelta(minutes=10)  # by how much the clocks of revoking processes may differ
+PATIENCE = 3  # intervals without a read, after which callers read: the gateway's loop does not run
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
 
 class Revocations:
-    """The revocations, as this process knows them.
+    """The revocations that this process knows.
 
     Args:
-        database: where they are.
-        interval: seconds between two looks.
+        database: where they are stored.
+        interval: seconds between two reads.
         clock: monotonic seconds.
     """
 
@@ -39,34 +39,34 @@ class Revocations:
         self._interval = interval
         self._clock = clock
         self._known: dict[str, float] = {}
-        self._untold: dict[str, float] = {}  # of these, what `refresh` has not returned yet
+        self._untold: dict[str, float] = {}  # those that `refresh` has not returned yet
         self._newest: datetime | None = None
         self._loaded = False
         self._tried_at = float("-inf")
         self._lock = threading.Lock()
 
     def at(self, user_id: str) -> float:
-        """Return up to when (seconds since 1970) tokens of the user are revoked; -inf: none is.
+        """Return until when (seconds since 1970) the user's tokens are revoked; -inf: none is.
 
-        Raises DatabaseUnavailable when it was never known.
+        Raises DatabaseUnavailable when the revocations were never read.
         """
         if self._clock() - self._tried_at > PATIENCE * self._interval or not self._loaded:
             self._catch_up()
         return self._known.get(user_id, float("-inf"))
 
     def refresh(self) -> dict[str, float]:
-        """Look for what is new, and return it, each once; when the database is away, nothing is."""
+        """Read new revocations, and return each once; nothing when the database is down."""
         with self._lock:
             try:
                 self._load()
             except DatabaseUnavailable as exc:
-                throttled.warning("revocations not looked for: error=%s", exc)
+                throttled.warning("revocations not read: error=%s", exc)
             told, self._untold = self._untold, {}
         return told
 
     def _catch_up(self) -> None:
         if not self._lock.acquire(blocking=not self._loaded):
-            return  # somebody is looking; what is known is good enough meanwhile
+            return  # another caller reads; the known ones are enough meanwhile
         try:
             if not self._loaded or self._clock() - self._tried_at > PATIENCE * self._interval:
                 self._load()

@@ -1,4 +1,4 @@
-"""What a socket's loop needs of its gateway, handed to each connection."""
+"""The parts of the gateway that a socket's loop uses, passed to each connection."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What sockets start from: when many say hello at once, they share their transactions."""
+"""Read the snapshots with which sockets start; concurrent hellos share their transactions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from usecases import failover
 from web.gateway.acks import announce
 
 AT_ONCE = 50  # hellos that share a transaction, at most
-NEAR = 100  # entries; who is further behind is work of its own
-FAR_AT_ONCE = 2  # of those, so that they leave connections to the API's callers
+NEAR = 100  # entries; a client further behind is read by itself
+FAR_AT_ONCE = 2  # of those, so that connections are left for the API
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRequest:
-    """A socket wants to start, or to go on after a gap.
+    """A socket's request to start, or to continue after a gap.
 
     Attributes:
-        user_id, device, socket: whose; an anonymous socket has no device.
-        after: the seq up to which it has the log; None: it wants a fresh window.
-        repair: it goes on, so its device was sent what was recorded at its start.
+        user_id, device, socket: the socket's; an anonymous one has no device.
+        after: the seq up to which it has the log; None: it needs a window.
+        repair: it continues, so what its device is sent is already recorded.
         user_agent: what the browser says it is.
     """
 
@@ -42,7 +42,7 @@ class SnapshotRequest:
     user_agent: str | None
 
     def joined(self, at: Snapshot) -> Joined | None:
-        """Return what is to be recorded of its device; None: nothing."""
+        """Return what to record for its device; None: nothing."""
         if self.device is None or (self.repair and not at.reset):
             return None
         acked = None if self.repair or at.reset == "ahead" else self.after
@@ -59,7 +59,7 @@ def window_of(at: Snapshot, after: int | None) -> tuple[int, int]:
 
 
 class SnapshotLoader:
-    """Reads what sockets start from, and notes down what their devices are being sent."""
+    """Reads the snapshots with which sockets start, and records what their devices are being sent."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -69,7 +69,7 @@ class SnapshotLoader:
         self._far = BoundedSemaphore(FAR_AT_ONCE)
 
     def __call__(self, request: SnapshotRequest) -> Snapshot:
-        """Return what the socket starts from. Raises DatabaseUnavailable."""
+        """Return the socket's snapshot. Raises DatabaseUnavailable."""
         with within(self._database.timeout):
             at = self._near(request)
             if at is None:
