@@ -163,7 +163,7 @@ def test_one_removed_binding_is_made_again_without_touching_the_others(
     gw.publishes("ada", "bob", seq=2)
     assert sorted(gw.listener.hears(2)) == [("ada", 2), ("bob", 2)]
     assert gw.listener.recoveries == 0
-    assert sum("bindings were taken away" in line for line in _warnings(caplog)) == 1
+    assert sum("bindings were removed" in line for line in _warnings(caplog)) == 1
 
 
 @pytest.mark.parametrize("alarm", [faults.memory_alarm, faults.disk_alarm])

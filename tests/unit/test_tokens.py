@@ -114,7 +114,7 @@ def test_the_leeway_lets_a_token_live_a_little_longer() -> None:
     lenient = Tokens(SECRET, leeway=30)
     ended = int(time.time()) - 5
     assert lenient.verify(signed(claims(exp=ended))).expires_at == ended + 30
-    with pytest.raises(Unauthenticated, match="ended"):
+    with pytest.raises(Unauthenticated, match="expired"):
         lenient.verify(signed(claims(exp=ended - 30)))
 
 
