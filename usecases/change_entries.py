@@ -43,10 +43,10 @@ def change_entries(
 
     Args:
         database: where the inbox is.
-        publisher: carries the change to the gateways. What it cannot publish, they fetch from SQL.
-        user_id: whose inbox.
+        publisher: sends the change to the gateways. What it cannot publish, they fetch from SQL.
+        user_id: the inbox's owner.
         op: READ, UNREAD, ARCHIVED, SEEN, SNOOZE or UNSNOOZE.
-        ids: which notifications; unknown ones are passed over.
+        ids: which notifications; unknown ones are ignored.
         through: all entries up to this seq; for READ instead of `ids`, for SEEN always.
         until: when a snoozed entry comes back, milliseconds since 1970 UTC; for SNOOZE.
 

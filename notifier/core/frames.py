@@ -178,7 +178,7 @@ def event(user_id: str, entry: Entry) -> bytes:
     if entry.id is not None:
         frame["id"] = entry.id
         if not entry.inbox and entry.event != "badge":
-            frame["inbox"] = False  # tells a client that a defined event is not an inbox entry
+            frame["inbox"] = False  # says that a defined event is not an inbox entry
         frame |= _more(entry)
     return _dump(frame)
 
@@ -235,7 +235,7 @@ def welcome(user_id: str, at: Snapshot, ping_interval: float, now: float | None 
 
 
 def reset(reason: str, at: Snapshot) -> bytes:
-    """Drop what you hold: a fresh window follows."""
+    """Return the frame that tells a client to drop its state; a new window follows."""
     return _dump({"op": "reset", "reason": reason, **_position(at)})
 
 

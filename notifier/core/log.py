@@ -20,8 +20,8 @@ MOVED: Final = "inbox.moved"  # in the place of an arrival that has taken a late
 SNOOZE: Final = "snooze"
 UNSNOOZE: Final = "unsnooze"
 
-WINDOW: Final = 50  # items a fresh socket is shown at most
-MAX_BEHIND: Final = 1_000  # events that are replayed at most; beyond, the socket starts afresh
+WINDOW: Final = 50  # items of a window at most
+MAX_BEHIND: Final = 1_000  # events that are replayed at most; beyond, the socket is reset
 MAX_UNSEEN: Final = 100  # unread entries beyond what was seen are counted up to here
 MAX_SNOOZE: Final = timedelta(days=400)
 
