@@ -1,5 +1,5 @@
-"""The only SQLAlchemy of this project: tables, engine, and the store that reads and writes them.
+"""The service's SQLAlchemy: its tables, and the store that reads and writes them.
 
-Nothing here knows Celery, kombu or Flask. The store's functions take a connection that is inside
-a transaction; the caller decides when it begins and ends (`engine.Database`).
+Nothing here knows Celery, kombu or Flask. The store's functions take a connection inside a transaction, which
+the caller begins and ends (`notifier.outbox.engine.Database`).
 """

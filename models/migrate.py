@@ -1,4 +1,4 @@
-"""Bring the database to the newest schema, and create again what a foreign migration dropped of it."""
+"""Migrate the database to the newest schema, and create again what a foreign migration dropped."""
 
 from collections.abc import Iterator
 
@@ -15,16 +15,16 @@ from notifier.outbox.engine import Database, make_engine
 from notifier.outbox.types import now
 from notifier.settings import Settings
 
-#: Without one of these, clients have seen more than the database knows (docs/adr/0022-after-a-restore.md).
+#: If one of these was dropped, clients know more than the database (docs/adr/0022-after-a-restore.md).
 LOGS = {"notifier_inboxes", "notifier_deliveries", "notifier_changes", "notifier_restores"}
 
 
 def migrate(settings: Settings) -> Iterator[str]:
-    """Repair, then upgrade; yield a line for everything that the operator has to know.
+    """Repair, then upgrade; yield a line for everything that the operator should know.
 
     Raises:
         DatabaseUnavailable: The database is down, or may not be changed.
-        SchemaBeyondRepair: The tables that are left are of no known version.
+        SchemaBeyondRepair: The remaining tables belong to no known version.
     """
     database = Database(make_engine(settings.database_url))
     try:
@@ -35,11 +35,11 @@ def migrate(settings: Settings) -> Iterator[str]:
                 lost = schema_repair.repair(connection)
         except ProgrammingError as exc:
             raise SchemaBeyondRepair(f"cannot repair the schema: {str(exc.orig).splitlines()[0]}") from None
-        yield from (f"{table} was dropped, and is empty now: what it held is lost" for table in lost)
+        yield from (f"{table} was dropped, and is empty now: its rows are lost" for table in lost)
         yield from _upgrade(database)
         if LOGS & set(lost):
             database.run(lambda connection: log_base.restored(connection, now=now()))
-            yield "clients are told to start afresh; to get it back, restore a backup: docs/runbook.md"
+            yield "every client will be reset; to get the rows back, restore a backup: docs/runbook.md"
     except OperationalError as exc:
         raise DatabaseUnavailable(f"cannot migrate: {str(exc.orig).splitlines()[0]}") from None
     finally:
@@ -53,7 +53,7 @@ def _upgrade(database: Database) -> Iterator[str]:
     try:
         command.upgrade(config, "head")
     except CommandError:
-        # As after a way back to this version: what a later one has added stays.
+        # As after a return to this version: what a later one has added stays.
         if schema.compare(database) != schema.AHEAD:
             raise
         yield "a later version has migrated the database: nothing is done"

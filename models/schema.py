@@ -1,4 +1,4 @@
-"""Whether the database has the tables that this version needs."""
+"""Check whether the database has the schema of this version."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 #: An application may keep its own tables, and its own alembic, in the same database.
 VERSION_TABLE = "notifier_alembic_version"
 
-MIGRATION_LOCK = 5_318_008_0721  # any number of ours: two migrations at once wait for each other (PostgreSQL)
+MIGRATION_LOCK = 5_318_008_0721  # an advisory lock: concurrent migrations wait for each other
 
 VERSION = sa.table(VERSION_TABLE, sa.column("version_num", sa.String))
 
@@ -24,7 +24,7 @@ def newest() -> str:
 
 
 def applied(database: Database) -> str | None:
-    """Return the database's migration; None: it has none of ours. Raises DatabaseUnavailable."""
+    """Return the database's migration; None: it has none of our tables. Raises DatabaseUnavailable."""
     with database.read() as connection:
         if not sa.inspect(connection).has_table(VERSION_TABLE):
             return None

@@ -1,10 +1,10 @@
-"""Create again what somebody else's migration dropped of our schema.
+"""Create again what an application's migration dropped of our schema.
 
 An application's `alembic revision --autogenerate` without our `include_object` drops every table that it
-does not know. SQLite lets it; PostgreSQL refuses because of our views, unless the drops say CASCADE. The
+does not know. SQLite allows it; PostgreSQL refuses because of our views, unless the drops have CASCADE. The
 reference is what our own migrations create, run to the database's revision in a scratch place: an in-memory
-database for SQLite, a schema of its own for PostgreSQL. What a table held is lost; `repair` returns which
-tables those are.
+database for SQLite, a schema of its own for PostgreSQL. Rows of dropped tables are lost; `repair`
+returns the names of these tables.
 """
 
 from collections.abc import Iterator
@@ -69,18 +69,18 @@ class Object:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells it from all others."""
+        """Its identity among all objects."""
         return self.kind, self.name, self.owner
 
 
 def repair(connection: Connection) -> list[str]:
-    """Create what is missing of the schema at the database's revision; return the tables that are empty now.
+    """Create what is missing of the schema at the database's revision; return the tables that are now empty.
 
-    Does nothing in a database that has none of our tables, or all of them. Where the version table is gone as
-    well, the revision is the newest one that the tables that are left belong to.
+    Does nothing in a database that has none of our tables, or all of them. If the version table is gone too,
+    the revision is the newest one that the remaining tables match.
 
     Raises:
-        SchemaBeyondRepair: The tables that are left are of no revision that this version knows.
+        SchemaBeyondRepair: The remaining tables match no known revision.
     """
     inspector = sa.inspect(connection)
     tables = {name for name in inspector.get_table_names() if name.startswith("notifier_")}
@@ -104,14 +104,14 @@ def repair(connection: Connection) -> list[str]:
             return lost
 
     raise SchemaBeyondRepair(
-        f"{VERSION_TABLE} is gone, and the other tables are of no known version;"
+        f"{VERSION_TABLE} is gone, and the other tables match no known version;"
         " restore a backup: docs/runbook.md"
     )
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The schema of one revision, as our migrations create it: where it is, and its objects."""
+    """The schema of one revision as our migrations create it, with its objects."""
 
     connection: Connection
     objects: list[Object]
@@ -158,7 +158,7 @@ def _in_a_schema(connection: Connection, revision: str) -> Iterator[Reference]:
     _sql(connection, f"CREATE SCHEMA {SCRATCH}")
     _sql(connection, f"SET LOCAL search_path = {SCRATCH}")
     _upgrade(connection, revision)
-    objects = _objects(connection, SCRATCH)  # while it is on the path: definitions name no schema
+    objects = _objects(connection, SCRATCH)  # while it is on the path, so that definitions name no schema
     _sql(connection, f'SET LOCAL search_path = "{home}"')
     yield Reference(connection, objects)
     _sql(connection, f"DROP SCHEMA {SCRATCH} CASCADE")
@@ -170,7 +170,7 @@ def _sql(connection: Connection, statement: str) -> None:
 
 
 def _fits(connection: Connection, reference: Reference, tables: set[str]) -> bool:
-    """Tell whether the tables that are left have exactly the columns of the reference's."""
+    """Return whether the remaining tables have exactly the columns of the reference."""
     expected, found = reference.columns(), _columns(connection, None)
     return all(found[table] == expected.get(table) for table in tables)
 
@@ -202,7 +202,7 @@ def _current_schema(connection: Connection) -> str:
 
 
 def _move_table(connection: Connection, reference: Reference, table: str, home: str) -> None:
-    """Move a table with its rows, indexes and sequences from the scratch schema, without its references."""
+    """Move a table with rows, indexes and sequences from the scratch schema, without its foreign keys."""
     for each in reference.objects:
         if each.kind == "view":
             _sql(connection, f"DROP VIEW IF EXISTS {SCRATCH}.{each.name} CASCADE")
@@ -217,7 +217,7 @@ def _move_table(connection: Connection, reference: Reference, table: str, home: 
 
 
 def _copy_rows(source: Connection, target: Connection, table: str) -> None:
-    """Copy what a migration wrote into its table, as the installation's id."""
+    """Copy the rows that a migration wrote into its table, like the installation's id."""
     rows = source.exec_driver_sql(f"SELECT * FROM {table}")  # noqa: S608
     names = list(rows.keys())
     marks = ", ".join("?" * len(names))

@@ -1,6 +1,6 @@
 """Write-behind buffers: values that no caller waits for, written in bounded pieces a moment later.
 
-A crash loses what is buffered. Use them only for what comes again by itself, or may be missing.
+A crash loses what is buffered. Use them only for values that are sent again, or may be missing.
 """
 
 import logging
@@ -21,7 +21,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 R = TypeVar("R")
 
-MAX_PENDING = 100_000  # values kept while the database is away
+MAX_PENDING = 100_000  # values kept while the database is down
 PIECE = 500  # values of one transaction
 
 
@@ -29,8 +29,8 @@ class WriteBehind(Generic[K, V, R]):
     """A buffer of one value for each key. Safe to call from any thread or greenlet.
 
     Args:
-        what: what it holds, for the log.
-        database: where to.
+        what: the name of the values, for the log.
+        database: where they are written.
         write: stores some values in a transaction.
         merge: combines a kept value with a newer one of the same key; the newer one stays unless given.
         weight: how much one value costs its transaction; 1 unless given.
@@ -67,7 +67,7 @@ class WriteBehind(Generic[K, V, R]):
         return len(self._pending)
 
     def add(self, key: K, value: V) -> None:
-        """Keep a value for the next flush; returns at once."""
+        """Keep a value for the next flush; return at once."""
         with self._lock:
             if key in self._pending:
                 self._pending[key] = self._merge(self._pending[key], value)

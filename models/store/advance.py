@@ -1,11 +1,10 @@
-"""Take the next seqs of inboxes, without waiting for one that somebody else has locked.
+"""Take the next seqs of inboxes, without waiting for an inbox that another transaction has locked.
 
-Order is promised within a user, not between users. As a rule all inboxes are free, and one statement takes
-them, in the order of their ids' characters; it waits for a lock MAX_WAIT_MS at most, and fails then. The
-*careful* way costs twice as much: it takes those that are free (SKIP LOCKED), and passes over the others and
-those to whom something earlier is owed. An inbox that another transaction is just making has no row to skip:
-it is waited for, MAX_WAIT_MS again. SQLite has one writer, which holds all inboxes at once: there nobody is
-ever passed over.
+Order is promised for each user, not between users. Usually all inboxes are free, and one statement takes
+them, in the order of their ids' characters; it waits for a lock for MAX_WAIT_MS at most, then fails. The
+*careful* way costs twice as much: it takes the free ones (SKIP LOCKED), and passes over the others and users
+to whom something earlier is owed. An inbox that another transaction is creating has no row to skip, so it is
+waited for, also for MAX_WAIT_MS. SQLite has one writer, which locks everything: there nobody is passed over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +38,7 @@ def _by_id(column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
 
 
 def _owes(user_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """Whether something earlier is owed to the user, which has to go first; what failed is not waited for."""
+    """Whether something earlier is owed to the user, which must go first; failed ones do not count."""
     earlier: sa.Select[Any] = sa.select(sa.literal_column("1")).join_from(
         owed, notifications, n.number == owed.c.number
     )
@@ -48,7 +47,7 @@ def _owes(user_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
 
 
 class SomethingOwed(Exception):
-    """Something is owed to somebody: only the careful way may be taken."""
+    """Raised when something is owed to a user, so that the careful way is needed."""
 
 
 def _upsert(statement: Any) -> Any:
@@ -58,13 +57,13 @@ def _upsert(statement: Any) -> Any:
     ).returning(*_HEAD, sa.exists(sa.select(owed.c.number)))
 
 
-#: SQLite: all are free, new or not.
+#: SQLite: all are free, existing or not.
 _ADVANCE = Insertion(inboxes, ("user_id", "seq", "unread"), _upsert)
 
 
 @cache
 def _advance_all(*, one: bool) -> Any:
-    """Advance inboxes, new or not, waiting for each lock MAX_WAIT_MS at most: set in the statement itself."""
+    """Advance inboxes, existing or not; the statement itself limits each wait to MAX_WAIT_MS."""
     setting = sa.func.set_config("lock_timeout", sa.literal_column(f"'{MAX_WAIT_MS}'"), sa.true())
     patience = sa.select(setting.label("set")).subquery("patience")
     if one:
@@ -110,7 +109,7 @@ def _advance_many(was_owed: bool) -> sa.UpdateBase:
 
 @cache
 def _open() -> Any:
-    """Make the inboxes that are not there yet, in the order of their ids' characters."""
+    """Create missing inboxes, in the order of their ids' characters."""
     wanted = _WANTED.table(POSTGRESQL)
     rows = sa.select(wanted.c.user_id, wanted.c.seq, wanted.c.unread)
     rows = rows.where(sa.not_(_owes(wanted.c.user_id))).order_by(_by_id(wanted.c.user_id))
@@ -138,15 +137,15 @@ def advance(
         connection: a writing transaction.
         wanted: user id -> how many seqs, and how many of them are unread.
         now: the present.
-        careful: pass over those who are not free.
+        careful: pass over users who are not free.
         was_owed: take them also for users to whom something earlier is owed; for the careful way.
 
     Returns:
-        Those that were free. A user who is not among them is to be tried again later.
+        The free ones. Other users must be tried again later.
 
     Raises:
-        SomethingOwed: something is owed to somebody, and this was not the careful way.
-        DBAPIError: also for a lock that was not to be had in time (Cause.LOCKED), likewise.
+        SomethingOwed: something is owed to a user, and this was not the careful way.
+        DBAPIError: also when a lock was not free in time (Cause.LOCKED) and this was not the careful way.
     """
     rows = [{"user_id": user, "seq": seqs, "unread": more} for user, (seqs, more) in sorted(wanted.items())]
     if connection.dialect.name != POSTGRESQL:
@@ -193,7 +192,7 @@ def _advance_free(
 
 
 def _open_new(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[AnyRow]:
-    """Make the inboxes of those that have none; of two halves alone when another transaction is at it."""
+    """Create missing inboxes, in two halves when another transaction is creating some."""
     _together(connection, f"SAVEPOINT notifier_new; SET LOCAL lock_timeout = {MAX_WAIT_MS}")
     try:
         made = list(connection.execute(_open(), _WANTED.parameters(connection, rows)))

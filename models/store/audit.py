@@ -1,7 +1,7 @@
 """The conservation audit: every accepted notification is accounted for.
 
-Each check is one statement that yields the rows which do not fit, streamed; so a million rows cost
-no more memory than ten. Run in one read transaction, at any time: writers commit whole states.
+Each check is one statement that streams the violations, so a million rows take no more memory than ten. Run
+it in one read transaction, at any time: writers commit consistent states.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ BATCH = 1_000  # rows fetched at once
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A row that does not fit."""
+    """A row that breaks an invariant."""
 
     check: str
     row: str
@@ -52,7 +52,7 @@ CHECKS: dict[str, str] = {
         GROUP BY n.id, n.position, n.reached, n.state
         HAVING CASE WHEN n.state IN {withdrawn} THEN 0 ELSE n.position - n.reached END <> count(o.user_id)
     """,
-    # After a restore or a failover a log has several parts: each is whole from its base (notifier_restores).
+    # After a restore or a failover a log has several parts: each is complete from its base.
     "a log has every seq once, from what is kept to its head": """
         WITH histories AS (
             SELECT base, coalesce(lead(base) OVER (ORDER BY base), 9223372036854775807) AS until
@@ -146,14 +146,14 @@ CHECKS: dict[str, str] = {
 
 
 def violations(connection: Connection) -> Iterator[Violation]:
-    """Yield every row that does not fit, check by check."""
+    """Yield every violation, check by check."""
     postgres = connection.dialect.name == "postgresql"
     words = {
         "withdrawn": "('canceled', 'retracted', 'expired')",
         "never": "1000000000",  # a change of the count that no change of state makes
         "is_list": "jsonb_typeof(audience) = 'array'" if postgres else "json_type(audience) = 'array'",
         "list_length": "jsonb_array_length(audience)" if postgres else "json_array_length(audience)",
-        # Whatever lies there: the audit names it, and never fails by it.
+        # Any content: the audit reports it, and must not fail on it.
         "ids": "CASE jsonb_typeof(data -> 'ids') WHEN 'array' THEN jsonb_array_length(data -> 'ids') END"
         if postgres
         else "json_array_length(data, '$.ids')",

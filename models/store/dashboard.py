@@ -1,7 +1,7 @@
-"""What the dashboard shows beside the reports: latencies by stage, the slowest, who waits, who is there.
+"""The dashboard's queries besides the reports: latencies by stage, slowest, waiting, connected.
 
-Days are of acceptance, in UTC, both inclusive. The latencies and the undelivered are of the newest
-notifications alone, `newest` deliveries at most, so that a long range costs no more than a short one.
+Days are days of acceptance in UTC, inclusive. Latencies and undelivered ones cover only the newest
+notifications, `newest` deliveries at most, so that a long range costs no more than a short one.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from models.tables import ACCEPTED, gateways, notifications, sockets
 from notifier.core.timeline import LOST_AFTER
 from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
-NEWEST = 20_000  # deliveries looked at for latencies
+NEWEST = 20_000  # deliveries used for latencies
 ROWS = 20  # of a list
 
 STAGES = ("accepted_to_persisted", "persisted_to_delivered", "delivered_to_read", "accepted_to_delivered")
@@ -40,7 +40,7 @@ v = _view.c
 
 @dataclass(frozen=True, slots=True)
 class TimeRange:
-    """The times [begin, end) that are looked at; `whole` False: the days held more than that."""
+    """The times [begin, end) that are covered; `whole` False: the days have more."""
 
     begin: datetime
     end: datetime
@@ -48,7 +48,7 @@ class TimeRange:
 
 
 def span(connection: Connection, since: date, until: date, *, newest: int = NEWEST) -> TimeRange:
-    """Return the end of the days that holds the newest `newest` deliveries (those at once stay together)."""
+    """Return the part of the days with the newest `newest` deliveries (simultaneous ones stay together)."""
     begin = datetime.combine(since, time(), UTC)
     end = datetime.combine(until, time(), UTC) + timedelta(days=1)
     some = (
@@ -71,9 +71,9 @@ def span(connection: Connection, since: date, until: date, *, newest: int = NEWE
 
 
 def latencies(connection: Connection, where: TimeRange) -> Sequence[AnyRow]:
-    """Return (stage, day, count, p50_ms, p95_ms, p99_ms) by nearest rank; day NULL: of all days.
+    """Return (stage, day, count, p50_ms, p95_ms, p99_ms) by nearest rank; day NULL: all days.
 
-    A stage that nothing has gone through has no row.
+    A stage without deliveries has no row.
     """
     kept = _day(connection).label("day"), *(v[f"{stage}_ms"] for stage in STAGES)
     newest = sa.select(*kept).where(*_within(where)).cte("newest").prefix_with("MATERIALIZED")
@@ -126,7 +126,7 @@ def slowest(connection: Connection, where: TimeRange, limit: int = ROWS) -> Sequ
 
 
 def undelivered(connection: Connection, where: TimeRange, limit: int = ROWS) -> Sequence[AnyRow]:
-    """Return the deliveries that nobody has got yet, the oldest first."""
+    """Return the deliveries that no device has yet, the oldest first."""
     query = (
         sa.select(v.notification_id, v.user_id, v.event, v.type, v.accepted_at, v.persisted_at)
         .where(*_within(where), v.delivered_at.is_(None))
@@ -171,7 +171,7 @@ def _day(connection: Connection) -> sa.ColumnElement[str]:
 
 
 def _plainly(connection: Connection) -> Connection:
-    """To compile these queries would cost PostgreSQL more than to run them."""
+    """Turn off JIT: PostgreSQL would take longer to compile these queries than to run them."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL jit = off")
     return connection

@@ -1,4 +1,4 @@
-"""Delivered: mark what devices acked, of what they were sent. A read counts too (`models.store.inbox`)."""
+"""Mark deliveries as delivered that devices were sent and acked. A read counts too (`models.store.inbox`)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ class Ack:
     """A device (None: an anonymous one) acked what its socket (None: unknown) was sent.
 
     Attributes:
-        user_id, device, socket: whose.
+        user_id, device, socket: where it comes from.
         acked: what it has.
-        at: when it said so; None: just now.
+        at: when it arrived; None: now.
     """
 
     user_id: str
@@ -40,7 +40,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A delivery that has just counted as delivered for the first time.
+    """A delivery that has just become delivered.
 
     Attributes:
         notification_id, user_id: which.
@@ -53,7 +53,7 @@ class Delivered:
 
 
 def deliver(connection: Connection, acks: Sequence[Ack], *, now: datetime) -> list[Delivered]:
-    """Mark what `acks` cover as delivered, where it is not yet; return that."""
+    """Mark what `acks` cover as delivered, if it is not yet; return what was marked."""
     if not acks:
         return []
     # Which, whether it need not be an inbox entry, who acked it and when.
@@ -116,7 +116,7 @@ def _deliver_ranges(dialect: str) -> sa.Update:
 def _deliver_entries(
     connection: Connection, entries: Sequence[tuple[str, int, bool, str | None, datetime]]
 ) -> Iterable[Delivered]:
-    """One statement for the few newest entries of many users: what a flush mostly is."""
+    """Mark the few newest entries of many users in one statement, the usual case of a flush."""
     rows = [dict(zip(_ACKED_COLUMNS, entry, strict=True)) for entry in entries]
     return _delivered(
         connection.execute(_deliver(connection.dialect.name), _ACKED.parameters(connection, rows))

@@ -4,7 +4,7 @@ What a device was sent follows from three numbers of its row. Its latest socket 
 window that reached down to `window_from`, at the log's head `log_from`: so it was sent every inbox
 entry from `window_from` to `log_from` that was not read before (what was read counts as delivered
 anyway), and after `log_from` every entry of the log, up to `sent_seq`. `sent_seq` is written when the
-socket closes; while it is NULL (open, or its gateway died) the device's own word is taken.
+socket closes; while it is NULL (open, or its gateway died) the device's own claim counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ v = devices.c
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A device's socket is closed, after it was sent the log up to `sent`."""
+    """A device's socket that closed after it was sent the log up to `sent`."""
 
     user_id: str
     device: str
@@ -37,11 +37,11 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A device's socket starts.
+    """A device's socket that starts.
 
     Attributes:
-        user_id, device, socket: whose.
-        after: what the device had before, up to here; None: nothing to be counted as its ack.
+        user_id, device, socket: the socket's.
+        after: the seq up to which the device has the log; None: nothing counts as an ack.
         window_from, log_from: what it is being sent (see above).
         user_agent: what the browser says it is.
     """
@@ -56,12 +56,12 @@ class Joined:
 
 
 def joined(connection: Connection, joins: Sequence[Joined], *, now: datetime) -> list[Delivered]:
-    """Devices' sockets start: count each `after` as an ack, and remember what is being sent.
+    """Count each `after` of starting sockets as an ack, and record what they are being sent.
 
-    No `after` must be beyond its log's head. Returns what they delivered.
+    An `after` must not be beyond its log's head. Returns what became delivered.
     """
     first: dict[tuple[str, str], Joined] = {}
-    # Of two sockets of one device, the second has to see the first.
+    # Of two sockets of one device, the second must see the first's row.
     later = [join for join in joins if first.setdefault((join.user_id, join.device), join) is not join]
     known = _lock(connection, first)
     acks: list[Ack] = []
@@ -116,7 +116,7 @@ def _locked(dialect: str) -> sa.Select[Any]:
 
 
 def _lock(connection: Connection, places: Iterable[tuple[str, str]]) -> dict[tuple[str, str], AnyRow]:
-    """Return the rows of these devices (user id, device), locked in their order."""
+    """Lock the rows of these devices (user id, device) in order, and return them."""
     rows = [{"user_id": user_id, "device": device} for user_id, device in sorted(places)]
     found = connection.execute(_locked(connection.dialect.name), _WANTED.parameters(connection, rows))
     return {(row.user_id, row.device): row for row in found}
@@ -155,9 +155,9 @@ def _leave(dialect: str) -> sa.Update:
 def flush(
     connection: Connection, acks: Sequence[Ack], closed: Sequence[Closed], *, now: datetime
 ) -> list[Delivered]:
-    """Write what the sockets of a gateway acked, and which of them closed: a few statements for all.
+    """Write acks and closed sockets of a gateway in a few statements.
 
-    Devices are locked in their order and before deliveries, as in `joined`, so that no two deadlock.
+    Devices are locked in order and before deliveries, as in `joined`, to avoid deadlocks.
     """
     dialect = connection.dialect.name
     advanced: dict[tuple[str, str], int] = {}

@@ -1,4 +1,4 @@
-"""What becomes of a notification whose dispatch failed: it is tried again later, or given up."""
+"""Handle a failed dispatch: try the notification again later, or give it up."""
 
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ n = notifications.c
 def postpone(
     connection: Connection, key: int | str, error: str, *, now: datetime, delay: timedelta, max_attempts: int
 ) -> str:
-    """Keep a failed row's error, and try it again after `delay`, or give it up; return its state.
+    """Store a failed row's error; schedule another attempt after `delay` or give it up; return its state.
 
     `key` is the number of a single notification or the id of a bulk one.
     """

@@ -1,4 +1,4 @@
-"""Who may read the reports: a role that sees the four views, and nothing else of ours."""
+"""Grant a role the right to read the four reporting views, and nothing else of ours."""
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,9 +17,9 @@ NOT_ALLOWED = "42501"  # insufficient_privilege (PostgreSQL appendix A)
 
 
 def grant_reporting(connection: Connection, role: str) -> bool:
-    """Let `role` select from the reporting views; make it, without a login, when there is none.
+    """Grant `role` SELECT on the reporting views; create it without a login if it does not exist.
 
-    Returns whether it was made.
+    Returns whether it was created.
 
     Raises:
         InvalidInput: `role` cannot be a name.

@@ -26,7 +26,7 @@ d, i = deliveries.c, inboxes.c
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The outcome of a change of state.
+    """The result of a change of state.
 
     Attributes:
         seq: the log's head after it.

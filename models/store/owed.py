@@ -1,4 +1,4 @@
-"""What is owed: recipients of a notification to several users who were passed over, their inbox being locked.
+"""What is owed: recipients of a notification to several users who were passed over because of a lock.
 
 They get it before anything later. A notification waits (state accepted) as long as it is owed to somebody.
 """

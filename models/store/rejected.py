@@ -28,7 +28,7 @@ r = rejected_messages.c
 def keep(
     connection: Connection, *, reason: str, headers: object, content_type: object, body: bytes, now: datetime
 ) -> str:
-    """Keep a rejected message, the beginning of its body at least; return the id it is kept under.
+    """Store a rejected message with the beginning of its body; return its id.
 
     The newest `KEPT` stay.
     """
@@ -58,7 +58,7 @@ def rejected(connection: Connection) -> Sequence[AnyRow]:
 
 
 def one(connection: Connection, id: str) -> AnyRow | None:
-    """Return a rejected message with all that is kept of it; None when it does not exist."""
+    """Return a rejected message with everything stored; None when it does not exist."""
     return connection.execute(sa.select(rejected_messages).where(r.id == id)).first()
 
 
@@ -74,13 +74,13 @@ def purge(connection: Connection, before: datetime) -> None:
 
 
 def _text(value: object) -> str:
-    """Return `value` as short text that every database stores and every terminal bears."""
+    """Return `value` as short printable text."""
     text = value if isinstance(value, str) else reprlib.repr(value)
     return printable(text[:MAX_TEXT])
 
 
 def _json(headers: Any) -> str:
-    """Return headers as JSON, cut off where it is too long."""
+    """Return headers as JSON, cut to the maximum length."""
     try:
         text = orjson.dumps(headers, default=reprlib.repr, option=orjson.OPT_NON_STR_KEYS).decode()
     except orjson.JSONEncodeError:  # too deep, or no Unicode

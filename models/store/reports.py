@@ -1,7 +1,7 @@
 """The reports, read from the views of migration 0002 (`docs/reporting.md`).
 
-`since` and `until` are days in UTC, both inclusive; None: no bound. Days and times are of acceptance; of
-devices, of when they were last seen. What can be long is read page by page: keyset, never offset.
+`since` and `until` are days in UTC, both inclusive; None: no bound. Days and times are those of acceptance;
+for devices, when they were last seen. Long reports are read in pages by keyset, never by offset.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from notifier.outbox.types import AnyRow, UtcDateTime, UuidText, milliseconds
 
-PAGE = 1_000  # rows of a page unless told otherwise
+PAGE = 1_000  # rows of a page by default
 
 Cursor: TypeAlias = tuple[Any, ...]
 
@@ -68,7 +68,7 @@ report_devices = _view(
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """Some rows of a report, and where the next page begins; None: nowhere."""
+    """A page of a report, and the cursor of the next one; None: it is the last."""
 
     rows: Sequence[AnyRow]
     next: Cursor | None
@@ -83,7 +83,7 @@ def daily(connection: Connection, since: date | None = None, until: date | None 
     if until is not None:
         query = query.where(v.day <= until)
     if connection.dialect.name == "postgresql":
-        # To compile it costs more than to run it.
+        # JIT compilation would take longer than the query.
         connection.exec_driver_sql("SET LOCAL jit = off")
     return connection.execute(query).all()
 
@@ -177,7 +177,7 @@ def _plain(value: Any) -> Any:
 
 
 def _bytes(connection: Connection, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """Order texts alike on both databases: by their bytes, without one first."""
+    """Order texts by their bytes, NULL first, alike on both databases."""
     name = "C" if connection.dialect.name == "postgresql" else "BINARY"
     return sa.collate(column, name).asc().nulls_first()
 

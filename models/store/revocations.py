@@ -1,4 +1,4 @@
-"""Whose tokens are revoked, and up to when they were issued."""
+"""The revocations: for each user, until when issued tokens are revoked."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ def revoke(connection: Connection, user_id: str, *, now: datetime) -> None:
 
 
 def since(connection: Connection, after: datetime | None) -> dict[str, datetime]:
-    """Return the revocations from `after` on, by user; None: all there are."""
+    """Return the revocations from `after` on, by user; None: all."""
     wanted = sa.select(revocations.c.user_id, revocations.c.revoked_at)
     if after is not None:
         wanted = wanted.where(revocations.c.revoked_at >= after)

@@ -3,7 +3,7 @@
 A day needs a rollup when it has none, or when it is dirty: changed since. Until it is rolled up,
 `notifier_report_daily` counts it from the rows. Triggers mark days as dirty (migration n0003) for changes of
 rows that are an hour old or older; a day is rolled up when all of its rows are twice that age. So a change
-that a trigger passes over is in no rollup (docs/adr/0024).
+that a trigger ignores is in no rollup (docs/adr/0024).
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ n, d, r, m = notifications.c, deliveries.c, report_days.c, report_marks.c
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a day comes to, and what was there when it was counted: its version and its marks."""
+    """The sums of a day, with the version and the marks that it had when it was counted."""
 
     day: date
     version: int | None
@@ -44,7 +44,7 @@ class Sums:
 
 
 def wanting(connection: Connection) -> list[date]:
-    """Return the days that are over and have no sums, or a mark: the newest first."""
+    """Return past days without sums or with a mark, the newest first."""
     last = (_clock(connection) - SETTLED).date() - DAY
     days = set(connection.scalars(sa.select(report_history.c.day).distinct()))
     first = connection.scalar(sa.select(sa.func.min(n.accepted_at)))
@@ -56,7 +56,7 @@ def wanting(connection: Connection) -> list[date]:
 
 
 def count(connection: Connection, day: date) -> Sums | None:
-    """Count a day, in a transaction that sees one moment; None: too young, or there is nothing to do."""
+    """Count a day in a consistent snapshot; None: it is too recent, or needs nothing."""
     version = connection.scalar(sa.select(r.version).where(r.day == day))
     marks = connection.scalars(sa.select(m.id).where(m.day == day)).all()
     if (version is not None and not marks) or not _settled(connection, day):
@@ -68,9 +68,9 @@ def count(connection: Connection, day: date) -> Sums | None:
 
 
 def put(connection: Connection, sums: Sums) -> bool:
-    """Put them in place, unless somebody else did meanwhile; return whether.
+    """Store the sums unless another process has meanwhile; return whether they were stored.
 
-    A change since they were counted has left a mark that is not among theirs: it stays.
+    A change since the count has left another mark, which stays.
     """
     if not _claim(connection, sums):
         return False
@@ -86,7 +86,7 @@ def put(connection: Connection, sums: Sums) -> bool:
 
 def _claim(connection: Connection, sums: Sums) -> bool:
     if sums.version is None:
-        # Of two who insert it, one finds it there.
+        # Of two concurrent inserts, one finds the row.
         claim = insert(connection, report_days).values(day=sums.day, version=1).on_conflict_do_nothing()
     else:
         known = r.day == sums.day, r.version == sums.version
@@ -103,7 +103,7 @@ def _clock(connection: Connection) -> datetime:
 
 
 def _settled(connection: Connection, day: date) -> bool:
-    """Whether every delivery is old enough, and none is to come but by a change that leaves a mark."""
+    """Return whether every delivery is old enough, so that each later change leaves a mark."""
     begin = datetime.combine(day, time(), UTC)
     young = _clock(connection) - SETTLED
     restless = sa.or_(

@@ -1,7 +1,7 @@
 """Records of sockets and gateways for timelines: which were open, and from when to when.
 
-Written in bulk by the gateway's flush, so never on an alert's way. A gateway that crashes leaves its
-sockets without an end: they count as open only while their gateway is heard of.
+They are written in bulk by the gateway's flush, so an alert never waits for them. A gateway that crashes
+leaves its sockets without an end: they count as open only while their gateway is heard of.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class Ended:
 
 
 def write(connection: Connection, opened: Sequence[Opened], ended: Sequence[Ended]) -> None:
-    """Store which sockets opened and which closed since the last time; told twice changes nothing."""
+    """Store opened and closed sockets; storing them twice changes nothing."""
     if opened:
         rows = [{name: getattr(one, name) for name in _OPENED} for one in opened]
         _OPEN.execute(connection, rows)
@@ -101,7 +101,7 @@ def around(
                 s.closed_at >= begin,
                 sa.and_(
                     s.closed_at.is_(None),
-                    # A sign of life is some seconds old at any time.
+                    # A sign of life is always several seconds old.
                     sa.or_(g.id.is_(None), g.seen_at >= begin - LOST_AFTER),
                     sa.or_(g.stopped_at.is_(None), g.stopped_at >= begin),
                 ),
@@ -113,7 +113,7 @@ def around(
 
 
 def one(connection: Connection, id: str) -> AnyRow | None:
-    """Return a socket, with its gateway's `seen_at` and `stopped_at`; None: nothing is known of it."""
+    """Return a socket, with its gateway's `seen_at` and `stopped_at`; None: it is unknown."""
     return connection.execute(_with_gateway().where(s.id == id)).first()
 
 
@@ -125,7 +125,7 @@ def _with_gateway() -> sa.Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """Who is connected now."""
+    """The number of connected sockets, users and gateways."""
 
     gateways: int
     sockets: int
@@ -134,7 +134,7 @@ class Present:
 
 
 def present(connection: Connection, *, now: datetime) -> Present:
-    """Count what is open now, at the gateways that are alive (uses the partial index)."""
+    """Count open sockets of running gateways (uses the partial index)."""
     alive = sa.select(g.id).where(g.stopped_at.is_(None), g.seen_at >= now - LOST_AFTER)
     is_open = sa.and_(s.closed_at.is_(None), s.gateway.in_(alive))
     named = sa.select(s.user_id, s.device).where(is_open, s.device.is_not(None)).distinct().subquery()
@@ -152,8 +152,8 @@ def present(connection: Connection, *, now: datetime) -> Present:
 def purge(connection: Connection, before: datetime, limit: int) -> int:
     """Delete sockets that opened before `before` and are not known to be open since; return how many.
 
-    One whose end is not known goes too: it crashed, or has been open for as long as rows are kept.
-    Gateways that were last seen before `before` go with them.
+    A socket without an end is deleted too: it crashed, or has been open for the whole retention. So are
+    gateways last seen before `before`.
     """
     old = (
         sa.select(s.id)

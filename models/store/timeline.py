@@ -1,4 +1,4 @@
-"""Reads what is known of one notification, for `notifier.core.timeline` to tell."""
+"""Read the facts about one notification, for `notifier.core.timeline`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ n, d = notifications.c, deliveries.c
 
 
 def timeline(connection: Connection, id: str, user_id: str | None, *, now: datetime) -> Timeline | None:
-    """Return what is known of a notification, or of `user_id`'s copy; None: no such one, or not for them.
+    """Return what is known of a notification, or of `user_id`'s copy; None: there is none, or not for them.
 
     Without `user_id`: of a notification to one user, that user's copy is read.
     """

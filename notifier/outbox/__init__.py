@@ -1,1 +1,1 @@
-"""What an application writes in its own transaction, and the library's only SQLAlchemy."""
+"""The tables that an application writes in its own transaction; the library's only SQLAlchemy."""

@@ -1,4 +1,4 @@
-"""The one clock: the database's. What is old is old by it, whichever machine asks."""
+"""The database's clock, with which all ages and due times are compared."""
 
 from datetime import datetime
 
@@ -10,12 +10,12 @@ from notifier.outbox.types import UtcDateTime
 
 
 def expression(dialect: str) -> sa.ColumnElement[datetime]:
-    """Return the database's present in UTC, to be compared with a time in a statement."""
+    """Return an expression for the database's time in UTC, to compare with a time in a statement."""
     if dialect == POSTGRESQL:
         return sa.type_coerce(sa.func.clock_timestamp(), UtcDateTime)
     return sa.type_coerce(sa.func.strftime("%Y-%m-%d %H:%M:%f000", "now"), UtcDateTime)
 
 
 def present(connection: Connection) -> datetime:
-    """Return the database's present, in UTC."""
+    """Return the database's time, in UTC."""
     return connection.execute(sa.select(expression(connection.dialect.name))).scalar_one()

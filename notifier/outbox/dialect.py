@@ -1,7 +1,7 @@
-"""What our two databases spell differently: INSERT … ON CONFLICT, and rows handed to a statement.
+"""Differences of our two databases: INSERT … ON CONFLICT, and rows as a statement's parameter.
 
-Statements on an alert's way are built once for each dialect, not for each execution: to build one, and
-to find out that it is the one of before, costs SQLAlchemy as much as to run it (docs/benchmarks.md).
+Statements for each alert are built once for each dialect, not for each execution: building one, and looking
+it up in the cache, costs SQLAlchemy as much as running it (docs/benchmarks.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,14 +28,14 @@ def _insert(dialect: str, table: sa.Table) -> Any:
 
 
 class Rows:
-    """Rows that are handed to a statement as a table.
+    """Rows that a statement gets as a table.
 
-    They are one parameter, a JSON document, however many they are: so one statement serves all lengths, the
-    server plans it once, and one call of a fast library writes it. Values are written as the columns' types
-    write them, times included.
+    They are one parameter, a JSON document, so one statement serves any number of rows, the server plans it
+    once, and one call of a fast library writes the document. Values, times included, are written by the
+    columns' types.
 
     Args:
-        name: what the statement calls the table, and its parameter.
+        name: the name of the table and of its parameter in the statement.
         columns: the columns' SQL types.
     """
 
@@ -60,13 +60,13 @@ class Rows:
         return sa.select(*values).subquery(self._name)
 
     def parameters(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the parameter with which the statement is given these rows."""
+        """Return the parameter with these rows."""
         writers = self._writers(connection.dialect).items()
         plain = [{name: write(row[name]) if write else row[name] for name, write in writers} for row in rows]
         return {self._name: orjson.dumps(plain).decode()}
 
     def _make_writers(self, dialect: sa.Dialect) -> dict[str, Callable[[Any], Any] | None]:
-        """Return what writes each column's values as the dialect keeps its type; None: as JSON does."""
+        """Return a writer for each column's values in the dialect; None: plain JSON."""
         # Truth values, and on PostgreSQL documents within the document.
         native = (sa.Boolean, sa.JSON) if dialect.name == POSTGRESQL else (sa.Boolean,)
         own = {column: type_.dialect_impl(dialect) for column, type_ in self._types.items()}
@@ -79,13 +79,13 @@ class Rows:
 class Insertion:
     """An INSERT of any number of rows, built once.
 
-    On PostgreSQL several rows are one document: a parameter for each value costs more than the rest of the
-    statement, and one row alone costs less as it is. SQLite's driver runs it row by row.
+    On PostgreSQL several rows are one document, because a parameter for each value costs more than the rest
+    of the statement; a single row is cheaper without. SQLite's driver runs it row by row.
 
     Args:
-        table: where to.
-        columns: what each row has, all the same.
-        finish: adds what follows, like `on_conflict_do_nothing()` or `returning(…)`.
+        table: the table.
+        columns: the columns of each row.
+        finish: adds clauses, like `on_conflict_do_nothing()` or `returning(…)`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The engine, and the kinds of transaction the store runs in.
+"""The engine, and the store's kinds of transaction.
 
 `Database.write` is a short writing transaction; `Database.read` sees one consistent moment.
 On SQLite a write is `BEGIN IMMEDIATE`: the lock is taken at the start, so that it cannot fail
@@ -37,15 +37,15 @@ CONNECT_TIMEOUT = 2  # seconds
 POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
 BUSY_TIMEOUT = 10.0  # seconds a SQLite writer waits for another
 BUSY_PAUSE, BUSY_PAUSE_MAX = 0.001, 0.02  # seconds at most between its attempts
-BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, while its whole process stands still
+BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, in which the whole process is blocked
 RETRIES = 5
 CONFLICT_PAUSE, CONFLICT_PAUSE_MAX = 0.02, 0.2  # seconds at most between attempts after a lost conflict
 LOCK_PAUSE, LOCK_PAUSE_MAX = 0.002, 0.05  # seconds at most between attempts to get another transaction's lock
 
-TRUSTED = 1.0  # seconds that a pooled connection is taken to live after its last use
+TRUSTED = 1.0  # seconds after its last use for which a pooled connection is trusted
 
 SETTING = "NOTIFIER_DATABASE_URL"
-DRIVERS_OWN = {"autocommit", "prepare_threshold"}  # options of psycopg's, not of libpq's
+DRIVERS_OWN = {"autocommit", "prepare_threshold"}  # options of psycopg, not of libpq
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
-        "hide_parameters": True,  # an error's text would show what users say to each other
+        "hide_parameters": True,  # an error's text would contain notifications
         "pool_size": pool_size,
         "max_overflow": pool_size,
         "pool_timeout": POOL_TIMEOUT,
@@ -106,13 +106,13 @@ def _make_folder(folder: Path) -> None:
 
 
 def _make_file(_dialect: Any, _record: Any, arguments: Sequence[Any], _more: Any) -> None:
-    """Make the file for its owner alone before SQLite does; its WAL gets the same rights."""
+    """Create the file, readable only by its owner, before SQLite does; its WAL gets the same rights."""
     if not str(arguments[0]).startswith("file:"):
         private.make_file(arguments[0])
 
 
 def _check_options(engine: Engine, url: sa.URL) -> None:
-    """Let the driver read the options behind the `?` now: it would refuse them at each connection."""
+    """Let the driver check the options after the `?` now: it would refuse them at each connection."""
     driver: Any = engine.dialect.loaded_dbapi
     if engine.dialect.driver != "psycopg":
         return  # psycopg2, of an application
@@ -143,8 +143,8 @@ def _with_a_driver(url: sa.URL) -> sa.URL:
 
 def _used(connection: Any, record: ConnectionPoolEntry) -> None:
     record.info["notifier.used"] = time.monotonic()
-    # After a snapshot SQLAlchemy leaves False, and every BEGIN would say READ WRITE: also on a database that
-    # an operator has made read-only. None: as the server has it.
+    # After a snapshot SQLAlchemy leaves False, and every BEGIN would ask for READ WRITE, also on a
+    # database that an operator has made read-only. None: the server's default.
     if getattr(connection, "read_only", None) is False:
         connection.read_only = None
 
@@ -152,9 +152,9 @@ def _used(connection: Any, record: ConnectionPoolEntry) -> None:
 def _ask_if_idle(
     dialect: sa.Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
 ) -> None:
-    """SQLAlchemy's pre-ping, but not for a connection that was just used: it costs a round trip.
+    """Ping a connection before use, unless it has just been used: a ping costs a round trip.
 
-    A stale one after a restart of the server must not cost anybody an error.
+    A stale connection after a restart of the server must not cause an error.
     """
     if time.monotonic() - record.info.get("notifier.used", float("inf")) <= TRUSTED:
         return
@@ -165,7 +165,7 @@ def _ask_if_idle(
 
 
 def _hide_values(context: sa.engine.ExceptionContext) -> None:
-    """Cut PostgreSQL's DETAIL and CONTEXT off an error: they show the row, and errors go into logs."""
+    """Remove PostgreSQL's DETAIL and CONTEXT from an error: they show the row, and errors are logged."""
     told = str(context.original_exception)
     left = re.split(r"\n(?:DETAIL|CONTEXT):", told, maxsplit=1)[0]
     if left == told:
@@ -189,13 +189,13 @@ def _begin_sqlite(lock_timeout: float, connection: Connection) -> None:
     if connection.get_execution_options().get("snapshot"):
         connection.exec_driver_sql("BEGIN DEFERRED")
         return
-    # SQLite's own wait for the lock is a sleep in C: in a gevent process everybody would sleep along.
+    # SQLite's own wait for the lock is a sleep in C, which would block a whole gevent process.
     cursor = connection.connection.cursor()
     cursor.execute("PRAGMA busy_timeout = 0")
     try:
         _take_lock(cursor, lock_timeout)
     except sqlite3.OperationalError:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, for SQLAlchemy's kind of error
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, to raise SQLAlchemy's kind of error
     finally:
         cursor.execute(f"PRAGMA busy_timeout = {BLOCKING_MS}")
         cursor.close()
@@ -218,14 +218,14 @@ class Database:
     """An engine with its kinds of transaction.
 
     Every method raises DatabaseUnavailable when the database cannot be reached, is locked, or refuses
-    everybody's work (`notifier.outbox.failures`).
+    all work (`notifier.outbox.failures`).
 
     Args:
         engine: see `make_engine`.
-        limit: entered around each transaction; a process that must go on when the database hangs ends it
-            here at the deadline (`notifier.core.deadline`). What it raises inside a statement invalidates
+        limit: entered around each transaction; a process that must not block when the database hangs ends
+            it here at the deadline (`notifier.core.deadline`). What it raises inside a statement invalidates
             that connection (SQLAlchemy: `is_exit_exception` in `Connection._handle_dbapi_exception`).
-        timeout: seconds that a piece of work may take, all its attempts together.
+        timeout: seconds for all attempts of a piece of work together.
     """
 
     def __init__(
@@ -236,7 +236,7 @@ class Database:
     ) -> None:
         self.engine = engine
         self.timeout = timeout
-        self.full_at = float("-inf")  # when the last write found no space; monotonic seconds
+        self.full_at = float("-inf")  # when a write last failed for lack of space; monotonic seconds
         self._limit = limit
         options: dict[str, Any] = {"snapshot": True}
         self._immediate: Engine | None = None
@@ -266,9 +266,9 @@ class Database:
 
     @contextmanager
     def at_once(self) -> Iterator[Connection]:
-        """For work whose every statement may be durable by itself: without the trips of BEGIN and COMMIT.
+        """Open a connection in autocommit, for work whose every statement may be durable by itself.
 
-        SQLite has no such trips, so there it is a writing transaction.
+        It saves the round trips of BEGIN and COMMIT. SQLite has none, so there it is a writing transaction.
         """
         if self._immediate is None:
             with self.write() as connection:
@@ -279,14 +279,14 @@ class Database:
 
     @contextmanager
     def probe(self) -> Iterator[Connection]:
-        """Open what `notifier.outbox.readiness` asks in: what fails there is not noted."""
+        """Open a connection for `notifier.outbox.readiness`, whose failures are not recorded."""
         engine = self._immediate or self._snapshots
         with within(self.timeout), unavailable(), self._limit(), engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _noting(self) -> Iterator[None]:
-        """Remember when a write found no space: nothing but another write can show it."""
+        """Record when a write failed for lack of space, which only another write can disprove."""
         try:
             yield
         except DatabaseUnavailable as exc:
@@ -296,9 +296,9 @@ class Database:
         self.full_at = float("-inf")
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a writing transaction, again when it lost against another; return its result.
+        """Run `work` in a writing transaction, and again after a conflict; return its result.
 
-        Raises DatabaseUnavailable, also when it lost every time.
+        Raises DatabaseUnavailable, also when every attempt had a conflict.
         """
         with within(self.timeout):
             return self._again(self.write, work)
@@ -339,7 +339,7 @@ class Database:
         raise AssertionError("unreachable")
 
     def check(self) -> None:
-        """Ask the database for nothing; raise DatabaseUnavailable when it does not answer."""
+        """Run an empty query; raise DatabaseUnavailable when the database does not answer."""
         with self.read() as connection:
             connection.execute(sa.text("SELECT 1"))
 

@@ -1,7 +1,7 @@
-"""What a database error means: who or what is at fault, by its SQLSTATE class or SQLite's code.
+"""Classify a database error by its SQLSTATE class or SQLite's code: who or what is at fault.
 
-The one place that decides it. A row or a call is at fault only for errors of its own; everything else
-is the database's trouble, which is the same for everybody, and passes.
+This is the only place that decides it. A row or a call is at fault only for its own errors; everything else
+is a failure of the database, which concerns everybody and is temporary.
 
 Sources: PostgreSQL's appendix A (https://www.postgresql.org/docs/current/errcodes-appendix.html) and
 https://www.sqlite.org/rescode.html.
@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from notifier.core.errors import DatabaseLocked, DatabaseTimeout, DatabaseUnavailable, TablesMissing
 
 UNDEFINED_TABLE = "42P01"
-OURS = "notifier_"  # how the names of all our tables and views begin
+OURS = "notifier_"  # the prefix of all our tables and views
 
 
 class Cause(Enum):
@@ -36,7 +36,7 @@ class Cause(Enum):
     STATEMENT = "the statement or its values are wrong"
 
 
-#: Exact codes, then classes (the first two characters); all others are the statement's own fault.
+#: Exact codes, then classes (the first two characters); all others are the statement's fault.
 _SQLSTATES = {
     "25006": Cause.READ_ONLY,  # read_only_sql_transaction
     "25P03": Cause.UNAVAILABLE,  # idle_in_transaction_session_timeout
@@ -86,27 +86,27 @@ def cause(error: DBAPIError) -> Cause:
         if code == sqlite3.SQLITE_ERROR and str(original).startswith(f"no such table: {OURS}"):
             return Cause.NO_TABLE  # it has no code of its own
         return Cause.STATEMENT if code is None else _SQLITE_CODES.get(code & 0xFF, Cause.STATEMENT)
-    # psycopg's name, and psycopg2's, whose connections an application may give us.
+    # psycopg's name, and that of psycopg2, which an application may use.
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     if state == UNDEFINED_TABLE and f'"{OURS}' in str(original):
         return Cause.NO_TABLE
     if state is None:
-        # Never connected, or the connection broke; other classes are values that the driver refuses.
+        # No connection, or a broken one; other classes are values that the driver refuses.
         lost = isinstance(error, (OperationalError, InterfaceError))
         return Cause.UNAVAILABLE if lost else Cause.STATEMENT
     return _SQLSTATES.get(state) or _SQLSTATE_CLASSES.get(state[:2], Cause.STATEMENT)
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Whether the same transaction may succeed when it is run again at once."""
+    """Return whether the same transaction may succeed when it is run again at once."""
     return cause(error) in (Cause.CONFLICT, Cause.POOLER)
 
 
 @contextmanager
 def unavailable() -> Iterator[None]:
-    """Turn an error that is not the statement's own into DatabaseUnavailable or a subclass of it.
+    """Convert an error that is not the statement's fault into DatabaseUnavailable or a subclass.
 
-    A conflict is left as it is: see `is_conflict`.
+    A conflict is not converted: see `is_conflict`.
     """
     try:
         yield
@@ -120,5 +120,5 @@ def unavailable() -> Iterator[None]:
 
 
 def given_up(why: Cause) -> DatabaseUnavailable:
-    """Return the error that callers get for a cause that is not theirs."""
+    """Return the error for callers, for a cause that is not their fault."""
     return _ERRORS.get(why, DatabaseUnavailable)(why.value)

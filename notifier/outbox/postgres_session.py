@@ -1,8 +1,8 @@
-"""What a PostgreSQL session must be like, however the server, the database and the role are set up.
+"""Prepare a PostgreSQL session, with any settings of the server, the database and the role.
 
-Nothing is left in a session that a pooler might lose or hand to somebody else: isolation and timeouts belong
-to each transaction, and the settings below are those that pgbouncer keeps for each of its clients, and sets
-wherever it sends their transactions.
+No state stays in a session that a pooler might lose or pass to another client: isolation and timeouts are set
+for each transaction, and the settings below are those that pgbouncer keeps for each of its clients, and sets
+on the server that it uses.
 """
 
 import logging
@@ -15,26 +15,26 @@ from notifier.outbox.failures import Cause, cause
 
 log = logging.getLogger(__name__)
 
-#: What values are read and written as.
+#: The formats in which values are read and written.
 SETTINGS = {
     "client_encoding": "UTF8",
     "DateStyle": "ISO, MDY",
     "TimeZone": "UTC",
     "standard_conforming_strings": "on",
 }
-OFF = ("0", "off", "none")  # of prepare_threshold, behind the `?` of the URL
+OFF = ("0", "off", "none")  # values of prepare_threshold, after the `?` of the URL
 
 
 def prepares(url: sa.URL) -> bool:
-    """Whether statements may be prepared, as far as the URL says."""
+    """Return whether the URL allows prepared statements."""
     return str(url.query.get("prepare_threshold", "")).lower() not in OFF
 
 
 def prepare(connection: Any, *, prepare_statements: bool) -> None:
-    """Set a new session up. Raises SettingError when the database cannot hold every text.
+    """Set up a new session. Raises SettingError when the database cannot store every text.
 
-    Behind a pooler nothing is prepared: a later transaction may go to a server that does not know it. A
-    pooler shows by the process id that it gives out, which is not its server's.
+    Behind a pooler nothing is prepared: a later transaction may go to a server that does not know the
+    statement. A pooler is recognised by its process id, which is not the server's.
     """
     encoding = connection.info.parameter_status("server_encoding")
     if encoding not in (None, "UTF8"):
@@ -58,12 +58,12 @@ def prepare(connection: Any, *, prepare_statements: bool) -> None:
 
 
 def stop_preparing(context: sa.engine.ExceptionContext) -> None:
-    """Prepare nothing more on a connection whose prepared statement a pooler has lost."""
+    """Stop preparing on a connection whose prepared statement a pooler has lost."""
     error = context.sqlalchemy_exception
     if (
         isinstance(error, sa.exc.DBAPIError)
         and cause(error) is Cause.POOLER
         and context.connection is not None
     ):
-        log.warning("a pooler lost a prepared statement: none is prepared on this connection any more")
+        log.warning("a pooler lost a prepared statement: preparing no more on this connection")
         context.connection.connection.dbapi_connection.prepare_threshold = None  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Whether the database takes writes now, asked without writing a row."""
+"""Check whether the database accepts writes now, without writing a row."""
 
 import sqlite3
 import time
@@ -11,9 +11,9 @@ from notifier.outbox.engine import BLOCKING_MS, Connection, Database
 from notifier.outbox.failures import Cause
 from notifier.outbox.tables import notifications
 
-REMEMBERED = 30.0  # seconds that a write without space counts, unless another one succeeds
+REMEMBERED = 30.0  # seconds for which a failure for lack of space counts, unless another write succeeds
 
-#: What `/readyz` and `notifier_database_state` call each cause.
+#: The names of causes in `/readyz` and `notifier_database_state`.
 STATES = {
     Cause.UNAVAILABLE: "unreachable",
     Cause.FULL: "full",
@@ -22,15 +22,15 @@ STATES = {
     Cause.TIMEOUT: "timeout",
 }
 
-# It changes no row, but PostgreSQL checks what it checks for every UPDATE: that the transaction may write,
+# It changes no row, but PostgreSQL makes the checks of every UPDATE: that the transaction may write,
 # that this is not a standby, and the grants. SQLite takes the lock for writing.
 _NOTHING = sa.update(notifications).where(sa.false()).values(attempts=notifications.c.attempts)
 
 
 def fault(database: Database) -> Cause | None:
-    """Return why rows cannot be written now; None: they can, as far as is known without writing one.
+    """Return why rows cannot be written now; None: they can, as far as is known without writing.
 
-    A full disk shows only when something is written, so the last failure of that kind counts for a while.
+    A full disk shows only when something is written, so the last such failure counts for a while.
     """
     try:
         with database.probe() as connection:
@@ -43,7 +43,7 @@ def fault(database: Database) -> Cause | None:
 
 
 def cause_of(error: DatabaseUnavailable) -> Cause:
-    """Return why the database was unavailable, one of those that have a state."""
+    """Return why the database was unavailable, as one of the causes with a state."""
     found = next((cause for cause in STATES if cause.value == error.detail), None)
     return found or Cause.UNAVAILABLE
 
@@ -57,6 +57,6 @@ def _try_to_write(connection: Connection) -> None:
         connection.execute(_NOTHING)
     except OperationalError as exc:
         if getattr(exc.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
-            raise  # else another one writes just now: it can be written
+            raise  # otherwise another connection is writing: writes are accepted
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {BLOCKING_MS}")

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect, Row
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-#: A row of a result, whatever its columns.
+#: A row of a result, with any columns.
 AnyRow = Row[*tuple[Any, ...]]
 
 
@@ -19,7 +19,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time: nobody could tell which moment it means."""
+        """Refuse a naive time, which is ambiguous."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -56,12 +56,12 @@ class UuidText(TypeDecorator[str]):
 #: None is SQL's NULL, not JSON's.
 Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
-#: A number that counts up by itself; SQLite only does that for its INTEGER PRIMARY KEY.
+#: An automatically increasing number; SQLite has that only for its INTEGER PRIMARY KEY.
 Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def not_before(first: Any, moment: Any) -> sa.ColumnElement[datetime]:
-    """Return `moment`, which another clock may have told, but never one before `first`."""
+    """Return `moment`, which may be from another clock, or `first` if it is earlier."""
     return sa.case((moment < first, first), else_=moment)
 
 
@@ -71,5 +71,5 @@ def milliseconds(moment: datetime) -> int:
 
 
 def now() -> datetime:
-    """Return the present, in UTC."""
+    """Return the time now, in UTC."""
     return datetime.now(UTC)

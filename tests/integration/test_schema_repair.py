@@ -95,7 +95,7 @@ def test_what_is_sent_after_the_repair_reaches_clients_that_knew_the_lost_log(mi
         world.send("u1")
     world.dispatch()
     drop(migrated, "notifier_deliveries", "notifier_inboxes")
-    assert any("start afresh" in line for line in run(migrated))
+    assert any("will be reset" in line for line in run(migrated))
     world.send("u1")
     world.dispatch()
     assert world.head("u1")[0] > 1_000_000, "beyond anything that a client has seen"
