@@ -77,7 +77,7 @@ class WriteBehind(Generic[K, V, R]):
     def flush(self) -> bool:
         """Write what is kept, piece by piece, the oldest first; return whether all of it is written.
 
-        While the database is away, what is left is kept for the next time. A piece that fails for another
+        While the database is down, the rest is kept for the next time. A piece that fails for another
         reason is lost, and the log says so. A second call meanwhile waits for the first.
         """
         with self._flushing:

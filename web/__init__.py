@@ -1,7 +1,7 @@
 """The Flask side: the HTTP API, the inbox, the WebSocket gateway. Never imports `worker`.
 
 The composition root is `web.app.create_app`: `flask --app web …` and gunicorn call it. It is imported
-when it is asked for, so that gunicorn's master can import `web.server` before gevent has patched anything.
+when it is used, so that gunicorn's master can import `web.server` before gevent has patched anything.
 Under Flask's development server it is patched then: what waits in the gateway waits through gevent.
 """
 

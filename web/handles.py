@@ -10,7 +10,7 @@ import resource
 from notifier.settings import PREFIX, Settings
 
 NO_LIMIT = 1 << 62
-SPARE_HANDLES = 200  # beside the sockets: database, broker, logs
+SPARE_HANDLES = 200  # in addition to sockets: database, broker, logs
 
 log = logging.getLogger(__name__)
 

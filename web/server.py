@@ -31,7 +31,7 @@ NO_TLS = (
     "certfile, keyfile: gunicorn's own TLS cannot serve WebSockets here; "
     "let the proxy in front end TLS (docs/deploy.md)\n"
 )
-WATCH_INTERVAL = 0.1  # seconds between two looks whether the worker is told to stop
+WATCH_INTERVAL = 0.1  # seconds between two checks whether the worker must stop
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]
@@ -80,8 +80,8 @@ class DeadlineReader:
 class Worker(GeventWorker):  # type: ignore[misc]
     """gunicorn's gevent worker, with bounds for slow clients.
 
-    It bounds the reading of a body and the taking of an answer, and lets a crowd of new connections
-    not hold up those that are open. At its end it waits for the gateway.
+    It limits the time to send a body and to read an answer, and keeps many new connections from delaying
+    open ones. At its end it waits for the gateway.
     """
 
     gateway: Any = None  # set by `post_worker_init`

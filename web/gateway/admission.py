@@ -13,7 +13,7 @@ from notifier.core.session import Principal
 
 RETRY_AFTER = 5  # seconds
 NO_LIMIT = 1 << 62
-IPV6_SITE = 64  # bits; a site has at least so many addresses of its own (RFC 6177)
+IPV6_SITE = 64  # bits; the addresses that a site has at least (RFC 6177)
 
 Verify = Callable[[str], Principal]
 
@@ -35,7 +35,7 @@ class Admission:
 
     Args:
         per_address: sockets of one address.
-        unauthenticated: sockets that have not said a hello with a good token.
+        unauthenticated: sockets without a hello with a valid token.
         sockets: sockets at all.
         handles: file handles that sockets may use; what is above is kept for the database and the broker.
     """

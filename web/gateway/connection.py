@@ -179,7 +179,7 @@ class ClientConnection:
         return min(due, self._retry_at) if self._retry_at > now else due
 
     def _perform(self, effects: list[Effect]) -> None:
-        """Perform effects in their order; frames that follow each other leave together.
+        """Execute effects in order; consecutive frames are sent together.
 
         While the peer does not take what was sent, nothing is done but sending and closing: the rest is
         put off until it has.

@@ -40,10 +40,10 @@ log = logging.getLogger(__name__)
 REAP_INTERVAL = 1.0  # seconds
 LOOK_INTERVAL = 1.0  # seconds between checks whether events reach this gateway
 SHOW_INTERVAL = 0.25  # seconds between writes of the broker's gauges
-DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is away
-LOOK_PAUSE = 0.02  # seconds before a look at the revocations, so that several messages share one
+DETACHED_INTERVAL = 2.0  # seconds between comparisons of heads while the broker is down
+LOOK_PAUSE = 0.02  # seconds before the revocations are read, so that several messages share one read
 DEVELOPMENT_TICK = 0.25  # seconds between looks whether a socket on Flask's development server is closed
-RESTART_LOOP = 1.0  # seconds before a loop that died is started again
+RESTART_LOOP = 1.0  # seconds before a dead loop is started again
 
 
 class Gateway:

@@ -25,10 +25,10 @@ class Services:
         gateway: the gateway's id, for the log.
         verify: turns a token into a Principal, or raises Unauthenticated.
         database, publisher: for changes of state.
-        hub: who is connected here.
-        snapshots: what sockets start from.
-        acks, presence: what is written a moment later.
-        changes: lets the changes of one user go one after the other.
+        hub: the connected users.
+        snapshots: reads the snapshots with which sockets start.
+        acks, presence: the write-behind buffers.
+        changes: runs the changes of one user one after the other.
         turns, deadlines: when a connection does its work.
     """
 

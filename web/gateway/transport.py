@@ -6,7 +6,7 @@ The protocol's rules are in `notifier/core/session.py`.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-ABNORMAL = 1006  # the close code of those who send none
+ABNORMAL = 1006  # the close code when a peer sends none
 
 
 class PeerClosed(Exception):
