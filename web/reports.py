@@ -80,4 +80,4 @@ def _after(kind: TypeAdapter[Cursor], cursor: str | None) -> Cursor | None:
     try:
         return kind.validate_json(base64.b64decode(cursor, altchars=b"-_", validate=True))
     except (binascii.Error, ValidationError, ValueError):
-        raise InvalidInput(problems=[{"loc": ["cursor"], "msg": "is not one of ours"}]) from None
+        raise InvalidInput(problems=[{"loc": ["cursor"], "msg": "is not a valid cursor"}]) from None

@@ -1,4 +1,4 @@
-"""The bodies of the HTTP API, as models: what comes in is checked, what goes out is described."""
+"""The bodies of the HTTP API as models, to check input and describe output."""
 
 import re
 from datetime import date
@@ -50,9 +50,9 @@ IDEMPOTENCY_KEY = {
     "type": "string",
     "minLength": 1,
     "maxLength": MAX_KEY,
-    # A header's bytes are characters of Latin-1; spaces alone are taken off it.
+    # A header's bytes are characters of Latin-1; only spaces are stripped.
     "pattern": f"^[ {_VISIBLE}]*[{_VISIBLE}][ {_VISIBLE}]*$",
-    "description": "Printable characters; used again with the same body, it answers as before",
+    "description": "Printable characters; repeated with the same body, it gets the same answer",
 }
 
 
@@ -72,7 +72,7 @@ class _Closed(BaseModel):
 
 
 class SendBody(_Closed):
-    """A notification to send: exactly one of `user_id` and `user_ids`; `data` as the event's schema says.
+    """A notification to send: exactly one of `user_id` and `user_ids`; `data` by the event's schema.
 
     The fields are checked by `notifier.core.draft`, which the Python API and the tasks share.
     """
@@ -130,13 +130,13 @@ class BadgeBody(_Closed):
 
 
 class RevokeBody(_Closed):
-    """Whose tokens are revoked."""
+    """A user whose tokens to revoke."""
 
     user_id: Annotated[Any, WithJsonSchema(_USER_ID)]
 
 
 class PageQuery(_Closed):
-    """Which page of the inbox."""
+    """The choice of a page of the inbox."""
 
     status: Status = Status.ALL
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
@@ -159,7 +159,7 @@ Day = Annotated[
 
 
 class DaysQuery(_Closed):
-    """Which days, in UTC, both included."""
+    """A range of days in UTC, inclusive."""
 
     since: Day = None
     until: Day = None
@@ -172,14 +172,14 @@ class DaysQuery(_Closed):
 
 
 class ReportQuery(DaysQuery):
-    """Which rows: of which days, and which page; `cursor` is taken from the `Link` of the page before."""
+    """Days and page of a report; `cursor` is from the `Link` header of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_REPORT)] = 1_000
     cursor: Annotated[str, Field(max_length=MAX_CURSOR)] | None = None
 
 
 class IdsBody(_Closed):
-    """Which entries to change."""
+    """The entries to change."""
 
     ids: Ids
 
@@ -198,7 +198,7 @@ class SnoozeBody(_Closed):
 
 
 class ReadBody(_Closed):
-    """Which entries to mark as read: some by `ids`, or all up to the seq `through`."""
+    """The entries to mark as read, by `ids` or all up to the seq `through`."""
 
     model_config = ConfigDict(json_schema_extra=_one_of("ids", "through"))
 
@@ -278,7 +278,7 @@ class Revoked(BaseModel):
 
 
 class Notification(BaseModel):
-    """What became of a notification; times are milliseconds since 1970 UTC."""
+    """A notification's status; times are milliseconds since 1970 UTC."""
 
     id: Annotated[str, WithJsonSchema(_UUID)]
     event: str
@@ -295,7 +295,7 @@ class Notification(BaseModel):
 
 
 class TimelineQuery(_Closed):
-    """Whose copy; without a user, which page of the recipients: those that follow the user `after`."""
+    """A user's copy, or a page of the recipients after the user `after`."""
 
     user_id: Annotated[str, Field(min_length=1, max_length=MAX_USER_ID, pattern=r"^[^\x00]*$")] | None = None
     limit: Annotated[int, Field(ge=1, le=1_000)] = 100
@@ -303,7 +303,7 @@ class TimelineQuery(_Closed):
 
 
 class TimelineStep(BaseModel):
-    """One step; `at` null: it has not happened, or is not known."""
+    """One step; `at` null: it has not happened, or is unknown."""
 
     step: Literal[
         "scheduled", "accepted", "woken", "dispatched", "published", "delivered", "read",
@@ -342,7 +342,7 @@ class TimelineItem(BaseModel):
 
 
 class Timeline(BaseModel):
-    """What became of a notification; times are milliseconds since 1970 UTC.
+    """A notification's timeline; times are milliseconds since 1970 UTC.
 
     `user_id` null: the timeline of all its recipients, with a page of them in `items`, ordered by user id;
     `next` is the next page's `after`.
@@ -451,7 +451,7 @@ class DevicesReport(RootModel[list[DeviceRow]]):
 
 
 class Health(BaseModel):
-    """How it is."""
+    """Whether the process, or a part of it, works."""
 
     status: Literal["ok"]
     database: Literal["ok"] | None = None
@@ -459,7 +459,7 @@ class Health(BaseModel):
 
 
 class ProblemBody(BaseModel):
-    """RFC 9457."""
+    """A problem (RFC 9457)."""
 
     type: str
     title: str

@@ -1,6 +1,6 @@
 """The drain: takes what waits, puts it into inboxes, and publishes what it committed.
 
-Publishing comes after the commit, always: a frame that is on its way is in SQL already, so a gateway
+Publishing always comes after the commit: a published frame is already in SQL, so a gateway
 that sees a gap finds it there. What is not published (a crash right after the commit, a dead broker)
 the gateways notice by the next event's seq, or when they compare heads.
 
@@ -45,13 +45,13 @@ class Dispatcher:
     """Dispatches what is accepted, in the order of acceptance.
 
     Args:
-        database: where it waits, and where the inboxes are.
-        publisher: carries the committed changes to the gateways.
+        database: the database.
+        publisher: sends the committed changes to the gateways.
         settings: batch and chunk sizes, attempts and delays.
         clock: the present, in UTC.
-        jitter: a number from 0 to 1, a new one at each call.
-        measures: hears what is done.
-        pause: waits so many seconds.
+        jitter: returns a number from 0 to 1, a new one at each call.
+        measures: counts what is done.
+        pause: waits that many seconds.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Dispatcher:
         self._publishing = Publishing(publisher, self._published, self._measures, clock)
 
     def drain(self, woken_at: datetime | None = None) -> int:
-        """Dispatch every single notification that waits; return how many were taken on.
+        """Dispatch every single notification that waits; return how many were handled.
 
         A user whose inbox is locked is set aside; it stays for those who are free again soon, the next drain
         finds the others.
@@ -119,7 +119,7 @@ class Dispatcher:
         except Unavailable:
             raise
         except Exception:
-            # One bad row must not hold up its neighbours.
+            # One bad row must not delay others.
             log.exception("a batch failed, trying its rows in smaller ones")
             with self._database.read() as connection:
                 numbers = dispatch.due_numbers(connection, limit=limit, now=self._clock())
@@ -130,7 +130,7 @@ class Dispatcher:
         return len(done.ids), done.more and progress
 
     def _apart(self, numbers: Sequence[int], woken_at: datetime | None) -> None:
-        """Dispatch these in two halves, and the halves of one that fails; in the end its bad rows alone."""
+        """Dispatch these in two halves, and a half that fails in halves again, until bad rows are alone."""
         half = len(numbers) // 2
         for some in (numbers[:half], numbers[half:]) if half else (numbers,):
             work = partial(
@@ -266,7 +266,7 @@ class Dispatcher:
             return dispatch.waiting(connection, now=self._clock())
 
     def _guarded(self, key: int | str, work: Step, *, beside: bool = False) -> Dispatched | None:
-        """Run `work`; when it fails, keep the error with its row and let it wait."""
+        """Run `work`; when it fails, store the error with its row and postpone it."""
         try:
             return self._transaction(work, beside=beside)
         except Unavailable:

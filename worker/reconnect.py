@@ -34,7 +34,7 @@ class PatientConsumer(Consumer):  # type: ignore[misc]
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Connect again, unless the queue has the other type: then stop with a line about the setting."""
         if TYPE_DIFFERS in str(exc):
-            log.critical("NOTIFIER_TASK_QUEUE_TYPE: the queue at RabbitMQ is of the other type: %s", exc)
+            log.critical("NOTIFIER_TASK_QUEUE_TYPE: the queue at RabbitMQ has the other type: %s", exc)
             raise WorkerShutdown(1)
         if isinstance(exc, self.channel_errors):
             self._say(diagnose(exc), exc)

@@ -34,10 +34,10 @@ class Waiting:
     """What is due.
 
     Attributes:
-        singles: whether notifications that are not bulk are.
-        bulk: the id of the oldest bulk one; None: none is.
-        position: how many of its recipients are done with.
-        owed: whether something is owed to somebody.
+        singles: whether notifications that are not bulk are due.
+        bulk: the id of the oldest bulk one; None: there is none.
+        position: the number of its recipients that have been handled.
+        owed: whether something is owed to a user.
         untold: whether logs have yet to be told of an end or an update, which goes before new chunks.
     """
 
@@ -82,8 +82,8 @@ def _take(dialect: str, *, before: bool = False, without: bool = False, only: bo
     Args:
         dialect: "postgresql" or "sqlite".
         before: to several users only what was accepted before the number `barrier`.
-        without: nothing for one of the `users` alone.
-        only: nothing but for one of the `users` alone.
+        without: no notification to a single one of `users`.
+        only: only notifications to a single one of `users`.
     """
     query = sa.select(*_DUE).where(_SINGLE, _IS_DUE)
     if before:
@@ -115,7 +115,7 @@ def due_numbers(connection: Connection, *, limit: int, now: datetime) -> list[in
 
 
 def waiting(connection: Connection, *, now: datetime) -> Waiting:
-    """Return what is due, as of one moment: where the bulk one is seen, all accepted before it are."""
+    """Return what is due at one moment: with a bulk one, all accepted before it are seen too."""
     singles, bulk, position, is_owed, untold = connection.execute(_WAITING, {"present": now}).one()
     return Waiting(bool(singles), bulk, position or 0, bool(is_owed), bool(untold))
 
@@ -140,7 +140,7 @@ def dispatch_batch(
         now: the present.
         woken_at: when the wake-up was sent that asked for it; None: there was none.
         busy: users to pass over.
-        only: nothing but what is for one of these users alone.
+        only: dispatch only notifications to a single one of these users.
         careful: pass over users whose inbox is locked; else it is an error (`models.store.advance`).
     """
     dialect = connection.dialect.name
@@ -150,7 +150,7 @@ def dispatch_batch(
         asked |= _USERS.parameters(connection, [{"user_id": user} for user in sorted(only or busy)])
     rows = connection.execute(_take(dialect, **kind), asked).all()
     if any(row.recipients > 1 for row in rows):
-        # Asked after the rows were seen, so that whatever was accepted before any of them is seen too.
+        # Read after the rows, so that everything accepted before any of them is seen too.
         barrier = connection.scalar(_FIRST_BULK, {"present": now})
         if barrier is not None and any(row.recipients > 1 and row.number > barrier for row in rows):
             rows = connection.execute(
@@ -191,7 +191,7 @@ def dispatch_numbers(
 def dispatch_one(
     connection: Connection, number: int, *, now: datetime, woken_at: datetime | None = None
 ) -> Dispatched:
-    """Dispatch one waiting single notification; nothing when it is no longer waiting."""
+    """Dispatch one waiting single notification; nothing if it does not wait any more."""
     return dispatch_numbers(connection, [number], now=now, woken_at=woken_at)
 
 
@@ -245,9 +245,9 @@ def dispatch_owed(
 
 
 def published(connection: Connection, moments: Mapping[str, datetime]) -> None:
-    """Keep when the broker had taken what notifications put into inboxes: id -> time; the latest stays."""
+    """Record when the broker accepted the entries of notifications: id -> time; the latest stays."""
     if connection.dialect.name == "postgresql":
-        # Nobody was promised it: no need to wait for the disk.
+        # Not promised to anybody, so there is no need to wait for the disk.
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
     rows = [{"id": id, "at": at} for id, at in sorted(moments.items())]
     connection.execute(_mark(connection.dialect.name), _MARKS.parameters(connection, rows))

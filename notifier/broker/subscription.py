@@ -14,7 +14,7 @@ class Subscription:
     """One user's subscription: a future that is settled by the subscriber's loop.
 
     Attributes:
-        user_id: whose events.
+        user_id: the user.
         confirmed: whether the broker has confirmed it on the present connection.
     """
 

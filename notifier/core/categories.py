@@ -97,7 +97,7 @@ def define_category(
     title = name.replace("-", " ").replace("_", " ").capitalize() if title is None else title
     category = Category(name, title, description, required, dict(reach or {}))
     if _categories.get(name, category) != category and name != GENERAL:
-        raise ValueError(f"category {name!r} is already defined, in another way")
+        raise ValueError(f"category {name!r} is already defined differently")
     _categories[name] = category
     return category
 

@@ -79,7 +79,7 @@ _VISIBLE = re.compile(f"[^{_INVISIBLE}]")
 def check_visible(text: str) -> str:
     """Return `text` if it has a visible character. Raises ValueError."""
     if not _VISIBLE.search(text):
-        raise ValueError("must have a character that can be seen")
+        raise ValueError("must have a visible character")
     return text
 
 

@@ -1,12 +1,12 @@
 """The gateway's rules for one socket, sans I/O: frames and rows in, effects out.
 
-No socket, no SQL, no clock of its own. The gateway calls it, performs the effects it returns in
-their order, and reports back: `receive` a client's frame, `offer` what the broker brought, `take`
+No socket, no SQL, no clock of its own. The gateway calls it, executes the effects it returns in order, and
+reports back: `receive` a client's frame, `offer` what the broker brought, `take`
 what may be sent now, `joined` and `fetched` with what SQL said, `tick` when `deadline` is due.
 
-One rule keeps the log whole, whatever the broker loses, doubles or swaps: of an offered event,
+One rule keeps the log complete, whatever the broker loses, doubles or swaps: of an offered event,
 `seq == sent + 1` is sent, `seq <= sent` is dropped, `seq > sent + 1` shows a gap, which is fetched. A log
-whose head is before `sent`, or that continues from a base beyond it, is another history: a reset.
+whose head is before `sent`, or that continues from a base beyond it, is another log: a reset.
 
     NEW ──hello──> JOINING ──joined──> LIVE ──close──> CLOSED
 """
@@ -22,13 +22,13 @@ from notifier.core.log import ARCHIVED, READ, SEEN, SNOOZE, UNREAD, UNSNOOZE, Sn
 
 BUFFER_EVENTS = 256  # offered events kept for one socket at most; more are fetched from SQL again
 BUFFER_BYTES = 1024 * 1024
-MAX_SPANS = 8  # resets whose acks may still be on their way
+MAX_SPANS = 8  # resets whose acks may still arrive
 NEVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a token speaks for, until when, and since when (seconds, on the session's clock)."""
+    """A token's user, until when and since when it is valid (seconds, on the session's clock)."""
 
     user_id: str
     expires_at: float
@@ -36,7 +36,7 @@ class Principal:
 
 
 class Phase(Enum):
-    """Where a socket is in its life."""
+    """The phase of a socket."""
 
     NEW = auto()
     JOINING = auto()
@@ -46,14 +46,14 @@ class Phase(Enum):
 
 @dataclass(slots=True)
 class TokenBucket:
-    """`rate` frames a second on average, twice as many at once."""
+    """Allows `rate` frames a second on average, twice as many at once."""
 
     rate: float
     level: float
     at: float
 
     def take(self, now: float) -> bool:
-        """Take one; False when there is none left."""
+        """Take one; return False when none is left."""
         elapsed = max(0.0, now - self.at)  # a wall clock may step back
         self.level = min(self.rate * 2, self.level + elapsed * self.rate)
         self.at = now
@@ -63,13 +63,13 @@ class TokenBucket:
         return True
 
     def give_back(self) -> None:
-        """Take back the last `take`."""
+        """Undo the last `take`."""
         self.level += 1
 
 
 @dataclass(slots=True)
 class Span:
-    """What a socket was sent since it started, or since a reset, and how far that is acked."""
+    """What a socket was sent since its start or a reset, and how far that is acked."""
 
     window_from: int = 0
     log_from: int = 0
@@ -87,14 +87,14 @@ class Span:
 
 @dataclass(slots=True)
 class Session:
-    """One socket's side of the protocol.
+    """The protocol for one socket.
 
     Args:
         verify: turns a token into a Principal, or raises Unauthenticated.
         now: the present (seconds; any monotonic origin, the same as `verify` uses).
         hello_timeout: seconds within which the hello must come.
-        ping_interval: what `welcome` tells the client, seconds.
-        frames_per_second: what a client may send on average.
+        ping_interval: seconds, for `welcome`.
+        frames_per_second: how many a client may send on average.
     """
 
     verify: Callable[[str], Principal]
@@ -110,13 +110,13 @@ class Session:
     issued_at: float = field(default=0.0, init=False)  # of its newest token
     sent: int = field(default=0, init=False)  # the log up to here has been sent
     spans: list[Span] = field(default_factory=list, init=False)  # the newest at the end
-    overflows: int = field(default=0, init=False)  # how often the buffer ran over
+    overflows: int = field(default=0, init=False)  # how often the buffer overflowed
     _acked: int = field(default=0, init=False)  # the highest seq of an ack, since the start or a reset
     _unanswered: int = field(default=0, init=False)  # events and items sent that acks may still answer
-    _heard: int = field(default=0, init=False)  # the highest seq said to exist, since SQL was asked
+    _heard: int = field(default=0, init=False)  # the highest seq reported since SQL was asked
     _doubted: bool = field(default=False, init=False)  # SQL said that the log ends before `sent`
     _fetching: bool = field(default=False, init=False)
-    _asked: int = field(default=0, init=False)  # what was heard when SQL was asked
+    _asked: int = field(default=0, init=False)  # the highest reported seq when SQL was asked
     _held: int = field(default=0, init=False)  # how many events the buffer held then
     # A list: it is mostly empty, and an empty deque takes 700 bytes of each idle socket.
     _buffer: list[tuple[int, bytes]] = field(default_factory=list, init=False)
@@ -137,7 +137,7 @@ class Session:
         if self.phase is Phase.CLOSED:
             return []
         if now >= self.expires_at:
-            return self.tick(now)  # it came too late, however soon it is looked at
+            return self.tick(now)  # it arrived too late, however soon it is handled
         try:
             given = self._counted(frame, now)
             return [] if given is None else self._perform(given, now)
@@ -211,7 +211,7 @@ class Session:
     def _auth(self, token: str, now: float) -> list[Effect]:
         fresh = self.verify(token)
         if fresh.user_id != self.user_id:
-            raise Unauthenticated("the fresh token is another user's")
+            raise Unauthenticated("the new token is another user's")
         self._enter(fresh, now)
         return []
 
@@ -271,7 +271,7 @@ class Session:
         return effects + self.take()
 
     def fetched(self, at: Snapshot) -> list[Effect]:
-        """Take the log that Fetch asked for: in order, from `sent + 1`, without a hole."""
+        """Accept the log that Fetch asked for: in order, from `sent + 1`, without a gap."""
         if self.phase is Phase.CLOSED:
             return []
         effects: list[Effect] = []
@@ -301,7 +301,7 @@ class Session:
     # ------------------------------------------------------------------ the broker's side
 
     def offer(self, seq: int, frame: bytes) -> bool:
-        """Take an event from the broker; return whether `take` should be called.
+        """Accept an event from the broker; return whether `take` should be called.
 
         Never blocks and never fails: a full buffer is dropped and read from SQL again.
         """
@@ -319,7 +319,7 @@ class Session:
     def heard(self, head: int) -> bool:
         """Note that the log's head in SQL is `head`; return whether `take` should be called.
 
-        A head before `sent` is either old news, or the database has lost what was sent: SQL is asked again.
+        A head before `sent` is either outdated, or the database has lost what was sent: SQL is asked again.
         """
         if self.phase is not Phase.LIVE or head == self.sent:
             return False
@@ -358,7 +358,7 @@ class Session:
         return self.expires_at
 
     def tick(self, now: float) -> list[Effect]:
-        """Time has passed."""
+        """Handle the passing of time."""
         if self.phase is Phase.CLOSED or now < self.expires_at:
             return []
         if self.phase is Phase.NEW:
@@ -367,7 +367,7 @@ class Session:
         return self.close(Unauthenticated.close_code, f"the token {why}")
 
     def close(self, code: int, reason: str) -> list[Effect]:
-        """End it."""
+        """End the session."""
         if self.phase is Phase.CLOSED:
             return []
         self.phase = Phase.CLOSED

@@ -32,45 +32,45 @@ class BackendApi:
     def send_many(
         self, user_ids: Sequence[str], data: dict[str, Any] | None = None, **fields: Any
     ) -> Response:
-        """``POST /api/notifications`` to many."""
+        """Send ``POST /api/notifications`` to several users."""
         return self.notify({"user_ids": list(user_ids), "data": data or ALERT}, **fields)
 
     def notify(self, body: dict[str, Any], *, key: str | None = None, **fields: Any) -> Response:
-        """``POST /api/notifications`` with this body."""
+        """Send ``POST /api/notifications`` with this body."""
         headers = {"Idempotency-Key": key} if key is not None else {}
         return self.post("/api/notifications", {**body, **fields}, headers)
 
     def badge(self, user_id: str, kind: str, count: Any) -> Response:
-        """``POST /api/badges``."""
+        """Send ``POST /api/badges``."""
         return self.post("/api/badges", {"user_id": user_id, "type": kind, "count": count})
 
     def notification(self, identity: str) -> Response:
-        """``GET /api/notifications/<id>``."""
+        """Send ``GET /api/notifications/<id>``."""
         return self.get(f"/api/notifications/{quote(identity, safe='')}")
 
     def report(self, name: str, **query: str) -> Response:
-        """``GET /api/reports/<name>``."""
+        """Send ``GET /api/reports/<name>``."""
         return self.get(f"/api/reports/{name}?{urlencode(query)}")
 
     def get(self, path: str) -> Response:
         return self._http.request("GET", path, None, self._auth())
 
     def cancel(self, identity: str) -> Response:
-        """``DELETE /api/notifications/<id>``."""
+        """Send ``DELETE /api/notifications/<id>``."""
         return self._http.request("DELETE", f"/api/notifications/{identity}", None, self._auth())
 
     def update(self, identity: str, data: Any, **fields: Any) -> Response:
-        """``PATCH /api/notifications/<id>``."""
+        """Send ``PATCH /api/notifications/<id>``."""
         raw = json.dumps({"data": data, **fields}).encode()
         headers = {"Content-Type": "application/json", **self._auth()}
         return self._http.request("PATCH", f"/api/notifications/{identity}", raw, headers)
 
     def batch(self, notifications: Sequence[Any]) -> Response:
-        """``POST /api/notifications/batch``."""
+        """Send ``POST /api/notifications/batch``."""
         return self.post("/api/notifications/batch", {"notifications": list(notifications)})
 
     def post(self, path: str, body: Any, headers: dict[str, str] | None = None) -> Response:
-        """POST a JSON value, or raw bytes as they are."""
+        """POST a JSON value, or raw bytes unchanged."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._http.request(
             "POST", path, raw, {"Content-Type": "application/json", **self._auth(), **(headers or {})}
@@ -94,11 +94,11 @@ class UserApi(BackendApi):
     """The calls of a user, with a token."""
 
     def inbox(self, **query: Any) -> Response:
-        """``GET /api/inbox`` with ``status``, ``limit``, ``before``."""
+        """Send ``GET /api/inbox`` with ``status``, ``limit``, ``before``."""
         return self.get("/api/inbox" + (f"?{urlencode(query)}" if query else ""))
 
     def items(self, status: str = "all", limit: int = 50) -> Iterator[dict[str, Any]]:
-        """Every item of the inbox, newest first, page by page."""
+        """Return every item of the inbox, newest first, page by page."""
         before: int | None = None
         while True:
             query = {"status": status, "limit": limit} | ({} if before is None else {"before": before})
@@ -110,13 +110,13 @@ class UserApi(BackendApi):
                 return
 
     def read(self, ids: Sequence[str] | None = None, *, through: int | None = None) -> Response:
-        """``POST /api/inbox/read`` of ids, or of everything through a seq."""
+        """Send ``POST /api/inbox/read`` of ids, or of everything through a seq."""
         return self.post("/api/inbox/read", {"ids": list(ids)} if ids is not None else {"through": through})
 
     def unread(self, ids: Sequence[str]) -> Response:
-        """``POST /api/inbox/unread``."""
+        """Send ``POST /api/inbox/unread``."""
         return self.post("/api/inbox/unread", {"ids": list(ids)})
 
     def archive(self, ids: Sequence[str]) -> Response:
-        """``POST /api/inbox/archive``."""
+        """Send ``POST /api/inbox/archive``."""
         return self.post("/api/inbox/archive", {"ids": list(ids)})

@@ -65,5 +65,5 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 @pytest.fixture
 def world(database: Database) -> World:
-    """A world around an empty database of each kind."""
+    """A world on an empty database of each kind."""
     return World(database)
