@@ -83,6 +83,8 @@ class Backlog(Collector):
         yield _gauge("database_up", "Whether the database answered this scrape", 1)
         yield _gauge("waiting", "Notifications accepted but not dispatched", backlog.waiting)
         yield _gauge("waiting_age_seconds", "Age of the oldest undispatched notification", max(0.0, age))
+        yield _gauge("scheduled", "Notifications that wait for their time", backlog.scheduled)
+        yield _gauge("overdue_seconds", "How long the next of them has been due", backlog.overdue)
         yield _gauge("dead", "Notifications that could not be dispatched", backlog.dead)
 
 

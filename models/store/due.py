@@ -54,8 +54,9 @@ def due(connection: Connection) -> Due:
 
 @cache
 def _take(dialect: str) -> sa.Select[Any]:
-    query = sa.select(n.number, n.id, n.bulk).where(_SCHEDULED, n.deliver_at <= clock.expression(dialect))
-    return query.order_by(n.deliver_at, n.number).limit(_LIMIT).with_for_update(skip_locked=True)
+    overdue = (_SCHEDULED, n.deliver_at <= clock.expression(dialect))
+    query = sa.select(n.number, n.id, n.bulk, n.deliver_at).where(*overdue)
+    return query.order_by(n.deliver_at).limit(_LIMIT).with_for_update(skip_locked=True)
 
 
 @cache
@@ -75,7 +76,8 @@ def take_up(connection: Connection, limit: int) -> list[tuple[str, bool]]:
     Returns (id, whether it is bulk) of each.
     """
     dialect = connection.dialect.name
-    rows = connection.execute(_take(dialect), {"at_most": limit}).all()
+    found = connection.execute(_take(dialect), {"at_most": limit}).all()
+    rows = sorted(found, key=lambda row: (row.deliver_at, row.number))  # a sort in SQL would read them all
     if rows:
         pairs = zip(rows, _numbers(connection, len(rows)), strict=True)
         moved = [{"number": row.number, "new": new} for row, new in pairs]

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store.due import due
 from models.store.log import READ_AT
-from models.tables import ACCEPTED, DEAD, deliveries, notifications
+from models.tables import ACCEPTED, DEAD, SCHEDULED, deliveries, notifications
 from notifier.core.categories import GENERAL
 from notifier.core.states import WITHDRAWN
 from notifier.outbox.types import AnyRow
@@ -101,12 +102,16 @@ class Backlog:
     waiting: int
     dead: int
     oldest: datetime | None
+    scheduled: int
+    overdue: float  # seconds since the next scheduled one was due; 0: it is not due yet
 
 
 def backlog(connection: Connection) -> Backlog:
-    """Count what waits and what is dead (both counts use partial indexes)."""
+    """Count what waits, what is dead and what is scheduled (the counts use partial indexes)."""
     waiting, oldest = connection.execute(
         sa.select(sa.func.count(), sa.func.min(n.accepted_at)).where(n.state == ACCEPTED)
     ).one()
     gone = connection.scalar(sa.select(sa.func.count()).where(n.state == DEAD)) or 0
-    return Backlog(waiting, gone, oldest)
+    later = connection.scalar(sa.select(sa.func.count()).where(n.state == SCHEDULED)) or 0
+    ahead = due(connection).due if later else None
+    return Backlog(waiting, gone, oldest, later, max(0.0, -(ahead or 0.0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -75,6 +76,19 @@ def test_the_python_api_page_runs_from_top_to_bottom(site: Site, tmp_path: Path)
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     site.arrived(user, 6)
+
+
+def test_the_how_tos_of_a_notifications_life_do_what_they_say(site: Site, tmp_path: Path) -> None:
+    user = new_user("docs")
+    [morning] = ["\n".join(blocks("docs/how-to/send-at-nine.md", "python"))]
+    env = environment(site, user) | {"PYTHONPATH": f"{REPO}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    for command in ([sys.executable, "-W", "error", "-c", for_user(user, morning)],
+                    ["/bin/sh", "-eu", "-c", for_user(user, blocks("docs/how-to/stop-a-wrong-broadcast.md", "sh")[0])]):  # fmt: skip
+        done = subprocess.run(
+            command, env=env, cwd=REPO, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["status"] in ("canceled", "retracted")
 
 
 def test_the_first_notifications_of_the_readme_arrive(site: Site, tmp_path: Path) -> None:

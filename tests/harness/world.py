@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
-from models.store import audit, dispatch, expiry, inbox, log, log_base, owed, removal, snooze
+from models.store import audit, dispatch, due, expiry, inbox, log, log_base, owed, removal, snooze
 from models.store.advance import SomethingOwed
 from models.store.fan_out import Dispatched
 from models.store.inbox import Changed
@@ -285,12 +285,24 @@ class World:
             lambda connection: withdraw.update(connection, id, data, version=version, sender=None)
         )
 
+    def be_due(self, *ids: str) -> None:
+        """Let the time of scheduled ones come, and be noticed."""
+        with self.database.write() as connection:
+            past = clock.present(connection) - timedelta(seconds=1)
+            n = notifications.c
+            scheduled = sa.update(notifications).where(n.id.in_(ids), n.state == "scheduled")
+            connection.execute(scheduled.values(deliver_at=past))
+            due.take_up(connection, 1_000)
+
     def expire(self, *ids: str) -> None:
         """Let the time of these be over, and be noticed."""
         with self.database.write() as connection:
             past = clock.present(connection) - timedelta(seconds=1)
             n = notifications.c
-            connection.execute(sa.update(notifications).where(n.id.in_(ids)).values(expires_at=past))
+            ending = sa.update(notifications).where(
+                n.id.in_(ids), n.state.in_(("scheduled", "accepted", "dispatched"))
+            )
+            connection.execute(ending.values(expires_at=past))
             expiry.expire(connection, 1_000)
 
     def follow_up(self) -> list[Message]:

@@ -18,7 +18,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Connection
 
-from models.store import delivered, dispatch, inbox, log, owed, purge, reports, sockets, status, timeline
+from models.store import (
+    delivered,
+    dispatch,
+    due,
+    expiry,
+    inbox,
+    log,
+    owed,
+    purge,
+    reports,
+    sockets,
+    status,
+    timeline,
+    untold,
+)
 from models.store.delivered import Ack
 from models.store.sockets import Ended
 from notifier.core.effects import Acked
@@ -30,6 +44,7 @@ BUSY = "busy"
 LONG, EACH = 60_000, 60  # one long log, and many short ones
 USERS = (int(os.environ.get("NOTIFIER_DELIVERIES", "120000")) - LONG) // EACH
 SOCKETS = 50_000
+SCHEDULED = int(os.environ.get("NOTIFIER_SCHEDULED", "20000"))
 LATER = START + timedelta(days=1)
 SCANNED = {
     f"notifier_{name}"
@@ -44,6 +59,12 @@ SCANNED = {
         "sockets",
     ]
 }
+
+
+def _time(database: Database, day: int) -> str:
+    """A moment in ten years, in SQL."""
+    text = f"'2036-01-0{day} 03:04:05.000000'"
+    return text if database.engine.dialect.name == "sqlite" else f"{text}::timestamptz"
 
 
 def fill(database: Database) -> None:
@@ -105,6 +126,23 @@ def fill(database: Database) -> None:
     world.read(BUSY, *(item.id for item in world.page(BUSY, limit=100)[::2]))
     for number in range(100):
         world.send(f"user-{number + 1}")
+    # Many that are far from due, and some that end one day: a dispatch must not notice them.
+    same = "event, data, inbox, sender, recipient, recipients, bulk, position, reached, request_hash, accepted_at"
+    other = (
+        "printf('00000000-0000-7001-8000-%012x', n)"
+        if database.engine.dialect.name == "sqlite"
+        else "('00000000-0000-7001-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
+    )
+    many(
+        SCHEDULED,
+        f"INSERT INTO notifier_notifications (id, {same}, state, deliver_at, scheduled_at, expires_at)"
+        f" SELECT {other}, i.event, i.data, i.inbox, i.sender, i.recipient, i.recipients, i.bulk, 0, 0,"
+        " i.request_hash, i.accepted_at, 'scheduled', '2036-01-02 03:04:05.000000', i.accepted_at,"
+        " CASE WHEN n % 10 = 0 THEN '2036-01-03 03:04:05.000000' END"
+        " FROM many, notifier_notifications i WHERE i.number = 1".replace(
+            "'2036-01-02 03:04:05.000000'", _time(database, 2)
+        ).replace("'2036-01-03 03:04:05.000000'", _time(database, 3)),
+    )
     if database.engine.dialect.name == "postgresql":  # PostgreSQL does so by itself; on SQLite nobody does
         with database.write() as connection:
             connection.execute(sa.text("ANALYZE"))
@@ -284,6 +322,22 @@ def test_what_is_due_is_found_among_what_waits(filled: Database) -> None:
         lambda c: dispatch.waiting(c, now=LATER),
     ):
         assert_indexed(filled, work, "notifier_notifications_waiting_idx")
+
+
+def test_scheduled_ones_cost_a_dispatch_nothing_and_the_next_time_is_at_an_indexs_beginning(
+    filled: Database,
+) -> None:
+    with filled.read() as connection:
+        known = due.due(connection)
+    assert known.due is not None
+    assert known.due > 0
+    assert_indexed(filled, lambda c: dispatch.due_numbers(c, limit=100, now=LATER),
+                   "notifier_notifications_waiting_idx")  # fmt: skip
+    assert_indexed(filled, due.due, "notifier_notifications_scheduled_idx",
+                   "notifier_notifications_expiring_idx", "notifier_notifications_untold_idx")  # fmt: skip
+    assert_indexed(filled, lambda c: due.take_up(c, 100), "notifier_notifications_scheduled_idx")
+    assert_indexed(filled, lambda c: expiry.expire(c, 100), "notifier_notifications_expiring_idx")
+    assert_indexed(filled, lambda c: untold.some(c, 100), "notifier_notifications_untold_idx")
 
 
 def test_a_batch_is_taken_by_its_index_when_one_plan_serves_all_parameters(filled: Database) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
 
-from models.store import dispatch, due, expiry
+from models.store import dispatch, due, expiry, special
 from models.tables import deliveries, notifications
 from notifier.outbox import clock
 from tests.harness.world import World
@@ -157,6 +158,39 @@ def test_a_broadcast_that_expires_under_way_reaches_nobody_more(world: World) ->
     assert world.count(deliveries) == 100
     assert world.notification(id).untold
     assert world.violations() == []
+
+
+def statements_of(world: World, work: Callable[[], object]) -> list[str]:
+    seen: list[str] = []
+
+    def listen(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        seen.append(statement)
+
+    sa.event.listen(world.database.engine, "before_cursor_execute", listen)
+    try:
+        work()
+    finally:
+        sa.event.remove(world.database.engine, "before_cursor_execute", listen)
+    return seen
+
+
+def test_a_plain_alert_pays_nothing_for_all_this(world: World) -> None:
+    def one() -> None:
+        world.send("u")
+        world.dispatch()
+
+    alone = statements_of(world, one)
+    world.send("v", deliver_at=soon(world, 3600), collapse_key="k")
+    world.send("v", expires_in=3600, category="general", collapse_key="k")
+    world.dispatch()
+    beside = statements_of(world, one)
+    assert beside == alone
+    (stored,) = [s for s in alone if s.startswith("INSERT INTO notifier_notifications")]
+    assert "deliver_at" not in stored
+    # What a dispatch reads of a row: the columns of before, no further one.
+    taken = next(s for s in alone if "FROM notifier_notifications" in s and "LIMIT" in s)
+    assert taken.split("FROM")[0].count("AS inbox") == 1
+    assert len(special.TAKEN) == 12
 
 
 class Drains:

@@ -128,13 +128,13 @@ def test_the_backlog_counts_what_waits_and_what_is_dead(world: World) -> None:
         with world.database.read() as connection:
             return status.backlog(connection)
 
-    assert backlog() == Backlog(0, 0, None)
+    assert backlog() == Backlog(0, 0, None, 0, 0.0)
     oldest = world.send("u1")
     moment = world.now
     dead = world.send("u1")
     world.send("u1")
     kill(world, dead)
-    assert backlog() == Backlog(2, 1, moment)
+    assert backlog() == Backlog(2, 1, moment, 0, 0.0)
     world.dispatch()
-    assert backlog() == Backlog(0, 1, None)
+    assert backlog() == Backlog(0, 1, None, 0, 0.0)
     assert found(world, oldest).status == "dispatched"
