@@ -1,4 +1,4 @@
-"""Bring snoozed entries back at their time, and let all sockets of their users know."""
+"""Return snoozed entries at their time, and notify all sockets of their users."""
 
 import logging
 
@@ -18,9 +18,9 @@ AT_ONCE = 500  # entries of one transaction
 
 
 def bring_back(database: Database, publisher: Publishes) -> bool:
-    """Bring back some of what is due, the earliest first; return whether more may be due.
+    """Return some due entries to their inboxes, the earliest first; return whether more may be due.
 
-    Raises DatabaseUnavailable: nothing of this was done.
+    Raises DatabaseUnavailable: nothing was changed.
     """
     with database.read() as connection:
         users = snooze.whose(connection, AT_ONCE)

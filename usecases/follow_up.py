@@ -1,4 +1,4 @@
-"""Tell the logs of a notification's recipients that it is withdrawn or updated, and then their sockets."""
+"""Write into recipients' logs that a notification was withdrawn or updated, then notify their sockets."""
 
 import logging
 import time
@@ -27,11 +27,11 @@ class Publishes(Protocol):
     """What a use case needs of a publisher."""
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Hand all messages to the gateways. Raises BrokerUnavailable."""
+        """Send all messages to the gateways. Raises BrokerUnavailable."""
 
 
 def follow_up(database: Database, publisher: Publishes) -> bool:
-    """Tell all logs that have yet to be told, but those of locked inboxes; whether some are left.
+    """Write all missing entries, except for locked inboxes; return whether some are left.
 
     Raises DatabaseUnavailable.
     """
@@ -47,7 +47,7 @@ def follow_up(database: Database, publisher: Publishes) -> bool:
 
 
 def follow_up_one(database: Database, publisher: Publishes, id: str, seconds: float) -> bool:
-    """Tell the logs of one notification's recipients, waiting for locked inboxes; whether all are told.
+    """Write the entries of one notification, waiting for locked inboxes; return whether all are written.
 
     Raises DatabaseUnavailable.
     """
@@ -63,7 +63,7 @@ def follow_up_one(database: Database, publisher: Publishes, id: str, seconds: fl
 
 
 def _tell(database: Database, publisher: Publishes, what: Untold) -> bool:
-    """Tell the logs, chunk by chunk; whether all of them are told."""
+    """Write the entries chunk by chunk; return whether all are written."""
     after: str | None = ""
     whole = True
     while after is not None:

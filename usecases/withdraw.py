@@ -1,4 +1,4 @@
-"""Stop a notification, or change what it says: its row at once, then the logs of those who have it."""
+"""Cancel, retract or update a notification: its row at once, then its recipients' logs."""
 
 from functools import partial
 
@@ -15,21 +15,21 @@ PATIENCE = 5.0  # seconds that the answer waits for locked inboxes
 def cancel(
     database: Database, publisher: Publishes, waker: Wakes, id: str, *, sender: str | None
 ) -> Withdrawn:
-    """Stop a notification.
+    """Cancel or retract a notification.
 
-    Up to 100 recipients' logs are told before this returns, but those whose inbox somebody else keeps locked;
-    a worker tells the others.
+    The logs of up to 100 recipients get their entry before this returns, except for locked inboxes; a worker
+    writes the others.
 
     Args:
-        database: where it is.
-        publisher: carries the logs' new entries to the gateways.
+        database: the database.
+        publisher: sends the logs' new entries to the gateways.
         waker: wakes a worker.
         id: which.
         sender: who may have sent it; None: anybody.
 
     Raises:
         NotFound, Forbidden, Conflict: see `notifier.outbox.withdraw.cancel`.
-        DatabaseUnavailable: whether it is stopped is not known; ask again.
+        DatabaseUnavailable: it is unknown whether it was stopped; call again.
     """
     done = database.run(partial(withdraw.cancel, id=known_id(id), sender=sender))
     if done.untold:

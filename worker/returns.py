@@ -1,19 +1,19 @@
-"""Snoozed entries come back at their time: a chore of the worker's timer."""
+"""Return snoozed entries at their time: a chore of the worker's timer."""
 
 from models.store import snooze
 from notifier.outbox.engine import Database
 from usecases.bring_back import bring_back
 from usecases.change_entries import Publishes
 
-INTERVAL = 1.0  # seconds between two looks at most
+INTERVAL = 1.0  # seconds between two checks at most
 
 
 class Returns:
-    """Looks at the time that comes next, by the database's clock. Several workers share the work.
+    """Checks the next due time by the database's clock. Several workers share the work.
 
     Args:
-        database: where the inboxes are.
-        publisher: carries the arrivals to the gateways.
+        database: the database.
+        publisher: sends the arrivals to the gateways.
     """
 
     def __init__(self, database: Database, publisher: Publishes) -> None:
@@ -21,7 +21,7 @@ class Returns:
         self._publisher = publisher
 
     def __call__(self) -> float:
-        """Bring back what is due; return the seconds until the next look. Raises DatabaseUnavailable."""
+        """Move due entries back; return the seconds until the next check. Raises DatabaseUnavailable."""
         with self._database.read() as connection:
             ahead = snooze.next_due(connection)
         if ahead is None:

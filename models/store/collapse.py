@@ -1,8 +1,8 @@
 """Collapse: of one user's entries with the same sender and collapse key only the newest stays in the inbox.
 
-Part of a dispatch's transaction, and only of one that has a key: under the locks of its inboxes, the older
-entry leaves (`inbox.archived`, why `collapsed`), then the newer one arrives. At most one entry of a user has
-a key's digest in `collapse`, whatever its state: so the next one finds it by an index.
+It is part of the transaction of a dispatch with a key: under the locks of its inboxes, the older entry
+leaves (`inbox.archived`, why `collapsed`), then the newer one arrives. At most one entry of a user has a
+key's digest in `collapse`, in any state, so that the next one finds it by an index.
 """
 
 import hashlib
@@ -29,19 +29,19 @@ _KEYS = Rows("keys", user_id=sa.Text, collapse=sa.Text)
 
 
 def digest(sender: str, key: str) -> str:
-    """Return what a sender's collapse key is found by: senders never meet."""
+    """Return the digest of a sender's collapse key; keys of different senders differ."""
     return hashlib.sha256(f"{sender}\0{key}".encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(slots=True)
 class Entrant:
-    """The entry that a key stands for now: a row that was there before, or one that this dispatch writes.
+    """The present entry of a key: an existing row, or one that this dispatch writes.
 
     Attributes:
         id: its notification.
         unread: whether it counts.
-        stands_for: how many unread ones in a row.
-        before: its row, if it was there before.
+        stands_for: the number of unread entries in a row that it replaces.
+        before: its row, if it existed before.
         written: its row, if this dispatch writes it.
     """
 
@@ -65,7 +65,7 @@ class Collapse:
 
     Args:
         connection: a writing transaction that has locked the inboxes.
-        keys: (user id, digest) of what it is about to write.
+        keys: (user id, digest) of the entries that it will write.
     """
 
     def __init__(self, connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
@@ -118,6 +118,6 @@ class Collapse:
             removal.advance_to(self._connection, self._heads)
 
 
-#: What a delivery's row has besides, where a dispatch has a key.
+#: Additional columns of a delivery in a dispatch with a key.
 COLUMNS: Sequence[str] = ("hidden", "kept_unread", "collapse", "collapsed")
 NOTHING: dict[str, Any] = {"hidden": None, "kept_unread": False, "collapse": None, "collapsed": None}

@@ -1,4 +1,4 @@
-"""Scheduled notifications: a row with a time, taken up when the database's clock says so."""
+"""Scheduled notifications: rows with a time, accepted when the database's clock reaches it."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -21,12 +21,12 @@ _LIMIT = sa.bindparam("at_most", type_=sa.Integer())
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What there is to do.
+    """What is due, and when.
 
     Attributes:
         due: seconds until the next scheduled notification is due, or since; None: there is none.
-        expiring: likewise, until the next one expires.
-        untold: whether logs have yet to be told of a notification's end, or of its newest version.
+        expiring: the same for the next one that expires.
+        untold: whether logs still lack an entry for a notification's end or its newest version.
     """
 
     due: float | None
@@ -43,7 +43,7 @@ def _due(dialect: str) -> sa.Select[Any]:
 
 
 def due(connection: Connection) -> Due:
-    """Return what is due, and when the next will be. Three looks at an index's beginning."""
+    """Return what is due, and when the next will be, by three index lookups."""
     first, last, untold, present = connection.execute(_due(connection.dialect.name)).one()
     return Due(
         None if first is None else (first - present).total_seconds(),
@@ -70,9 +70,9 @@ def _accept(dialect: str) -> sa.Update:
 
 
 def take_up(connection: Connection, limit: int) -> list[tuple[str, bool]]:
-    """Let up to `limit` scheduled notifications wait to be dispatched, the earliest first.
+    """Move up to `limit` due notifications from scheduled to accepted, the earliest first.
 
-    Each gets a number behind what has been accepted meanwhile, and counts as accepted when it was due.
+    Each gets a number after those accepted meanwhile, and counts as accepted when it was due.
     Returns (id, whether it is bulk) of each.
     """
     dialect = connection.dialect.name

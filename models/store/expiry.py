@@ -1,7 +1,7 @@
 """Expiry: notifications whose time is over, by the database's clock.
 
-The row is marked first; then nobody is given its body any more. The logs of those who had it are told after
-that, in transactions that hold no notification (`untold`).
+The row is marked first, and from then on readers do not get its body. The recipients' logs get their entries
+after that, in transactions that lock no notification (`untold`).
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from notifier.outbox.dialect import Rows
 n = notifications.c
 
 _NUMBERS = Rows("numbers", number=sa.BigInteger)
-#: In the words of the index's condition.
+#: The same text as the index's condition.
 EXPIRING = sa.text("expires_at IS NOT NULL AND state IN ('scheduled', 'accepted', 'dispatched')")
 
 
@@ -48,7 +48,7 @@ def _mark(dialect: str) -> sa.Update:
 def expire(connection: Connection, limit: int) -> int:
     """Mark up to `limit` notifications whose time is over; return how many.
 
-    One that somebody else holds is passed over: the next call has it.
+    A locked one is passed over, and left to the next call.
     """
     numbers = list(connection.scalars(_overdue(connection.dialect.name), {"at_most": limit}))
     if numbers:

@@ -1,8 +1,8 @@
 """Take a notification's entries out of inboxes: retracted, expired, or collapsed into a newer one.
 
 Each removal is one log entry, `inbox.archived` with the reason, at the next seq of the user's log; the
-count follows. The delivery is marked in the same transaction (`hidden`), so that no recount takes it off
-twice; what it says of delivered and read never changes again.
+count follows. The delivery is marked in the same transaction (`hidden`), so that it is not subtracted
+twice; its delivered and read times never change again.
 
 Lock order: inboxes by user id, then their deliveries. The caller may hold the notification's row, and no
 other one.
@@ -37,11 +37,11 @@ _ID = sa.bindparam("its_id", type_=UuidText())
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What one transaction took out of inboxes.
+    """What one transaction removed from inboxes.
 
     Attributes:
         entries: (user id, log entry), to be published once it is committed.
-        busy: users whose inbox somebody else has locked: to be tried again.
+        busy: users whose inbox is locked, to be tried again.
     """
 
     entries: Sequence[tuple[str, Entry]] = ()
@@ -72,7 +72,7 @@ def remove(
     Args:
         connection: a writing transaction, which holds no inbox yet.
         notification_id: which.
-        users: some of its recipients, in any order; those who have no entry of it are left out.
+        users: some of its recipients, in any order; those without an entry of it are ignored.
         why: RETRACTED or EXPIRED.
         now: the present.
     """

@@ -1,6 +1,6 @@
-"""How many unread entries a user has not had on the screen yet.
+"""The number of unread entries that a user has not had on the screen yet.
 
-`inboxes.seen` is a watermark, which says nothing of read.
+`inboxes.seen` is a watermark, which does not mean read.
 """
 
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ def _unseen(dialect: str) -> sa.Select[Any]:
 def unseen_of(connection: Connection, heads: Iterable[AnyRow]) -> dict[str, int]:
     """Return for each inbox row how many unread entries are beyond what was seen, MAX_UNSEEN at most.
 
-    Asks the database only for those who have seen something, but not everything.
+    Queries only for users who have seen something, but not everything.
     """
     found: dict[str, int] = {}
     asked: list[dict[str, Any]] = []

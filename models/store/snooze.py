@@ -1,7 +1,7 @@
-"""Bring snoozed entries back: at their time, or because the user says so.
+"""Return snoozed entries to the inbox, at their time or on the user's request.
 
 The entry moves. Its arrival takes the next seq of the user's log, unread; its old place in the log becomes
-`inbox.moved`. What was retracted or has expired meanwhile does not come back.
+`inbox.moved`. A retracted or expired entry does not return.
 
 Lock order: inboxes by user id, then their deliveries. No notification is locked.
 """
@@ -43,12 +43,12 @@ _LIMIT = sa.bindparam("at_most", type_=sa.Integer())
 
 
 def _present(dialect: str) -> sa.ScalarSelect[datetime]:
-    """Return the present as one value for the whole statement: an index's condition."""
+    """Return the time as one value for the whole statement, usable with an index."""
     return sa.select(clock.expression(dialect)).scalar_subquery()
 
 
 def next_due(connection: Connection) -> float | None:
-    """Return the seconds until the next snoozed entry is due, or since; None: none is snoozed."""
+    """Return the seconds until the next snoozed entry is due, or since; None: there is none."""
     first, present = connection.execute(_next(connection.dialect.name)).one()
     return None if first is None else (first - present).total_seconds()
 
@@ -83,8 +83,8 @@ def bring_back(
 ) -> list[tuple[str, Entry]]:
     """Move up to `limit` entries of these users that are due to the ends of their logs; return the arrivals.
 
-    Users whose inbox is locked are passed over: the next call has them. Of one user the earlier time comes
-    first, of equal times what arrived earlier.
+    Users whose inbox is locked are passed over, and left to the next call. The entries of a user return in
+    the order of their times, then of their arrivals.
     """
     heads = removal.lock(connection, users, now=now)
     asked = _USERS.parameters(connection, [{"user_id": user} for user in sorted(heads)])
@@ -93,7 +93,7 @@ def bring_back(
 
 
 def unsnooze(connection: Connection, user_id: str, ids: Iterable[str], *, now: datetime) -> Changed:
-    """Bring the entries `ids` of a user back at once, those of them that are snoozed; each is a log entry."""
+    """Return the snoozed ones of a user's entries `ids` at once; each is a log entry."""
     row = inbox_row(connection, user_id, lock=True)
     base = base_of(connection, row, now)
     if row is None:

@@ -1,8 +1,8 @@
-"""Notifications with optional fields: what their rows have beside a plain one's.
+"""Notifications with optional fields: the additional columns of their rows.
 
-A statement that takes or reads rows asks for no column more on their behalf: it gets NULL for a column that
-is never NULL (`if_plain`), and only such a row is read again, whole. So plain ones cost what they cost
-without all this.
+A statement that takes or reads rows reads no further column for them: it gets NULL for a column that is
+never NULL (`if_plain`), and only such a row is read again with all columns. So plain notifications do not
+cost more.
 """
 
 import logging
@@ -28,7 +28,7 @@ n = notifications.c
 _NUMBERS = Rows("special", number=sa.BigInteger)
 _PLAIN = sa.and_(n.category.is_(None), n.collapse_key.is_(None), n.expires_at.is_(None), n.version.is_(None))
 
-#: What a dispatch takes of a row; `inbox` is NULL for one that has more.
+#: The columns that a dispatch reads of a row; `inbox` is NULL for one with optional fields.
 TAKEN: tuple[sa.ColumnElement[Any], ...] = (
     n.number,
     n.id,
@@ -55,7 +55,7 @@ class Options:
 
     @property
     def shown_category(self) -> str | None:
-        """What frames say; None: `general`, which goes without saying."""
+        """The category in frames; None for `general`."""
         return None if self.category == GENERAL else self.category
 
 
@@ -71,9 +71,9 @@ def _whole(dialect: str) -> sa.Select[Any]:
 
 
 def complete(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Sequence[AnyRow], Sequence[str]]:
-    """Return the rows that a dispatch has taken with all they have, and the ids of those that have expired.
+    """Return a dispatch's rows with all columns, and the ids of expired ones.
 
-    The latter are marked as such and left out.
+    The latter are marked as expired and left out.
     """
     numbers = [{"number": row.number} for row in rows if row.inbox is None]
     if not numbers:
@@ -90,7 +90,7 @@ def complete(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Sequence[A
 def options(row: AnyRow) -> Options:
     """Return the optional fields of a row that `complete` returned.
 
-    A category that nobody defines any more counts as `general`.
+    A category that is not defined any more counts as `general`.
     """
     if not hasattr(row, "ended"):
         return PLAIN

@@ -1,8 +1,8 @@
-"""Tell users' logs what became of a notification that they have: it is withdrawn, or says something else.
+"""Write into users' logs that a notification was withdrawn or updated.
 
-The notification's row says it already, and every reader joins it. Each delivery carries its own mark of
-whether its entry is written (`hidden`, `version`), so no order of steps writes one twice. A step holds
-inboxes, never a notification.
+The notification's row has it already, and every reader joins that row. Each delivery has a mark whether its
+entry is written (`hidden`, `version`), so that no entry is written twice. A step locks inboxes, never a
+notification.
 """
 
 from collections.abc import Collection, Sequence
@@ -33,7 +33,7 @@ _VERSION = sa.bindparam("its_version", type_=sa.Integer())
 
 @dataclass(frozen=True, slots=True)
 class Untold:
-    """A notification whose recipients' logs have yet to be told.
+    """A notification whose recipients' logs still lack an entry.
 
     Attributes:
         id: its id.
@@ -56,8 +56,8 @@ class Told:
 
     Attributes:
         entries: (user id, log entry), to be published once it is committed.
-        busy: users whose inbox somebody else has locked: to be tried again.
-        last: the last user looked at; None: there is none after those.
+        busy: users whose inbox is locked, to be tried again.
+        last: the last user handled; None: there are no more.
     """
 
     entries: Sequence[tuple[str, Entry]] = ()
@@ -102,19 +102,19 @@ def _mark(dialect: str) -> sa.Update:
 
 
 def some(connection: Connection, limit: int) -> list[Untold]:
-    """Return notifications whose recipients' logs have yet to be told, the oldest first."""
+    """Return notifications whose recipients' logs still lack an entry, the oldest first."""
     return [Untold(*row) for row in connection.execute(_SOME, {"at_most": limit})]
 
 
 def find(connection: Connection, id: str) -> Untold | None:
-    """Return that notification; None: all logs have been told."""
+    """Return that notification; None: all logs have the entry."""
     query = sa.select(n.id, n.number, n.state, sa.func.coalesce(n.version, 1), n.data)
     row = connection.execute(query.where(n.id == id, n.untold.is_not(None))).first()
     return Untold(*row) if row else None
 
 
 def tell(connection: Connection, what: Untold, *, after: str, limit: int, now: datetime) -> Told:
-    """Tell the logs of up to `limit` recipients after the user `after`, in the order of their ids."""
+    """Write the entry for up to `limit` recipients after the user `after`, in the order of their ids."""
     if what.state in WITHDRAWN:
         users = removal.holders(connection, what.id, limit=limit, after=after)
         why = Why.EXPIRED if what.state == EXPIRED else Why.RETRACTED
@@ -135,7 +135,7 @@ def _update(
         return [], busy
     named = _USERS.parameters(connection, [{"user_id": user} for user in sorted(heads)])
     asked = {"its_id": what.id, "its_version": what.version, **named}
-    # Under the lock: another worker may have told some of them.
+    # Under the lock: another worker may have written some of them.
     left = sorted(connection.scalars(_still(connection.dialect.name), asked))
     data = {"ids": [what.id], "version": what.version}
     entries = []
@@ -152,7 +152,7 @@ def _update(
 
 
 def all_told(connection: Connection, what: Untold) -> None:
-    """Note that every log has been told, unless the notification has changed again meanwhile."""
+    """Note that every log has the entry, unless the notification has changed again meanwhile."""
     if what.state in WITHDRAWN:
         connection.execute(sa.delete(owed).where(owed.c.number == what.number))
     same = (n.number == what.number, n.state == what.state, sa.func.coalesce(n.version, 1) == what.version)

@@ -1,7 +1,7 @@
-"""Stop a notification, or change what it says: on its own row, whose lock decides against a dispatch.
+"""Cancel, retract or update a notification on its own row, whose lock decides against a concurrent dispatch.
 
-Every reader joins the row, so it is right at once. The logs of those who have it already are told after that
-(`untold`), in transactions that hold no notification.
+Every reader joins the row, so the change shows at once. Recipients' logs get their entries after that
+(`untold`), in transactions that lock no notification.
 """
 
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ n = notifications.c
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """What the sender hears.
+    """The answer to the sender.
 
     Attributes:
         id: the notification's id.
-        status: CANCELED: nobody ever sees it; RETRACTED: those who had it have it no longer.
-        recipients: how many it was for.
+        status: CANCELED: nobody has got it; RETRACTED: it is removed from those who had it.
+        recipients: the number of its recipients.
         reached: how many of them had it.
-        in_flight: how many attempts of channels are under way, which may still come through.
-        untold: whether logs have yet to be told.
+        in_flight: the number of channel attempts in progress, which may still succeed.
+        untold: whether logs still lack the entry.
     """
 
     id: str
@@ -54,7 +54,7 @@ class Updated:
 
 
 def cancel(connection: Connection, id: str, *, sender: str | None) -> Withdrawn:
-    """Stop a notification; a second time it says the same, with present counts.
+    """Cancel or retract a notification; a second call returns the same status with present counts.
 
     Args:
         connection: a writing transaction.
@@ -63,7 +63,7 @@ def cancel(connection: Connection, id: str, *, sender: str | None) -> Withdrawn:
 
     Raises:
         NotFound: there is no such notification.
-        Forbidden: somebody else has sent it.
+        Forbidden: another sender has sent it.
         Conflict: it has expired.
     """
     row = _locked(connection, id, sender)
@@ -74,7 +74,7 @@ def cancel(connection: Connection, id: str, *, sender: str | None) -> Withdrawn:
     assert state in (CANCELED, RETRACTED)
     untold = row.untold is not None
     if state != row.state:
-        # Somebody has an entry of it, or is owed one.
+        # A recipient has an entry of it, or is owed one.
         untold = (row.inbox and row.reached > row.purged) or row.position > row.reached
         connection.execute(
             sa.update(notifications)
@@ -93,19 +93,19 @@ def cancel(connection: Connection, id: str, *, sender: str | None) -> Withdrawn:
 def update(
     connection: Connection, id: str, data: object, *, version: int | None, sender: str | None
 ) -> Updated:
-    """Change what a notification says; `data` replaces all of it, by the rules of its event.
+    """Update a notification; `data` replaces its data, by the rules of its event.
 
     Args:
         connection: a writing transaction.
         id: which, in canonical form.
         data: the new data: a mapping, or the event's model.
-        version: the version that the caller knows; None: whichever it is.
+        version: the version that the caller knows; None: any.
         sender: who may have sent it; None: anybody.
 
     Raises:
         NotFound: there is no such notification.
-        Forbidden: somebody else has sent it.
-        Conflict: it is withdrawn, or its version is another one.
+        Forbidden: another sender has sent it.
+        Conflict: it is withdrawn, or its version differs.
         InvalidInput: a rule of its event is broken, or it is not an inbox entry.
     """
     row = _locked(connection, id, sender)

@@ -1,20 +1,20 @@
-"""Deadlines of all sockets, in one timer wheel: a socket costs no timer of its own.
+"""Deadlines of all sockets, in one timer wheel: no socket needs a timer of its own.
 
-A deadline that moves later, as with each frame heard, moves nothing here: when the wheel comes to the old
-place, it looks at the new one.
+A deadline that moves later, as with each received frame, changes nothing here: when the wheel reaches the old
+time, it checks the new one.
 """
 
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-TICK = 0.1  # seconds; a deadline is at most so late
+TICK = 0.1  # seconds by which a deadline is late at most
 NOWHERE = 1 << 62
 NEVER = float("inf")
 
 
 class Timed(Protocol):
-    """What has a deadline.
+    """An object with a deadline.
 
     Attributes:
         due: when, in monotonic seconds; NEVER: it has none.
@@ -25,11 +25,11 @@ class Timed(Protocol):
     filed: int
 
     def wake(self) -> None:
-        """The deadline has passed; must not block."""
+        """Called when the deadline has passed; must not block."""
 
 
 class Deadlines:
-    """The wheel.
+    """The timer wheel.
 
     Args:
         clock: monotonic seconds.
@@ -52,13 +52,13 @@ class Deadlines:
             self._ticks.setdefault(tick, set()).add(timed)
 
     def forget(self, timed: Timed) -> None:
-        """Keep nothing of it."""
+        """Remove it from the wheel."""
         if timed.filed != NOWHERE:
             self._ticks.get(timed.filed, set()).discard(timed)
             timed.filed = NOWHERE
 
     def advance(self) -> None:
-        """Wake those whose deadline has passed."""
+        """Call `wake` of those whose deadline has passed."""
         now = self._clock()
         while self._next <= int(now / TICK):
             passed = self._ticks.pop(self._next, set())

@@ -1,6 +1,6 @@
-"""Takes the socket of a WebSocket over from Flask-Sock, after its handshake.
+"""Take a WebSocket's socket over from Flask-Sock, after its handshake.
 
-Until then the server's handler serves the connection, and everything that it holds would be kept as long as
+Until then the server's handler serves the connection, and everything that it references would be kept while
 the socket is open: the greenlet and its frames, the environ, Flask's contexts, gunicorn's parser (20 KB of
 an idle socket's 30). So the gateway takes the file descriptor, and the handler returns.
 """
@@ -20,11 +20,11 @@ class TakenSocket:
     """An open WebSocket that belongs to the gateway.
 
     Attributes:
-        sock: a plain socket, non-blocking, which gevent knows nothing of.
-        protocol: wsproto's connection, past the handshake; it holds what was read behind the request.
-        read_ahead: whether it does.
-        detached: whether the server's handler may return: it finds nothing to close. Otherwise the
-            handler has to wait until the socket is closed.
+        sock: a plain non-blocking socket, not gevent's.
+        protocol: wsproto's connection, past the handshake; it has what was read after the request.
+        read_ahead: whether it has any.
+        detached: whether the server's handler may return, because it has nothing to close. Otherwise the
+            handler must wait until the socket is closed.
     """
 
     sock: _socket.socket
@@ -34,7 +34,7 @@ class TakenSocket:
 
 
 def take_over(ws: Server, environ: Mapping[str, Any]) -> TakenSocket:
-    """Take the socket out of Flask-Sock's WebSocket.
+    """Take the socket from Flask-Sock's WebSocket.
 
     With gunicorn the descriptor is detached (a duplicate would not do: its `close` shuts the connection
     down, which all duplicates share). Return from Flask-Sock's handler then: it raises StopIteration,
@@ -55,7 +55,7 @@ def take_over(ws: Server, environ: Mapping[str, Any]) -> TakenSocket:
 
 
 def _read_ahead(environ: Mapping[str, Any]) -> bytes:
-    """Return the bytes behind the request's head that gunicorn's reader has read with it."""
+    """Return the bytes after the request's head that gunicorn's reader has read with it."""
     reader = getattr(environ.get("wsgi.input"), "reader", None)
     unreader = getattr(reader, "unreader", None)
     return unreader.take_buffered() if unreader is not None else b""

@@ -1,9 +1,9 @@
-"""Turns: runs each socket's work in one of a few greenlets, only while there is work.
+"""Turns: run each socket's work in one of a few greenlets, only while there is work.
 
-A greenlet for each socket costs 8 KB, however little it does. Here a socket that is idle has none: what
-happens to it (bytes, an event, a deadline) puts it in the queue, and a greenlet of the pool takes its turn.
-A turn may wait, for SQL or for the broker: the others then go on in another greenlet. So one greenlet is
-enough while nothing waits, and there are never more than there are sockets with work.
+A greenlet for each socket costs 8 KB, even when it is idle. Here an idle socket has none: bytes, an event or
+a deadline put it into the queue, and a greenlet of the pool runs its turn. A turn may wait for SQL or for the
+broker; the other sockets then continue in another greenlet. So one greenlet is enough while nothing waits,
+and there are never more greenlets than sockets with work.
 """
 
 import logging
@@ -17,20 +17,20 @@ from greenlet import getcurrent, greenlet
 log = logging.getLogger(__name__)
 
 KEPT = 64  # greenlets that wait for work at most; the others end
-TURNS_AT_ONCE = 50  # turns that a greenlet takes before the event loop looks at the sockets again
+TURNS_AT_ONCE = 50  # turns that a greenlet runs before the event loop checks the sockets again
 
 
 class TurnState(Enum):
-    """Where a socket is in the queue."""
+    """The state of a socket in the queue."""
 
     IDLE = auto()
     QUEUED = auto()
     RUNNING = auto()
-    RUNNING_AGAIN = auto()  # something has happened meanwhile: it is queued when this turn ends
+    RUNNING_AGAIN = auto()  # there is new work: it is queued when this turn ends
 
 
 class Turn(Protocol):
-    """What has turns.
+    """An object that has turns.
 
     Attributes:
         turn_state: kept by Turns; IDLE at first.
@@ -39,11 +39,11 @@ class Turn(Protocol):
     turn_state: TurnState
 
     def turn(self) -> None:
-        """Do what is to be done now. Never called twice at the same time."""
+        """Do the present work. Never called twice at the same time."""
 
 
 class Turns:
-    """The queue of those that have something to do, and the greenlets that take their turns."""
+    """The queue of objects with work, and the greenlets that run their turns."""
 
     def __init__(self) -> None:
         self._queue: deque[Turn] = deque()
@@ -51,7 +51,7 @@ class Turns:
         self._started = False  # a greenlet will be started by the event loop
 
     def ready(self, one: Turn) -> None:
-        """Let `one` have a turn soon; while it has one, another one after it. Never blocks."""
+        """Queue a turn of `one`; during its turn, another one after it. Never blocks."""
         if one.turn_state is TurnState.IDLE:
             one.turn_state = TurnState.QUEUED
             self._queue.append(one)
@@ -78,9 +78,9 @@ class Turns:
                     break
                 one = self._queue.popleft()
                 if self._queue:
-                    self._start()  # if this turn waits, another greenlet goes on
+                    self._start()  # if this turn waits, another greenlet continues
                 self._take(one)
-                del one  # or a greenlet that waits for work would keep the last socket it served
+                del one  # otherwise a waiting greenlet would keep a reference to its last socket
             if self._queue:
                 self._start()
             if len(self._waiting) >= KEPT:

@@ -1,10 +1,9 @@
-"""One WebSocket over a non-blocking socket: no method waits, and none needs a greenlet of its own.
+"""A WebSocket over a non-blocking socket: no method waits, and it needs no greenlet of its own.
 
-Flask-Sock 0.7 / simple-websocket 1.1 as they come lose bytes (`send` calls `socket.send` once), mix
-frames of concurrent senders, read without bound in a second greenlet, count neither pings nor the
-pieces of a message, and accept deflate. So Flask-Sock's part is the handshake (`handshake.py`,
-`takeover.py`); from then on the socket is read here, when the event loop says that there is something to
-read, and written by `writer.py`.
+Unchanged, Flask-Sock 0.7 / simple-websocket 1.1 lose bytes (`send` calls `socket.send` once), mix frames
+of concurrent senders, read without limit in a second greenlet, count neither pings nor the fragments of a
+message, and accept deflate. So Flask-Sock performs only the handshake (`handshake.py`, `takeover.py`); from
+then on the socket is read here, when the event loop reports data, and written by `writer.py`.
 """
 
 import socket
@@ -23,9 +22,9 @@ from web.gateway.takeover import TakenSocket
 from web.gateway.transport import PeerClosed
 from web.gateway.writer import Writer
 
-# Bytes read at once. They may be 680 empty frames, which take 5 ms: nobody else is served meanwhile.
+# Bytes read at once. They may be 680 empty frames, which take 5 ms, in which nothing else is served.
 RECEIVE = 4 * 1024
-DRAIN = 64 * 1024  # bytes read at once of what is dropped
+DRAIN = 64 * 1024  # bytes read at once when data is dropped
 CLOSE_WAIT = 2.0  # seconds a peer has to answer our close frame
 SENT_AT_ONCE = 64 * 1024  # bytes of frames joined into one send
 READABLE = 1
@@ -33,7 +32,7 @@ NEVER = float("inf")
 
 
 class State(Enum):
-    """Where a WebSocketTransport is in its life."""
+    """The state of a WebSocketTransport."""
 
     OPEN = auto()
     CLOSING = auto()  # the close frame is sent, or waits behind what is pending
@@ -48,7 +47,7 @@ class WebSocketTransport:
         taken: the socket.
         ping_interval: seconds of silence after which the peer is pinged, and after which it counts
             as dead when it did not answer.
-        slow_timeout: seconds without progress (not one byte taken) after which the peer is too slow.
+        slow_timeout: seconds without progress (not one byte sent) after which the peer is too slow.
     """
 
     __slots__ = (
@@ -61,7 +60,7 @@ class WebSocketTransport:
         self._protocol = taken.protocol
         self._readable = taken.read_ahead
         self._state = State.OPEN
-        self._message: bytearray | None = None  # the pieces of one that is not whole yet
+        self._message: bytearray | None = None  # the fragments of an incomplete message
         self._ping_interval = ping_interval
         self._slow_timeout = slow_timeout
         self._heard_at = time.monotonic()
@@ -72,19 +71,19 @@ class WebSocketTransport:
         self._wake: Callable[[], None] = _nothing
 
     def start(self, wake: Callable[[], None]) -> None:
-        """Call `wake` from now on when there is something to do, from the event loop."""
+        """Begin to call `wake` from the event loop when there is something to do."""
         self._wake = wake
 
     # ---------------------------------------------------------------- deadlines
 
     @property
     def blocked(self) -> bool:
-        """Whether the peer has not taken all that was sent: send nothing more, and read nothing."""
+        """Whether the peer has not yet received everything sent: then send nothing more, and read nothing."""
         return self._writer.blocked
 
     @property
     def gone(self) -> bool:
-        """Whether nothing is left of it."""
+        """Whether it has ended."""
         return self._state is State.GONE
 
     @property
@@ -103,8 +102,8 @@ class WebSocketTransport:
 
         Raises:
             PeerClosed: it stays silent.
-            TooSlow: it has taken nothing for too long. What is pending is dropped but for the frame that
-                has been begun, and the peer has as long again to take that and the close frame.
+            TooSlow: it has received nothing for too long. Pending frames are dropped, except one that is
+                partly sent, and the peer has the same time again for it and the close frame.
         """
         if self._writer.cut:
             self._readable = True  # `read` yields what it sent before, then raises PeerClosed
@@ -122,13 +121,13 @@ class WebSocketTransport:
         self._writer.send(self._protocol.send(Ping()))
 
     def _anything_to_read(self) -> bool:
-        """Look, where the event loop may not have: it does not while a turn lasts."""
+        """Check for data, because the event loop does not do so during a turn."""
         try:
             self._sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:
-            pass  # which `read` meets again
+            pass  # which `read` gets again
         self._readable = True
         return True
 
@@ -150,16 +149,16 @@ class WebSocketTransport:
         """Yield the frames that have arrived, in order, without waiting.
 
         None is a frame that ends no message: a ping, a pong, a fragment. Each frame is parsed only when it
-        is asked for, so handle a frame before asking for the next. Then everything in front of a close
-        frame is handled before the close frame is answered, the peer's own as well as one that a wrong
-        frame causes (RFC 6455, section 5.5.1). When the caller does not ask for the next frame, the next
-        call goes on with it.
+        is asked for, so handle a frame before asking for the next. Then everything before a close
+        frame is handled before the close is answered, the peer's own or one that an invalid frame
+        causes (RFC 6455, section 5.5.1). When the caller does not ask for the next frame, the next
+        call continues with it.
 
         Raises PeerClosed when the peer has closed, broke RFC 6455, or is gone.
         """
         if not self._readable:
             return
-        yield from self._frames()  # what an earlier call has left
+        yield from self._frames()  # left by an earlier call
         if self._state is not State.OPEN:
             return
         self._receive()
@@ -204,7 +203,7 @@ class WebSocketTransport:
         return PeerClosed("closed", int(event.code))
 
     def _piece(self, event: TextMessage | BytesMessage) -> str | bytes | None:
-        """Return the message that this piece ends; None: it goes on."""
+        """Return the message that this fragment ends; None: more fragments follow."""
         if event.message_finished and not self._message:
             return event.data if isinstance(event, TextMessage) else bytes(event.data)
         if self._message is None:
@@ -234,8 +233,8 @@ class WebSocketTransport:
             self._writer.send(*chunk)
 
     def _written(self) -> None:
-        """The peer has taken all that was sent, or is gone."""
-        self._readable = True  # perhaps; nobody has looked meanwhile
+        """Handle that the peer has received everything, or is gone."""
+        self._readable = True  # perhaps: it was not checked meanwhile
         if self._state is State.CLOSING:
             self.release()
         self._wake()
@@ -243,7 +242,7 @@ class WebSocketTransport:
     # ---------------------------------------------------------------- the end
 
     def close(self, code: int, reason: str) -> None:
-        """Send the close frame behind all that was sent; then wait for the peer's, but not here."""
+        """Send the close frame after everything else; the peer's is handled later."""
         if self._state is not State.OPEN:
             return
         self._state = State.CLOSING
@@ -253,7 +252,7 @@ class WebSocketTransport:
             self._writer.cut = True
 
     def release(self) -> None:
-        """Let go of the socket: at once if the peer is gone, else when it has hung up.
+        """Release the socket: at once if the peer is gone, else when it has closed.
 
         The kernel resets a connection that is closed with unread bytes; our close frame could be lost. So
         what the peer still sends is read and dropped, for CLOSE_WAIT at most.
@@ -283,12 +282,12 @@ class WebSocketTransport:
             self._end()
 
     def expire(self) -> None:
-        """Give up a close that takes too long."""
+        """End a close that takes too long."""
         if time.monotonic() >= self.due:
             self._end()
 
     def _end(self) -> None:
-        """Give everything back. Watchers go first: a closed descriptor may be another socket's already."""
+        """Release everything, watchers first: a closed descriptor may already belong to another socket."""
         if self._state is State.GONE:
             return
         self._state = State.GONE
@@ -301,7 +300,7 @@ class WebSocketTransport:
 
 
 def _nothing() -> None:
-    """Do nothing: there is nobody to tell."""
+    """Do nothing."""
 
 
 def _short(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""Sends whole frames over a non-blocking socket; what a slow reader does not take waits here."""
+"""Send complete frames over a non-blocking socket; what a slow reader does not read yet waits here."""
 
 import _socket
 import time
@@ -8,21 +8,21 @@ from typing import Any
 
 import gevent
 
-JOINED = 64 * 1024  # bytes of frames joined into one call of the kernel
-AT_ONCE = 4  # such calls before the others have their turn
+JOINED = 64 * 1024  # bytes of frames joined into one call of `send`
+AT_ONCE = 4  # such calls before other sockets have their turn
 WRITABLE = 2
 
 
 class Writer:
-    """The way out of one socket.
+    """The outgoing frames of one socket.
 
     Args:
         sock: non-blocking.
-        written: called by the event loop when everything that had to wait has been sent, or cannot be.
+        written: called by the event loop when everything that waited has been sent, or cannot be sent.
 
     Attributes:
-        cut: a send has failed: the peer receives nothing any more.
-        moved_at: when the kernel took something of what waits, or it began to wait (monotonic seconds).
+        cut: whether a send has failed, so that the peer receives nothing any more.
+        moved_at: when the kernel last accepted bytes, or the wait began (monotonic seconds).
     """
 
     __slots__ = ("_pending", "_sock", "_watcher", "_written", "cut", "moved_at")
@@ -41,7 +41,7 @@ class Writer:
         return self._pending is not None
 
     def send(self, *frames: bytes) -> None:
-        """Send frames, or let them wait behind those that do. A failure raises nothing, it cuts."""
+        """Send frames, or queue them behind waiting ones. A failure raises nothing, but sets `cut`."""
         if self.cut:
             return
         if self._pending is not None:
@@ -63,7 +63,7 @@ class Writer:
             self._watcher.start(self._on_writable)
 
     def keep_started(self) -> None:
-        """Drop what waits but for a frame that has been begun, and count the time of waiting from now on."""
+        """Drop what waits except a partly sent frame, and restart the time of waiting."""
         if self._pending is not None:
             self._pending.keep_started()
             self.moved_at = time.monotonic()
@@ -80,7 +80,7 @@ class Writer:
             self._written()
 
     def stop(self) -> None:
-        """Forget what waits, and give the event loop's watcher back."""
+        """Drop what waits, and release the event loop's watcher."""
         self._pending = None
         if self._watcher is not None:
             self._watcher.stop()
@@ -88,17 +88,17 @@ class Writer:
             self._watcher = None
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self.stop()
         self._written = _nothing
 
 
 def _nothing() -> None:
-    """Do nothing: there is nobody to tell."""
+    """Do nothing."""
 
 
 class PendingBytes:
-    """Whole frames that wait until the kernel takes them.
+    """Complete frames that wait until the kernel accepts them.
 
     Args:
         frames: encoded, in order.
@@ -117,14 +117,14 @@ class PendingBytes:
         self._frames.extend(frames)
 
     def keep_started(self) -> None:
-        """Drop all frames but the one of which a part has been sent."""
+        """Drop all frames except a partly sent one."""
         first = self._frames[0] if self._frames and self._sent else None
         self._frames.clear()
         if first is not None:
             self._frames.append(first)
 
     def flush(self, sock: _socket.socket) -> bool:
-        """Send what the kernel takes now; return whether it took anything. Raises OSError."""
+        """Send what the kernel accepts now; return whether it accepted anything. Raises OSError."""
         taken = False
         for _ in range(AT_ONCE):
             if not self._frames:
