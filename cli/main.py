@@ -14,6 +14,7 @@ from cli import (
     listen,
     migrate,
     output,
+    recipient,
     rejected,
     reports,
     restore,
@@ -93,6 +94,7 @@ for _command in (
     dead.dead,
     explain.explain,
     revoke.revoke,
+    recipient.recipient,
     rejected.rejected,
     restore.restored,
 ):

@@ -15,8 +15,10 @@ from notifier.outbox.tables import (
     RETRACTED,
     SCHEDULED,
     UserId,
+    addresses,
     metadata,
     notifications,
+    recipients,
 )
 from notifier.outbox.types import Json, Number, UtcDateTime, UuidText
 
@@ -28,6 +30,7 @@ __all__ = [
     "EXPIRED",
     "RETRACTED",
     "SCHEDULED",
+    "addresses",
     "badges",
     "changes",
     "deliveries",
@@ -39,6 +42,7 @@ __all__ = [
     "notifications",
     "owed",
     "read_marks",
+    "recipients",
     "rejected_messages",
     "report_days",
     "report_history",

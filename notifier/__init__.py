@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from notifier.core.categories import Reach, define_category
     from notifier.core.errors import InvalidInput, NotifierError
     from notifier.core.events import Action, Alert, Badge, define_event
+    from notifier.recipients import set_recipient
     from notifier.send import send_notification, update_badge
     from notifier.signals import (
         client_connected,
@@ -36,6 +37,7 @@ _HOMES = {
     "cancel_notification": "change",
     "send_all": "change",
     "update_notification": "change",
+    "set_recipient": "recipients",
     "send_notification": "send",
     "update_badge": "send",
     "client_connected": "signals",
@@ -64,6 +66,7 @@ __all__ = [
     "notification_read",
     "send_all",
     "send_notification",
+    "set_recipient",
     "update_badge",
     "update_notification",
 ]

@@ -42,7 +42,7 @@ def _event(event: EventType) -> dict[str, Any]:
 
 
 def _category(category: Category) -> dict[str, Any]:
-    return {
+    entry = {
         "title": category.title,
         "description": category.description,
         "required": category.required,
@@ -51,3 +51,4 @@ def _category(category: Category) -> dict[str, Any]:
             for channel, reach in category.reach.items()
         },
     }
+    return entry if not category.defaults else {**entry, "defaults": dict(category.defaults)}

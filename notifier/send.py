@@ -40,6 +40,8 @@ from notifier.wake import Waker
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 ACCEPTED_AT_ONCE = 100  # calls that share a transaction, at most
 LOCK_TIMEOUT = 1.0  # seconds that an application's send waits for SQLite's lock; the caller may hold it
 LOCKED = "SQLite is locked by another transaction: pass session=, or commit first"
@@ -201,6 +203,15 @@ class Sender:
         if done.untold:
             self.waker.wake(done.id, bulk=True)
 
+    def run(
+        self, work: Callable[[Connection], T], *, session: "Session | scoped_session[Any] | None" = None
+    ) -> T:
+        """Run `work` in a transaction of its own, or in the session's; return what it returns.
+
+        Raises DatabaseUnavailable, and WrongDatabase for the session.
+        """
+        return self._in(session, work, lambda _done: None)
+
     def _check_database(self, connection: Connection) -> None:
         """Check once for each engine that it leads to the service's database.
 
@@ -256,6 +267,11 @@ def divert(to: Sends | None) -> Sends | None:
     global _diverted
     before, _diverted = _diverted, to
     return before
+
+
+def diverted() -> bool:
+    """Whether a test captures the sends of this process: nothing is to reach a database then."""
+    return _diverted is not None
 
 
 def default_sender() -> Sender:

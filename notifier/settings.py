@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from notifier.core.errors import SettingError
 from notifier.core.keys import KeyRing
+from notifier.core.recipients import check_timezone
 from notifier.database_url import fault
 from notifier.private import make_folder
 
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     proxy_hops: int = Field(default=0, ge=0, le=16)
     prefix: str = ""
 
+    timezone: str = "UTC"
     sweep_interval: Seconds = 2.0
     batch_size: int = Field(default=200, ge=1, le=5_000)
     chunk_size: int = Field(default=1_000, ge=1, le=5_000)
@@ -174,6 +176,11 @@ class Settings(BaseSettings):
         if path and not PATH.fullmatch(path):
             raise ValueError("must be a path like /notify")
         return path
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        return check_timezone(value)
 
     @field_validator("log_level")
     @classmethod

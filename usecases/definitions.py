@@ -41,6 +41,7 @@ class _Category(_Strict):
     description: str = ""
     required: bool = False
     reach: dict[str, _Reach] = {}
+    defaults: dict[str, str] = {}
 
 
 class _Document(_Strict):
@@ -117,4 +118,4 @@ def _event(name: str, entry: _Event) -> EventType:
 
 def _category(name: str, entry: _Category) -> Category:
     reach = {channel: Reach(given.after, given.unless) for channel, given in entry.reach.items()}  # type: ignore[arg-type]  # Reach checks it
-    return Category(name, entry.title, entry.description, entry.required, reach)
+    return Category(name, entry.title, entry.description, entry.required, reach, entry.defaults)

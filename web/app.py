@@ -31,8 +31,10 @@ from web import (
     health,
     inbox,
     metrics,
+    preferences,
     prefix,
     problems,
+    recipients,
     reports,
     revocations,
     socket_route,
@@ -99,7 +101,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     prefix.register(app)
     cors.register(app)
     headers.register(app)
-    for routes in (api, timeline, inbox, reports, revocations, health):
+    for routes in (api, timeline, inbox, preferences, recipients, reports, revocations, health):
         app.register_blueprint(routes.blueprint)
     if settings.api_keys:
         app.register_blueprint(dashboard.blueprint)

@@ -105,8 +105,12 @@ def _operation(
         {"name": name, "in": "header", "schema": schema} for name, schema in description.headers.items()
     ]
     if description.query:
-        fields = schemas[description.query.__name__]["properties"]
-        parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in fields.items()]
+        asked = schemas[description.query.__name__]
+        needed = asked.get("required", ())
+        parameters += [
+            {"name": name, "in": "query", "schema": schema, **({"required": True} if name in needed else {})}
+            for name, schema in asked["properties"].items()
+        ]
     operation: dict[str, Any] = {
         "operationId": endpoint.replace(".", "_"),
         "summary": (view.__doc__ or "").strip().splitlines()[0],
@@ -125,9 +129,8 @@ def _operation(
 
 def _security(view: Any) -> list[dict[str, list[str]]]:
     """Return who may call it: one of these is enough. Roles beside a bearer token are new in OpenAPI 3.1."""
-    if view.access == "backend":
-        return [{"apiKey": [scope]} for scope in view.scopes]
-    return [{"userToken": []}] if view.access == "user" else []
+    own: list[dict[str, list[str]]] = [{"userToken": []}] if view.access.startswith("user") else []
+    return own + [{"apiKey": [scope]} for scope in getattr(view, "scopes", ())]
 
 
 def _answer(status: int, body: Answer) -> dict[str, Any]:

@@ -21,6 +21,11 @@ from notifier.core.life import MAX_COLLAPSE_KEY, MAX_EXPIRES_IN
 from notifier.core.log import Status
 from notifier.core.states import STATES
 
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
 DEFAULT_EVENT = "alert"
 MAX_PAGE = 200
 MAX_REPORT = 10_000  # rows of a page
@@ -45,6 +50,24 @@ _COLLAPSE_KEY = {
 _COUNT = {"type": "integer", "minimum": 0, "maximum": 2_147_483_647}
 _BADGES = {"enum": ["messages", "notifications", "tasks"]}
 
+_NAMED_TEXT = {"type": "object", "additionalProperties": _or_null({"type": "string"})}
+_CLOCK = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
+_QUIET_HOURS = {
+    "type": "object",
+    "required": ["from", "to"],
+    "additionalProperties": False,
+    "properties": {
+        "from": _CLOCK,
+        "to": _CLOCK,
+        "days": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]},
+        },
+        "timezone": {"type": "string"},
+    },
+}
+
 _VISIBLE = "!-~\\u00a1-\\u00ac\\u00ae-\\u00ff"
 IDEMPOTENCY_KEY = {
     "type": "string",
@@ -54,10 +77,6 @@ IDEMPOTENCY_KEY = {
     "pattern": f"^[ {_VISIBLE}]*[{_VISIBLE}][ {_VISIBLE}]*$",
     "description": "Printable characters; repeated with the same body, it gets the same answer",
 }
-
-
-def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _one_of(*fields: str) -> dict[str, Any]:
@@ -133,6 +152,85 @@ class RevokeBody(_Closed):
     """A user whose tokens to revoke."""
 
     user_id: Annotated[Any, WithJsonSchema(_USER_ID)]
+
+
+class UserQuery(_Closed):
+    """Whose."""
+
+    user_id: Annotated[Any, WithJsonSchema(_USER_ID)]
+
+
+class RecipientBody(_Closed):
+    """What is known of a recipient: an absent field stays, null takes it away.
+
+    The fields are checked by `notifier.core.recipients`, which the Python API shares.
+    """
+
+    user_id: Annotated[Any, WithJsonSchema(_USER_ID)]
+    email: Annotated[Any, WithJsonSchema(_or_null({"type": "string", "maxLength": 254}))] = None
+    name: Annotated[Any, WithJsonSchema(_or_null({"type": "string", "maxLength": 200}))] = None
+    locale: Annotated[Any, WithJsonSchema(_or_null({"type": "string", "maxLength": 35}))] = None
+    timezone: Annotated[Any, WithJsonSchema(_or_null({"type": "string", "maxLength": 64}))] = None
+    addresses: Annotated[Any, WithJsonSchema(_or_null(_NAMED_TEXT))] = None
+
+
+class Recipient(BaseModel):
+    """A profile; `off`: why a channel's address was switched off."""
+
+    user_id: str
+    email: str | None
+    name: str | None
+    locale: str | None
+    timezone: str | None
+    addresses: dict[str, str]
+    off: dict[str, str]
+
+
+class PreferencesQuery(_Closed):
+    """Whose; a user's token says that itself."""
+
+    user_id: Annotated[Any, WithJsonSchema(_or_null(_USER_ID))] = None
+
+
+class PreferencesBody(_Closed):
+    """A change of preferences: any part of it; null takes a value away. `user_id` is for backends.
+
+    The fields are checked by `notifier.core.preferences`.
+    """
+
+    user_id: Annotated[Any, WithJsonSchema(_or_null(_USER_ID))] = None
+    categories: Annotated[Any, WithJsonSchema(_or_null({"type": "object"}))] = None
+    channels: Annotated[Any, WithJsonSchema(_or_null({"type": "object"}))] = None
+    quiet_hours: Annotated[Any, WithJsonSchema(_or_null(_QUIET_HOURS))] = None
+    paused_until: Annotated[Any, WithJsonSchema(_or_null({"type": "integer", "minimum": 0}))] = None
+    timezone: Annotated[Any, WithJsonSchema(_or_null({"type": "string", "maxLength": 64}))] = None
+
+
+class PreferredValue(BaseModel):
+    """A value, and which rule decided it."""
+
+    value: Literal["on", "off", "instant", "hourly", "daily", "weekly"]
+    source: Literal["required", "user", "channel", "category", "default"] = Field(alias="from")
+
+
+class PreferredCategory(BaseModel):
+    """A category, and what holds for each channel that it offers."""
+
+    name: str
+    title: str
+    description: str
+    required: bool
+    channels: dict[str, PreferredValue]
+
+
+class Preferences(BaseModel):
+    """What holds for a user; `paused_until` is milliseconds since 1970 UTC."""
+
+    categories: list[PreferredCategory]
+    channels: dict[str, str | None]
+    quiet_hours: Annotated[Any, WithJsonSchema(_or_null(_QUIET_HOURS))]
+    paused_until: int | None
+    timezone: str | None
 
 
 class PageQuery(_Closed):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 GENERAL = "general"
+INBOX, EMAIL, PUSH = "inbox", "email", "push"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 DURATION = re.compile(r"(\d{1,6})([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -50,6 +51,7 @@ class Category:
         title, description: shown to people.
         required: whether it cannot be switched off.
         reach: the channels in addition to the inbox.
+        defaults: channel -> its value where the user has none; else it is on.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Category:
     description: str = ""
     required: bool = False
     reach: Mapping[str, Reach] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -67,8 +70,23 @@ class Category:
                 f"a description {MAX_DESCRIPTION} at most"
             )
         for channel in self.reach:
-            if channel == "inbox" or not NAME.fullmatch(channel):
+            if channel == INBOX or not NAME.fullmatch(channel):
                 raise ValueError(f"category {self.name!r}: {channel!r} is not a channel")
+        for channel, value in self.defaults.items():
+            if channel not in channels_of(self) or value not in allowed_values(channel):
+                raise ValueError(f"category {self.name!r}: {channel!r} cannot be {value!r} by default")
+        if self.required and self.defaults:
+            raise ValueError(f"category {self.name!r}: a required one has no defaults")
+
+
+def channels_of(category: Category) -> tuple[str, ...]:
+    """Return the channels that a category offers: `inbox`, and those of its reach."""
+    return INBOX, *category.reach
+
+
+def allowed_values(channel: str) -> tuple[str, ...]:
+    """Return the values that a preference for a channel may have."""
+    return ("off", "instant", "hourly", "daily", "weekly") if channel == EMAIL else ("on", "off")
 
 
 _categories: dict[str, Category] = {GENERAL: Category(GENERAL, "General")}
@@ -81,6 +99,7 @@ def define_category(
     description: str = "",
     required: bool = False,
     reach: Mapping[str, Reach] | None = None,
+    defaults: Mapping[str, str] | None = None,
 ) -> Category:
     """Register a category; `general` may get another title and description.
 
@@ -90,12 +109,13 @@ def define_category(
         description: for people.
         required: whether it cannot be switched off.
         reach: channel -> when it is used.
+        defaults: channel -> its value where the user has none, like ``{"email": "daily"}``.
 
     Raises:
         ValueError: a rule is broken, or the name is taken by another category.
     """
     title = name.replace("-", " ").replace("_", " ").capitalize() if title is None else title
-    category = Category(name, title, description, required, dict(reach or {}))
+    category = Category(name, title, description, required, dict(reach or {}), dict(defaults or {}))
     if _categories.get(name, category) != category and name != GENERAL:
         raise ValueError(f"category {name!r} is already defined differently")
     _categories[name] = category

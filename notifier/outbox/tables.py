@@ -1,4 +1,4 @@
-"""The tables that an application writes: notifications. The service's own tables are in `models.tables`.
+"""The tables that an application writes: notifications, recipients. The service's: `models.tables`.
 
 Every name begins with `notifier_`, so that the tables can live in the application's own database.
 """
@@ -119,6 +119,55 @@ for _name, _column, _which in (
         postgresql_where=sa.text(_which),
         sqlite_where=sa.text(_which),
     )
+
+#: What is known of people besides their ids. Nobody needs a row to be notified.
+recipients = sa.Table(
+    "notifier_recipients",
+    metadata,
+    sa.Column("user_id", UserId, primary_key=True),
+    sa.Column("name", sa.String(200), nullable=True),
+    sa.Column("locale", sa.String(35), nullable=True),
+    sa.Column("timezone", sa.String(64), nullable=True),
+    # `notifier.core.policy.Stored`; NULL: none at all.
+    sa.Column("preferences", Json, nullable=True),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+# Whether anybody has preferences, and whose they are.
+sa.Index(
+    "notifier_recipients_preferring_idx",
+    recipients.c.user_id,
+    postgresql_where=sa.text("preferences IS NOT NULL"),
+    sqlite_where=sa.text("preferences IS NOT NULL"),
+)
+
+#: Where channels reach people: one row for each channel of a user; for push, one for each browser.
+addresses = sa.Table(
+    "notifier_addresses",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("address", sa.String(2000), nullable=False),
+    sa.Column("details", Json, nullable=True),  # what a channel needs besides, like a browser's keys
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("succeeded_at", UtcDateTime, nullable=True),
+    # When and why it was switched off, after what its provider said; NULL: it is on.
+    sa.Column("off_at", UtcDateTime, nullable=True),
+    sa.Column("off_reason", sa.String(300), nullable=True),
+    # Refusals that may be passing: on how many days, and the last of them.
+    sa.Column("doubts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("doubted_on", sa.Date, nullable=True),
+    sqlite_autoincrement=True,
+)
+sa.Index("notifier_addresses_user_id_idx", addresses.c.user_id, addresses.c.channel)
+# A browser belongs to one user.
+sa.Index(
+    "notifier_addresses_push_idx",
+    addresses.c.address,
+    unique=True,
+    postgresql_where=sa.text("channel = 'push'"),
+    sqlite_where=sa.text("channel = 'push'"),
+)
 
 #: One row: a random id (`notifier.outbox.installation`).
 installation = sa.Table("notifier_installation", metadata, sa.Column("id", UuidText, primary_key=True))

@@ -36,6 +36,7 @@ KEYS = {
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 OPEN, USER, OPERATOR = "open", "user", "operator"
+USER_OR_ADMIN = "user or admin"
 #: METHOD and rule -> the scopes of which a key needs one, or another kind of caller.
 ROUTES: dict[str, str | tuple[str, ...]] = {
     "POST /api/notifications": ("send",),
@@ -49,6 +50,10 @@ ROUTES: dict[str, str | tuple[str, ...]] = {
     "GET /api/reports/notifications": ("report",),
     "GET /api/reports/devices": ("report",),
     "POST /api/revocations": ("admin",),
+    "GET /api/recipients": ("send", "admin"),
+    "PUT /api/recipients": ("send", "admin"),
+    "GET /api/preferences": USER_OR_ADMIN,
+    "PATCH /api/preferences": USER_OR_ADMIN,
     "GET /api/inbox": USER,
     "POST /api/inbox/read": USER,
     "POST /api/inbox/unread": USER,
@@ -120,10 +125,11 @@ def expected(who: str | tuple[str, ...], name: str) -> int | None:
     """Return the status that `name` must get from a closed route; None: it has the right."""
     key, is_key, scope = name.partition("a key for ")
     if is_key and not key:
-        allowed = who != USER and (scope == "all" or scope in who)
+        scopes = ("admin",) if who == USER_OR_ADMIN else who
+        allowed = who != USER and (scope == "all" or scope in scopes)
         return None if allowed else 403
     if name == "a user":
-        return None if who == USER else 403
+        return None if who in (USER, USER_OR_ADMIN) else 403
     return 401
 
 

@@ -164,6 +164,7 @@ def test_the_demo_is_on_by_default_only_where_everything_is_embedded(
         ("WRONG_CREDENTIALS_PER_MINUTE", "-1"),
         ("PROXY_HOPS", "-1"),
         ("PROXY_HOPS", "all"),
+        ("TIMEZONE", "Mars/Olympus"),
         ("PREFIX", "notify"),
         ("PREFIX", "/a b"),
         ("PREFIX", "//host"),

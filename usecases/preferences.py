@@ -1,0 +1,92 @@
+"""Look at somebody's preferences, and change them."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from models.store import note
+from notifier.broker.message import Message
+from notifier.core import frames, preferences
+from notifier.core.categories import categories
+from notifier.core.errors import BrokerUnavailable
+from notifier.core.log import Entry
+from notifier.core.log_throttle import LogThrottle
+from notifier.outbox import recipients
+from notifier.outbox.engine import Connection, Database
+from notifier.outbox.types import milliseconds, now
+from usecases.change_entries import PATIENCE, Publishes
+
+CHANGED: Final = "inbox.preferences"
+
+log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
+
+
+def find(database: Database, user_id: str) -> dict[str, Any]:
+    """Return what holds for a user, as `GET /api/preferences` answers it. Raises DatabaseUnavailable."""
+    with database.read() as connection:
+        found = recipients.find(connection, user_id)
+    if found is None:
+        return preferences.told(categories(), None, None)
+    return preferences.told(categories(), found.preferences, found.timezone)
+
+
+def change(
+    database: Database, publisher: Publishes, user_id: str, asked: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Change a user's preferences, and let all sockets of the user know; return what holds then.
+
+    Args:
+        database: where they are.
+        publisher: carries the log's new entry to the gateways. What it cannot publish, they fetch from SQL.
+        user_id: whose.
+        asked: some of `notifier.core.preferences.FIELDS`.
+
+    Raises:
+        InvalidInput: a name or a value is not known; nothing was changed.
+        DatabaseUnavailable: nothing was changed.
+    """
+    kinds = categories()
+    checked = preferences.check_change(asked, {kind.name: kind for kind in kinds}, now=now())
+
+    def work(connection: Connection) -> tuple[Entry | None, dict[str, Any]]:
+        present = now()
+        stored, timezone = recipients.lock(connection, user_id, now=present)
+        kept = preferences.changed(stored, checked, at=milliseconds(present))
+        zone = checked.get("timezone", timezone)
+        if kept == stored and zone == timezone:
+            return None, preferences.told(kinds, stored, timezone)
+        if kept != stored:
+            recipients.keep_preferences(connection, user_id, kept, now=present)
+        if zone != timezone:
+            recipients.put(connection, user_id, {"timezone": zone}, now=present)
+        entry = note.append(connection, user_id, CHANGED, {}, now=present)
+        return entry, preferences.told(kinds, kept, zone)
+
+    entry, holds = database.run_patiently(work, PATIENCE)
+    if entry is not None:
+        _publish(publisher, user_id, entry)
+    return holds
+
+
+def switch_off_email(database: Database, publisher: Publishes, user_id: str, names: Sequence[str]) -> None:
+    """Switch mail off for some categories of a user; without any, for the channel as a whole.
+
+    A category that nobody defines any more, is required or has no mail is passed over.
+    Raises DatabaseUnavailable.
+    """
+    known = {kind.name: kind for kind in categories()}
+    off: dict[str, Any] = {
+        name: {"email": "off"}
+        for name in names
+        if name in known and not known[name].required and "email" in known[name].reach
+    }
+    change(database, publisher, user_id, {"categories": off} if names else {"channels": {"email": "off"}})
+
+
+def _publish(publisher: Publishes, user_id: str, entry: Entry) -> None:
+    try:
+        publisher.publish([Message(user_id, entry.seq, frames.event(user_id, entry))])
+    except BrokerUnavailable as exc:
+        throttled.warning("change not published, gateways will fetch it: user=%s seq=%d error=%s",
+                    user_id, entry.seq, exc)  # fmt: skip
