@@ -35,7 +35,7 @@ $(VENV)/.run: requirements/run.txt pyproject.toml notifier/pyproject.toml | $(VE
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	@echo "installing what requirements/dev.txt locks"
-	@$(PIP) $(LOCKED) -r requirements/dev.txt
+	@$(PIP) $(LOCKED) --no-binary http-ece --no-build-isolation -r requirements/dev.txt # it has no wheel
 	@touch $@
 
 setup: $(VENV)/.dev ## make the virtual environment with the locked tools

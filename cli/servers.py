@@ -24,15 +24,29 @@ def web() -> None:
 
 @click.command()
 @click.option("--concurrency", default=1, show_default=True, help="processes; more than 1 uses prefork")
-def worker(concurrency: int) -> None:
+@click.option(
+    "--queues",
+    type=click.Choice(["tasks", "reach"]),
+    default="tasks",
+    show_default=True,
+    help="reach: channels alone, in NOTIFIER_REACH_CONCURRENCY threads each",
+)
+def worker(concurrency: int, queues: str) -> None:
     """Run a Celery worker."""
     settings = Settings.load()
     _check_database_url(settings)
+    consume = []
+    if queues == "reach":
+        from notifier.broker.topology import REACH_QUEUE
+
+        if concurrency != 1:
+            raise click.UsageError("--concurrency is for tasks; channels have NOTIFIER_REACH_CONCURRENCY")
+        consume = ["--queues", REACH_QUEUE]
     # "processes" is Celery's other name for prefork; with "prefork" the setting `worker_pool` would win.
     pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "processes", "-c", str(concurrency)]
     quiet = ["--without-gossip", "--without-mingle"]
     _become(
-        "worker", "--quiet", "worker", "--loglevel", settings.log_level, *pool, *quiet,
+        "worker", "--quiet", "worker", "--loglevel", settings.log_level, *pool, *quiet, *consume,
         "--hostname", f"notifier-{os.getpid()}@%h",
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ import click
 from cli.address import check_address
 from cli.environment import child_environment
 from cli.migrate import bring_up_to_date
+from notifier.channels import defined_channels
 from notifier.settings import PREFIX, Settings
 
 
@@ -22,7 +23,7 @@ def up() -> None:
 
     settings = Settings.load()
     logs.configure(settings)
-    definitions.read_file(settings)
+    definitions.load(settings)
     check_address(settings)
     settings.signing_secret()
     settings.backend_keys()
@@ -32,13 +33,21 @@ def up() -> None:
     if "log_level" not in settings.model_fields_set:
         environ[f"{PREFIX}LOG_LEVEL"] = "WARNING"  # `_announce` prints the only line when everything is well
     supervisor = Supervisor(
-        {"worker": [*here, "worker"], "web": [*here, "web"]},
+        _parts(settings, here),
         environ=environ,
         grace=settings.restart_grace + 10,
         started=partial(_listening, settings.host, settings.port),
         announce=partial(_announce, settings),
     )
     sys.exit(supervisor.run())
+
+
+def _parts(settings: Settings, here: list[str]) -> dict[str, list[str]]:
+    """Return the commands of what runs together: the worker for channels only where one is set up."""
+    parts = {"worker": [*here, "worker"], "web": [*here, "web"]}
+    if settings.email_on or settings.push_on or defined_channels():
+        parts["reach"] = [*here, "worker", "--queues", "reach"]
+    return parts
 
 
 def _listening(host: str, port: int) -> bool:

@@ -18,6 +18,7 @@ from notifier.outbox.tables import (
     addresses,
     metadata,
     notifications,
+    reach,
     recipients,
 )
 from notifier.outbox.types import Json, Number, UtcDateTime, UuidText
@@ -41,6 +42,7 @@ __all__ = [
     "metadata",
     "notifications",
     "owed",
+    "reach",
     "read_marks",
     "recipients",
     "rejected_messages",

@@ -52,9 +52,6 @@ OTHER_DATABASE = (
 )
 
 
-T = TypeVar("T")
-
-
 class Wakes(Protocol):
     """What a sender needs of a waker."""
 

@@ -8,13 +8,15 @@ import ipaddress
 import os
 import re
 import secrets
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from notifier.channel_settings import ChannelSettings, SmtpServer
 from notifier.core.errors import SettingError
 from notifier.core.keys import KeyRing
 from notifier.core.recipients import check_timezone
@@ -39,7 +41,7 @@ def _as_browsers_write(origin: str) -> str:
     return origin if authority.isascii() else f"{scheme}://{authority.encode('idna').decode()}"
 
 
-class Settings(BaseSettings):
+class Settings(ChannelSettings):
     """The settings of the service. Durations are seconds."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
@@ -239,6 +241,50 @@ class Settings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def smtp_server(self) -> SmtpServer | None:
+        """Where mails are handed in; None: nowhere."""
+        return SmtpServer.from_url(self.smtp_url.get_secret_value()) if self.smtp_url else None
+
+    @property
+    def email_on(self) -> bool:
+        """Whether the channel `email` is set up; embedded it is always: mails are files then."""
+        return self.smtp_url is not None or self.embedded
+
+    @property
+    def push_on(self) -> bool:
+        """Whether the channel `push` is set up."""
+        return self.vapid_key is not None or self.embedded
+
+    @property
+    def site_url(self) -> str:
+        """Where this site is for its users. Raises SettingError when a channel needs it and it is not set."""
+        if self.public_url is not None:
+            return self.public_url
+        if not self.embedded:
+            raise SettingError(f"{PREFIX}PUBLIC_URL: is required for channels, like https://shop.example")
+        return f"http://{self.address}{self.prefix}"
+
+    @property
+    def mail_sender(self) -> str:
+        """From whom mails come. Raises SettingError when mail needs it and it is not set."""
+        if self.mail_from is not None:
+            return self.mail_from
+        if self.smtp_url is not None:
+            raise SettingError(f"{PREFIX}MAIL_FROM: is required with {PREFIX}SMTP_URL")
+        return "Live Notifications <notifications@localhost>"
+
+    @property
+    def push_subject(self) -> str | None:
+        """Whom a push service may write to; None: nobody was named."""
+        if self.vapid_subject is not None:
+            return self.vapid_subject
+        if self.mail_from is not None:
+            return f"mailto:{parseaddr(self.mail_from)[1]}"
+        if self.public_url is not None and self.public_url.startswith("https://"):
+            return self.public_url
+        return "mailto:notifications@localhost" if self.embedded else None
 
     def signing_secret(self) -> str:
         """Return the secret that signs user tokens; embedded: created on first use, mode 0600.

@@ -16,6 +16,7 @@ from notifier.core.events import BUILT_IN, EventType, check_name, event_types, r
 from notifier.settings import PREFIX, Settings
 from usecases.json_schema_event import model_of
 
+DEMO = "examples.shop.categories"
 MAX_FILE = 4 * 1024 * 1024  # bytes
 
 log = logging.getLogger("usecases.definitions")
@@ -64,7 +65,7 @@ def load(settings: Settings) -> None:
     """
     if settings.events and (folder := os.getcwd()) not in sys.path:  # noqa: PTH109  sys.path has text
         sys.path.append(folder)
-    for module in settings.events:
+    for module in (*settings.events, *((DEMO,) if settings.demo_on else ())):
         import_module(module)
     read_file(settings)
 

@@ -11,7 +11,7 @@ from notifier.core.categories import categories
 from notifier.core.errors import BrokerUnavailable
 from notifier.core.log import Entry
 from notifier.core.log_throttle import LogThrottle
-from notifier.outbox import recipients
+from notifier.outbox import reach, recipients
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import milliseconds, now
 from usecases.change_entries import PATIENCE, Publishes
@@ -61,6 +61,7 @@ def change(
         if zone != timezone:
             recipients.put(connection, user_id, {"timezone": zone}, now=present)
         entry = note.append(connection, user_id, CHANGED, {}, now=present)
+        reach.reconsider(connection, user_id)
         return entry, preferences.told(kinds, kept, zone)
 
     entry, holds = database.run_patiently(work, PATIENCE)

@@ -34,11 +34,13 @@ from web import (
     preferences,
     prefix,
     problems,
+    push,
     recipients,
     reports,
     revocations,
     socket_route,
     timeline,
+    unsubscribe,
 )
 from web.forwarded import BareAddress
 from web.gateway import Gateway
@@ -101,7 +103,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     prefix.register(app)
     cors.register(app)
     headers.register(app)
-    for routes in (api, timeline, inbox, preferences, recipients, reports, revocations, health):
+    for routes in (
+        api,
+        timeline,
+        inbox,
+        preferences,
+        recipients,
+        push,
+        unsubscribe,
+        reports,
+        revocations,
+        health,
+    ):
         app.register_blueprint(routes.blueprint)
     if settings.api_keys:
         app.register_blueprint(dashboard.blueprint)

@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from models.store import status
+from models.store import reach, status
 from monitoring.metrics import (
     DATABASE_ERRORS,
     DISPATCH_TO_DELIVERED,
@@ -18,7 +18,7 @@ from monitoring.metrics import (
 )
 from notifier.broker.faults import STATES
 from notifier.core.errors import DatabaseUnavailable
-from notifier.outbox import readiness
+from notifier.outbox import clock, readiness
 from notifier.outbox.engine import Database
 from notifier.outbox.failures import Cause
 
@@ -74,6 +74,7 @@ class Backlog(Collector):
         try:
             with self._database.read() as connection:
                 backlog = status.backlog(connection)
+                channels = reach.backlog(connection, present=clock.present(connection))
         except DatabaseUnavailable as exc:
             yield _database_state(readiness.cause_of(exc))
             yield _gauge("database_up", "Whether the database answered this scrape", 0)
@@ -86,6 +87,16 @@ class Backlog(Collector):
         yield _gauge("scheduled", "Notifications that wait for their time", backlog.scheduled)
         yield _gauge("overdue_seconds", "How long the next of them has been due", backlog.overdue)
         yield _gauge("dead", "Notifications that could not be dispatched", backlog.dead)
+        late = (datetime.now(UTC) - channels.oldest).total_seconds() if channels.oldest else 0
+        due = GaugeMetricFamily("notifier_channel_due", "Rows of a channel that are due", labels=["channel"])
+        for channel, count in channels.due.items():
+            due.add_metric([channel], count)
+        yield due
+        yield _gauge("channel_late_seconds", "How long the oldest of them has been due", max(0.0, late))
+        yield _gauge("channel_failed", "Rows of channels whose attempts are used up", channels.failed)
+        yield _gauge(
+            "channel_unknown", "Rows of which nobody can know whether they were sent", channels.unknown
+        )
 
 
 def _database_state(wrong: Cause | None) -> GaugeMetricFamily:

@@ -17,7 +17,9 @@ REF = "#/components/schemas/{model}"
 BY_THE_SERVER = (414, 431)  # answered by the server itself, so without a problem's body
 REASONS = {
     200: "Done",
+    201: "Done",
     202: "Accepted: durable, whatever happens next",
+    204: "Done",
     400: "The body is not JSON",
     401: "The credentials are missing, wrong or expired",
     403: "The credentials do not give this right",

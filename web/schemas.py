@@ -295,6 +295,38 @@ class SnoozeBody(_Closed):
     until: Annotated[Until, Whole]
 
 
+class PushKeys(_Closed):
+    """A subscription's keys, as the browser made them."""
+
+    p256dh: Annotated[str, Field(max_length=200)]
+    auth: Annotated[str, Field(max_length=100)]
+
+
+class PushSubscriptionBody(BaseModel):
+    """`PushSubscription.toJSON()`; browsers may add fields."""
+
+    endpoint: Annotated[str, Field(max_length=2_000)]
+    keys: PushKeys
+
+
+class PushUnsubscribeBody(_Closed):
+    """Which browser gets no more push messages."""
+
+    endpoint: Annotated[str, Field(max_length=2_000)]
+
+
+class PushReadBody(_Closed):
+    """The token of a push message."""
+
+    token: Annotated[str, Field(max_length=4_096)]
+
+
+class PushKey(BaseModel):
+    """The public key that a browser subscribes with, in base64url."""
+
+    key: str
+
+
 class ReadBody(_Closed):
     """The entries to mark as read, by `ids` or all up to the seq `through`."""
 
@@ -375,6 +407,9 @@ class Revoked(BaseModel):
     revoked_at: int
 
 
+ReachState = Literal["waiting", "sending", "sent", "failed", "gone", "refused", "unknown", "skipped"]
+
+
 class Notification(BaseModel):
     """A notification's status; times are milliseconds since 1970 UTC."""
 
@@ -390,6 +425,7 @@ class Notification(BaseModel):
     deliver_at: int | None
     expires_at: int | None
     version: int
+    channels: dict[str, dict[ReachState, int]]
 
 
 class TimelineQuery(_Closed):
@@ -429,6 +465,19 @@ class TimelineSocket(BaseModel):
     acked: bool
 
 
+class TimelineChannel(BaseModel):
+    """One row of a channel: this copy on its way to one address."""
+
+    channel: str
+    state: ReachState
+    reason: str | None
+    digest: str | None
+    attempts: int
+    due_at: int
+    next_at: int | None
+    sent_at: int | None
+
+
 class TimelineItem(BaseModel):
     """One recipient's copy."""
 
@@ -456,6 +505,7 @@ class Timeline(BaseModel):
     read: int
     steps: list[TimelineStep]
     sockets: list[TimelineSocket]
+    channels: list[TimelineChannel]
     items: list[TimelineItem]
     next: str | None
 

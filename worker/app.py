@@ -15,13 +15,19 @@ from typing import Any, NoReturn
 import kombu
 from celery import Celery, bootsteps
 from celery.exceptions import SecurityWarning
-from celery.signals import celeryd_init, setup_logging, worker_ready
+from celery.signals import (
+    celeryd_after_setup,
+    celeryd_init,
+    setup_logging,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from monitoring import multiprocess
 from monitoring.logs import configure
 from notifier.broker.amqp_frames import frame_handler
 from notifier.broker.publisher import Publisher
-from notifier.broker.topology import TASK_QUEUE, brokers, configure_celery
+from notifier.broker.topology import REACH_QUEUE, TASK_QUEUE, brokers, configure_celery
 from notifier.core.errors import BrokerUnavailable, NotifierError, SettingError
 from notifier.core.forks import in_child
 from notifier.outbox.engine import Database, make_engine
@@ -34,6 +40,10 @@ from worker.compressed import as_it_came
 from worker.dispatcher import Dispatcher
 from worker.due import DueChore
 from worker.measures import Measures
+from worker.reach import make_loop
+from worker.reach_loop import ReachLoop
+from worker.reach_measures import ReachMeasures
+from worker.reach_wake import ReachWaker
 from worker.rejected_messages import RejectedMessages
 from worker.returns import Returns
 from worker.sweep import Purge, Sweep
@@ -43,6 +53,8 @@ log = logging.getLogger(__name__)
 
 SWEEP = "notifier.sweep"
 BADGE = "notifier.update_badge"
+REACH = "notifier.reach"
+WAKE_UP_LIFE = 10.0  # seconds; a queue that nobody consumes does not grow
 PURGE = "notifier.purge"
 
 
@@ -79,9 +91,17 @@ class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
+    def include_if(self, consumer: Any) -> bool:
+        """Not in a worker for channels alone."""
+        return _consumes(consumer.app, TASK_QUEUE)
+
     def create(self, consumer: Any) -> Timer:  # noqa: ARG002
         """Return what Celery starts with its connection, and stops with it."""
         return Timer(runtime.chores())
+
+
+def _consumes(app: Celery, queue: str) -> bool:
+    return queue in app.amqp.queues.consume_from
 
 
 class DueStep(SweepStep):
@@ -102,7 +122,8 @@ def make_app(settings: Settings) -> Celery:
     app.conf.update(
         task_default_queue=TASK_QUEUE,
         task_create_missing_queues=True,
-        task_routes={name: {"queue": TASK_QUEUE} for name in (SEND, CHUNK, SWEEP, BADGE, PURGE)},
+        task_routes={name: {"queue": TASK_QUEUE} for name in (SEND, CHUNK, SWEEP, BADGE, PURGE)}
+        | {REACH: {"queue": REACH_QUEUE}},
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
@@ -137,6 +158,8 @@ class WorkerRuntime:
         self._made = False
         in_child(self._reset)
         self.measures = Measures()
+        self.reach_measures = ReachMeasures()
+        self._reach: ReachLoop | None = None
         self.rejected_messages = RejectedMessages(lambda: self.sender.database)
 
     def _reset(self) -> None:
@@ -148,9 +171,36 @@ class WorkerRuntime:
                 make_engine(self._settings.database_url, pool_size=2), limit=self.measures.counted
             )
             self._publisher = Publisher(self._settings)
-            self._dispatcher = Dispatcher(database, self._publisher, self._settings, measures=self.measures)
+            self._dispatcher = self._new_dispatcher(database)
             self._sender = Sender(database, self)
             self._made = True
+
+    def _new_dispatcher(self, database: Database) -> Dispatcher:
+        return Dispatcher(
+            database,
+            self._publisher,
+            self._settings,
+            measures=self.measures,
+            wake_reach=ReachWaker(partial(self._enqueue, REACH, queue=REACH_QUEUE, expiration=WAKE_UP_LIFE)),
+        )
+
+    def serve_channels(self) -> None:
+        """Begin to send what is due over channels, in threads of this process. Raises SettingError."""
+        database = Database(
+            make_engine(self._settings.database_url, pool_size=3), limit=self.measures.counted
+        )
+        self._reach = make_loop(database, self._settings, self.reach_measures)
+        self._reach.start()
+
+    def wake_reach(self) -> None:
+        """Look for rows of channels that are due."""
+        if self._reach is not None:
+            self._reach.wake()
+
+    def stop_channels(self) -> None:
+        """Take nothing more, and wait for what is being sent."""
+        if self._reach is not None:
+            self._reach.stop()
 
     def wake(self, id: str, *, bulk: bool = False) -> None:
         """Enqueue the next chunk; a single notification is drained by the task that stored it."""
@@ -160,7 +210,7 @@ class WorkerRuntime:
     def chores(self) -> list[Chore]:
         """Return the chores of this worker's timer, which runs beside the tasks."""
         database, settings = self.sender.database, self._settings
-        dispatcher = Dispatcher(database, self._publisher, settings, measures=self.measures)
+        dispatcher = self._new_dispatcher(database)
         chores: list[Chore] = [
             Sweep(dispatcher, database, partial(self.wake, bulk=True), settings.sweep_interval),
         ]
@@ -170,15 +220,15 @@ class WorkerRuntime:
 
     def due_chore(self) -> DueChore:
         """Return the chore that checks due times."""
-        database, settings = self.sender.database, self._settings
-        dispatcher = Dispatcher(database, self._publisher, settings, measures=self.measures)
+        database = self.sender.database
+        dispatcher = self._new_dispatcher(database)
         return DueChore(dispatcher, database, partial(self.wake, bulk=True))
 
     def returns(self) -> Returns:
         """Return what brings snoozed entries back."""
         return Returns(self.sender.database, self._publisher)
 
-    def _enqueue(self, name: str, **options: Any) -> None:
+    def _enqueue(self, name: str, *, queue: str = TASK_QUEUE, **options: Any) -> None:
         """Enqueue a task; when a kept connection is stale (its node died), try once more with a new one.
 
         Raises BrokerUnavailable.
@@ -186,7 +236,7 @@ class WorkerRuntime:
         again = {"max_retries": brokers(self._settings), "interval_start": 0, "interval_step": 0}
         try:
             self._app.send_task(
-                name, queue=TASK_QUEUE, ignore_result=True, retry=True, retry_policy=again, **options
+                name, queue=queue, ignore_result=True, retry=True, retry_policy=again, **options
             )
         except kombu.exceptions.OperationalError as exc:
             raise BrokerUnavailable(f"the broker does not answer ({exc})") from exc
@@ -254,9 +304,9 @@ def _measure(**_: object) -> None:
         multiprocess.share(settings.var_dir / "metrics" / f"worker-{port}")
     except OSError as exc:
         sys.exit(f"NOTIFIER_VAR_DIR: no place for the metrics: {exc}")
-    from worker.metrics import Metrics  # noqa: PLC0415  it looks for the folder when it is imported
+    from worker.metrics import Metrics, ReachMetrics  # noqa: PLC0415  it looks for the folder when it is imported
 
-    runtime.measures = Metrics()
+    runtime.measures, runtime.reach_measures = Metrics(), ReachMetrics()
 
 
 @worker_ready.connect
@@ -275,9 +325,27 @@ def _show_metrics(**_: object) -> None:
         serve(settings.host, settings.worker_metrics_port)
 
 
+@celeryd_after_setup.connect
+def _serve_channels(instance: Any, **_: object) -> None:
+    """Serve channels in a worker that consumes their queue, also while the broker is away."""
+    if _consumes(instance.app, REACH_QUEUE):
+        try:
+            runtime.serve_channels()
+        except SettingError as exc:
+            _stop(exc)
+
+
+@worker_shutting_down.connect
+def _stop_channels(**_: object) -> None:
+    """Let what is being sent come to its end."""
+    runtime.stop_channels()
+
+
 @worker_ready.connect
-def _dispatch_what_waits(**_: object) -> None:
+def _dispatch_what_waits(sender: Any, **_: object) -> None:
     """Drain the backlog at start-up, which also warms connections."""
+    if not _consumes(sender.app, TASK_QUEUE):
+        return
     try:
         runtime.dispatcher.drain()
     except NotifierError as exc:

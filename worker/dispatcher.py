@@ -52,6 +52,7 @@ class Dispatcher:
         jitter: returns a number from 0 to 1, a new one at each call.
         measures: counts what is done.
         pause: waits that many seconds.
+        wake_reach: tells the workers for channels that a row is due; never fails.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Dispatcher:
         jitter: Callable[[], float] = random.random,
         measures: Measures | None = None,
         pause: Callable[[float], None] = time.sleep,
+        wake_reach: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._publisher = publisher
@@ -72,6 +74,7 @@ class Dispatcher:
         self._jitter = jitter
         self._measures = measures or Measures()
         self._pause = pause
+        self._wake_reach = wake_reach
         self._skips_locked = database.engine.dialect.name == POSTGRESQL
         self._busy = BusyUsers()
         self._batch_size = Amount(settings.batch_size)
@@ -307,4 +310,6 @@ class Dispatcher:
             return done  # nothing waited, so nobody has to wait for what is published beside
         self._measures.dispatched(done, self._clock().timestamp())
         self._publishing.committed(done, beside=beside)
+        if done.reach_due:
+            self._wake_reach()
         return done

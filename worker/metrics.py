@@ -8,11 +8,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Counter, start_http_server
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from models.store.fan_out import Dispatched
 from monitoring.metrics import (
     ACCEPT_TO_DISPATCH,
+    BUCKETS,
     DATABASE_ERRORS,
     DISPATCH_TO_PUBLISH,
     REGISTRY,
@@ -23,6 +24,7 @@ from monitoring.metrics import (
 from notifier.core.errors import DatabaseUnavailable
 from notifier.outbox.failures import unavailable
 from worker.measures import Measures
+from worker.reach_measures import ReachMeasures
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,24 @@ DISPATCHED = Counter(
 ENTRIES = Counter("notifier_entries", "Entries put into inboxes", registry=REGISTRY)
 RETRIES = Counter("notifier_retries", "Failed dispatches that are tried again", registry=REGISTRY)
 GIVEN_UP = Counter("notifier_given_up", "Notifications given up after too many failures", registry=REGISTRY)
+
+REACHED = Counter(
+    "notifier_reached", "Attempts to send over a channel", ["channel", "result"], registry=REGISTRY
+)
+REACH_SECONDS = Histogram(
+    "notifier_reach_seconds",
+    "How long a channel's provider took",
+    ["channel"],
+    buckets=BUCKETS,
+    registry=REGISTRY,
+)
+CHANNEL_PAUSED = Gauge(
+    "notifier_channel_paused",
+    "Whether a channel pauses, because its provider refuses us",
+    ["channel"],
+    registry=REGISTRY,
+    multiprocess_mode="max",
+)
 
 
 class Metrics(Measures):
@@ -66,6 +86,19 @@ class Metrics(Measures):
     def failed(self, *, dead: bool) -> None:
         """Count a failed dispatch."""
         (GIVEN_UP if dead else RETRIES).inc()
+
+
+class ReachMetrics(ReachMeasures):
+    """Counts what the worker for channels tells."""
+
+    def reached(self, channel: str, result: str, seconds: float) -> None:
+        """Count an attempt."""
+        REACHED.labels(channel, result).inc()
+        REACH_SECONDS.labels(channel).observe(seconds)
+
+    def paused(self, channel: str, *, paused: bool) -> None:
+        """Show that a channel pauses, or goes on."""
+        CHANNEL_PAUSED.labels(channel).set(int(paused))
 
 
 def serve(host: str, port: int) -> None:

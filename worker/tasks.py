@@ -21,7 +21,7 @@ from notifier.core.states import SCHEDULED
 from notifier.outbox.types import now
 from notifier.signals import emit, message_rejected
 from notifier.wake import CHUNK, SEND, WOKEN_AT
-from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
+from worker.app import BADGE, PURGE, REACH, SWEEP, app, runtime, settings
 from worker.far_tasks import ETA
 
 log = logging.getLogger(__name__)
@@ -100,6 +100,12 @@ def dispatch_chunk(self: Task, id: str) -> None:
         return
     if more:
         _wake(str(id))
+
+
+@app.task(name=REACH)
+def reach(**_: Any) -> None:
+    """Look for rows of channels that are due; the threads of this process send them."""
+    runtime.wake_reach()
 
 
 @app.task(name=SWEEP)

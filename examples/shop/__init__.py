@@ -23,6 +23,8 @@ from flask import (
     url_for,
 )
 
+from examples.shop.categories import ORDERS
+from examples.shop.mailbox import add_mailbox
 from examples.shop.orders import CUSTOMERS, Customer, Order, Orders
 from notifier import Alert, send_notification, update_badge
 
@@ -40,6 +42,11 @@ Mint = Callable[[str, int], str]
 def _mint(user_id: str, ttl: int) -> str:
     token: str = current_app.extensions["notifier"].tokens.mint(user_id, ttl)
     return token
+
+
+def _mail_folder() -> Path:
+    folder: Path = current_app.extensions["notifier"].settings.var_dir
+    return folder / "mail"
 
 
 def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Blueprint:
@@ -71,6 +78,7 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
                 type="success",
                 action={"label": "Track Order", "url": url_for("shop.track", order_id=order.id)},
             ),
+            category=ORDERS,
         )
         return jsonify(status=True)
 
@@ -112,6 +120,8 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
         if name not in ASSETS:
             abort(404)
         return send_from_directory(HERE, name, max_age=0)
+
+    add_mailbox(shop, _mail_folder)
 
     @shop.after_request
     def protect(response: Response) -> Response:

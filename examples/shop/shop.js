@@ -25,6 +25,12 @@ document.addEventListener("click", async ({ target }) => {
     button.disabled = true;
     await post(`orders/${ship}/ship`, {});
     button.disabled = false;
+  } else if ("away" in button.dataset) {
+    const away = button.getAttribute("aria-pressed") !== "true";
+    if (away) bell.client.close();
+    else bell.client.connect();
+    button.setAttribute("aria-pressed", String(away));
+    button.textContent = away ? "I am back" : "I am away";
   } else if (place) {
     if (await post("shop/orders", { customer: place })) location.reload();
   } else if (step) {
@@ -54,3 +60,9 @@ function follow(client) {
 await customElements.whenDefined("notification-bell");
 if (bell.client) follow(bell.client);
 else bell.addEventListener("client", ({ detail }) => follow(detail), { once: true });
+
+const push = document.querySelector("#push");
+if (push) {
+  const { push: start } = await import(new URL("client/push.js", shop));
+  start({ url: shop.pathname, token: bell.getAttribute("token-url"), button: push, client: bell.client }).catch(() => {});
+}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.tables import changes, deliveries, inboxes
+from models.tables import changes, deliveries, inboxes, reach
 
 BATCH = 1_000  # rows fetched at once
 
@@ -73,6 +73,17 @@ CHECKS: dict[str, str] = {
         ) parts
         WHERE entries <> last - CASE WHEN purged_seq > base THEN purged_seq ELSE base END
            OR different <> entries OR coalesce(newest, purged_seq) <> seq
+    """,
+    "a channel's row has a delivery, and what its state says": """
+        SELECT 'channel row ' || r.id || ': ' || r.channel || ', ' || r.state || ', attempts ' || r.attempts
+        FROM notifier_reach r
+        LEFT JOIN notifier_notifications n ON n.id = r.notification_id
+        LEFT JOIN notifier_deliveries d ON d.notification_id = r.notification_id AND d.user_id = r.user_id
+        WHERE (d.seq IS NULL AND coalesce(n.purged, 0) = 0)
+           OR (r.state = 'sending') <> (r.deadline IS NOT NULL)
+           OR (r.state = 'sent') <> (r.sent_at IS NOT NULL)
+           OR (r.state IN ('sending', 'sent', 'failed', 'gone', 'refused', 'unknown') AND r.attempts = 0)
+           OR (r.state = 'skipped' AND r.reason IS NULL)
     """,
     "every entry belongs to an inbox": """
         SELECT 'entry ' || l.user_id || ' ' || l.seq
@@ -181,7 +192,12 @@ def totals(connection: Connection) -> dict[str, int]:
     by_state = {state: count for state, count, _, _ in states}
     counted = {
         name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
-        for name, table in (("deliveries", deliveries), ("changes", changes), ("inboxes", inboxes))
+        for name, table in (
+            ("deliveries", deliveries),
+            ("changes", changes),
+            ("inboxes", inboxes),
+            ("channel_rows", reach),
+        )
     }
     return {
         "accepted": sum(by_state.values()),

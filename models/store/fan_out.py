@@ -10,10 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store import collapse, owed, special
+from models.store import collapse, owed, reach_plan, special
 from models.store.advance import advance
 from models.store.collapse import Collapse
 from models.tables import DISPATCHED, badges, deliveries, notifications
+from notifier.core.categories import Category, category
 from notifier.core.log import Entry
 from notifier.outbox.dialect import Insertion, Rows
 from notifier.outbox.types import AnyRow, UtcDateTime, milliseconds, not_before
@@ -36,6 +37,7 @@ class Dispatched:
         more: whether it left something behind: waiting notifications, or recipients of a bulk one.
         busy: users who were passed over: their inbox was locked, or something earlier is owed to them.
         expired: notifications whose time was over: nobody is given them.
+        reach_due: whether a row of a channel is due at once.
     """
 
     ids: Sequence[str] = ()
@@ -43,6 +45,7 @@ class Dispatched:
     entries: Sequence[tuple[str, Entry]] = ()
     more: bool = False
     busy: Collection[str] = frozenset()
+    reach_due: bool = False
     expired: Sequence[str] = ()
 
 
@@ -156,13 +159,26 @@ def fan_out(
     entries = _deliver(connection, begun, heads, now)
     finished = [one for one in begun if one.row.reached + len(one.given) == one.row.recipients]
     _note(connection, begun, finished, now=now, woken_at=woken_at, was_owed=was_owed)
+    due = reach_plan.plan(connection, _reaching(begun))
     return Dispatched(
         ids=[one.row.id for one in begun],
         finished=[one.row.id for one in finished],
         entries=entries,
         more=any(one.row.position + len(one.users) < one.row.recipients for one in begun) and not was_owed,
         busy=passed,
+        reach_due=due,
     )
+
+
+def _reaching(work: Iterable[Work]) -> list[tuple[str, Category, Sequence[str]]]:
+    """Return (notification, its category, who got it now) of entries whose category has channels."""
+    found = []
+    for one in work:
+        if one.row.inbox:
+            kind = category(special.options(one.row).category)
+            if kind is not None and kind.reach:
+                found.append((one.row.id, kind, one.given))
+    return found
 
 
 def _advance(

@@ -1,6 +1,6 @@
 """One notification's present state, and what could not be dispatched."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store import reach
 from models.store.due import due
 from models.store.log import READ_AT
 from models.tables import ACCEPTED, DEAD, SCHEDULED, deliveries, notifications
@@ -34,6 +35,7 @@ class NotificationStatus:
     deliver_at: datetime | None
     expires_at: datetime | None
     version: int
+    channels: Mapping[str, Mapping[str, int]]
 
 
 def status(connection: Connection, id: str) -> NotificationStatus | None:
@@ -55,6 +57,7 @@ def status(connection: Connection, id: str) -> NotificationStatus | None:
         row.deliver_at,
         row.expires_at,
         row.version or 1,
+        reach.states(connection, id),
     )
 
 

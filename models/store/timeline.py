@@ -7,10 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store import reach
 from models.store import sockets as store_sockets
 from models.store.log import READ_AT
 from models.store.status import counts
 from models.tables import deliveries, notifications
+from notifier.core.reach_words import Reached
 from notifier.core.timeline import Copy, Socket, Timeline
 from notifier.outbox.types import AnyRow
 
@@ -65,6 +67,10 @@ def timeline(connection: Connection, id: str, user_id: str | None, *, now: datet
         scheduled_at=row.scheduled_at,
         deliver_at=row.deliver_at,
         ended_at=row.ended_at,
+        reached_by=[Reached(**one._asdict()) for one in reach.of_delivery(connection, id, copy.user_id)]
+        if copy
+        else (),
+        channels=reach.states(connection, id) if user_id is None else {},
     )
 
 

@@ -23,6 +23,7 @@ from notifier.settings import FILE_BROKER, Settings
 EXCHANGE = "notifications"
 EXCHANGE_TYPE = "direct"  # without wildcards, which a user id could contain; binds 1.7x as fast as topic
 TASK_QUEUE = "notifier"
+REACH_QUEUE = "notifier-reach"  # wake-ups for channels; their worker is a process of its own
 FILE_TRANSPORT = "notifier.broker.file_transport:Transport"
 
 CONNECT_TIMEOUT = 1.5  # seconds, for each broker of the list

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from notifier.core import reach_words
 from notifier.core.states import EXPIRED, SCHEDULED, WITHDRAWN
 from notifier.core.timeline import SLOW_WAKE, Copy, Socket, Timeline, counted, long
 
 
 def summary(timeline: Timeline, now: datetime, broker: bool | None = None) -> str:
     """Return a short explanation. `broker`: whether it answers now; None: not asked."""
-    return " ".join(_sentences(timeline, now, broker))
+    said = [*_sentences(timeline, now, broker), *_channels(timeline)]
+    return " ".join(sentence for sentence in said if sentence)
 
 
 def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterator[str]:
@@ -33,6 +35,14 @@ def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterat
         yield f"It is in the inbox of all {timeline.recipients} recipients:"
         yield f"{timeline.delivered} have it on a device, {timeline.read} have read it,"
         yield f"{missing} have not got it."
+
+
+def _channels(timeline: Timeline) -> Iterator[str]:
+    """Say what became of it over channels."""
+    if timeline.user_id is None:
+        yield from reach_words.counted(timeline.channels)
+    for one in timeline.reached_by:
+        yield reach_words.sentence(one)
 
 
 def _withdrawn(timeline: Timeline) -> Iterator[str]:

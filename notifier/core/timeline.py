@@ -3,11 +3,13 @@
 No SQL here (`models/store/timeline.py` reads the facts), no clock of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from notifier.core import reach_words
+from notifier.core.reach_words import Reached
 from notifier.core.states import CANCELED, SCHEDULED, WITHDRAWN
 
 LOST_AFTER = timedelta(seconds=30)  # a gateway that has not been heard of for this time has crashed
@@ -80,7 +82,8 @@ class Timeline:
     """Everything that is known about one notification, or one recipient's copy of it.
 
     `user_id` None: of all its recipients. `copy` None: it has not been put into the inbox, or is not
-    kept any more. `sockets`: those open between dispatch and delivery.
+    kept any more. `sockets`: those open between dispatch and delivery. `reached_by`: the rows of
+    channels for this copy; `channels`: for all recipients, channel -> state -> how many rows.
     """
 
     id: str
@@ -105,6 +108,8 @@ class Timeline:
     scheduled_at: datetime | None = None
     deliver_at: datetime | None = None
     ended_at: datetime | None = None
+    reached_by: Sequence[Reached] = field(default=())
+    channels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +270,7 @@ def as_json(timeline: Timeline, now: datetime, why: str) -> dict[str, Any]:
             }
             for one in timeline.sockets
         ],
+        "channels": reach_words.as_json(timeline.reached_by),
     }
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from notifier.core.recipients import EMAIL, PUSH
 from notifier.outbox.dialect import insert
+from notifier.outbox.reach import reconsider
 from notifier.outbox.tables import addresses, recipients
 
 p, a = recipients.c, addresses.c
@@ -78,6 +79,8 @@ def put(connection: Connection, user_id: str, fields: Mapping[str, Any], *, now:
     if EMAIL in given:
         reached[EMAIL] = given.pop(EMAIL)
     lock(connection, user_id, now=now)
+    if "timezone" in given:
+        reconsider(connection, user_id)
     if given:
         connection.execute(sa.update(recipients).where(p.user_id == user_id).values(**given, updated_at=now))
     for channel, address in sorted(reached.items()):

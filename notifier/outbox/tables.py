@@ -5,6 +5,7 @@ Every name begins with `notifier_`, so that the tables can live in the applicati
 
 import sqlalchemy as sa
 
+from notifier.core.reach import State
 from notifier.core.states import ACCEPTED, CANCELED, DEAD, DISPATCHED, EXPIRED, RETRACTED, SCHEDULED, STATES
 from notifier.outbox.types import Json, Number, UtcDateTime, UuidText
 
@@ -20,6 +21,7 @@ __all__ = [
     "installation",
     "metadata",
     "notifications",
+    "reach",
 ]
 
 #: PostgreSQL's own way of naming, so that every name begins with the table's.
@@ -168,6 +170,48 @@ sa.Index(
     postgresql_where=sa.text("channel = 'push'"),
     sqlite_where=sa.text("channel = 'push'"),
 )
+
+#: One delivery to one address over one channel, as far as preferences ask for it. The row of
+#: the address may be gone by now: no foreign key.
+reach = sa.Table(
+    "notifier_reach",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column(
+        "notification_id",
+        UuidText,
+        sa.ForeignKey("notifier_notifications.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("channel", sa.String(64), nullable=False),
+    sa.Column("address_id", sa.BigInteger, nullable=False),
+    sa.Column("category", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.String(300), nullable=True),
+    sa.Column("required", sa.Boolean, nullable=False),
+    sa.Column("unless", sa.String(8), nullable=True),  # read, seen
+    sa.Column("digest", sa.String(8), nullable=True),  # hourly, daily, weekly; NULL: alone
+    sa.Column("due_at", UtcDateTime, nullable=False),  # as planned; names the digest too
+    sa.Column("next_at", UtcDateTime, nullable=False),  # the next attempt, or the end of quiet hours
+    sa.Column("deadline", UtcDateTime, nullable=True),  # of `sending`
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("sent_at", UtcDateTime, nullable=True),
+    sa.Column("provider_id", sa.String(200), nullable=True),
+    sa.CheckConstraint(f"state IN ({', '.join(map(repr, map(str, State)))})", name="state"),
+    sa.UniqueConstraint("notification_id", "user_id", "channel", "address_id"),
+    sqlite_autoincrement=True,
+)
+# What is due next, a digest's rows, what is past its deadline, what went wrong, and what is one user's.
+for _purpose, _keys, _only in (
+    ("waiting", (reach.c.channel, reach.c.next_at, reach.c.id), "state = 'waiting'"),
+    ("digest", (reach.c.address_id, reach.c.due_at), "digest IS NOT NULL"),
+    ("sending", (reach.c.deadline,), "state = 'sending'"),
+    ("wrong", (reach.c.id,), "state IN ('failed', 'unknown')"),
+    ("user_id", (reach.c.user_id,), None),
+):
+    _filter = sa.text(_only) if _only else None
+    sa.Index(f"notifier_reach_{_purpose}_idx", *_keys, postgresql_where=_filter, sqlite_where=_filter)
 
 #: One row: a random id (`notifier.outbox.installation`).
 installation = sa.Table("notifier_installation", metadata, sa.Column("id", UuidText, primary_key=True))

@@ -13,6 +13,7 @@ from notifier.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from notifier.core.events import event_type
 from notifier.core.states import CANCELED, DISPATCHED, EXPIRED, RETRACTED, WITHDRAWN, Move, after
 from notifier.outbox import clock
+from notifier.outbox.reach import in_flight
 from notifier.outbox.tables import notifications
 from notifier.outbox.types import AnyRow
 
@@ -87,7 +88,7 @@ def cancel(connection: Connection, id: str, *, sender: str | None) -> Withdrawn:
                 untold=True if untold else None,
             )
         )
-    return Withdrawn(row.id, state, row.recipients, row.reached, 0, untold)
+    return Withdrawn(row.id, state, row.recipients, row.reached, in_flight(connection, row.id), untold)
 
 
 def update(

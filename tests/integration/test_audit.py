@@ -85,6 +85,9 @@ def told(world: World) -> World:
 
 #: A change of the rows -> a part of the check's name, a part of the named row.
 CORRUPTIONS = {
+    "INSERT INTO notifier_reach (notification_id, user_id, channel, address_id, category, state, required,"
+    " due_at, next_at) SELECT id, 'x', 'email', 1, 'general', 'waiting', 1 = 0, accepted_at, accepted_at"
+    " FROM notifier_notifications WHERE number = 1": ("a channel's row has a delivery", "email, waiting"),
     "UPDATE notifier_notifications SET state = 'accepted' WHERE number = 1": (
         "a notification has one",
         ":id1",
@@ -232,6 +235,7 @@ def test_the_totals_add_up(world: World) -> None:
         "recipients": 13,
         "reached": 11,
         "deliveries": 11,
+        "channel_rows": 0,
         "changes": 4,
         "inboxes": 2,
     }

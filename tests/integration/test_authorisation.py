@@ -61,6 +61,12 @@ ROUTES: dict[str, str | tuple[str, ...]] = {
     "POST /api/inbox/seen": USER,
     "POST /api/inbox/snooze": USER,
     "POST /api/inbox/unsnooze": USER,
+    "GET /api/push/key": USER,
+    "POST /api/push/subscriptions": USER,
+    "DELETE /api/push/subscriptions": USER,
+    "POST /api/push/read": OPEN,  # by a token for this one entry
+    "GET /unsubscribe": OPEN,
+    "POST /unsubscribe": OPEN,  # by a token for this purpose
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,

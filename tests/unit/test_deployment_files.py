@@ -24,7 +24,7 @@ from notifier.settings import PREFIX, Settings
 
 REPO = Path(__file__).resolve().parents[2]
 SCHEMA = REPO / "tests" / "data" / "compose-spec" / "compose-spec.json"
-OURS = ("migrate", "web", "worker")
+OURS = ("migrate", "web", "worker", "reach")
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 SECRETS = ("PASSWORD", "SECRET", "API_KEYS", "TOKEN")
 

@@ -24,6 +24,7 @@ def test_the_page_has_the_extensions_that_it_promises() -> None:
         "An event",
         "A report column",
         "A transport",
+        "A channel",
     ]
 
 

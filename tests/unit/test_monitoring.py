@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 import worker.metrics
-from models.tables import metadata
+from models.tables import metadata, notifications, reach
 from notifier.outbox.engine import Database, make_engine
+from notifier.outbox.types import now
 from web import metrics
 
 REPO = Path(__file__).resolve().parents[2]
@@ -36,9 +38,25 @@ def exposition(tmp_path_factory: pytest.TempPathFactory) -> str:
     database = Database(make_engine(f"sqlite:///{tmp_path_factory.mktemp('db') / 'notifier.db'}"))
     metadata.create_all(database.engine)
     metrics.CLOSED.labels("4410")
+    told = worker.metrics.ReachMetrics()
+    told.reached("email", "sent", 0.1)
+    told.paused("push", paused=False)
+    _a_row_of_a_channel(database)
     text = metrics.exposition(database).decode()
     database.dispose()
     return text
+
+
+def _a_row_of_a_channel(database: Database) -> None:
+    """The numbers of channels have their labels only when there is a row."""
+    notification = {"id": "01890a5d-ac96-774b-bcce-b302099a8057", "event": "alert", "data": {}, "inbox": True,
+                    "sender": "s", "recipient": "u", "recipients": 1, "bulk": False, "request_hash": "h",
+                    "accepted_at": now()}  # fmt: skip
+    row = {"notification_id": notification["id"], "user_id": "u", "channel": "email", "address_id": 1,
+           "category": "c", "state": "waiting", "required": False, "due_at": now(), "next_at": now()}  # fmt: skip
+    with database.write() as connection:
+        connection.execute(sa.insert(notifications).values(notification))
+        connection.execute(sa.insert(reach).values(row))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from flask import Flask
 
 from notifier import wake
-from notifier.broker.topology import TASK_QUEUE
+from notifier.broker.topology import REACH_QUEUE, TASK_QUEUE
 from notifier.core.life import FIELDS
 from tests.harness.world import settings
 from web.app import create_app
@@ -27,6 +27,8 @@ PUBLIC = {"notifier.send_notification", "notifier.update_badge"}
 OPEN = {
     "/healthz": "tells that this process answers",
     "/readyz": "tells what can be reached, and nothing else",
+    "/api/push/read": "a token for one entry",
+    "/unsubscribe": "a token for this purpose",
     "/metrics": "numbers for Prometheus",
     "/openapi.json": "the API's description",
     "/ws": "the socket's own hello carries the token",
@@ -70,8 +72,9 @@ def test_every_task_is_named_by_hand(celery_app: Celery) -> None:
 
 def test_every_task_has_a_route_to_the_one_queue(celery_app: Celery) -> None:
     for name in own_tasks(celery_app):
-        assert celery_app.conf.task_routes.get(name) == {"queue": TASK_QUEUE}, f"{name} has no route"
-        assert celery_app.amqp.router.route({}, name)["queue"].name == TASK_QUEUE
+        queue = REACH_QUEUE if name == "notifier.reach" else TASK_QUEUE
+        assert celery_app.conf.task_routes.get(name) == {"queue": queue}, f"{name} has no route"
+        assert celery_app.amqp.router.route({}, name)["queue"].name == queue
 
 
 def test_no_route_leads_to_a_task_that_is_not_there(celery_app: Celery) -> None:
@@ -159,7 +162,13 @@ def test_every_route_under_api_is_closed(web_app: Flask) -> None:
         "/api/inbox/snooze": "user",
         "/api/inbox/unsnooze": "user",
     }
-    others = {rule: who for rule, who in access.items() if not rule.startswith("/api/inbox")}
+    assert {rule: who for rule, who in access.items() if rule.startswith("/api/push")} == {
+        "/api/push/key": "user",
+        "/api/push/subscriptions": "user",
+        "/api/push/read": "open",  # by the token of a push message
+    }
+    prefixes = ("/api/inbox", "/api/push")
+    others = {rule: who for rule, who in access.items() if not rule.startswith(prefixes)}
     assert others.pop("/api/preferences") == "user or backend"
     assert set(others.values()) == {"backend"}
 

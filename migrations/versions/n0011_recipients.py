@@ -5,8 +5,8 @@ from alembic import op
 
 from notifier.outbox.types import Json, Number, UtcDateTime
 
-revision = "n0010"
-down_revision = "n0009"
+revision = "n0011"
+down_revision = "n0010"
 
 
 def upgrade() -> None:

@@ -1,0 +1,88 @@
+"""Addresses of channels: push subscriptions, and what providers say about all of them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.tables import addresses
+from notifier.channels import PUSH
+from notifier.outbox.dialect import insert
+
+a = addresses.c
+
+
+def succeeded(connection: Connection, number: int, *, present: datetime) -> None:
+    """Note that something was sent to an address: what was held against it is forgotten."""
+    connection.execute(
+        sa.update(addresses).where(a.id == number).values(succeeded_at=present, doubts=0, doubted_on=None)
+    )
+
+
+def switch_off(connection: Connection, number: int, reason: str, *, present: datetime) -> None:
+    """Use an address no more: delete a push subscription; others are off until they are set again."""
+    connection.execute(sa.delete(addresses).where(a.id == number, a.channel == PUSH))
+    connection.execute(
+        sa.update(addresses)
+        .where(a.id == number, a.off_at.is_(None))
+        .values(off_at=present, off_reason=reason[:300])
+    )
+
+
+def doubt(connection: Connection, number: int, *, daily: bool, present: datetime) -> int:
+    """Note that an address may be gone; return how often in a row. `daily`: once a day counts."""
+    row = connection.execute(
+        sa.select(a.doubts, a.doubted_on).where(a.id == number).with_for_update()
+    ).first()
+    if row is None:
+        return 0
+    count = row.doubts if daily and row.doubted_on == present.date() else row.doubts + 1
+    connection.execute(
+        sa.update(addresses).where(a.id == number).values(doubts=count, doubted_on=present.date())
+    )
+    return int(count)
+
+
+def subscribe(
+    connection: Connection,
+    user_id: str,
+    endpoint: str,
+    details: Mapping[str, str],
+    *,
+    present: datetime,
+    limit: int,
+) -> None:
+    """Keep a browser's subscription for a user, and for no other user.
+
+    Of more than `limit`, those go that were longest without a success.
+    """
+    taken = addresses.c.channel == PUSH, a.address == endpoint
+    connection.execute(sa.delete(addresses).where(*taken, a.user_id != user_id))
+    values = {"details": details, "off_at": None, "off_reason": None, "doubts": 0, "doubted_on": None}
+    statement = insert(connection, addresses).values(
+        user_id=user_id, channel=PUSH, address=endpoint, created_at=present, **values
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[a.address],
+            index_where=sa.text("channel = 'push'"),
+            set_={"user_id": user_id, **values},
+        )
+    )
+    newest = (
+        sa.select(a.id)
+        .where(a.user_id == user_id, a.channel == PUSH)
+        .order_by(sa.func.coalesce(a.succeeded_at, a.created_at).desc(), a.id.desc())
+        .limit(limit)
+    )
+    connection.execute(
+        sa.delete(addresses).where(a.user_id == user_id, a.channel == PUSH, a.id.not_in(newest))
+    )
+
+
+def unsubscribe(connection: Connection, user_id: str, endpoint: str) -> None:
+    """Forget a user's subscription of a browser."""
+    connection.execute(
+        sa.delete(addresses).where(a.user_id == user_id, a.channel == PUSH, a.address == endpoint)
+    )

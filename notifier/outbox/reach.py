@@ -1,0 +1,27 @@
+"""What a change by an application means for rows of channels. The service's part is `models.store.reach`."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from notifier.core.reach import State
+from notifier.outbox import clock
+from notifier.outbox.tables import reach
+
+r = reach.c
+
+
+def reconsider(connection: Connection, user_id: str) -> None:
+    """Let what waits for a user be decided again now: preferences, a time zone or hours have changed."""
+    connection.execute(
+        sa.update(reach)
+        .where(r.user_id == user_id, r.state == State.WAITING, r.attempts == 0)
+        .values(next_at=clock.expression(connection.dialect.name))
+    )
+
+
+def in_flight(connection: Connection, notification_id: str) -> int:
+    """Return how many rows of a notification are with a provider now."""
+    found = connection.scalar(
+        sa.select(sa.func.count()).where(r.notification_id == notification_id, r.state == State.SENDING)
+    )
+    return found or 0

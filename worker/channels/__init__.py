@@ -1,0 +1,1 @@
+"""The built-in channels: email and push. Each is a `notifier.channels.Channel`."""
