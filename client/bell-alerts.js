@@ -7,6 +7,9 @@ let sounded = 0;
 
 const recall = (name) => have(() => localStorage.getItem(`notifier.${name}`)) === "on";
 const keep = (name, on) => have(() => localStorage.setItem(`notifier.${name}`, on ? "on" : "off"));
+/** Those on the desktop, by the ids of their entries. */
+const onDesktop = new Map();
+
 const permission = () => have(() => Notification.permission);
 
 export const possible = {
@@ -83,8 +86,15 @@ function show(entry, words, open) {
   const { title, message } = content(entry);
   try {
     const shown = new Notification(title, { body: message, tag: entry.id, lang: words.lang });
+    onDesktop.set(entry.id, shown);
+    shown.onclose = () => onDesktop.delete(entry.id);
     shown.onclick = () => { window.focus(); shown.close(); open(); };
   } catch { /* some phones show them from service workers only */ }
+}
+
+/** Entries have left the inbox: so do their notifications on the desktop. */
+export function withdraw(ids) {
+  for (const id of ids) onDesktop.get(id)?.close();
 }
 
 function chime() {

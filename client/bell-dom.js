@@ -43,6 +43,7 @@ const PATHS = {
   checks: "M2 12.5l5 5L16 8M12 16l1.5 1.5L22 9",
   dot: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8",
   archive: "M4 5h16v4H4zM6 9v10h12V9M10 13h4",
+  clock: "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16M12 8v4.500l3 2",
   close: "M6 6l12 12M18 6L6 18",
   settings: "M4 7h10M18 7h2M16 5v4M4 17h2M10 17h10M8 15v4",
   offline: "M3 3l18 18M5 12a10 10 0 0 1 5-2.7M19 12a10 10 0 0 0-4-2.4M8.5 15.500a5 5 0 0 1 7 0M12 19v.5",

@@ -1,5 +1,6 @@
 /** The list in the panel: one article for each entry, changed in place when its entry changes. */
 import { h, icon, say, set } from "./bell-dom.js";
+import { snoozer } from "./bell-snooze.js";
 import { safeUrl } from "./url.js";
 
 const LONG = 240; // characters from which a message is folded
@@ -27,7 +28,7 @@ export class List {
   #active = null;
   #made = 0;
 
-  /** @param bell { words, now(), read(id), unread(id), archive(id) } */
+  /** @param bell { words, now(), client, read(id), unread(id), archive(id), snooze(id, until) } */
   constructor(bell) {
     this.#bell = bell;
     this.element = h("div", { role: "feed", class: "feed", part: "list" });
@@ -54,6 +55,7 @@ export class List {
         continue;
       }
       if (!row) this.#rows.set(item.id, (row = this.#make(item)));
+      else if (row.item.data !== item.data) row = this.#remake(row, item);
       else if (row.item !== item) this.#show(row, item);
       if (row.element === next) next = next.nextElementSibling;
       else this.element.insertBefore(row.element, next);
@@ -101,6 +103,17 @@ export class List {
     this.#active = article;
   }
 
+  /** What an entry says was changed by its sender. */
+  #remake(before, item) {
+    const row = this.#make(item);
+    const focused = before.element === this.#focused();
+    this.#rows.set(item.id, row);
+    before.element.replaceWith(row.element);
+    if (before.element === this.#active) this.#activate(row.element);
+    if (focused) this.#focus(row.element);
+    return row;
+  }
+
   #make(item) {
     const { words } = this.#bell;
     const { title, message, type, action } = content(item);
@@ -111,17 +124,21 @@ export class List {
     row.mark = h("span", { class: "hidden" });
     row.time = h("time", { part: "time", dir: "auto", datetime: new Date(item.timestamp).toISOString(), title: words.moment(item.timestamp) }, words.ago(item.timestamp, this.#bell.now()));
     row.toggle = h("button", { type: "button", part: "toggle", class: "tool", tabindex: -1, onclick: () => this.#flip(row) });
+    row.more = h("span", { part: "more", dir: "auto" });
+    const later = this.#bell.client?.can?.("snooze") && snoozer(this.#bell, item.id, about("snooze"), n);
     const text = h("p", { id: `m${n}`, part: "message", class: "message", dir: "auto" }, message);
     row.element = h("article", { part: "item", class: "item", "data-id": item.id, "data-type": type, tabindex: -1, "aria-labelledby": `k${n} t${n}`, "aria-describedby": `m${n}` },
       h("span", { class: "sign", part: "icon" }, icon(type)),
       h("div", { class: "body" },
-        h("p", { class: "meta" }, h("span", { id: `k${n}` }, h("span", { part: "type", class: "type", dir: "auto" }, words.type(type)), row.mark), row.time),
+        h("p", { class: "meta" }, h("span", { id: `k${n}` }, h("span", { part: "type", class: "type", dir: "auto" }, words.type(type)), row.mark), row.more, row.time),
         h("p", { id: `t${n}`, part: "item-title", class: "title", dir: "auto" }, title),
         text,
         message.length > LONG || message.split("\n", 5).length > 4 ? this.#fold(text) : null,
-        action && link(action, { tabindex: -1, onclick: () => this.#read(row) })),
+        action && link(action, { tabindex: -1, onclick: () => this.#read(row) }),
+        later ? later.menu : null),
       h("div", { class: "tools" },
         row.toggle,
+        later ? later.button : null,
         h("button", { type: "button", part: "archive", class: "tool", tabindex: -1, "aria-label": about("archive"), title: words.say("archive"), onclick: () => this.#bell.archive(item.id) }, icon("archive"))));
     row.element.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.target !== row.element) return;
@@ -148,6 +165,8 @@ export class List {
     const unread = item.read_at === null;
     const key = unread ? "markRead" : "markUnread";
     row.element.toggleAttribute("data-unread", unread);
+    const more = [item.version > 1 && words.say("updated"), item.collapsed > 1 && words.say("collapsed", { n: item.collapsed })];
+    say(row.more, more.filter(Boolean).join(", "));
     say(row.mark, unread ? `, ${words.say("isUnread")}` : "");
     set(row.toggle, { "aria-label": row.about(key), title: words.say(key) });
     row.toggle.replaceChildren(icon(unread ? "check" : "dot"));

@@ -75,6 +75,9 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .action { display: inline-block; margin-block-start: 0.375rem; padding: 0.25rem 0.75rem; border: 1px solid var(--accent); border-radius: 8px; color: var(--accent); font-weight: 600; text-decoration: none; overflow-wrap: anywhere; max-inline-size: 100%; }
 .action:hover { background: var(--hover); text-decoration: underline; }
 .fold { color: var(--accent); min-block-size: 1.5rem; font-size: 0.875rem; text-decoration: underline; }
+.menu { display: flex; flex-wrap: wrap; gap: 0.375rem; margin-block-start: 0.375rem; }
+.choice, .date { padding: 0.25rem 0.75rem; border: 1px solid var(--line); border-radius: 8px; min-block-size: 2rem; color: var(--text); background: var(--surface); font: inherit; }
+.choice:hover { background: var(--hover); }
 .tools { display: flex; flex-direction: column; gap: 0.125rem; }
 .foot { padding: 1rem; text-align: center; color: var(--muted); font-size: 0.875rem; display: grid; gap: 0.5rem; justify-items: center; }
 .foot button { padding: 0.25rem 0.875rem; border: 1px solid var(--line); min-block-size: 2rem; color: var(--text); }

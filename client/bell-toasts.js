@@ -33,6 +33,12 @@ export class Toasts {
     this.#timer ??= setTimeout(() => this.#flush(), GATHER);
   }
 
+  /** Entries have left the inbox: nothing of them stays on the screen. */
+  withdraw(ids) {
+    this.#waiting = this.#waiting.filter(({ entry }) => !ids.includes(entry.id));
+    for (const toast of [...this.element.children]) if (ids.includes(toast.entry)) this.#drop(toast);
+  }
+
   clear() {
     clearTimeout(this.#timer);
     this.#timer = null;
@@ -71,6 +77,7 @@ export class Toasts {
         action && link(action, { onclick: () => { this.#bell.read(entry.id); close(); } })),
       h("button", { type: "button", class: "tool", part: "dismiss", "aria-label": words.say("about", { action: words.say("dismiss"), title }), onclick: close }, icon("close")));
     toast.left = STAYS[type];
+    toast.entry = entry.id;
     this.element.append(toast);
     while (this.element.children.length > MOST) this.#drop(this.element.firstElementChild);
     popover(this.element, true);

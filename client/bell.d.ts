@@ -8,6 +8,7 @@ type Plural = { readonly other: string } & Readonly<Partial<Record<"zero" | "one
 export interface Dictionary {
   title: string; unread: string | Plural; new: string | Plural; types: Record<"info" | "success" | "warning" | "error", string>;
   now: string; isUnread: string; markRead: string; markUnread: string; markAll: string; archive: string; about: string;
+  snooze: string; inAnHour: string; tomorrow: string; monday: string; aDate: string; updated: string; collapsed: string | Plural;
   more: string; less: string; close: string; dismiss: string; settings: string; sound: string; desktop: string; blocked: string;
   loading: string; empty: string; emptyHint: string; allArchived: string; allArchivedHint: string; end: string; connecting: string; offline: string; unauthorized: string;
   refused: string; misconfigured: string; failed: string; notSaved: string; retry: string;

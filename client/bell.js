@@ -7,7 +7,7 @@
  * Attributes: url, token or token-url, lang, theme (light, dark), no-toasts, no-title. Properties: client, words.
  * Everything from the server is written as text; nothing is ever parsed as HTML.
  */
-import { alertUser, watchSight } from "./bell-alerts.js";
+import { alertUser, watchSight, withdraw } from "./bell-alerts.js";
 import { Element, define, h, icon, say, set } from "./bell-dom.js";
 import { Panel } from "./bell-panel.js";
 import { lockPage, place, styles } from "./bell-styles.js";
@@ -19,6 +19,7 @@ import { fetchToken } from "./token-url.js";
 export { addWords, NotifierClient };
 
 const TICK = 15_000;
+const LOOK = 1000;
 const TITLED = /^\([^)]*\) /;
 
 export class NotificationBell extends Element {
@@ -35,6 +36,7 @@ export class NotificationBell extends Element {
   #button;
   #count;
   #drawing = null;
+  #looking = null;
   #timer = null;
   #listening = null;
 
@@ -101,6 +103,7 @@ export class NotificationBell extends Element {
   read(id) { this.#try(this.#client?.read(id)); }
   unread(id) { this.#try(this.#client?.unread(id)); }
   archive(id) { this.#try(this.#client?.archive(id)); }
+  snooze(id, until) { this.#try(this.#client?.snooze(id, until)); }
   now() { return this.#client?.now?.() ?? Date.now(); }
   readAll() { this.#try(this.#client?.readAll()); }
   #try(change) { change?.catch(() => this.#panel.note("notSaved")); }
@@ -144,6 +147,10 @@ export class NotificationBell extends Element {
   });
 
   #arrived(entry) {
+    if (entry.event === "inbox.archived") {
+      withdraw(entry.data.ids);
+      this.#toasts?.withdraw(entry.data.ids);
+    }
     // An entry that is read by now was seen elsewhere; a badge or a change is not an entry and is not held at all.
     if (this.#client.store.get(entry.id)?.read_at !== null) return;
     if (entry.live) alertUser(entry, { leading: this.#client.leading, words: this.#words, open: () => this.show() });
@@ -192,11 +199,21 @@ export class NotificationBell extends Element {
     say(this.#count, words.count(unread));
     this.#count.hidden = unread === 0;
     if (this.open && !this.#panel.update()) this.draw();
+    this.#look();
     if (!this.hasAttribute("no-title")) {
       const title = document.title.replace(TITLED, "");
       const wanted = unread ? `(${words.count(unread)}) ${title}` : title;
       if (document.title !== wanted) document.title = wanted;
     }
+  }
+
+  /** What the open panel has shown for a second was on the screen. */
+  #look() {
+    if (this.#looking || !this.open || !this.#client?.store.unseen) return;
+    this.#looking = setTimeout(() => {
+      this.#looking = null;
+      if (this.open && document.visibilityState === "visible") this.#client?.seen?.().catch(() => {});
+    }, LOOK);
   }
 
   #place() { if (this.open) place(this.#style, this.#button, this.#panel.element); }

@@ -7,7 +7,7 @@
 import { backoff } from "./backoff.js";
 
 const TRIES = 5;
-const PATHS = { read: "read", unread: "unread", archived: "archive" };
+const PATHS = { read: "read", unread: "unread", archived: "archive", snoozed: "snooze", unsnoozed: "unsnooze", seen: "seen" };
 
 export class Changes {
   #owner;

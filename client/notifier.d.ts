@@ -96,6 +96,13 @@ export class NotifierClient extends EventTarget {
   read(ids: string | readonly string[]): Promise<void>;
   unread(ids: string | readonly string[]): Promise<void>;
   archive(ids: string | readonly string[]): Promise<void>;
+  /** Out of the inbox until a time (a Date, or ms since 1970); then they come back unread. */
+  snooze(ids: string | readonly string[], until: Date | number): Promise<void>;
+  unsnooze(ids: string | readonly string[]): Promise<void>;
+  /** Everything up to the seq `through` was on the screen; by default what has arrived here. */
+  seen(through?: number): Promise<void>;
+  /** Whether the server knows an op, as "snooze"; calling what it does not know rejects with status 501. */
+  can(op: string): boolean;
   readAll(): Promise<void>;
   /** Loads the next older page into the store; resolves to whether there are more. */
   older(): Promise<boolean>;

@@ -109,6 +109,15 @@ export class NotifierClient extends EventTarget {
   read(ids) { return this.#changes.make("read", { ids: list(ids) }); }
   unread(ids) { return this.#changes.make("unread", { ids: list(ids) }); }
   archive(ids) { return this.#changes.make("archived", { ids: list(ids) }); }
+  /** Out of the inbox until a time (a Date, or ms since 1970); then they come back unread. */
+  snooze(ids, until) { return this.#known("snooze", "snoozed", { ids: list(ids), until: Number(until) }); }
+  unsnooze(ids) { return this.#known("unsnooze", "unsnoozed", { ids: list(ids) }); }
+  /** Everything up to the seq `through` was on the screen; by default what has arrived here. Says nothing of read. */
+  async seen(through = this.store.seq) {
+    if (this.can("seen") && through > this.store.seen) await this.#changes.make("seen", { through });
+  }
+  /** Whether the server knows an op, as "snooze"; false before the first connection. */
+  can(op) { return this.store.seq !== null && this.store.ops.includes(op); }
   /** Everything that has arrived here so far; what arrives at the same moment stays unread. */
   async readAll() { if (this.store.seq !== null) await this.#changes.make("read", { through: this.store.seq }); }
 
@@ -242,6 +251,11 @@ export class NotifierClient extends EventTarget {
   #emit(type, detail) { this.dispatchEvent(new CustomEvent(type, { detail })); }
 
   // -- what the parts ask -------------------------------------------------------------------------
+
+  async #known(op, kind, target) {
+    if (!this.can(op)) throw new RequestError(501, `the server does not know the op ${op}`);
+    await this.#changes.make(kind, target);
+  }
 
   #until(holds) {
     return new Promise((done, fail) => {

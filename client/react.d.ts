@@ -20,6 +20,8 @@ export interface Inbox {
   read(ids: string | readonly string[]): Promise<void>;
   markUnread(ids: string | readonly string[]): Promise<void>;
   archive(ids: string | readonly string[]): Promise<void>;
+  snooze(ids: string | readonly string[], until: Date | number): Promise<void>;
+  unsnooze(ids: string | readonly string[]): Promise<void>;
   readAll(): Promise<void>;
   /** Loads the next older page; resolves to whether there are more. */
   older(): Promise<boolean>;

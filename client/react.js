@@ -13,7 +13,7 @@ const empty = () => EMPTY;
 const look = ({ items, store, badges, state, misconfigured }) => ({ items, unread: store.unread, badges, state, misconfigured });
 
 /**
- * The inbox of one user, live: { client, items, unread, badges, state, misconfigured, read, markUnread, archive, readAll, older }.
+ * The inbox of one user, live: { client, items, unread, badges, state, misconfigured, read, markUnread, archive, snooze, unsnooze, readAll, older }.
  *
  * @param from the options of a NotifierClient, and `user`: another value (another user signed in) makes a new client;
  *   or a client of your own, which you connect and close; or null for none yet
@@ -63,7 +63,7 @@ function useShown(client) {
 function useActions(client, shown) {
   return useMemo(() => {
     const ask = (name) => (...args) => (client ? client[name](...args) : Promise.reject(new Error("there is no client yet")));
-    return { ...shown, client, read: ask("read"), markUnread: ask("unread"), archive: ask("archive"), readAll: ask("readAll"), older: ask("older") };
+    return { ...shown, client, read: ask("read"), markUnread: ask("unread"), archive: ask("archive"), snooze: ask("snooze"), unsnooze: ask("unsnooze"), readAll: ask("readAll"), older: ask("older") };
   }, [client, shown]);
 }
 

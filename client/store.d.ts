@@ -11,6 +11,14 @@ export interface Entry<Name extends string = string, Data = unknown> {
   readonly timestamp: number;
   readonly read_at: number | null;
   readonly archived_at: number | null;
+  /** Until when it is snoozed; 0: another device knows. */
+  readonly snoozed_until: number | null;
+  /** How often its sender has written it, from 1. */
+  readonly version: number;
+  /** How many unread entries in a row it stands for, itself included. */
+  readonly collapsed: number;
+  /** True when it was snoozed and is back. */
+  readonly returned: boolean;
 }
 
 export interface Page {
@@ -21,7 +29,7 @@ export interface Page {
 }
 
 export type Target = { ids: readonly string[]; through?: undefined } | { through: number; ids?: undefined };
-export type ChangeKind = "read" | "unread" | "archived";
+export type ChangeKind = "read" | "unread" | "archived" | "snoozed" | "unsnoozed" | "seen";
 
 /** A change of this device that the server has not confirmed yet. */
 export interface Pending { readonly kind: ChangeKind }
@@ -35,7 +43,13 @@ export class Store {
   readonly seq: number | null;
   /** The exact number of unread entries, including those that are not held here. */
   readonly unread: number;
-  /** The entries held that are not archived, newest first; unchanged ones keep their identity. */
+  /** Which ops the server knows. */
+  readonly ops: readonly string[];
+  /** Everything up to this seq was on the screen. */
+  readonly seen: number;
+  /** How many unread entries are beyond that, 100 at most. */
+  readonly unseen: number;
+  /** The entries held that are neither archived nor snoozed, newest first; unchanged ones keep their identity. */
   readonly items: readonly InboxEntry[];
   readonly badges: Readonly<Record<string, number>>;
   /** How many of the entries held are archived. */

@@ -9,28 +9,20 @@
  *   pending  this device's own changes that the server has not confirmed yet; they are
  *            applied to the base when it is read, so dropping one undoes it
  */
+import { MOVES, awake, counts, covers, toChange, toItem, toldBy } from "./moves.js";
 
 /** How many entries are held until somebody scrolls; `older()` loads older ones again. */
 const KEEP = 500;
 /** How many changes are kept, to update a page that was read before they happened. */
 const RECENT = 256;
 
-const blank = ({ seq = null, unread = 0, badges = {} } = {}) => ({ seq, unread, badges: { ...badges }, items: new Map() });
+/** What a server knows that names no ops. */
+const FIRST_OPS = ["hello", "ack", "read", "unread", "archive", "auth", "ping"];
+/** Unseen entries are counted up to here. */
+const MANY = 100;
 
-const toItem = ({ id, seq, event, data, from, timestamp, read_at = null, archived_at = null }) => ({
-  id, seq, event, data, from, timestamp, read_at, archived_at,
-});
-
-/** How each change affects an entry. An entry that does not change stays the same object. */
-const MOVES = {
-  read: (item, at) => (item.read_at === null ? { ...item, read_at: at } : item),
-  unread: (item) => (item.read_at === null && item.archived_at === null ? item : { ...item, read_at: null, archived_at: null }),
-  // An archived entry counts as read: it is not visible, so it must not be counted.
-  archived: (item, at) => (item.archived_at === null ? { ...item, archived_at: at, read_at: item.read_at ?? at } : item),
-};
-
-const toChange = (kind, { ids, through }) => ({ kind, ids: ids && new Set(ids), through });
-const covers = ({ ids, through }, item) => (ids ? ids.has(item.id) : item.seq <= through);
+const blank = ({ seq = null, unread = 0, badges = {}, seen = 0, unseen = 0, ops = FIRST_OPS } = {}) =>
+  ({ seq, unread, badges: { ...badges }, seen, unseen, ops, items: new Map() });
 
 /** Badges and `define_event(…, inbox=False)` take a seq like the others but are not entries of the inbox. */
 export const isEntry = (frame) => Boolean(frame.id) && frame.event !== "badge" && frame.inbox !== false;
@@ -61,6 +53,18 @@ export class Store {
   /** The entries held that are not archived, newest first. Unchanged entries keep their identity. */
   get items() { return this.#look().items; }
   get badges() { return this.#base.badges; }
+  /** Which ops the server knows; a client uses no others. */
+  get ops() { return this.#base.ops; }
+  /** Everything up to this seq was on the screen. */
+  get seen() { return this.#pending.reduce((most, { kind, through }) => (kind === "seen" ? Math.max(most, through) : most), this.#base.seen); }
+  /** How many unread entries are beyond that, 100 at most. */
+  get unseen() {
+    const held = [...this.#base.items.values()].map((item) => this.#shown(item)).filter(counts);
+    const beyond = held.filter(({ seq }) => seq > this.seen).length;
+    // The newest are held: with one below the watermark among them, or with all, none beyond it is missing.
+    const all = beyond < held.length || held.length >= this.unread;
+    return Math.min(MANY, all ? beyond : Math.max(beyond, Math.min(this.unread, this.#base.unseen)));
+  }
   /** How many of the entries held are archived. */
   get archived() { return this.#look().archived; }
   /** Where the next older page starts (`before`), or null for the head. */
@@ -83,11 +87,12 @@ export class Store {
     switch (frame.op) {
       case "welcome":
         // What was staged for the same seq is from the same moment and stays valid.
+        base.ops = frame.ops ?? FIRST_OPS;
         if (this.#staged?.seq !== frame.seq) this.#staged = base.seq === null ? blank(frame) : null;
         if (base.seq !== null && frame.seq >= base.seq) this.#count(frame);
         break;
       case "reset":
-        if (this.#staged?.seq !== frame.seq) this.#staged = blank(frame);
+        if (this.#staged?.seq !== frame.seq) this.#staged = blank({ ...frame, ops: base.ops });
         break;
       case "item":
         if (this.#staged) this.#staged.items.set(frame.id, toItem(frame));
@@ -118,13 +123,16 @@ export class Store {
     if (frame.seq > base.seq + 1) return "gap";
     base.seq = frame.seq;
     this.#staged = null; // a replay after all
-    const [prefix, kind] = frame.event.split(".");
-    if (prefix === "inbox" && MOVES[kind]) {
-      this.#recent.push([frame.seq, toChange(kind, frame.data), frame.timestamp]);
+    const change = toldBy(frame);
+    if (change?.kind === "seen") base.seen = Math.max(base.seen, change.through);
+    else if (change) {
+      this.#recent.push([frame.seq, change]);
       if (this.#recent.length > RECENT) this.#recentFrom = this.#recent.shift()[0];
-      this.#change(toChange(kind, frame.data), frame.timestamp, frame.seq);
+      this.#change(change, frame.seq);
     } else if (isEntry(frame)) {
-      if (!base.items.has(frame.id)) base.items.set(frame.id, toItem(frame));
+      // One that was snoozed has come back at another place.
+      const back = frame.returned && !(this.#ahead.get(frame.id) >= frame.seq);
+      if (back || !base.items.has(frame.id)) base.items.set(frame.id, toItem(frame));
       if (base.items.size > this.#room + 64) this.#trim(); // in groups, to avoid a sort for every arrival
     }
     if (frame.seq > this.#counted) {
@@ -136,19 +144,23 @@ export class Store {
     return "applied";
   }
 
-  #change(change, at, seq) {
+  #change(change, seq) {
     const { items } = this.#base;
     for (const id of change.ids ?? items.keys()) {
       const item = items.get(id);
       if (!item) this.missing ||= change.kind === "unread";
-      else if (covers(change, item) && !(this.#ahead.get(id) >= seq)) items.set(id, MOVES[change.kind](item, at));
+      else if (covers(change, item) && !(this.#ahead.get(id) >= seq)) {
+        const moved = MOVES[change.kind](item, change);
+        if (moved) items.set(id, moved);
+        else items.delete(id);
+      }
     }
   }
 
   /** The counts of `welcome` are those at the head, so earlier events must not change them. */
-  #count({ seq, unread, badges }) {
+  #count({ seq, unread, badges, seen = 0, unseen = 0 }) {
     this.#counted = seq;
-    Object.assign(this.#base, { unread, badges: { ...badges } });
+    Object.assign(this.#base, { unread, badges: { ...badges }, seen, unseen });
   }
 
   #swap() {
@@ -174,10 +186,11 @@ export class Store {
       let item = toItem(raw);
       if (this.#ahead.get(item.id) > page.seq) continue; // already known in a newer state
       if (page.seq > seq) this.#ahead.set(item.id, page.seq);
-      for (const [changed, change, at] of this.#recent) {
-        if (changed > page.seq && covers(change, item)) item = MOVES[change.kind](item, at);
+      for (const [changed, change] of this.#recent) {
+        if (item && changed > page.seq && covers(change, item)) item = MOVES[change.kind](item, change);
       }
-      items.set(item.id, item);
+      // What is gone since then stays gone; what has come back since then stays where it is now.
+      if (item && !(items.get(raw.id)?.seq > item.seq)) items.set(item.id, item);
     }
     if (older) {
       this.#cursor = page.next;
@@ -218,7 +231,7 @@ export class Store {
   }
 
   #shown(item) {
-    for (const op of this.#pending) if (covers(op, item)) item = MOVES[op.kind](item, item.timestamp);
+    for (const op of this.#pending) if (covers(op, item)) item = MOVES[op.kind](item, { ...op, at: item.timestamp });
     return item;
   }
 
@@ -231,11 +244,11 @@ export class Store {
     if (this.#pending.length) {
       // Entries that are not held are older than those that are: a mark through a held one covers all of them.
       const lowest = all.at(-1)?.seq ?? 0;
-      if (this.#pending.some(({ through }) => through >= lowest)) count = all.filter((item) => item.read_at === null).length;
-      shown.forEach((item, i) => { count += (item.read_at === null) - (all[i].read_at === null); });
+      if (this.#pending.some(({ kind, through }) => kind === "read" && through >= lowest)) count = all.filter(counts).length;
+      shown.forEach((item, i) => { count += counts(item) - counts(all[i]); });
     }
     const kept = shown.filter((item) => item.archived_at === null);
-    return (this.#view = { unread: Math.max(0, count), items: kept, archived: shown.length - kept.length });
+    return (this.#view = { unread: Math.max(0, count), items: kept.filter(awake), archived: shown.length - kept.length });
   }
 
   /** Everything that a store in another tab needs to continue from here, as plain data. */

@@ -280,6 +280,28 @@ test("changes made offline wait for the link and keep their order", async () => 
   assert.deepEqual(server.requests.filter(({ method }) => method === "POST").slice(-3).map(({ path }) => path.split("/").at(-1)), ["read", "unread", "archive"]);
 });
 
+test("a client asks only for ops that the server names", async () => {
+  const { client, server } = await live({}, alerts(1));
+  const { id } = client.items[0];
+  assert.equal(client.can("snooze"), false);
+  await assert.rejects(client.snooze(id, 7), { status: 501 });
+  await client.seen();
+  assert.deepEqual(server.requests.filter(({ method }) => method === "POST"), []);
+  assert.deepEqual([client.store.unread, client.items.length], [1, 1]);
+});
+
+test("snooze and seen go to a server that knows them", async () => {
+  const { client, clock, server } = await live({}, (inbox) => { inbox.ops = ["snooze", "seen"]; inbox.alert("A"); inbox.alert("B"); });
+  const [{ id }] = client.items;
+  const until = new Date(1_900_000_000_000);
+  const asked = Promise.all([client.snooze(id, until), client.seen()]);
+  assert.deepEqual([client.store.unread, client.items.length, client.store.unseen], [1, 1, 0]);
+  await clock.pass(10);
+  await asked;
+  const posts = server.requests.filter(({ method }) => method === "POST").map(({ path, body }) => [path.split("/").at(-1), body]);
+  assert.deepEqual(posts, [["snooze", { ids: [id], until: until.getTime() }], ["seen", { through: 2 }]]);
+});
+
 test("readAll marks what was seen here, not what arrives in the same moment", async () => {
   const { clock, server, client } = await live({}, alerts(2));
   server.inbox.alert("on its way");

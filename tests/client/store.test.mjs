@@ -133,6 +133,74 @@ test("a refused change rolls back, and what came meanwhile stays", () => {
   assert.deepEqual([store.unread, shown(store)], [2, [[c, "unread"], [b, "read"], [a, "unread"]]]);
 });
 
+for (const why of ["retracted", "expired", "collapsed"]) {
+  test(`what is ${why} is gone, also from a page that was read before`, () => {
+    const inbox = new ModelInbox();
+    const [a, b] = [inbox.alert("A"), inbox.alert("B")];
+    const store = connected(inbox);
+    const page = inbox.page();
+    inbox.withdraw(a, why, b);
+    event(store, inbox);
+    assert.deepEqual([store.unread, shown(store), store.get(a)], [1, [[b, "unread"]], undefined]);
+    assert.ok(store.merge(page));
+    assert.deepEqual(shown(store), [[b, "unread"]]);
+  });
+}
+
+test("a snooze shows at once, is taken back when refused, and passes a read-all over", () => {
+  const inbox = new ModelInbox();
+  const [a, b] = [inbox.alert("A"), inbox.alert("B")];
+  const store = connected(inbox);
+  const op = store.begin("snoozed", { ids: [a], until: 7 });
+  assert.deepEqual([store.unread, shown(store), store.get(a).snoozed_until], [1, [[b, "unread"]], 7]);
+  const all = store.begin("read", { through: store.seq });
+  assert.deepEqual([store.unread, store.get(a).read_at], [0, null]);
+  store.drop(all);
+  store.drop(op);
+  assert.deepEqual([store.unread, shown(store)], [2, [[b, "unread"], [a, "unread"]]]);
+});
+
+test("a snoozed entry comes back unread, at its new place, whatever an older page says", () => {
+  const inbox = new ModelInbox();
+  const [a, b] = [inbox.alert("A"), inbox.alert("B")];
+  const store = connected(inbox);
+  const page = inbox.page();
+  inbox.read({ ids: [a] });
+  inbox.snooze([a]);
+  inbox.back(a, "A");
+  for (let i = 0; i < 3; i++) event(store, inbox);
+  assert.deepEqual([store.unread, shown(store)], [2, [[a, "unread"], [b, "unread"]]]);
+  assert.ok(store.merge(page));
+  assert.deepEqual([store.get(a).seq, store.get(a).returned, shown(store)], [5, true, [[a, "unread"], [b, "unread"]]]);
+});
+
+test("an update changes what an entry says, and an older one never what a newer one said", () => {
+  const inbox = new ModelInbox();
+  const a = inbox.alert("A");
+  const store = connected(inbox);
+  inbox.update(a, { title: "newer" }, 3);
+  event(store, inbox);
+  inbox.update(a, { title: "older" }, 2);
+  event(store, inbox);
+  assert.deepEqual([store.get(a).data, store.get(a).version, store.unread], [{ title: "newer" }, 3, 1]);
+});
+
+test("unseen are the unread ones beyond what was on the screen", () => {
+  const inbox = new ModelInbox();
+  inbox.alert("A");
+  inbox.alert("B");
+  const store = connected(inbox);
+  assert.deepEqual([store.seen, store.unseen], [0, 2]);
+  const op = store.begin("seen", { through: 2 });
+  assert.deepEqual([store.seen, store.unseen, store.unread], [2, 0, 2]);
+  inbox.seen({ through: 2 });
+  store.settle(op, inbox.seq);
+  event(store, inbox);
+  inbox.alert("C");
+  event(store, inbox);
+  assert.deepEqual([store.seen, store.unseen, store.unread], [2, 1, 3]);
+});
+
 test("an optimistic read-all counts to zero though only fifty of a thousand are held", () => {
   const inbox = new ModelInbox();
   for (let i = 0; i < 1000; i++) inbox.alert(`Alert ${i}`);

@@ -9,6 +9,7 @@ export class ModelInbox {
   entries = new Map(); // id -> {id, seq, event, data, from, timestamp, read_at, archived_at}
   badges = {};
   purged = 0;
+  ops = null; // what `welcome` names; null: this server names none
   limit = 1000; // how far behind a replay may start
   #made = 0;
 
@@ -38,6 +39,30 @@ export class ModelInbox {
 
   read(target) { return this.#mark("inbox.read", target, (entry, at) => { entry.read_at ??= at; }); }
   unreadAgain(ids) { return this.#mark("inbox.unread", { ids }, (entry) => { entry.read_at = entry.archived_at = null; }); }
+  /** Knows snoozing only as a server of now says it: the entry has left, and comes back as a new arrival. */
+  snooze(ids) {
+    for (const id of ids) this.entries.delete(id);
+    this.#append("inbox.archived", { ids, why: "snoozed" });
+    return { seq: this.seq, unread: this.unread };
+  }
+  back(id, title) {
+    const entry = { id, seq: this.seq + 1, event: "alert", data: { title, message: `${title}.`, type: "info" }, from: "system", timestamp: this.epoch, read_at: null, archived_at: null };
+    this.entries.set(id, entry);
+    this.#append("alert", entry.data, { id, returned: true });
+  }
+  withdraw(id, why, by) {
+    this.entries.delete(id);
+    this.#append("inbox.archived", { ids: [id], why, ...(by && { by }) });
+  }
+  update(id, data, version) {
+    Object.assign(this.entries.get(id), { data, version });
+    this.#append("inbox.updated", { ids: [id], data, version });
+  }
+  seen({ through }) {
+    this.#append("inbox.seen", { through });
+    return { seq: this.seq, unread: this.unread };
+  }
+
   archive(ids) {
     return this.#mark("inbox.archived", { ids }, (entry, at) => { entry.archived_at ??= at; entry.read_at ??= at; });
   }
@@ -61,7 +86,7 @@ export class ModelInbox {
   hello(after) {
     const { seq, unread } = this;
     const counts = () => ({ seq, unread, badges: { ...this.badges } });
-    const welcome = { op: "welcome", user_id: this.user, ...counts(), ping_interval: 25 };
+    const welcome = { op: "welcome", user_id: this.user, ...counts(), ping_interval: 25, ...(this.ops && { ops: this.ops }) };
     const live = { op: "live", seq };
     if (after === null) return [welcome, ...this.#window(), live];
     if (after > seq || after < this.purged || seq - after > this.limit) {

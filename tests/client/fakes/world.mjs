@@ -81,7 +81,7 @@ export class Server {
       const { status, limit = 50, before = null } = request.query;
       return answer(200, this.inbox.page({ status, limit: Number(limit), before: before === null ? null : Number(before) }));
     }
-    const move = { read: (inbox) => inbox.read(request.body), unread: (inbox) => inbox.unreadAgain(request.body.ids), archive: (inbox) => inbox.archive(request.body.ids) }[url.pathname.split("/").at(-1)];
+    const move = { read: (inbox) => inbox.read(request.body), unread: (inbox) => inbox.unreadAgain(request.body.ids), archive: (inbox) => inbox.archive(request.body.ids), snooze: (inbox) => inbox.snooze(request.body.ids), seen: (inbox) => inbox.seen(request.body) }[url.pathname.split("/").at(-1)];
     return answer(200, this.happen(move));
   };
 }
