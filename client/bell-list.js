@@ -55,7 +55,11 @@ export class List {
         continue;
       }
       if (!row) this.#rows.set(item.id, (row = this.#make(item)));
-      else if (row.item.data !== item.data) row = this.#remake(row, item);
+      else if (row.item.version !== item.version) {
+        const isNext = row.element === next;
+        row = this.#remake(row, item);
+        if (isNext) next = row.element;
+      }
       else if (row.item !== item) this.#show(row, item);
       if (row.element === next) next = next.nextElementSibling;
       else this.element.insertBefore(row.element, next);

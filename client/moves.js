@@ -17,7 +17,8 @@ export const MOVES = {
   // 0: only the device that snoozed it knows until when.
   snoozed: (item, { until = 0 }) => ({ ...item, snoozed_until: until, archived_at: null }),
   unsnoozed: (item) => (awake(item) ? item : { ...item, snoozed_until: null, read_at: null }),
-  updated: (item, { version, data }) => (item.version >= version ? item : { ...item, version, data }),
+  // No data: it was withdrawn since then.
+  updated: (item, { version, data }) => (!data || item.version >= version ? item : { ...item, version, data }),
   gone: () => null,
   seen: (item) => item,
 };

@@ -28,7 +28,7 @@ d, n = deliveries.c, notifications.c
 
 _COLUMNS = (
     d.user_id, d.seq, d.unread, d.persisted_at, d.notification_id, d.collapsed,
-    n.event, n.sender, n.accepted_at, n.data,
+    n.event, n.sender, n.accepted_at, n.data, n.category, n.version,
 )  # fmt: skip
 _SNOOZED_ENTRIES = (
     sa.select(*_COLUMNS)
@@ -139,6 +139,7 @@ def _move(
                 Entry(
                     seq, row.event, row.notification_id, row.sender, milliseconds(row.accepted_at), row.data,
                     unread, collapsed=row.collapsed, returned=True,
+                    category=row.category, version=row.version,
                 ),
             )
         )  # fmt: skip

@@ -138,6 +138,13 @@ def test_the_keyboard_walk(visit: Visit, shop_site: Site, user: str) -> None:
     press(tab, "Space")
     tab.unread(3)
     assert focused(tab) == "Mark as unread: Alert 3", "the same button, with its new meaning"
+    assert press(tab, "Tab") == "Snooze: Alert 3"
+    press(tab, "Enter")
+    assert tab.js(f"{ROOT}.activeElement.textContent") == "In an hour"
+    press(tab, "ArrowDown", "ArrowUp", "ArrowUp")
+    assert tab.js(f"{ROOT}.activeElement.textContent") == "On a date…"
+    press(tab, "Escape")
+    assert focused(tab) == "Snooze: Alert 3", "the menu is closed, the panel is not"
     assert press(tab, "Tab") == "Archive: Alert 3"
     press(tab, "Enter")
     tab.until(f"{CLIENT}.items.length === 3")
