@@ -11,6 +11,7 @@ import click
 from cli import (
     dead,
     explain,
+    inbox,
     listen,
     migrate,
     output,
@@ -87,6 +88,7 @@ for _command in (
     send.cancel,
     listen.token,
     listen.tail,
+    inbox.inbox,
     verify.verify,
     reports.report,
     reports.purge,

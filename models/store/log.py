@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from models.store import log_base
 from models.store.log_base import BASE
 from models.store.seen import unseen_of
-from models.store.visible import GONE, SNOOZED, VISIBLE
+from models.store.visible import GONE, SNOOZED, STANDING, VISIBLE
 from models.tables import badges, changes, deliveries, inboxes, notifications, read_marks
 from notifier.core.log import (
     ARCHIVED,
@@ -360,7 +360,7 @@ def _items(user_id: str, before: int | None) -> sa.Select[Any]:
             n.version,
         )
         .join_from(deliveries, notifications, d.notification_id == n.id)
-        .where(d.user_id == user_id, GONE.is_(None))
+        .where(d.user_id == user_id, STANDING)
         .order_by(d.seq.desc())
     )
     return query if before is None else query.where(d.seq < before)

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from models.store import removal
 from models.store.inbox import Changed, base_of
 from models.store.log import inbox_row
-from models.store.visible import GONE, SNOOZED
+from models.store.visible import SNOOZED, STANDING
 from models.tables import changes, deliveries, notifications
 from notifier.core.log import MOVED, Entry
 from notifier.outbox import clock
@@ -33,7 +33,7 @@ _COLUMNS = (
 _SNOOZED_ENTRIES = (
     sa.select(*_COLUMNS)
     .join_from(deliveries, notifications, d.notification_id == n.id)
-    .where(SNOOZED, GONE.is_(None))
+    .where(SNOOZED, STANDING)
 )
 
 _USERS = Rows("users", user_id=sa.Text)
@@ -55,7 +55,9 @@ def next_due(connection: Connection) -> float | None:
 
 @cache
 def _next(dialect: str) -> sa.Select[Any]:
-    first: sa.ScalarSelect[Any] = sa.select(sa.func.min(d.until)).where(SNOOZED).scalar_subquery()
+    first: sa.ScalarSelect[Any] = (
+        sa.select(d.until).where(SNOOZED).order_by(d.until).limit(1).scalar_subquery()
+    )
     return sa.select(first, clock.expression(dialect))
 
 

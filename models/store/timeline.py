@@ -84,7 +84,16 @@ def copies(connection: Connection, id: str, *, limit: int, after: str | None) ->
 
 def _copies(id: str) -> sa.Select[Any]:
     return sa.select(
-        d.user_id, d.seq, d.persisted_at, d.delivered_at, d.acked_by, READ_AT.label("read_at"), d.archived_at
+        d.user_id,
+        d.seq,
+        d.persisted_at,
+        d.delivered_at,
+        d.acked_by,
+        READ_AT.label("read_at"),
+        d.archived_at,
+        d.hidden,
+        d.until,
+        d.returned_at,
     ).where(d.notification_id == id)
 
 

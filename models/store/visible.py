@@ -15,6 +15,8 @@ SNOOZED = d.hidden == sa.literal_column(f"'{Why.SNOOZED}'")
 REMOVABLE = sa.or_(VISIBLE, SNOOZED)
 
 _WITHDRAWN = sorted(WITHDRAWN)
+#: The notification is not withdrawn. A condition that the planner has statistics of, unlike GONE.
+STANDING = n.state.not_in(_WITHDRAWN)
 #: Why nobody is given it any more; NULL: it is given. The notification's row decides, and is joined; a user's
 #: own row says it too, once the log does.
 GONE: sa.ColumnElement[str | None] = sa.case(

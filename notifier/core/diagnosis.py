@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from notifier.core import reach_words
+from notifier.core.log import Why
 from notifier.core.states import EXPIRED, SCHEDULED, WITHDRAWN
 from notifier.core.timeline import SLOW_WAKE, Copy, Socket, Timeline, counted, long
 
@@ -105,9 +106,15 @@ def _has_it(timeline: Timeline, copy: Copy) -> Iterator[str]:
     else:
         away = long(acker.opened_at - copy.persisted_at)
         yield f"No device took it at once; {acker.name} opened {away} later, was sent it and acked."
-    if copy.read_at is None:
+    if copy.hidden == Why.SNOOZED and copy.until is not None:
+        yield f"The user snoozed it until {copy.until:%Y-%m-%d %H:%M:%S} UTC."
+    elif copy.hidden == Why.COLLAPSED:
+        yield "A newer one with the same collapse key has replaced it."
+    elif copy.returned_at is not None:
+        yield f"It was snoozed, and came back {long(copy.returned_at - copy.persisted_at)} after it arrived."
+    if copy.read_at is None and copy.hidden is None:
         yield "It is unread." if timeline.inbox else ""
-    elif copy.acked_by is not None:
+    elif copy.read_at is not None and copy.acked_by is not None:
         yield f"It was read {long(copy.read_at - copy.persisted_at)} after it was in the inbox."
 
 

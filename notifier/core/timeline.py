@@ -75,6 +75,9 @@ class Copy:
     acked_by: str | None
     read_at: datetime | None
     archived_at: datetime | None
+    hidden: str | None = None
+    until: datetime | None = None
+    returned_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

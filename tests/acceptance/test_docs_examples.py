@@ -82,13 +82,18 @@ def test_the_how_tos_of_a_notifications_life_do_what_they_say(site: Site, tmp_pa
     user = new_user("docs")
     [morning] = ["\n".join(blocks("docs/how-to/send-at-nine.md", "python"))]
     env = environment(site, user) | {"PYTHONPATH": f"{REPO}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    [builds] = blocks("docs/how-to/replace-the-old-one.md", "python")
     for command in ([sys.executable, "-W", "error", "-c", for_user(user, morning)],
+                    [sys.executable, "-W", "error", "-c", for_user(user, builds)],
                     ["/bin/sh", "-eu", "-c", for_user(user, blocks("docs/how-to/stop-a-wrong-broadcast.md", "sh")[0])]):  # fmt: skip
         done = subprocess.run(
             command, env=env, cwd=REPO, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["status"] in ("canceled", "retracted")
+    with site.user(user) as api:
+        until(lambda: [item.get("collapsed") for item in api.get("/api/inbox").json["items"]][-1:] == [4],
+              10, "one is left of four builds")  # fmt: skip
 
 
 def test_the_first_notifications_of_the_readme_arrive(site: Site, tmp_path: Path) -> None:

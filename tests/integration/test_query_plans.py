@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Connection
 
 from models.store import (
+    collapse,
     delivered,
     dispatch,
     due,
@@ -27,7 +28,9 @@ from models.store import (
     log,
     owed,
     purge,
+    removal,
     reports,
+    snooze,
     sockets,
     status,
     timeline,
@@ -36,7 +39,7 @@ from models.store import (
 from models.store.delivered import Ack
 from models.store.sockets import Ended
 from notifier.core.effects import Acked
-from notifier.core.log import READ, Status
+from notifier.core.log import READ, Status, Why
 from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import START, World, empty
 
@@ -142,6 +145,10 @@ def fill(database: Database) -> None:
         " FROM many, notifier_notifications i WHERE i.number = 1".replace(
             "'2036-01-02 03:04:05.000000'", _time(database, 2)
         ).replace("'2036-01-03 03:04:05.000000'", _time(database, 3)),
+    )
+    world.sql(
+        "UPDATE notifier_deliveries SET hidden = 'snoozed', until = persisted_at"
+        f" WHERE user_id LIKE 'user-%' AND seq <= 5 OR user_id = '{BUSY}' AND seq BETWEEN 20000 AND 22000"
     )
     if database.engine.dialect.name == "postgresql":  # PostgreSQL does so by itself; on SQLite nobody does
         with database.write() as connection:
@@ -309,6 +316,38 @@ def test_an_archived_page_is_read_from_the_archived_alone(filled: Database) -> N
     assert_indexed(
         filled, lambda c: log.page(c, BUSY, Status.ARCHIVED, 50, None), "notifier_deliveries_archived_idx"
     )
+
+
+def test_what_is_snoozed_is_found_by_its_own_indexes(filled: Database) -> None:
+    assert_indexed(
+        filled, lambda c: log.page(c, BUSY, Status.SNOOZED, 50, None), "notifier_deliveries_snoozed_idx"
+    )
+    assert_indexed(filled, snooze.next_due, "notifier_deliveries_due_idx")
+    found = plans(filled, lambda c: snooze.whose(c, 500))
+    assert [plan.indexes & {"notifier_deliveries_due_idx"} for plan in found] == [
+        {"notifier_deliveries_due_idx"}
+    ]
+
+
+def test_what_a_collapse_key_replaces_is_found_by_its_index(filled: Database) -> None:
+    keys = [(f"user-{number}", collapse.digest("shop", "build")) for number in range(20)]
+    found = plans(filled, lambda c: collapse.Collapse(c, keys))
+    assert all("notifier_deliveries_collapse_idx" in plan.indexes for plan in found)
+    assert not any(plan.scans & SCANNED for plan in found)
+
+
+def test_a_notification_is_taken_out_of_inboxes_by_keys(filled: Database) -> None:
+    with filled.read() as connection:
+        id = log.page(connection, "user-3", Status.ALL, 1, None)[0][0].id
+    users = [f"user-{number}" for number in range(1, 20)]
+    for work in (
+        lambda c: removal.holders(c, id, limit=100),
+        lambda c: removal.remove(c, id, users, Why.RETRACTED, now=LATER),
+    ):
+        found = plans(filled, work)
+        assert not any(plan.scans & SCANNED for plan in found), [
+            plan.statement for plan in found if plan.scans
+        ]
 
 
 def test_heads_are_looked_up(filled: Database) -> None:

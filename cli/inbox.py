@@ -1,0 +1,43 @@
+"""The command `inbox`: a user's last entries."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from cli.database import open_database
+from notifier.core.events import check_user_id
+from notifier.core.log import Status, Why
+from notifier.core.text_output import shown, terminal_json
+
+STATES = (
+    Status.UNREAD,
+    Status.READ,
+    Status.ARCHIVED,
+    Status.SNOOZED,
+    Why.RETRACTED,
+    Why.EXPIRED,
+    Why.COLLAPSED,
+)
+
+
+@click.command()
+@click.argument("user")
+@click.option(
+    "--status", type=click.Choice([state.value for state in STATES]), help="only those in this state"
+)
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, 1_000), help="entries looked at"
+)
+def inbox(user: str, status: str | None, limit: int) -> None:
+    """Print a user's last entries with their state, newest first, one JSON object a line.
+
+    Those that have left the inbox say why: archived, snoozed (until when), retracted, expired or collapsed.
+    """
+    from models.store import entries
+
+    check_user_id(user)
+    with open_database() as database, database.read() as connection:
+        for entry in entries.latest(connection, user, limit):
+            if status in (None, entry.state):
+                click.echo(terminal_json(json.dumps(asdict(entry), default=shown, ensure_ascii=False)))
