@@ -325,15 +325,15 @@ def check_user_id(user_id: object, *loc: str | int) -> str:
         raise InvalidInput(problems=[{"loc": list(loc) or ["user_id"], "msg": str(exc)}]) from None
 
 
-def check_text(text: object, most: int) -> str:
-    """Return `text` if it is one of 1 to `most` characters, none of them a control character.
+def check_text(text: object, max_length: int) -> str:
+    """Return `text` if it is one of 1 to `max_length` characters, none of them a control character.
 
     Raises ValueError.
     """
     if not isinstance(text, str):
         raise ValueError("must be a string")  # noqa: TRY004 - input, not a call
-    if not 1 <= len(text) <= most:
-        raise ValueError(f"must have 1 to {most} characters")
+    if not 1 <= len(text) <= max_length:
+        raise ValueError(f"must have 1 to {max_length} characters")
     if any(map(_is_control, text)):
         raise ValueError("must not contain control characters")
     return text
