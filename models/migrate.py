@@ -1,5 +1,6 @@
 """Migrate the database to the newest schema, and create again what a foreign migration dropped."""
 
+import time
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -10,13 +11,17 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from models import schema, schema_repair
 from models.store import log_base
+from notifier.core.backoff import full_jitter
 from notifier.core.errors import DatabaseUnavailable, SchemaBeyondRepair
 from notifier.outbox.engine import Database, make_engine
+from notifier.outbox.failures import Cause, cause
 from notifier.outbox.types import now
 from notifier.settings import Settings
 
 #: If one of these was dropped, clients know more than the database (docs/adr/0022-after-a-restore.md).
 LOGS = {"notifier_inboxes", "notifier_deliveries", "notifier_changes", "notifier_restores"}
+ATTEMPTS = 6
+RETRY, RETRY_LONGEST = 0.5, 5.0  # seconds at most between two attempts
 
 
 def migrate(settings: Settings) -> Iterator[str]:
@@ -51,9 +56,25 @@ def _upgrade(database: Database) -> Iterator[str]:
     config.set_main_option("script_location", str(schema.MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     try:
-        command.upgrade(config, "head")
+        _run(config)
     except CommandError:
         # As after a return to this version: what a later one has added stays.
         if schema.compare(database) != schema.AHEAD:
             raise
         yield "a later version has migrated the database: nothing is done"
+
+
+def _run(config: Config) -> None:
+    """Upgrade, and try again when a lock was not free or the migration lost a deadlock.
+
+    Migrations lock whole tables, in another order than a running site locks rows.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            command.upgrade(config, "head")
+        except OperationalError as exc:
+            if attempt == ATTEMPTS - 1 or cause(exc) not in (Cause.CONFLICT, Cause.LOCKED):
+                raise
+        else:
+            return
+        time.sleep(full_jitter(attempt, RETRY, RETRY_LONGEST))
