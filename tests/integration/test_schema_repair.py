@@ -64,7 +64,7 @@ def test_dropped_tables_are_created_again_with_their_indexes_views_and_triggers(
     before, looked = objects(migrated), shape(migrated)
     drop(migrated, *reversed([table.name for table in metadata.sorted_tables if table.name in tables]))
     lines = run(migrated)
-    assert {line.split()[0] for line in lines if "is lost" in line} == set(tables)
+    assert {line.split()[0] for line in lines if "are lost" in line} == set(tables)
     assert objects(migrated) == before
     assert shape(migrated) == looked
     assert run(migrated) == []
