@@ -16,7 +16,8 @@ from notifier.outbox.engine import Database
 from notifier.outbox.types import now
 
 CHUNK = 500  # recipients of one transaction
-AT_ONCE = 100  # notifications looked up together
+AT_ONCE = 500  # notifications looked up together
+FEW = 5  # recipients; such withdrawn notifications are told of together
 PAUSE = 0.1  # seconds until a locked inbox is tried again
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,22 @@ def follow_up(database: Database, publisher: Publishes) -> bool:
             found = [one for one in untold.some(connection, AT_ONCE + len(passed)) if one.id not in passed]
         if not found:
             return bool(passed)
-        for what in found:
+        small = [what for what in found if what.why is not None and what.reached <= FEW]
+        if len(small) > 1:
+            passed |= _tell_together(database, publisher, small)
+        for what in found if len(small) < 2 else [what for what in found if what not in small]:
             if not _tell(database, publisher, what):
                 passed.add(what.id)
+
+
+def _tell_together(database: Database, publisher: Publishes, whats: Sequence[Untold]) -> set[str]:
+    """Tell the logs of several that are withdrawn; return the ids of all when one inbox is locked."""
+    told: Told = database.run(partial(untold.tell_together, whats=whats, now=now()))
+    _publish(publisher, told)
+    if told.busy:
+        return {what.id for what in whats}
+    database.run(partial(untold.all_told, whats=whats))
+    return set()
 
 
 def follow_up_one(database: Database, publisher: Publishes, id: str, seconds: float) -> bool:
@@ -72,7 +86,7 @@ def _tell(database: Database, publisher: Publishes, what: Untold) -> bool:
         whole = whole and not told.busy
         after = told.last
     if whole:
-        database.run(partial(untold.all_told, what=what))
+        database.run(partial(untold.all_told, whats=[what]))
     return whole
 
 

@@ -15,17 +15,19 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import removal
-from models.store.log import change_entry
+from models.store.log import READ_AT, change_entry
 from models.store.visible import REMOVABLE
 from models.tables import deliveries, notifications, owed
-from notifier.core.log import UPDATED, Entry, Why
+from notifier.core.log import ARCHIVED, UPDATED, Entry, Why
 from notifier.core.states import EXPIRED, WITHDRAWN
 from notifier.outbox.dialect import Rows
-from notifier.outbox.types import UuidText
+from notifier.outbox.types import AnyRow, UuidText
 
 n, d = notifications.c, deliveries.c
 
 _USERS = Rows("users", user_id=sa.Text)
+_IDS = Rows("ids", id=UuidText)
+_NUMBERS = Rows("told", number=sa.BigInteger, state=sa.Text, version=sa.BigInteger)
 _ID = sa.bindparam("its_id", type_=UuidText())
 _LIMIT = sa.bindparam("at_most", type_=sa.Integer())
 _VERSION = sa.bindparam("its_version", type_=sa.Integer())
@@ -41,6 +43,7 @@ class Untold:
         state: its state; one of WITHDRAWN: its entries go.
         version: else the version of its data.
         data: else its data.
+        reached: how many recipients have it.
     """
 
     id: str
@@ -48,6 +51,14 @@ class Untold:
     state: str
     version: int
     data: dict[str, Any]
+    reached: int
+
+    @property
+    def why(self) -> Why | None:
+        """Why its entries go; None: they stay."""
+        if self.state not in WITHDRAWN:
+            return None
+        return Why.EXPIRED if self.state == EXPIRED else Why.RETRACTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ class Told:
 
 
 _SOME = (
-    sa.select(n.id, n.number, n.state, sa.func.coalesce(n.version, 1), n.data)
+    sa.select(n.id, n.number, n.state, sa.func.coalesce(n.version, 1), n.data, n.reached)
     .where(n.untold.is_not(None))
     .order_by(n.number)
     .limit(_LIMIT)
@@ -108,22 +119,65 @@ def some(connection: Connection, limit: int) -> list[Untold]:
 
 def find(connection: Connection, id: str) -> Untold | None:
     """Return that notification; None: all logs have the entry."""
-    query = sa.select(n.id, n.number, n.state, sa.func.coalesce(n.version, 1), n.data)
+    query = sa.select(n.id, n.number, n.state, sa.func.coalesce(n.version, 1), n.data, n.reached)
     row = connection.execute(query.where(n.id == id, n.untold.is_not(None))).first()
     return Untold(*row) if row else None
 
 
 def tell(connection: Connection, what: Untold, *, after: str, limit: int, now: datetime) -> Told:
     """Write the entry for up to `limit` recipients after the user `after`, in the order of their ids."""
-    if what.state in WITHDRAWN:
+    if what.why is not None:
         users = removal.holders(connection, what.id, limit=limit, after=after)
-        why = Why.EXPIRED if what.state == EXPIRED else Why.RETRACTED
-        removed = removal.remove(connection, what.id, users, why, now=now)
+        removed = removal.remove(connection, what.id, users, what.why, now=now)
         return Told(removed.entries, removed.busy, users[-1] if len(users) == limit else None)
     asked = {"its_id": what.id, "after": after, "its_version": what.version, "at_most": limit}
     users = list(connection.scalars(_HOLDERS, asked))
     entries, busy = _update(connection, what, users, now) if users else ([], frozenset())
     return Told(entries, busy, users[-1] if len(users) == limit else None)
+
+
+def tell_together(connection: Connection, whats: Sequence[Untold], *, now: datetime) -> Told:
+    """Take the entries of several withdrawn notifications out of inboxes: an entry for each user and reason.
+
+    For many that end in one moment, each with few recipients: ten thousand transactions would take too long.
+    """
+    reasons = {what.id: what.why for what in whats if what.why is not None}
+    named = _IDS.parameters(connection, [{"id": id} for id in sorted(reasons)])
+    dialect = connection.dialect.name
+    users = set(connection.scalars(_users_of(dialect), named))
+    heads = removal.lock(connection, users, now=now) if users else {}
+    # Under the lock: another worker may have told some of them.
+    found = connection.execute(_entries_of(dialect), named).all() if heads else ()
+    rows = sorted((row for row in found if row.user_id in heads), key=lambda row: (row.user_id, row.seq))
+    together: dict[tuple[str, Why], list[AnyRow]] = {}
+    for row in rows:
+        together.setdefault((row.user_id, reasons[row.notification_id]), []).append(row)
+    entries = []
+    for (user, why), gone in together.items():
+        head = heads[user]
+        head[0] += 1
+        head[1] -= sum(removal.counts(row) for row in gone)
+        data = {"ids": [row.notification_id for row in gone], "why": why.value}
+        entries.append((user, change_entry(head[0], ARCHIVED, data, head[1], now)))
+    for why in sorted({why for _, why in together}):
+        removal.mark(connection, [row for row in rows if reasons[row.notification_id] is why], why)
+    if entries:
+        removal.append(connection, entries, now=now)
+        removal.advance_to(connection, {user: heads[user] for user, _ in entries})
+    return Told(entries, frozenset(users) - heads.keys())
+
+
+@cache
+def _users_of(dialect: str) -> sa.Select[Any]:
+    named = sa.select(_IDS.table(dialect).c.id)
+    return sa.select(d.user_id).where(d.notification_id.in_(named), d.inbox, REMOVABLE)
+
+
+@cache
+def _entries_of(dialect: str) -> sa.Select[Any]:
+    named = sa.select(_IDS.table(dialect).c.id)
+    columns = (d.user_id, d.seq, d.notification_id, d.hidden, READ_AT.label("read"))
+    return sa.select(*columns).where(d.notification_id.in_(named), d.inbox, REMOVABLE)
 
 
 def _update(
@@ -151,9 +205,24 @@ def _update(
     return [(user, replace(entry, data=shown)) for user, entry in entries], busy
 
 
-def all_told(connection: Connection, what: Untold) -> None:
-    """Note that every log has the entry, unless the notification has changed again meanwhile."""
-    if what.state in WITHDRAWN:
-        connection.execute(sa.delete(owed).where(owed.c.number == what.number))
-    same = (n.number == what.number, n.state == what.state, sa.func.coalesce(n.version, 1) == what.version)
-    connection.execute(sa.update(notifications).where(*same).values(untold=None))
+def all_told(connection: Connection, whats: Sequence[Untold]) -> None:
+    """Note that every log has the entry, but of a notification that has changed again meanwhile."""
+    over = [what.number for what in whats if what.why is not None]
+    if over:
+        connection.execute(sa.delete(owed).where(owed.c.number.in_(over)))
+    told = [
+        {"number": what.number, "state": what.state, "version": what.version}
+        for what in sorted(whats, key=lambda what: what.number)
+    ]
+    connection.execute(_all_told(connection.dialect.name), _NUMBERS.parameters(connection, told))
+
+
+@cache
+def _all_told(dialect: str) -> sa.Update:
+    told = _NUMBERS.table(dialect)
+    same = (
+        n.number == told.c.number,
+        n.state == told.c.state,
+        sa.func.coalesce(n.version, 1) == told.c.version,
+    )
+    return sa.update(notifications).where(*same).values(untold=None)

@@ -207,6 +207,23 @@ def test_what_was_purged_before_its_end_leaves_nothing_behind(world: World) -> N
     assert world.violations() == []
 
 
+def test_many_that_end_in_one_moment_are_one_entry_for_each_user(world: World) -> None:
+    ids = [world.send("u1", expires_in=60) for _ in range(3)] + [world.send("u1", "u2", expires_in=60)]
+    kept, taken_back = world.send("u1"), world.send("u1")
+    world.dispatch()
+    world.read("u1", ids[0])
+    world.expire(*ids)
+    world.cancel(taken_back)
+    told = {(message.user_id, message.seq) for message in world.follow_up()}
+    assert told == {("u1", 8), ("u1", 9), ("u2", 2)}
+    first, second = world.log("u1", 7)
+    assert (first.data, first.unread) == ({"ids": ids, "why": "expired"}, 2)
+    assert (second.data, second.unread) == ({"ids": [taken_back], "why": "retracted"}, 1)
+    assert [item.id for item in world.page("u1")] == [kept]
+    assert world.follow_up() == []
+    assert world.violations() == []
+
+
 # ---------------------------------------------------------------------- updates
 
 
