@@ -43,6 +43,8 @@ def test_an_open_socket_keeps_no_headers(app: Flask, monkeypatch: pytest.MonkeyP
             kept.append(weakref.ref(context.request))
             ws = SimpleNamespace(sock=ours, mode="gunicorn", connected=True, ws=None)
             ws.ws = SimpleNamespace(connection=Connection(SERVER))
+            endpoint.prepare(context.request.environ, 30)
+            assert "HTTP_COOKIE" not in context.request.environ, "nor does the handshake read it"
             endpoint.serve(ws)
             assert (ours.fileno(), ws.connected) == (-1, False)
 

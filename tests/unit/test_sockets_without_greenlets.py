@@ -71,16 +71,24 @@ def test_a_slow_reader_that_reads_again_gets_everything_and_is_heard(gateway: In
     soon(lambda: not gateway.open_now)
 
 
-def test_one_that_does_not_read_is_not_read_either(gateway: InProcessGateway) -> None:
+def test_one_that_does_not_read_is_not_read_either(
+    gateway: InProcessGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its answers would have to be kept."""
     connection, client = gateway.enter("u1")
-    connection.offer(1, LARGE)
+    for seq in range(1, 3):
+        connection.offer(seq, LARGE)
+        client.say(op="ping")
     soon(lambda: blocked(connection))
     for _ in range(20):
         client.say(op="ping")
     before = connection.session._bucket.level
+    taken, take = [], gateway.services.turns._take
+    monkeypatch.setattr(gateway.services.turns, "_take", lambda one: taken.append(one) or take(one))
+    client.sock.recv(20_000)
     soon(lambda: connection.session.phase.name == "CLOSED")
     assert connection.session._bucket.level == before
+    assert len(taken) < 10, "it has nothing to do meanwhile"
     client.sock.close()
     soon(lambda: not gateway.open_now)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import gevent
@@ -90,9 +91,12 @@ def test_sockets_that_do_not_wait_share_one_greenlet(turns: Turns) -> None:
     assert len(greenlets) <= 2
 
 
-def test_a_turn_that_fails_ends_nothing_else(turns: Turns, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("failure", [ZeroDivisionError, gevent.Timeout])
+def test_a_turn_that_fails_ends_nothing_else(
+    turns: Turns, failure: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(_: Socket) -> None:
-        raise ZeroDivisionError
+        raise failure
 
     failing, other = Socket(turns, fail), Socket(turns)
     failing.wake()
@@ -102,3 +106,13 @@ def test_a_turn_that_fails_ends_nothing_else(turns: Turns, caplog: pytest.LogCap
     failing.wake()
     gevent.sleep(0.01)
     assert failing.count == 2
+
+
+def test_a_long_queue_lets_the_event_loop_in(turns: Turns) -> None:
+    """Or a crowd of sockets that flood would stop HTTP and the broker meanwhile."""
+    sockets = [Socket(turns, lambda _: time.sleep(0.002)) for _ in range(100)]
+    for socket in sockets:
+        socket.wake()
+    gevent.sleep(0.001)
+    assert not sockets[-1].had.is_set()
+    assert all(socket.had.wait(30) for socket in sockets)

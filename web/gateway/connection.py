@@ -7,6 +7,8 @@ import time
 import uuid
 from collections.abc import Callable
 
+import gevent
+
 from models.store.delivered import Ack
 from models.store.devices import Closed
 from notifier.core import frames
@@ -115,7 +117,7 @@ class ClientConnection:
     def start(self) -> None:
         """Serve the socket from now on."""
         self._transport.start(self.wake)
-        self.wake()
+        self._rest()
 
     def turn(self) -> None:
         """Do what is to be done now; called by Turns."""
@@ -126,7 +128,11 @@ class ClientConnection:
             if self._transport.gone:
                 self._end()
                 return
-        else:
+        self._rest()
+
+    def _rest(self) -> None:
+        """Have the next turn when something happens, or a deadline has passed."""
+        if self.session.phase is not Phase.CLOSED:
             self._transport.watch()
         self.due = self._next_due()
         self._services.deadlines.file(self)
@@ -141,7 +147,7 @@ class ClientConnection:
         except TooSlow as exc:
             self._leave()  # from here on it costs other sockets nothing
             self._perform(self.session.close(exc.close_code, exc.detail))
-        except Exception:
+        except (Exception, gevent.Timeout):
             log.exception("socket failed: socket=%s user=%s", self.id, self.session.user_id)
             self._perform(self.session.close(NotifierError.close_code, "something went wrong here"))
         if self.session.phase is Phase.CLOSED:

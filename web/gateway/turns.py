@@ -7,6 +7,7 @@ and there are never more greenlets than sockets with work.
 """
 
 import logging
+import time
 from collections import deque
 from enum import Enum, auto
 from typing import Protocol
@@ -17,7 +18,7 @@ from greenlet import getcurrent, greenlet
 log = logging.getLogger(__name__)
 
 KEPT = 64  # greenlets that wait for work at most; the others end
-TURNS_AT_ONCE = 50  # turns that a greenlet runs before the event loop checks the sockets again
+AT_A_TIME = 0.005  # seconds of turns before the event loop checks the sockets again
 
 
 class TurnState(Enum):
@@ -73,9 +74,8 @@ class Turns:
     def _work(self) -> None:
         me = getcurrent()
         while True:
-            for _ in range(TURNS_AT_ONCE):
-                if not self._queue:
-                    break
+            until = time.monotonic() + AT_A_TIME
+            while self._queue and time.monotonic() < until:
                 one = self._queue.popleft()
                 if self._queue:
                     self._start()  # if this turn waits, another greenlet continues
@@ -92,7 +92,7 @@ class Turns:
         one.turn_state = TurnState.RUNNING
         try:
             one.turn()
-        except Exception:
+        except (Exception, gevent.Timeout):
             log.exception("a turn failed: socket=%r", one)
         if one.turn_state is TurnState.RUNNING_AGAIN:
             one.turn_state = TurnState.QUEUED

@@ -134,7 +134,9 @@ class WebSocketTransport:
     # ---------------------------------------------------------------- frames in
 
     def watch(self) -> None:
-        """Call `wake` when there is something to read."""
+        """Call `wake` when there is something to read, and the peer takes what is sent."""
+        if self._writer.blocked:
+            return  # `_written` wakes
         if self._readable:
             self._wake()
         elif not self._reader.active:
