@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import gevent
@@ -106,13 +105,3 @@ def test_a_turn_that_fails_ends_nothing_else(
     failing.wake()
     gevent.sleep(0.01)
     assert failing.count == 2
-
-
-def test_a_long_queue_lets_the_event_loop_in(turns: Turns) -> None:
-    """Or a crowd of sockets that flood would stop HTTP and the broker meanwhile."""
-    sockets = [Socket(turns, lambda _: time.sleep(0.002)) for _ in range(100)]
-    for socket in sockets:
-        socket.wake()
-    gevent.sleep(0.001)
-    assert not sockets[-1].had.is_set()
-    assert all(socket.had.wait(30) for socket in sockets)
