@@ -42,11 +42,6 @@ _PLACE = Insertion(changes, ("user_id", "seq", "event", "data", "unread", "at"))
 _LIMIT = sa.bindparam("at_most", type_=sa.Integer())
 
 
-def _present(dialect: str) -> sa.ScalarSelect[datetime]:
-    """Return the time as one value for the whole statement, usable with an index."""
-    return sa.select(clock.expression(dialect)).scalar_subquery()
-
-
 def next_due(connection: Connection) -> float | None:
     """Return the seconds until the next snoozed entry is due, or since; None: there is none."""
     first, present = connection.execute(_next(connection.dialect.name)).one()
@@ -63,7 +58,7 @@ def _next(dialect: str) -> sa.Select[Any]:
 
 @cache
 def _whose(dialect: str) -> sa.Select[Any]:
-    due = sa.select(d.user_id).where(SNOOZED, d.until <= _present(dialect))
+    due = sa.select(d.user_id).where(SNOOZED, d.until <= clock.expression(dialect))
     first = due.order_by(d.until, d.user_id).limit(_LIMIT).subquery()
     return sa.select(first.c.user_id).distinct()
 
@@ -76,7 +71,7 @@ def whose(connection: Connection, limit: int) -> list[str]:
 @cache
 def _due_of(dialect: str) -> sa.Select[Any]:
     named = sa.select(_USERS.table(dialect).c.user_id)
-    due = _SNOOZED_ENTRIES.where(d.user_id.in_(named), d.until <= _present(dialect))
+    due = _SNOOZED_ENTRIES.where(d.user_id.in_(named), d.until <= clock.expression(dialect))
     return due.order_by(d.until, d.user_id, d.seq).limit(_LIMIT)
 
 

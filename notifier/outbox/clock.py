@@ -12,7 +12,9 @@ from notifier.outbox.types import UtcDateTime
 def expression(dialect: str) -> sa.ColumnElement[datetime]:
     """Return an expression for the database's time in UTC, to compare with a time in a statement."""
     if dialect == POSTGRESQL:
-        return sa.type_coerce(sa.func.clock_timestamp(), UtcDateTime)
+        # A subquery: asked once in the statement, so that an index's condition can hold it. The volatile
+        # function itself is a filter: every later row of the index is read as well.
+        return sa.select(sa.type_coerce(sa.func.clock_timestamp(), UtcDateTime)).scalar_subquery()
     return sa.type_coerce(sa.func.strftime("%Y-%m-%d %H:%M:%f000", "now"), UtcDateTime)
 
 
