@@ -53,6 +53,7 @@ __all__ = [
     "restores",
     "revocations",
     "sockets",
+    "suppressed",
 ]
 
 #: One recipient's copy: at once the state of the entry and the log's "it arrived".
@@ -71,6 +72,8 @@ deliveries = sa.Table(
     # Marked unread after it was read: the inbox's watermark does not hold for it.
     sa.Column("kept_unread", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("acked_by", sa.String(36), nullable=True),  # the socket whose ack delivered it
+    # It was quiet for the user when it came; NULL: it was not.
+    sa.Column("quiet", sa.Boolean, nullable=True),
     # Which version of the notification's data this log has told of; NULL: the first.
     sa.Column("version", sa.Integer, nullable=True),
     # Why it is out of the inbox (`notifier.core.log.Why`), unless the user archived it; NULL: it is not.
@@ -162,6 +165,23 @@ owed = sa.Table(
 )
 # The oldest first.
 sa.Index("notifier_owed_number_idx", owed.c.number)
+
+#: Who did not get a notification, because they had switched its category off: since when.
+suppressed = sa.Table(
+    "notifier_suppressed",
+    metadata,
+    sa.Column(
+        "notification_id",
+        UuidText,
+        sa.ForeignKey("notifier_notifications.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("user_id", UserId, nullable=False),
+    sa.Column("since", UtcDateTime, nullable=True),  # NULL: by a default of the category
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.PrimaryKeyConstraint("notification_id", "user_id"),
+)
+sa.Index("notifier_suppressed_user_id_idx", suppressed.c.user_id)
 
 #: When each watermark was set: an entry was read at the first mark that covers it.
 read_marks = sa.Table(

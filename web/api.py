@@ -65,6 +65,7 @@ def show(id: str) -> Response:
             "deliver_at": _ms(found.deliver_at),
             "expires_at": _ms(found.expires_at),
             "version": found.version,
+            "suppressed": found.suppressed,
             "channels": found.channels,
         }
     )

@@ -426,6 +426,7 @@ class Notification(BaseModel):
     expires_at: int | None
     version: int
     channels: dict[str, dict[ReachState, int]]
+    suppressed: int
 
 
 class TimelineQuery(_Closed):
@@ -503,6 +504,7 @@ class Timeline(BaseModel):
     recipients: int
     delivered: int
     read: int
+    suppressed: int
     steps: list[TimelineStep]
     sockets: list[TimelineSocket]
     channels: list[TimelineChannel]
@@ -572,6 +574,7 @@ class NotificationRow(BaseModel):
     delivered: int
     read: int
     accepted_to_dispatched_ms: int | None
+    suppressed: int
 
 
 class DeviceRow(BaseModel):

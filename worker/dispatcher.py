@@ -111,6 +111,7 @@ class Dispatcher:
             limit=limit,
             now=self._clock(),
             woken_at=woken_at,
+            zone=self._settings.timezone,
             busy=frozenset(self._busy.all()),
         )
         try:
@@ -141,6 +142,7 @@ class Dispatcher:
                 numbers=some,
                 now=self._clock(),
                 woken_at=woken_at,
+                zone=self._settings.timezone,
                 busy=frozenset(self._busy.all()),
             )
             if len(some) == 1:
@@ -164,6 +166,7 @@ class Dispatcher:
             limit=self._batch_size.now,
             now=self._clock(),
             woken_at=woken_at,
+            zone=self._settings.timezone,
             busy=locked,
             only=users - locked,
         )
@@ -199,6 +202,7 @@ class Dispatcher:
                 size=self._chunk_size.now,
                 now=self._clock(),
                 woken_at=woken_at,
+                zone=self._settings.timezone,
                 busy=busy,
                 only=only - locked,
             )
@@ -241,6 +245,7 @@ class Dispatcher:
             size=self._chunk_size.now,
             now=self._clock(),
             woken_at=woken_at,
+            zone=self._settings.timezone,
             busy=frozenset(self._busy.all()),
         )
         try:

@@ -30,10 +30,11 @@ CHECKS: dict[str, str] = {
                || ' of ' || recipients || ', at ' || position
         FROM notifier_notifications
         WHERE (state NOT IN {withdrawn}
-               AND (state = 'dispatched') <> (reached = recipients AND dispatched_at IS NOT NULL))
+               AND (state = 'dispatched')
+                   <> (reached + suppressed = recipients AND dispatched_at IS NOT NULL))
            OR (state IN {withdrawn}) <> (ended_at IS NOT NULL)
            OR (state IN ('scheduled', 'canceled') AND reached <> 0)
-           OR position < reached
+           OR position < reached + suppressed
            OR CASE WHEN state = 'dispatched' OR state IN {withdrawn} THEN audience IS NOT NULL
                    WHEN recipient IS NOT NULL THEN recipients <> 1 OR audience IS NOT NULL
                    WHEN {is_list} THEN recipients <> {list_length}
@@ -49,8 +50,17 @@ CHECKS: dict[str, str] = {
         SELECT 'notification ' || n.id || ': at ' || n.position || ', reached ' || n.reached
                || ', owed ' || count(o.user_id)
         FROM notifier_notifications n LEFT JOIN notifier_owed o ON o.number = n.number
-        GROUP BY n.id, n.position, n.reached, n.state
-        HAVING CASE WHEN n.state IN {withdrawn} THEN 0 ELSE n.position - n.reached END <> count(o.user_id)
+        GROUP BY n.id, n.position, n.reached, n.suppressed, n.state
+        HAVING CASE WHEN n.state IN {withdrawn} THEN 0
+                    ELSE n.position - n.reached - n.suppressed END <> count(o.user_id)
+    """,
+    # With the checks above: recipients = deliveries kept or purged + switched off + left.
+    "who has switched it off has a row that says so, and no delivery": """
+        SELECT 'notification ' || n.id || ': switched off ' || n.suppressed || ', rows ' || count(s.user_id)
+               || ', of them delivered ' || count(d.user_id)
+        FROM notifier_notifications n LEFT JOIN notifier_suppressed s ON s.notification_id = n.id
+        LEFT JOIN notifier_deliveries d ON d.notification_id = n.id AND d.user_id = s.user_id
+        GROUP BY n.id, n.suppressed HAVING count(s.user_id) <> n.suppressed OR count(d.user_id) > 0
     """,
     # After a restore or a failover a log has several parts: each is complete from its base.
     "a log has every seq once, from what is kept to its head": """
@@ -186,10 +196,11 @@ def totals(connection: Connection) -> dict[str, int]:
     """Return the counts of the audit's summary."""
     states = connection.execute(
         sa.text(
-            "SELECT state, count(*), sum(recipients), sum(reached) FROM notifier_notifications GROUP BY state"
+            "SELECT state, count(*), sum(recipients), sum(reached), sum(suppressed)"
+            " FROM notifier_notifications GROUP BY state"
         )
     ).all()
-    by_state = {state: count for state, count, _, _ in states}
+    by_state = {state: count for state, count, *_ in states}
     counted = {
         name: connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
         for name, table in (
@@ -207,5 +218,6 @@ def totals(connection: Connection) -> dict[str, int]:
         **{state: by_state.get(state, 0) for state in ("scheduled", "canceled", "retracted", "expired")},
         "recipients": int(sum(row[2] for row in states)),
         "reached": int(sum(row[3] for row in states)),
+        "suppressed": int(sum(row[4] for row in states)),
         **counted,
     }

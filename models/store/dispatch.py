@@ -129,6 +129,7 @@ def dispatch_batch(
     busy: Collection[str] = (),
     only: Collection[str] = (),
     careful: bool = False,
+    zone: str = "UTC",
 ) -> Dispatched:
     """Dispatch up to `limit` waiting notifications that are not bulk, in the order of acceptance.
 
@@ -142,6 +143,7 @@ def dispatch_batch(
         busy: users to pass over.
         only: dispatch only notifications to a single one of these users.
         careful: pass over users whose inbox is locked; else it is an error (`models.store.advance`).
+        zone: of the quiet hours of people who have none.
     """
     dialect = connection.dialect.name
     kind = {"without": bool(busy) and not only, "only": bool(only)}
@@ -166,7 +168,7 @@ def dispatch_batch(
             break  # the rest stays first in line
         batch.append(row)
     work = [(row, audience_of(row)) for row in batch]
-    done = fan_out(connection, work, now=now, woken_at=woken_at, busy=busy, careful=careful)
+    done = fan_out(connection, work, now=now, woken_at=woken_at, busy=busy, careful=careful, zone=zone)
     return replace(done, more=found == limit or len(batch) < len(rows), expired=expired)
 
 
@@ -178,13 +180,14 @@ def dispatch_numbers(
     woken_at: datetime | None = None,
     busy: Collection[str] = (),
     careful: bool = False,
+    zone: str = "UTC",
 ) -> Dispatched:
     """Dispatch these notifications that are not bulk, in their order; what no longer waits is left out."""
     wanted = _WANTED_NUMBERS.parameters(connection, [{"number": number} for number in numbers])
     taken = connection.execute(_take_numbers(connection.dialect.name), wanted).all()
     rows, expired = special.complete(connection, taken)
     work = [(row, audience_of(row)) for row in rows]
-    done = fan_out(connection, work, now=now, woken_at=woken_at, busy=busy, careful=careful)
+    done = fan_out(connection, work, now=now, woken_at=woken_at, busy=busy, careful=careful, zone=zone)
     return replace(done, expired=expired)
 
 
@@ -204,6 +207,7 @@ def dispatch_chunk(
     woken_at: datetime | None = None,
     busy: Collection[str] = (),
     careful: bool = False,
+    zone: str = "UTC",
 ) -> Dispatched:
     """Dispatch the next `size` recipients of a bulk notification; nothing when it no longer waits.
 
@@ -215,7 +219,9 @@ def dispatch_chunk(
         return Dispatched(expired=expired)
     row = rows[0]
     users = audience_of(row)[row.position : row.position + size]
-    return fan_out(connection, [(row, users)], now=now, woken_at=woken_at, busy=busy, careful=careful)
+    return fan_out(
+        connection, [(row, users)], now=now, woken_at=woken_at, busy=busy, careful=careful, zone=zone
+    )
 
 
 def dispatch_owed(
@@ -228,6 +234,7 @@ def dispatch_owed(
     busy: Collection[str] = (),
     only: Collection[str] = (),
     careful: bool = True,
+    zone: str = "UTC",
 ) -> Dispatched:
     """Dispatch a notification to up to `size` of those to whom it is owed; nothing when it no longer waits.
 
@@ -240,7 +247,9 @@ def dispatch_owed(
     if not users:
         return Dispatched(expired=expired)
     row = rows[0]
-    done = fan_out(connection, [(row, users)], now=now, woken_at=woken_at, careful=careful, was_owed=True)
+    done = fan_out(
+        connection, [(row, users)], now=now, woken_at=woken_at, careful=careful, was_owed=True, zone=zone
+    )
     return replace(done, more=len(users) == size)
 
 

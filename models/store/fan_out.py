@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store import collapse, owed, reach_plan, special
+from models.store import collapse, owed, reach_plan, special, switched_off
 from models.store.advance import advance
 from models.store.collapse import Collapse
+from models.store.switched_off import NOTHING, Decided
 from models.tables import DISPATCHED, badges, deliveries, notifications
 from notifier.core.categories import Category, category
 from notifier.core.log import Entry
@@ -53,12 +54,22 @@ class Dispatched:
 class Work:
     """A notification's row, and those of its recipients who are to get it now.
 
-    `given` is part of `users`: those whose inbox is free.
+    Attributes:
+        row: as `special.complete` returns it.
+        users: those who want it.
+        given: part of them: those whose inbox is free.
+        decided: who has switched it off, and for whom it is quiet.
     """
 
     row: AnyRow
     users: Sequence[str]
     given: Sequence[str] = ()
+    decided: Decided = NOTHING
+
+    @property
+    def tried(self) -> int:
+        """How many recipients these are."""
+        return len(self.users) + len(self.decided.off)
 
 
 _COLUMNS = ("user_id", "seq", "notification_id", "inbox", "unread", "persisted_at")
@@ -92,7 +103,7 @@ def _finish(dialect: str) -> sa.Update:
             state=DISPATCHED,
             audience=None,  # its deliveries say who got it
             position=n.recipients,
-            reached=n.recipients,
+            reached=n.recipients - n.suppressed,
             woken_at=_WOKEN,
             dispatched_at=not_before(n.accepted_at, sa.bindparam("present", type_=UtcDateTime)),
             error=None,
@@ -135,6 +146,7 @@ def fan_out(
     busy: Collection[str] = (),
     careful: bool = False,
     was_owed: bool = False,
+    zone: str = "UTC",
 ) -> Dispatched:
     """Put each notification (its row, locked) into the inboxes of these users.
 
@@ -149,25 +161,40 @@ def fan_out(
         busy: users to pass over.
         careful: pass over those whose inbox is locked too; else it is an error (see `advance`).
         was_owed: these users were passed over before, and the notification is owed to them.
+        zone: of the quiet hours of people who have none.
     """
     if not work:
         return Dispatched()
-    heads = _advance(connection, work, busy, now=now, careful=careful, was_owed=was_owed)
-    split = [Work(row, users, [user for user in users if user in heads]) for row, users in work]
+    decided = switched_off.decide(connection, work, now=now, zone=zone)
+    asked = [_wanted(row, users, decided.get(row.number, NOTHING)) for row, users in work]
+    heads = _advance(connection, asked, busy, now=now, careful=careful, was_owed=was_owed)
+    split = [replace(one, given=[user for user in one.users if user in heads]) for one in asked]
     passed = {user for one in split for user in one.users if user not in heads}
-    begun = [one for one in split if one.given or one.row.recipients > 1]
+    begun = [one for one in split if one.given or one.decided.off or one.row.recipients > 1]
     entries = _deliver(connection, begun, heads, now)
-    finished = [one for one in begun if one.row.reached + len(one.given) == one.row.recipients]
+    if quiet := {one.row.id: one.decided.quiet for one in begun if one.decided.quiet}:
+        entries = switched_off.hush(connection, entries, quiet)
+    finished = [one for one in begun if _done(one) == one.row.recipients]
     _note(connection, begun, finished, now=now, woken_at=woken_at, was_owed=was_owed)
     due = reach_plan.plan(connection, _reaching(begun))
     return Dispatched(
         ids=[one.row.id for one in begun],
         finished=[one.row.id for one in finished],
         entries=entries,
-        more=any(one.row.position + len(one.users) < one.row.recipients for one in begun) and not was_owed,
+        more=any(one.row.position + one.tried < one.row.recipients for one in begun) and not was_owed,
         busy=passed,
         reach_due=due,
     )
+
+
+def _wanted(row: AnyRow, users: Sequence[str], decided: Decided) -> Work:
+    return Work(row, [user for user in users if user not in decided.off], (), decided)
+
+
+def _done(one: Work) -> int:
+    """Return how many recipients a notification is done with after this."""
+    before: int = one.row.reached + getattr(one.row, "suppressed", 0)
+    return before + len(one.given) + len(one.decided.off)
 
 
 def _reaching(work: Iterable[Work]) -> list[tuple[str, Category, Sequence[str]]]:
@@ -183,7 +210,7 @@ def _reaching(work: Iterable[Work]) -> list[tuple[str, Category, Sequence[str]]]
 
 def _advance(
     connection: Connection,
-    work: Iterable[tuple[AnyRow, Sequence[str]]],
+    work: Iterable[Work],
     busy: Collection[str],
     *,
     now: datetime,
@@ -193,11 +220,11 @@ def _advance(
     """Take the seqs that `work` needs; return [seq, unread] of each free inbox before it."""
     seqs: Counter[str] = Counter()
     unread: Counter[str] = Counter()
-    for row, users in work:
-        for user in users:
+    for one in work:
+        for user in one.users:
             if user not in busy:
                 seqs[user] += 1
-                unread[user] += row.inbox
+                unread[user] += one.row.inbox
     if not seqs:
         return {}
     wanted = {user: (seqs[user], unread[user]) for user in seqs}
@@ -283,6 +310,7 @@ def _note(
     was_owed: bool,
 ) -> None:
     """Note how far each notification got, and who is passed over."""
+    switched_off.keep(connection, work, now=now)
     if finished:
         numbers = [{"number": number} for number in sorted(one.row.number for one in finished)]
         connection.execute(
@@ -291,13 +319,13 @@ def _note(
         )
     done = {one.row.number for one in finished}
     for one in work:
-        if was_owed and one.given:
-            owed.remove(connection, one.row.number, one.given)
+        if was_owed and (one.given or one.decided.off):
+            owed.remove(connection, one.row.number, [*one.given, *one.decided.off])
         elif len(one.given) < len(one.users) and not was_owed:
             given = set(one.given)
             owed.add(connection, one.row.number, [user for user in one.users if user not in given])
         if one.row.number not in done:
-            tried = 0 if was_owed else len(one.users)
+            tried = 0 if was_owed else one.tried
             connection.execute(
                 _GO_ON,
                 {

@@ -40,7 +40,7 @@ SPANS_AT_ONCE = 50
 
 _ARRIVED = (
     d.seq, n.event, n.id, n.sender, n.accepted_at, n.data, d.unread, d.inbox,
-    GONE.label("gone"), d.collapsed, d.returned_at, n.category, n.version,
+    GONE.label("gone"), d.collapsed, d.returned_at, n.category, n.version, d.quiet,
 )  # fmt: skip
 _CHANGED = (changes.c.seq, changes.c.event, changes.c.data, changes.c.unread, changes.c.at)
 
@@ -280,12 +280,13 @@ def _arrived(
     returned_at: datetime | None,
     category: str | None,
     version: int | None,
+    quiet: bool | None,
 ) -> Entry:
     if gone is not None:
         return change_entry(seq, ARCHIVED, {"ids": [id], "why": gone}, unread, at)
     returned = returned_at is not None
     own = (seq, event, id, sender, milliseconds(at), data, unread, inbox)
-    return Entry(*own, collapsed, returned, category, version)
+    return Entry(*own, collapsed, returned, category, version, bool(quiet))
 
 
 def change_entry(seq: int, event: str, data: dict[str, Any], unread: int, at: Any) -> Entry:

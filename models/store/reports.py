@@ -48,6 +48,7 @@ report_notifications = _view(
     "delivered",
     "read",
     "accepted_to_dispatched_ms",
+    "suppressed",
     notification_id=UuidText,
     accepted_at=UtcDateTime,
     dispatched_at=UtcDateTime,

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import expiry
-from models.tables import notifications
+from models.tables import notifications, recipients
 from notifier.core.categories import GENERAL, category
 from notifier.outbox import clock
 from notifier.outbox.dialect import Rows
@@ -26,7 +26,16 @@ log = logging.getLogger(__name__)
 n = notifications.c
 
 _NUMBERS = Rows("special", number=sa.BigInteger)
-_PLAIN = sa.and_(n.category.is_(None), n.collapse_key.is_(None), n.expires_at.is_(None), n.version.is_(None))
+#: Asked once for each statement, by a partial index that is empty where nobody has any.
+_PREFERRING = sa.exists(sa.select(recipients.c.user_id).where(sa.text("preferences IS NOT NULL")))
+_PLAIN = sa.and_(
+    n.category.is_(None),
+    n.collapse_key.is_(None),
+    n.expires_at.is_(None),
+    n.version.is_(None),
+    n.suppressed == sa.literal_column("0"),
+    sa.not_(_PREFERRING),
+)
 
 #: The columns that a dispatch reads of a row; `inbox` is NULL for one with optional fields.
 TAKEN: tuple[sa.ColumnElement[Any], ...] = (
@@ -42,6 +51,15 @@ TAKEN: tuple[sa.ColumnElement[Any], ...] = (
     n.position,
     n.reached,
     n.accepted_at,
+)
+
+
+_MORE = (
+    n.category,
+    n.collapse_key,
+    n.version,
+    n.suppressed,
+    _PREFERRING.label("preferring"),
 )
 
 
@@ -67,7 +85,7 @@ def _whole(dialect: str) -> sa.Select[Any]:
     named = sa.select(_NUMBERS.table(dialect).c.number)
     ended = (n.expires_at <= clock.expression(dialect)).label("ended")
     columns = [n.inbox if column.name == "inbox" else column for column in TAKEN]
-    return sa.select(*columns, n.category, n.collapse_key, n.version, ended).where(n.number.in_(named))
+    return sa.select(*columns, *_MORE, ended).where(n.number.in_(named))
 
 
 def complete(connection: Connection, rows: Sequence[AnyRow]) -> tuple[Sequence[AnyRow], Sequence[str]]:

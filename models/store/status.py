@@ -36,6 +36,7 @@ class NotificationStatus:
     expires_at: datetime | None
     version: int
     channels: Mapping[str, Mapping[str, int]]
+    suppressed: int
 
 
 def status(connection: Connection, id: str) -> NotificationStatus | None:
@@ -58,6 +59,7 @@ def status(connection: Connection, id: str) -> NotificationStatus | None:
         row.expires_at,
         row.version or 1,
         reach.states(connection, id),
+        row.suppressed,
     )
 
 

@@ -11,9 +11,9 @@ from models.store import reach
 from models.store import sockets as store_sockets
 from models.store.log import READ_AT
 from models.store.status import counts
-from models.tables import deliveries, notifications
+from models.tables import deliveries, notifications, suppressed
 from notifier.core.reach_words import Reached
-from notifier.core.timeline import Copy, Socket, Timeline
+from notifier.core.timeline import Copy, Socket, SwitchedOff, Timeline
 from notifier.outbox.types import AnyRow
 
 MAX_SOCKETS = 50  # of one timeline
@@ -31,8 +31,10 @@ def timeline(connection: Connection, id: str, user_id: str | None, *, now: datet
         return None
     user_id = user_id or row.recipient
     copy = _copy(connection, id, user_id) if user_id is not None else None
+    off = _switched_off(connection, id, user_id) if copy is None and row.suppressed else None
     if (
         copy is None
+        and off is None
         and user_id is not None
         and user_id != row.recipient
         and user_id not in (row.audience or ())
@@ -62,6 +64,8 @@ def timeline(connection: Connection, id: str, user_id: str | None, *, now: datet
         read=read,
         user_id=user_id,
         copy=copy,
+        off=off,
+        suppressed=row.suppressed,
         acker=_acker(connection, copy),
         sockets=around,
         scheduled_at=row.scheduled_at,
@@ -104,6 +108,13 @@ def _read(row: AnyRow) -> Copy:
 def _copy(connection: Connection, id: str, user_id: str) -> Copy | None:
     row = connection.execute(_copies(id).where(d.user_id == user_id)).first()
     return _read(row) if row else None
+
+
+def _switched_off(connection: Connection, id: str, user_id: str | None) -> SwitchedOff | None:
+    s = suppressed.c
+    query = sa.select(s.since, s.at).where(s.notification_id == id, s.user_id == user_id)
+    row = connection.execute(query).first()
+    return SwitchedOff(row.since, row.at) if row else None
 
 
 def _acker(connection: Connection, copy: Copy | None) -> Socket | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from notifier.core import reach_words
 from notifier.core.log import Why
 from notifier.core.states import EXPIRED, SCHEDULED, WITHDRAWN
-from notifier.core.timeline import SLOW_WAKE, Copy, Socket, Timeline, counted, long
+from notifier.core.timeline import SLOW_WAKE, Copy, Socket, Timeline, counted, long, off_since
 
 
 def summary(timeline: Timeline, now: datetime, broker: bool | None = None) -> str:
@@ -24,6 +24,8 @@ def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterat
             yield "Is a worker running?"
     elif timeline.copy is not None:
         yield from _copy(timeline, timeline.copy, now)
+    elif timeline.off is not None:
+        yield f"The inbox did not get it: {off_since(timeline.off)}. It took no seq and counts nowhere."
     elif timeline.status == "dead":
         yield f"It is dead after {counted(timeline.attempts, 'attempt')}: {timeline.error}."
         yield f"Once the cause is gone: notifier dead replay {timeline.id}."
@@ -32,8 +34,13 @@ def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterat
     elif timeline.user_id is not None:
         yield "It was dispatched, and the copy is no longer kept."
     else:
-        missing = timeline.recipients - timeline.delivered
-        yield f"It is in the inbox of all {timeline.recipients} recipients:"
+        missing = timeline.recipients - timeline.delivered - timeline.suppressed
+        if timeline.suppressed:
+            had = timeline.recipients - timeline.suppressed
+            yield f"{timeline.suppressed} of {timeline.recipients} recipients had switched it off;"
+            yield f"it is in the inbox of {had}:"
+        else:
+            yield f"It is in the inbox of all {timeline.recipients} recipients:"
         yield f"{timeline.delivered} have it on a device, {timeline.read} have read it,"
         yield f"{missing} have not got it."
 

@@ -180,6 +180,8 @@ def event(user_id: str, entry: Entry) -> bytes:
         if not entry.inbox and entry.event != "badge":
             frame["inbox"] = False  # says that a defined event is not an inbox entry
         frame |= _more(entry)
+        if entry.quiet:
+            frame["quiet"] = True
     return _dump(frame)
 
 

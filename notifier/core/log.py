@@ -79,6 +79,7 @@ class Entry:
         returned: whether it was snoozed, and is back.
         category: the notification's; None: `general`.
         version: of its data; None: it was never updated.
+        quiet: whether it was quiet for the user when it came.
     """
 
     seq: int
@@ -93,6 +94,7 @@ class Entry:
     returned: bool = False
     category: str | None = None
     version: int | None = None
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

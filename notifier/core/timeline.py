@@ -81,6 +81,19 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """Why a recipient did not get it: its category was switched off.
+
+    Attributes:
+        since: when the user did that; None: it is a default of the category.
+        at: when that was decided.
+    """
+
+    since: datetime | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """Everything that is known about one notification, or one recipient's copy of it.
 
@@ -106,6 +119,8 @@ class Timeline:
     read: int
     user_id: str | None = None
     copy: Copy | None = None
+    off: SwitchedOff | None = None
+    suppressed: int = 0
     acker: Socket | None = None
     sockets: Sequence[Socket] = field(default=())
     scheduled_at: datetime | None = None
@@ -168,7 +183,16 @@ def _ended(timeline: Timeline) -> Sequence[Step]:
 
 
 def _persisted(timeline: Timeline) -> datetime | None:
+    if timeline.off:
+        return timeline.off.at
     return timeline.copy.persisted_at if timeline.copy else timeline.dispatched_at
+
+
+def off_since(off: SwitchedOff) -> str:
+    """Say who has switched it off, and since when."""
+    if off.since is None:
+        return "it is off by default, and the user has not switched it on"
+    return f"the user switched it off at {off.since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _woken(timeline: Timeline) -> str:
@@ -187,6 +211,8 @@ def _woken(timeline: Timeline) -> str:
 
 
 def _dispatched(timeline: Timeline, now: datetime) -> str:
+    if timeline.off:
+        return "not into this inbox: " + off_since(timeline.off)
     if timeline.copy:
         took = long(timeline.copy.persisted_at - timeline.accepted_at)
         return f"seq {timeline.copy.seq} of the inbox, {took} after it was accepted"
@@ -258,6 +284,7 @@ def as_json(timeline: Timeline, now: datetime, why: str) -> dict[str, Any]:
         "recipients": timeline.recipients,
         "delivered": timeline.delivered,
         "read": timeline.read,
+        "suppressed": timeline.suppressed,
         "steps": [{"step": s.name, "at": _ms(s.at), "detail": s.detail} for s in steps(timeline, now)],
         "sockets": [
             {

@@ -71,6 +71,8 @@ notifications = sa.Table(
     sa.Column("purged", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_delivered", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_read", sa.Integer, nullable=False, server_default="0"),
+    # Recipients who had switched it off: they have no delivery.
+    sa.Column("suppressed", sa.Integer, nullable=False, server_default="0"),
     # When the wake-up was sent whose task dispatched it (NULL: the sweep did); when the broker had it all.
     sa.Column("woken_at", UtcDateTime, nullable=True),
     sa.Column("published_at", UtcDateTime, nullable=True),

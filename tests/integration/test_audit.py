@@ -124,6 +124,10 @@ CORRUPTIONS = {
     ),
     "UPDATE notifier_changes SET seq = 5 WHERE seq = 6": ("every seq once", "inbox u1"),
     "UPDATE notifier_changes SET seq = 1006 WHERE seq = 6": ("every seq once", "inbox u1"),
+    "UPDATE notifier_notifications SET suppressed = 1, reached = 1 WHERE number = 1": (
+        "who has switched it off",
+        ":id1",
+    ),
     "UPDATE notifier_inboxes SET seq = 12 WHERE user_id = 'u1'": ("every seq once", "inbox u1: head 12"),
     "UPDATE notifier_inboxes SET seq = 10 WHERE user_id = 'u1'": ("every seq once", "inbox u1: head 10"),
     "UPDATE notifier_inboxes SET purged_seq = 5 WHERE user_id = 'u2'": ("every seq once", "inbox u2"),
@@ -234,6 +238,7 @@ def test_the_totals_add_up(world: World) -> None:
         "expired": 0,
         "recipients": 13,
         "reached": 11,
+        "suppressed": 0,
         "deliveries": 11,
         "channel_rows": 0,
         "changes": 4,
