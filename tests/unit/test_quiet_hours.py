@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notifier.core.policy import quiet_until
@@ -88,7 +88,7 @@ def test_what_is_stored_says_when() -> None:
     assert quiet_until(None, BERLIN, at("2026-11-27T23:00:00")) is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(ZONES), st.dates(date(1990, 1, 1), date(2037, 12, 31)), clocks)
 def test_an_instant_is_the_first_that_shows_the_time_or_comes_after_its_gap(
     zone: str, day: date, clock: time
@@ -107,7 +107,7 @@ def test_an_instant_is_the_first_that_shows_the_time_or_comes_after_its_gap(
         )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(ZONES),
     st.datetimes(datetime(1990, 1, 2), local(2037, 12, 30)),  # noqa: DTZ001 - in UTC below
