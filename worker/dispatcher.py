@@ -9,7 +9,6 @@ frames for the broker, the other half is waiting for the database. Nothing else 
 """
 
 import logging
-import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ from models.store import dispatch, failures, owed
 from models.store.advance import SomethingOwed
 from models.store.fan_out import Dispatched
 from models.tables import DEAD
-from notifier.core.backoff import equal_jitter
+from notifier.core.backoff import by_chance, equal_jitter
 from notifier.core.errors import DatabaseLocked, DatabaseTimeout, Unavailable
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.dialect import POSTGRESQL
@@ -62,7 +61,7 @@ class Dispatcher:
         settings: Settings,
         *,
         clock: Callable[[], datetime] = utc_now,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = by_chance,
         measures: Measures | None = None,
         pause: Callable[[float], None] = time.sleep,
         wake_reach: Callable[[], None] = lambda: None,

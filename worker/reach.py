@@ -1,10 +1,10 @@
 """What a worker for channels is made of: the channels that are set up, and the loop that serves them."""
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from notifier.channels import EMAIL, PUSH, Channel, defined_channels
+from notifier.core.backoff import by_chance
 from notifier.core.group import Group
 from notifier.outbox.engine import Database
 from notifier.settings import Settings
@@ -50,7 +50,7 @@ def _built_in(settings: Settings) -> bool:
 def make_loop(database: Database, settings: Settings, measures: ReachMeasures) -> ReachLoop:
     """Return the loop over the channels that are set up. Raises SettingError."""
     rules = Rules.from_settings(settings)
-    jitter = random.random
+    jitter = by_chance
 
     def claim(channel: str, limit: int, hosts: frozenset[str]) -> Sequence[Claimed]:
         return reach.claim(database, channel, limit, hosts, rules=rules)

@@ -4,7 +4,6 @@ One for each process, shared by its threads or greenlets. What is lost here is n
 gateways notice the gap and fetch it from SQL.
 """
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from notifier.broker.faults import LASTING, UNREACHABLE, BrokerBlocked, Fault, d
 from notifier.broker.file_publish import FilePublishLink
 from notifier.broker.message import Message
 from notifier.broker.topology import connection_options, routing_key
-from notifier.core.backoff import Backoff, Jitter
+from notifier.core.backoff import Backoff, Jitter, by_chance
 from notifier.core.errors import BrokerUnavailable
 from notifier.core.forks import in_child
 from notifier.settings import Settings
@@ -69,7 +68,7 @@ class Publisher:
         *,
         timeout: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
-        jitter: Jitter = random.random,
+        jitter: Jitter = by_chance,
         opener: Opener | None = None,
     ) -> None:
         self._open = opener or _opener(settings)

@@ -8,7 +8,6 @@ so that nothing is queued and a reconnect needs no history.
 
 import itertools
 import logging
-import random
 import threading
 from collections.abc import Callable, Iterable
 
@@ -21,7 +20,7 @@ from notifier.broker.message import Message
 from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscribe_links import Opener, opener_for
 from notifier.broker.subscription import Request, Stats, SubscribeLink, Subscription, checked
-from notifier.core.backoff import Backoff, Jitter
+from notifier.core.backoff import Backoff, Jitter, by_chance
 from notifier.settings import Settings
 from notifier.signals import broker_failed, emit, message_rejected
 
@@ -55,7 +54,7 @@ class Subscriber:
         on_message: Callable[[Message], None],
         on_recovered: Callable[[], None],
         opener: Opener | None = None,
-        jitter: Jitter = random.random,
+        jitter: Jitter = by_chance,
     ) -> None:
         self._jitter = jitter
         self._waker = SelfPipe()

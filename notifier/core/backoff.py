@@ -11,6 +11,9 @@ from collections.abc import Callable
 Jitter = Callable[[], float]
 """Returns a random number from 0 to 1, a new one at each call."""
 
+# Not `random.random`: an application may seed that one, and then all its processes would pause alike.
+by_chance: Jitter = random.SystemRandom().random
+
 
 def ceiling(attempt: int, first: float, longest: float) -> float:
     """Return the longest possible pause after failure number `attempt` (from 0), in seconds."""
@@ -18,12 +21,12 @@ def ceiling(attempt: int, first: float, longest: float) -> float:
     return min(longest, first * 2.0 ** min(max(attempt, 0), 64))
 
 
-def full_jitter(attempt: int, first: float, longest: float, jitter: Jitter = random.random) -> float:
+def full_jitter(attempt: int, first: float, longest: float, jitter: Jitter = by_chance) -> float:
     """Return the seconds to wait after `attempt` earlier failures: 0 to `ceiling`."""
     return ceiling(attempt, first, longest) * jitter()
 
 
-def equal_jitter(attempt: int, first: float, longest: float, jitter: Jitter = random.random) -> float:
+def equal_jitter(attempt: int, first: float, longest: float, jitter: Jitter = by_chance) -> float:
     """Return at least half of `ceiling`, for what must not be tried again at once."""
     return ceiling(attempt, first, longest) * (0.5 + jitter() / 2)
 
@@ -41,7 +44,7 @@ class Backoff:
 
     __slots__ = ("_failures", "_first", "_jitter", "_longest")
 
-    def __init__(self, first: float, longest: float, jitter: Jitter = random.random) -> None:
+    def __init__(self, first: float, longest: float, jitter: Jitter = by_chance) -> None:
         self._first = first
         self._longest = longest
         self._jitter = jitter
