@@ -72,8 +72,6 @@ deliveries = sa.Table(
     # Marked unread after it was read: the inbox's watermark does not hold for it.
     sa.Column("kept_unread", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("acked_by", sa.String(36), nullable=True),  # the socket whose ack delivered it
-    # It was quiet for the user when it came; NULL: it was not.
-    sa.Column("quiet", sa.Boolean, nullable=True),
     # Which version of the notification's data this log has told of; NULL: the first.
     sa.Column("version", sa.Integer, nullable=True),
     # Why it is out of the inbox (`notifier.core.log.Why`), unless the user archived it; NULL: it is not.
@@ -84,6 +82,8 @@ deliveries = sa.Table(
     # What the next arrival with the same sender and collapse key finds it by; how many it stands for.
     sa.Column("collapse", sa.String(32), nullable=True),
     sa.Column("collapsed", sa.Integer, nullable=True),
+    # It was quiet for the user when it came; NULL: it was not.
+    sa.Column("quiet", sa.Boolean, nullable=True),
     sa.PrimaryKeyConstraint("user_id", "seq"),
     sa.UniqueConstraint("notification_id", "user_id"),  # a doubled task cannot double an alert
     sa.CheckConstraint("archived_at IS NULL OR read_at IS NOT NULL", name="archived_is_read"),

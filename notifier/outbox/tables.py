@@ -71,8 +71,6 @@ notifications = sa.Table(
     sa.Column("purged", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_delivered", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_read", sa.Integer, nullable=False, server_default="0"),
-    # Recipients who had switched it off: they have no delivery.
-    sa.Column("suppressed", sa.Integer, nullable=False, server_default="0"),
     # When the wake-up was sent whose task dispatched it (NULL: the sweep did); when the broker had it all.
     sa.Column("woken_at", UtcDateTime, nullable=True),
     sa.Column("published_at", UtcDateTime, nullable=True),
@@ -87,6 +85,8 @@ notifications = sa.Table(
     sa.Column("ended_at", UtcDateTime, nullable=True),  # canceled, retracted, expired
     # The logs of its recipients have yet to be told of its end, or of its newest version.
     sa.Column("untold", sa.Boolean, nullable=True),
+    # Recipients who had switched it off: they have no delivery.
+    sa.Column("suppressed", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint(f"state IN ({', '.join(map(repr, STATES))})", name="state"),
     sa.CheckConstraint("reached >= 0 AND reached <= position AND position <= recipients", name="reached"),
     sa.UniqueConstraint("sender", "idempotency_key"),

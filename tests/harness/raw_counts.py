@@ -106,7 +106,7 @@ class Raw:
             (
                 row.id, row.event, Copy(row, row, None, None).kind, row.state, row.accepted_at,
                 row.dispatched_at, row.recipients, sent[row.id], delivered[row.id], read[row.id],
-                ms(row.accepted_at, row.dispatched_at),
+                ms(row.accepted_at, row.dispatched_at), row.suppressed,
             )
             for row in self.notifications.values()
         }  # fmt: skip
