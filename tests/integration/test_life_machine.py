@@ -1,7 +1,7 @@
 """The life of notifications at any interleaving: what a client makes of the log equals a new read.
 
 A hypothesis state machine over the store: accept (also to several, scheduled, ending, in chunks), dispatch,
-cancel, update, expire, tell the logs, read, archive, purge. Clients read the log at any moment. After each step
+cancel, update, expire, tell the logs, read, archive. Clients read the log at any moment. After each step
 nothing that is read has the text of what is withdrawn, and the audit finds nothing.
 """
 

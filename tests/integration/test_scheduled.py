@@ -189,7 +189,7 @@ def test_a_plain_alert_pays_nothing_for_all_this(world: World) -> None:
     assert "deliver_at" not in stored
     # What a dispatch reads of a row: the columns of before, no further one.
     taken = next(s for s in alone if "FROM notifier_notifications" in s and "LIMIT" in s)
-    assert taken.split("FROM")[0].count("AS inbox") == 1
+    assert taken.split("FROM notifier_notifications")[0].count("AS inbox") == 1
     assert len(special.TAKEN) == 12
 
 
