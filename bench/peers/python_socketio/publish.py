@@ -8,7 +8,7 @@ import socketio
 
 
 def main():
-    """Publish them all."""
+    """Publish all messages."""
     count, rate, users = map(int, sys.argv[1:4])
     external = socketio.RedisManager(os.environ["REDIS_URL"], write_only=True)
     external.emit("warm", {}, room="nobody")
