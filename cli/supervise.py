@@ -50,6 +50,7 @@ class Supervisor:
     Args:
         commands: name -> command line.
         environ: their environment.
+        added: name -> what this child's environment has besides.
         grace: seconds a child has to stop before it is killed.
         started: returns whether the service can be used.
         announce: called once, when it can for the first time.
@@ -60,12 +61,14 @@ class Supervisor:
         commands: Mapping[str, Sequence[str]],
         *,
         environ: Mapping[str, str],
+        added: Mapping[str, Mapping[str, str]],
         grace: float,
         started: Callable[[], bool],
         announce: Callable[[], None],
     ) -> None:
         self._children = [Child(name, command) for name, command in commands.items()]
         self._environ = dict(environ)
+        self._added = added
         self._grace = grace
         self._started = started
         self._announce = announce
@@ -92,7 +95,7 @@ class Supervisor:
             if now >= child.due:
                 child.process = subprocess.Popen(  # noqa: S603
                     child.command,
-                    env=self._environ,
+                    env={**self._environ, **self._added.get(child.name, {})},
                     preexec_fn=_with_parent,  # noqa: PLW1509  no threads here
                 )
                 child.started = now

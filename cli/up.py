@@ -35,6 +35,7 @@ def up() -> None:
     supervisor = Supervisor(
         _parts(settings, here),
         environ=environ,
+        added={"reach": _metrics_port(settings)},
         grace=settings.restart_grace + 10,
         started=partial(_listening, settings.host, settings.port),
         announce=partial(_announce, settings),
@@ -48,6 +49,12 @@ def _parts(settings: Settings, here: list[str]) -> dict[str, list[str]]:
     if settings.email_on or settings.push_on or defined_channels():
         parts["reach"] = [*here, "worker", "--queues", "reach"]
     return parts
+
+
+def _metrics_port(settings: Settings) -> dict[str, str]:
+    """Return the metrics port of the worker for channels: the one after the worker's."""
+    port = settings.worker_metrics_port
+    return {} if port is None else {f"{PREFIX}WORKER_METRICS_PORT": str(port + 1)}
 
 
 def _listening(host: str, port: int) -> bool:
