@@ -45,7 +45,7 @@ def send() -> Response:
     return _accepted(accepted, {"recipients": accepted.recipients})
 
 
-@blueprint.get("/notifications/<id>")
+@blueprint.get("/notifications/<not_batch:id>")
 @backend("send", "report")
 @describe({200: Notification}, errors=(401, 403, 404, 503))
 def show(id: str) -> Response:
@@ -71,7 +71,7 @@ def show(id: str) -> Response:
     )
 
 
-@blueprint.delete("/notifications/<id>")
+@blueprint.delete("/notifications/<not_batch:id>")
 @backend("send", "admin")
 @describe({200: schemas.Withdrawn}, errors=(401, 403, 404, 409, 429, 503))
 def cancel(id: str) -> Response:
@@ -89,7 +89,7 @@ def cancel(id: str) -> Response:
     )
 
 
-@blueprint.patch("/notifications/<id>")
+@blueprint.patch("/notifications/<not_batch:id>")
 @backend("send", "admin")
 @describe({200: schemas.Updated}, errors=(*_BODY_ERRORS, 404, 409), request=UpdateBody)
 def update(id: str) -> Response:

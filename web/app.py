@@ -9,6 +9,7 @@ from importlib import import_module
 import gevent
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter
 
 from notifier import send
 from notifier.broker.publisher import Publisher
@@ -60,6 +61,13 @@ DATABASE_TIMEOUT = 9.0  # seconds that a call may wait for the database; it must
 log = logging.getLogger(__name__)
 
 
+class NotBatch(BaseConverter):
+    """A part of a path that is not `batch`, which has a route of its own and other methods."""
+
+    regex = r"(?!batch$)[^/]+"
+    part_isolating = True
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Return the web application; connects to nothing yet.
 
@@ -75,6 +83,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         inner = BareAddress(app.wsgi_app)
         app.wsgi_app = ProxyFix(inner, x_for=hops, x_proto=hops, x_host=0)  # type: ignore[method-assign]
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map.converters["not_batch"] = NotBatch
     database = Database(
         make_engine(settings.database_url, pool_size=POOL_SIZE), limit=_limited, timeout=DATABASE_TIMEOUT
     )

@@ -114,7 +114,7 @@ class UpdateBody(_Closed):
     """What a notification says from now on, and the version that the caller knows."""
 
     data: Annotated[Any, WithJsonSchema({"type": "object"})]
-    version: Annotated[int, Field(strict=True, ge=1, le=2_147_483_647)] | None = None
+    version: Annotated[int, Field(strict=True, ge=1, le=2_147_483_647), Whole] | None = None
 
 
 class BatchItem(SendBody):

@@ -93,7 +93,10 @@ def switch_off() -> Response:
 
 
 def _read() -> Unsubscription:
-    return UnsubscribeLinks.from_settings(current().settings).read(request.args.get("token", ""))
+    settings = current().settings
+    if not settings.public_url:
+        raise NotFound("this service sends no such links")
+    return UnsubscribeLinks.from_settings(settings).read(request.args.get("token", ""))
 
 
 def _page(

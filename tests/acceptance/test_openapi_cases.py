@@ -27,6 +27,11 @@ hooks = "{HOOKS}"
 # The HTTP server itself refuses a request line or a header that is too long.
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 413, 414, 422, 431]
+
+# A batch is accepted with what is right in it; what is wrong is refused in its answer.
+[[operations]]
+include-path = "/api/notifications/batch"
+checks.negative_data_rejection.expected-statuses = [202, 400, 401, 403, 404, 405, 413, 414, 422, 431]
 """
 CREDENTIALS = """
 [auth.openapi.apiKey]
