@@ -45,9 +45,9 @@ run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded de
 
 test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole test suite
 	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone" tests/unit tests/integration
-	@$(BIN)/python -m pytest -n 4 --dist loadfile -m "not alone and not long" tests/acceptance
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not long" \
+		tests/acceptance tests/chaos tests/cluster
 	@$(BIN)/python -m pytest -m "alone and not long" tests/integration tests/acceptance
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/chaos tests/cluster
 	@$(MAKE) --no-print-directory library
 
 long: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the tests that take minutes, whose short forms are in `make test`

@@ -14,12 +14,21 @@ from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.site import Site, new_user, running_site
 from tests.harness.waiting import until
 
+#: What these files ask differs little between the backends: on production servers they run with `make long`.
+LONG_ON_PRODUCTION = {
+    "test_openapi_cases", "test_commands", "test_reports_of_a_site", "test_docs_examples", "test_protocol_closes",
+    "test_http_refusals", "test_flood", "test_socket_fuzz",
+}  # fmt: skip
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.acceptance)
+        if item.path.stem in LONG_ON_PRODUCTION and "[production" in item.name:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

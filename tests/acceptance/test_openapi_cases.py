@@ -32,6 +32,12 @@ expected-statuses = [400, 401, 403, 404, 405, 413, 414, 422, 431]
 [[operations]]
 include-path = "/api/notifications/batch"
 checks.negative_data_rejection.expected-statuses = [202, 400, 401, 403, 404, 405, 413, 414, 422, 431]
+
+# The notification may be a badge, which is replaced by another badge.
+[[operations]]
+include-path = "/api/notifications/{{id}}"
+include-method = "PATCH"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429, 503]
 """
 CREDENTIALS = """
 [auth.openapi.apiKey]
