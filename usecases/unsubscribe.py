@@ -29,7 +29,7 @@ class Unsubscription:
 
 
 class UnsubscribeLinks:
-    """Makes links for mails, and reads them again.
+    """Makes links for mails.
 
     Args:
         tokens: seals them.
@@ -57,10 +57,16 @@ class UnsubscribeLinks:
             token = self._tokens.seal({"u": message.user_id, "c": []})
         return f"{self._url}?token={token}"
 
-    def read(self, token: str) -> Unsubscription:
-        """Return what a link switches off. Raises NotFound when it is not one of ours."""
-        payload = self._tokens.open(token)
-        return Unsubscription(payload["u"], payload["c"])
+
+def read_link(settings: Settings, token: str) -> Unsubscription:
+    """Return what a link switches off, wherever this site is.
+
+    Raises:
+        NotFound: it is not one of ours.
+        SettingError: no secret is set.
+    """
+    payload = SealedTokens.from_settings(UNSUBSCRIBE, settings).open(token)
+    return Unsubscription(payload["u"], payload["c"])
 
 
 def titles(names: Sequence[str]) -> list[str]:

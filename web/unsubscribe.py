@@ -9,7 +9,7 @@ import secrets
 from flask import Blueprint, Response, render_template_string, request
 
 from notifier.core.errors import NotFound
-from usecases.unsubscribe import UnsubscribeLinks, Unsubscription, titles, unsubscribe
+from usecases.unsubscribe import Unsubscription, read_link, titles, unsubscribe
 from web.describe import describe, public
 from web.runtime import current
 
@@ -72,7 +72,7 @@ WORDS = {
 def ask() -> Response:
     """Show what the link would switch off, with a button."""
     try:
-        found = _read()
+        found = read_link(current().settings, request.args.get("token", ""))
     except NotFound:
         return _page("wrong", "wrong_text", None, status=404)
     return _page("title", "ask", found, button=True)
@@ -85,18 +85,11 @@ def switch_off() -> Response:
     """Switch mail off, for the categories that the link names; again and again is once."""
     runtime = current()
     try:
-        found = _read()
+        found = read_link(runtime.settings, request.args.get("token", ""))
     except NotFound:
         return _page("wrong", "wrong_text", None, status=404)
     unsubscribe(runtime.database, runtime.local_first, found)
     return _page("done", "done_text", found)
-
-
-def _read() -> Unsubscription:
-    settings = current().settings
-    if not settings.public_url:
-        raise NotFound("this service sends no such links")
-    return UnsubscribeLinks.from_settings(settings).read(request.args.get("token", ""))
 
 
 def _page(

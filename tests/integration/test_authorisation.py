@@ -40,9 +40,9 @@ USER_OR_ADMIN = "user or admin"
 #: METHOD and rule -> the scopes of which a key needs one, or another kind of caller.
 ROUTES: dict[str, str | tuple[str, ...]] = {
     "POST /api/notifications": ("send",),
-    "GET /api/notifications/<id>": ("send", "report"),
-    "DELETE /api/notifications/<id>": ("send", "admin"),
-    "PATCH /api/notifications/<id>": ("send", "admin"),
+    "GET /api/notifications/<not_batch:id>": ("send", "report"),
+    "DELETE /api/notifications/<not_batch:id>": ("send", "admin"),
+    "PATCH /api/notifications/<not_batch:id>": ("send", "admin"),
     "POST /api/notifications/batch": ("send",),
     "GET /api/notifications/<id>/timeline": ("send", "report"),
     "POST /api/badges": ("send",),
@@ -120,7 +120,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
 
 def call(app: Flask, route: str, authorization: str | None, body: Any = None) -> int:
     method, _, rule = route.partition(" ")
-    path = rule.replace("<id>", ID).replace("<name>", "daily").replace("<path:name>", "notifier.js")
+    path = (
+        rule.replace("<id>", ID)
+        .replace("<not_batch:id>", ID)
+        .replace("<name>", "daily")
+        .replace("<path:name>", "notifier.js")
+    )
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = app.test_client().open(path, method=method, headers=headers, json=body)
     answer.close()

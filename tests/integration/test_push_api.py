@@ -20,7 +20,7 @@ from notifier.tokens import Tokens
 from tests.harness.push_service import Browser
 from tests.harness.world import World, alert, migrate, settings
 from usecases.sealed_token import PUSH_READ, UNSUBSCRIBE, SealedTokens
-from usecases.unsubscribe import UnsubscribeLinks
+from usecases.unsubscribe import UnsubscribeLinks, read_link
 from web import create_app
 from web.runtime import EXTENSION
 
@@ -197,4 +197,4 @@ def test_a_link_of_very_many_categories_fits_into_a_header(configured: Any) -> N
     made = link(configured, *many)
     assert len(made) < 900
     token = made.partition("token=")[2]
-    assert UnsubscribeLinks.from_settings(configured).read(token).categories == []
+    assert read_link(configured, token).categories == []
