@@ -10,21 +10,23 @@ from notifier.core.errors import InvalidInput
 from notifier.outbox import accept
 from notifier.outbox.types import milliseconds
 from usecases import notifications, withdraw
-from web import schemas
 from web.auth import backend
 from web.body import check, read, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import (
+from web.schemas.notifications import Notification
+from web.schemas.sending import (
     IDEMPOTENCY_KEY,
     Accepted,
     BadgeAccepted,
     BadgeBody,
+    BatchAccepted,
     BatchBody,
     BatchItem,
-    Notification,
     SendBody,
     UpdateBody,
+    Updated,
+    Withdrawn,
 )
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
@@ -73,7 +75,7 @@ def show(id: str) -> Response:
 
 @blueprint.delete("/notifications/<not_batch:id>")
 @backend("send", "admin")
-@describe({200: schemas.Withdrawn}, errors=(401, 403, 404, 409, 429, 503))
+@describe({200: Withdrawn}, errors=(401, 403, 404, 409, 429, 503))
 def cancel(id: str) -> Response:
     """Stop a notification: nobody gets it any more, and those who have it lose it."""
     runtime = current()
@@ -91,7 +93,7 @@ def cancel(id: str) -> Response:
 
 @blueprint.patch("/notifications/<not_batch:id>")
 @backend("send", "admin")
-@describe({200: schemas.Updated}, errors=(*_BODY_ERRORS, 404, 409), request=UpdateBody)
+@describe({200: Updated}, errors=(*_BODY_ERRORS, 404, 409), request=UpdateBody)
 def update(id: str) -> Response:
     """Change what a notification says, also where it is already."""
     body, runtime = read(UpdateBody), current()
@@ -109,7 +111,7 @@ def update(id: str) -> Response:
 
 @blueprint.post("/notifications/batch")
 @backend("send")
-@describe({202: schemas.BatchAccepted}, errors=_BODY_ERRORS, request=BatchBody)
+@describe({202: BatchAccepted}, errors=_BODY_ERRORS, request=BatchBody)
 def batch() -> Response:
     """Accept notifications together: in one transaction, each by itself."""
     drafts = [_draft_of(item, g.key.name) for item in read(BatchBody).notifications]

@@ -11,7 +11,7 @@ from web.body import write
 from web.describe import describe, public
 from web.problems import answer
 from web.runtime import WebRuntime, current
-from web.schemas import Health
+from web.schemas.problems import Health
 
 OK = "ok"
 

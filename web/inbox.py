@@ -12,7 +12,7 @@ from web.auth import user
 from web.body import USER_BODY, query, read, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import IdsBody, InboxPage, PageQuery, ReadBody, SeenBody, SnoozeBody, State
+from web.schemas.inbox import IdsBody, InboxPage, PageQuery, ReadBody, SeenBody, SnoozeBody, State
 
 blueprint = Blueprint("inbox", __name__, url_prefix="/api/inbox")
 

@@ -11,7 +11,8 @@ from pydantic.json_schema import models_json_schema
 from notifier.core.events import event_types
 from web.describe import Answer, Description
 from web.problems import MEDIA_TYPE
-from web.schemas import DEFAULT_EVENT, ProblemBody, SendBody
+from web.schemas.problems import ProblemBody
+from web.schemas.sending import DEFAULT_EVENT, SendBody
 
 REF = "#/components/schemas/{model}"
 BY_THE_SERVER = (414, 431)  # answered by the server itself, so without a problem's body

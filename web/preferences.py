@@ -12,7 +12,7 @@ from web.auth import backend, user
 from web.body import USER_BODY, query, read, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import Preferences, PreferencesBody, PreferencesQuery
+from web.schemas.recipients import Preferences, PreferencesBody, PreferencesQuery
 
 blueprint = Blueprint("preferences", __name__, url_prefix="/api/preferences")
 

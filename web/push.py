@@ -12,7 +12,7 @@ from web.auth import user
 from web.body import USER_BODY, read, write
 from web.describe import describe, public
 from web.runtime import current
-from web.schemas import PushKey, PushReadBody, PushSubscriptionBody, PushUnsubscribeBody
+from web.schemas.push import PushKey, PushReadBody, PushSubscriptionBody, PushUnsubscribeBody
 
 blueprint = Blueprint("push", __name__, url_prefix="/api/push")
 

@@ -7,7 +7,8 @@ from web.auth import backend
 from web.body import query, read, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import Recipient, RecipientBody, UserQuery
+from web.schemas.fields import UserQuery
+from web.schemas.recipients import Recipient, RecipientBody
 
 blueprint = Blueprint("recipients", __name__, url_prefix="/api/recipients")
 

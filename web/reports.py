@@ -17,7 +17,7 @@ from web.auth import backend
 from web.body import query, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import DailyReport, DaysQuery, DevicesReport, NotificationsReport, ReportQuery
+from web.schemas.reports import DailyReport, DaysQuery, DevicesReport, NotificationsReport, ReportQuery
 
 blueprint = Blueprint("reports", __name__, url_prefix="/api/reports")
 

@@ -8,7 +8,7 @@ from web.auth import backend
 from web.body import read, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import RevokeBody, Revoked
+from web.schemas.recipients import RevokeBody, Revoked
 
 blueprint = Blueprint("access", __name__, url_prefix="/api")
 

@@ -7,7 +7,7 @@ from web.auth import backend
 from web.body import query, write
 from web.describe import describe
 from web.runtime import current
-from web.schemas import Timeline, TimelineQuery
+from web.schemas.notifications import Timeline, TimelineQuery
 
 blueprint = Blueprint("timeline", __name__, url_prefix="/api")
 
