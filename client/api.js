@@ -1,15 +1,16 @@
-/** The HTTP calls of one user: older pages and changes of state. */
+/** The HTTP calls of one user: older pages, changes of state, preferences. */
 import { within } from "./facility.js";
 
 const ANSWER_WITHIN = 30_000;
 
-/** The server refused a call, or did not answer: then `status` is 0. */
+/** The server refused a call, or did not answer: then `status` is 0. `errors` [{loc, msg}] says what is wrong with the body. */
 export class RequestError extends Error {
-  constructor(status, message, retryAfter = null) {
+  constructor(status, message, retryAfter = null, errors = []) {
     super(message);
     this.name = "RequestError";
     this.status = status;
     this.retryAfter = retryAfter;
+    this.errors = errors;
   }
 
   /** True when the same call can work later: no answer, too many calls, or a fault of the server. */
@@ -37,6 +38,9 @@ export class Api {
     return this.#call(`inbox/${path}`, { method: "POST", body: JSON.stringify(body), keepalive: true });
   }
 
+  /** What the user wants of each category; with a patch, what holds after it. */
+  preferences(patch) { return this.#call("preferences", patch && { method: "PATCH", body: JSON.stringify(patch) }); }
+
   async #call(path, init = {}, fresh = false) {
     let answer;
     try {
@@ -52,7 +56,7 @@ export class Api {
     const body = await answer.json().catch(() => null);
     if (!answer.ok) {
       const seconds = Number(answer.headers?.get("Retry-After"));
-      throw new RequestError(answer.status, body?.title ?? `HTTP ${answer.status}`, seconds > 0 ? seconds * 1000 : null);
+      throw new RequestError(answer.status, body?.title ?? `HTTP ${answer.status}`, seconds > 0 ? seconds * 1000 : null, body?.errors);
     }
     return body;
   }

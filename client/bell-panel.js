@@ -2,6 +2,7 @@
 import { blocked, possible, want, wanted } from "./bell-alerts.js";
 import { h, icon, popover, say, set } from "./bell-dom.js";
 import { List } from "./bell-list.js";
+import { PreferencesButton } from "./bell-preferences-button.js";
 
 /** Rows in the page at first; more as the user scrolls. A burst of thousands then costs what a hundred cost. */
 const ROWS = 100;
@@ -16,8 +17,9 @@ export class Panel {
   #failed = false;
   #noteTimer;
   #ahead = 0;
+  #preferences;
 
-  /** @param bell { words, client, read, readAll, unread, archive, close, draw } */
+  /** @param bell { words, client, place, read, readAll, unread, archive, close, draw } */
   constructor(bell) {
     this.#bell = bell;
     this.#list = new List(bell);
@@ -37,6 +39,8 @@ export class Panel {
     this.element = h("section", { id: "panel", class: "panel", part: "panel", role: "dialog", "aria-labelledby": "heading", popover: "manual", tabindex: -1, hidden: true, onkeydown: (event) => this.#key(event) },
       h("div", { class: "head", part: "header" }, h("h2", { id: "heading", dir: "auto" }, words.say("title")), h("span", { class: "sum", part: "sum" }, p.sum), p.all, p.gear, tool("close", "close", () => bell.close())),
       p.options, p.note, p.scroll);
+    this.#preferences = new PreferencesButton(bell, this.element, () => this.note("failed"));
+    this.element.append(this.#preferences.element);
     this.#watch = new IntersectionObserver((sights) => {
       // Several may come at once, the newest last.
       if (sights.at(-1).isIntersecting && !this.#failed) this.#more();
@@ -55,6 +59,7 @@ export class Panel {
   }
 
   hide() {
+    this.#preferences.close();
     this.#watch.disconnect();
     popover(this.element, false);
     this.element.hidden = true;
@@ -63,7 +68,7 @@ export class Panel {
 
   /** The connection is back: so may be what could not be loaded. */
   again() { if (this.open && this.#failed) this.#load(); }
-  reset() { this.#list.clear(); this.#failed = false; }
+  reset() { this.#preferences.close(); this.#list.clear(); this.#failed = false; }
   tick(now) { this.#list.tick(now); }
 
   /** What time it is on the server has become known, or known better. */
@@ -89,6 +94,7 @@ export class Panel {
     const focused = this.#focused();
     const whole = this.#list.update(items);
     this.#tickAnew();
+    this.#preferences.update();
     this.#list.element.hidden = items.length === 0;
     this.#connection(state, known);
     const key = ["unauthorized", "refused", "misconfigured", "offline"].includes(state) && state;

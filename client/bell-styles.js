@@ -82,6 +82,11 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .foot { padding: 1rem; text-align: center; color: var(--muted); font-size: 0.875rem; display: grid; gap: 0.5rem; justify-items: center; }
 .foot button { padding: 0.25rem 0.875rem; border: 1px solid var(--line); min-block-size: 2rem; color: var(--text); }
 .foot button:hover { background: var(--hover); }
+.bar { border-block-start: 1px solid var(--line); padding: 0.25rem 0.5rem; }
+:host([no-preferences]) .bar { display: none; }
+.to-preferences { min-block-size: 2.25rem; padding-inline: 0.5rem; color: var(--muted); font-size: 0.875rem; }
+.to-preferences:hover { background: var(--hover); color: var(--text); }
+.panel[data-view] > :not(.preferences) { display: none; }
 .blank { padding: 2.5rem 1.5rem; text-align: center; color: var(--muted); display: grid; gap: 0.25rem; justify-items: center; }
 .blank .icon { inline-size: 2.5rem; block-size: 2.5rem; stroke-width: 1.5; margin-block-end: 0.5rem; }
 .blank strong { color: var(--text); }

@@ -28,6 +28,7 @@ dictionaries.en ??= {
   close: "Close",
   dismiss: "Dismiss",
   settings: "Settings",
+  preferences: "Preferences",
   sound: "Play a sound",
   desktop: "Show on the desktop",
   blocked: "The browser does not allow desktop notifications for this site.",
@@ -70,7 +71,7 @@ export class Words {
   }
 
   say(key, values = {}) {
-    const word = this.#own[key];
+    const word = this.#own[key] ?? dictionaries.en[key] ?? key; // what is loaded later adds its words then
     const text = typeof word === "object" ? (word[this.#plural.select(values.n)] ?? word.other) : word;
     return text.replace(/\{(\w+)\}/g, (_, name) => (name === "n" ? this.number(values.n) : values[name]));
   }

@@ -4,7 +4,7 @@
  *   <script type="module" src="/client/bell.js"></script>
  *   <notification-bell token-url="/my/token"></notification-bell>
  *
- * Attributes: url, token or token-url, lang, theme (light, dark), no-toasts, no-title. Properties: client, words.
+ * Attributes: url, token or token-url, lang, theme (light, dark), no-toasts, no-title, no-preferences. Properties: client, words.
  * Everything from the server is written as text; nothing is ever parsed as HTML.
  */
 import { alertUser, watchSight, withdraw } from "./bell-alerts.js";
@@ -57,7 +57,7 @@ export class NotificationBell extends Element {
     // A frame that was asked for does not come once the page is out of sight: ask again.
     document.addEventListener("visibilitychange", () => { watchSight(); this.#drawing = null; this.draw(); }, { signal });
     watchSight();
-    for (const type of ["resize", "scroll"]) window.addEventListener(type, () => this.#place(), { signal, passive: true });
+    for (const type of ["resize", "scroll"]) window.addEventListener(type, () => this.place(), { signal, passive: true });
     this.#build();
     this.#start();
   }
@@ -80,7 +80,7 @@ export class NotificationBell extends Element {
     if (!this.#panel || this.open) return;
     this.#panel.show();
     lockPage(true);
-    this.#place();
+    this.place();
     set(this.#button, { "aria-expanded": "true" });
     this.#timer = setInterval(() => this.#panel.tick(this.now()), TICK);
     this.#toasts.clear();
@@ -151,6 +151,7 @@ export class NotificationBell extends Element {
       withdraw(entry.data.ids);
       this.#toasts?.withdraw(entry.data.ids);
     }
+    if (entry.quiet) return; // it came in quiet hours or a pause: the list and the count have it
     // An entry that is read by now was seen elsewhere; a badge or a change is not an entry and is not held at all.
     if (this.#client.store.get(entry.id)?.read_at !== null) return;
     if (entry.live) alertUser(entry, { leading: this.#client.leading, words: this.#words, open: () => this.show() });
@@ -216,7 +217,7 @@ export class NotificationBell extends Element {
     }, LOOK);
   }
 
-  #place() { if (this.open) place(this.#style, this.#button, this.#panel.element); }
+  place() { if (this.open) place(this.#style, this.#button, this.#panel.element); }
 }
 
 define("notification-bell", NotificationBell);

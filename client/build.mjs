@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const { buildSync } = createRequire(join(here, "../tests/client/package.json"))("esbuild");
+const { build } = createRequire(join(here, "../tests/client/package.json"))("esbuild");
 const { version } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
 const folder = process.argv[2] === "--to" ? process.argv[3] : join(here, "bundle");
 
@@ -22,8 +22,22 @@ const KINDS = { module: ["esm", ".js"], classic: ["iife", ".classic.js"] };
 const LANGUAGES = { "words-de": "bell-words-de.js", "words-ar": "bell-words-ar.js" };
 const BOTH = { module: ["iife", ".js"], classic: ["iife", ".js"] };
 
-function bundle(name, entry, format, extension) {
-  const { outputFiles } = buildSync({
+/** What the bell loads when it is first used: a module of its own, whose name is part of the bell's contents. */
+const LATER = { preferences: "bell-preferences.js" };
+
+/** Leaves the modules of LATER out of a bundle, and writes the names of their own bundles into it. */
+const later = {
+  name: "later",
+  setup({ onResolve }) {
+    onResolve({ filter: /./ }, ({ path, kind }) => {
+      const [name] = Object.entries(LATER).find(([, entry]) => kind === "dynamic-import" && path === `./${entry}`) ?? [];
+      return name && { path: `./${manifest[name].module.file}`, external: true };
+    });
+  },
+};
+
+async function bundle(name, entry, format, extension) {
+  const { outputFiles } = await build({
     entryPoints: { [name]: join(here, entry) },
     outdir: folder,
     entryNames: "[name]-[hash]",
@@ -39,6 +53,7 @@ function bundle(name, entry, format, extension) {
     target: "es2022",
     legalComments: "none",
     logLevel: "error",
+    plugins: [later],
   });
   const [{ path, contents }] = outputFiles;
   return [basename(path), Buffer.from(contents)];
@@ -54,10 +69,11 @@ function write(name, code) {
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const manifest = {};
-for (const [name, entry] of Object.entries({ ...ENTRIES, ...LANGUAGES })) {
+for (const [name, entry] of Object.entries({ ...LATER, ...ENTRIES, ...LANGUAGES })) {
   manifest[name] = {};
-  for (const [kind, [format, extension]] of Object.entries(name in ENTRIES ? KINDS : BOTH)) {
-    const [file, code] = bundle(name, entry, format, extension);
+  const kinds = name in ENTRIES ? KINDS : name in LATER ? { module: KINDS.module } : BOTH;
+  for (const [kind, [format, extension]] of Object.entries(kinds)) {
+    const [file, code] = await bundle(name, entry, format, extension);
     write(file, code);
     manifest[name][kind] = { file, integrity: `sha384-${createHash("sha384").update(code).digest("base64")}` };
     console.log(`${file}: ${code.length} bytes, ${gzipSync(code, { level: 9 }).length} with gzip`);

@@ -12,6 +12,7 @@ export interface NotificationBellAttributes extends HTMLAttributes<NotificationB
   /** Present (an empty string) or absent. */
   "no-toasts"?: "" | undefined;
   "no-title"?: "" | undefined;
+  "no-preferences"?: "" | undefined;
   /** React passes this to the element unchanged. */
   class?: string | undefined;
 }

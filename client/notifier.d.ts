@@ -44,8 +44,48 @@ export interface Happening<Name extends string = string, Data = unknown> {
   /** The exact count as of this event. */
   readonly unread: number;
   readonly inbox?: boolean;
+  /** True when it came in the user's quiet hours or pause: no toast, no sound. */
+  readonly quiet?: boolean;
   /** False for an event that was fetched after an interruption. */
   readonly live: boolean;
+}
+
+/** The values of a channel: `inbox`, `push` and channels of your own: `on`, `off`; `email`: the others. */
+export type PreferenceValue = "on" | "off" | "instant" | "hourly" | "daily" | "weekly";
+export interface Preference {
+  readonly value: PreferenceValue;
+  /** Which rule decided: the category is required · the user, for it · the user, for the channel · the category · built in. */
+  readonly from: "required" | "user" | "channel" | "category" | "default";
+}
+export type Weekday = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+export interface QuietHours {
+  /** `22:00`; the span may cross midnight. */
+  readonly from: string;
+  readonly to: string;
+  /** On which it begins; every day without. */
+  readonly days?: readonly Weekday[];
+  /** An IANA zone; without one the user's. */
+  readonly timezone?: string;
+}
+export interface Preferences {
+  readonly categories: readonly {
+    readonly name: string; readonly title: string; readonly description: string; readonly required: boolean;
+    readonly channels: Readonly<Record<string, Preference>>;
+  }[];
+  /** What the user wants of a channel as a whole. */
+  readonly channels: Readonly<Record<string, PreferenceValue | null>>;
+  readonly quiet_hours: QuietHours | null;
+  /** Milliseconds since 1970. */
+  readonly paused_until: number | null;
+  readonly timezone: string | null;
+}
+/** Any part of the preferences; null takes a value away. */
+export interface PreferencesPatch {
+  readonly categories?: Readonly<Record<string, Readonly<Record<string, PreferenceValue | null>>>>;
+  readonly channels?: Readonly<Record<string, PreferenceValue | null>>;
+  readonly quiet_hours?: QuietHours | null;
+  readonly paused_until?: number | null;
+  readonly timezone?: string | null;
 }
 
 /** The events of a client. Add your own defined events by declaration merging. */
@@ -59,6 +99,8 @@ export interface NotifierEventMap {
   /** The unread count changed. */
   unread: CustomEvent<number>;
   state: CustomEvent<{ readonly state: State; readonly retryIn?: number } & Partial<Misconfiguration>>;
+  /** Preferences may have changed, here or elsewhere: read them again. Also once after each connection. */
+  preferences: CustomEvent<null>;
   /** The server did not understand something; the connection stays. */
   problem: CustomEvent<{ readonly code: string; readonly message: string }>;
 }
@@ -104,6 +146,10 @@ export class NotifierClient extends EventTarget {
   /** Whether the server knows an op, as "snooze"; calling what it does not know rejects with status 501. */
   can(op: string): boolean;
   readAll(): Promise<void>;
+  /** What the user wants of each category and channel, and when; asked of the server each time. */
+  preferences(): Promise<Preferences>;
+  /** Resolves to what holds then. Refused (a RequestError with `errors`), nothing has changed. */
+  setPreferences(patch: PreferencesPatch): Promise<Preferences>;
   /** Loads the next older page into the store; resolves to whether there are more. */
   older(): Promise<boolean>;
 
@@ -126,10 +172,12 @@ export class ConfigurationError extends Error {
 
 /** The server refused a call, or could not be reached (`status` 0). */
 export class RequestError extends Error {
-  constructor(status: number, message: string, retryAfter?: number | null);
+  constructor(status: number, message: string, retryAfter?: number | null, errors?: readonly { readonly loc: readonly (string | number)[]; readonly msg: string }[]);
   readonly status: number;
   /** Milliseconds that the server asked to wait. */
   readonly retryAfter: number | null;
+  /** What is wrong with the body, for a status of 422. */
+  readonly errors: readonly { readonly loc: readonly (string | number)[]; readonly msg: string }[];
   /** The same call may work later. */
   readonly transient: boolean;
 }

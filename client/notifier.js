@@ -23,7 +23,7 @@ export { ConfigurationError } from "./configuration.js";
 export { Store } from "./store.js";
 
 /** The client's own event types: a notifier event with such a name is dispatched as `event` only. */
-const OWN = new Set(["state", "unread", "change", "event", "problem"]);
+const OWN = new Set(["state", "unread", "change", "event", "problem", "preferences"]);
 const list = (ids) => (Array.isArray(ids) ? ids : [ids]);
 
 export class NotifierClient extends EventTarget {
@@ -124,6 +124,11 @@ export class NotifierClient extends EventTarget {
   /** Loads the next older page into the store. @returns {Promise<boolean>} whether there are more */
   older() { return this.#pages.older(); }
 
+  /** What the user wants of each category and channel, and when; asked of the server each time. */
+  preferences() { return this.#api.preferences(); }
+  /** Changes any part of it; null takes a value away. @returns {Promise} what holds then */
+  setPreferences(patch) { return this.#api.preferences(patch); }
+
   // -- connecting and closing----------------------------------------------------------------------
 
   async #begin(attempt = 0) {
@@ -188,9 +193,14 @@ export class NotifierClient extends EventTarget {
     const over = state === "unauthorized" || state === "refused";
     if (over) this.#stop(); // and the next tab may try with its own token
     if (state === this.#state) return;
-    this.#state = state;
     this.#tabs?.post({ state, detail });
+    this.#enter(state, detail);
+  }
+
+  #enter(state, detail) {
+    this.#state = state;
     this.#emit("state", { state, ...detail });
+    this.#preferred(); // what was missed may have been a change of preferences
   }
 
   // -- what is received ---------------------------------------------------------------------------
@@ -200,7 +210,10 @@ export class NotifierClient extends EventTarget {
     const result = this.store.apply(frame);
     if (frame.op === "error") this.#emit("problem", { code: frame.code, message: frame.message });
     if (result === "applied" && frame.op === "event") this.#happened(frame);
-    if (result === "window") this.#tabs?.post({ ...this.#greeting(), fresh: true });
+    if (result === "window") {
+      this.#tabs?.post({ ...this.#greeting(), fresh: true });
+      this.#preferred(); // nobody knows what happened in between
+    }
     if (result === "applied" || result === "window") this.#changed();
     return result;
   }
@@ -212,8 +225,12 @@ export class NotifierClient extends EventTarget {
     if (detail.live) this.#clock.happened(frame.timestamp);
     if (!OWN.has(frame.event)) this.#emit(frame.event, detail);
     this.#emit("event", detail);
+    if (frame.event === "inbox.preferences") this.#preferred();
     void this.#pages.missing();
   }
+
+  /** Listeners that show preferences read them again; while a replay runs, once at its end. */
+  #preferred() { if (this.#state === "live") this.#emit("preferences"); }
 
   #greeting() {
     return { state: this.#state, ahead: this.#clock.ahead, wrong: this.misconfigured, snapshot: this.store.seq === null ? null : this.store.snapshot() };
@@ -232,11 +249,11 @@ export class NotifierClient extends EventTarget {
     if (snapshot && (fresh || this.store.seq === null || snapshot.seq > this.store.seq)) {
       this.store.restore(snapshot);
       this.#changed();
+      this.#preferred();
     }
     if (state && state !== this.#state) {
-      this.#state = state;
       this.#diagnosis.follow(state, wrong ?? detail);
-      this.#emit("state", { state, ...detail });
+      this.#enter(state, detail);
     }
   }
 
@@ -253,7 +270,7 @@ export class NotifierClient extends EventTarget {
   // -- what the parts ask -------------------------------------------------------------------------
 
   async #known(op, kind, target) {
-    if (!this.can(op)) throw new RequestError(501, `the server does not know the op ${op}`);
+    if (!this.can(op)) throw new RequestError(501, `unknown op: ${op}`);
     await this.#changes.make(kind, target);
   }
 

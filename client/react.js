@@ -68,10 +68,10 @@ function useActions(client, shown) {
 }
 
 /** Attributes by their names in React. */
-const ATTRIBUTES = { url: "url", token: "token", tokenUrl: "token-url", lang: "lang", theme: "theme", noToasts: "no-toasts", noTitle: "no-title" };
+const ATTRIBUTES = { url: "url", token: "token", tokenUrl: "token-url", lang: "lang", theme: "theme", noToasts: "no-toasts", noTitle: "no-title", noPreferences: "no-preferences" };
 
 /**
- * The bell. Props: url, token or tokenUrl, lang, theme, noToasts, noTitle, as the element's attributes; `client` and
+ * The bell. Props: url, token or tokenUrl, lang, theme, noToasts, noTitle, noPreferences, as the element's attributes; `client` and
  * `words`, as its properties; anything else that an element takes (id, style, className …). `ref` is the element.
  */
 export const NotificationBell = forwardRef(function NotificationBell({ client, words, className, ...props }, ref) {

@@ -8,7 +8,8 @@ from flask import Flask, Response, request
 
 from web.runtime import current
 
-INBOX, PUSH, CLIENT = "/api/inbox", "/api/push/", "/client/"
+INBOX, PREFERENCES = "/api/inbox", "/api/preferences"
+PUSH, CLIENT = "/api/push/", "/client/"
 HEADERS = "Authorization, Content-Type"
 EXPOSED = "Retry-After"  # the client waits that time
 MAX_AGE = 7200  # seconds for which a browser keeps a preflight's answer; Chromium's maximum
@@ -39,4 +40,4 @@ def _allow(response: Response) -> Response:
 
 
 def _open_to_pages(path: str) -> bool:
-    return path == INBOX or path.startswith((f"{INBOX}/", PUSH, CLIENT))
+    return path in (INBOX, PREFERENCES) or path.startswith((f"{INBOX}/", PUSH, CLIENT))

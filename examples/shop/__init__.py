@@ -25,6 +25,7 @@ from flask import (
 
 from examples.shop.categories import ORDERS
 from examples.shop.mailbox import add_mailbox
+from examples.shop.notices import NOTICES, tell
 from examples.shop.orders import CUSTOMERS, Customer, Order, Orders
 from notifier import Alert, send_notification, update_badge
 
@@ -96,6 +97,14 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
         if kind not in BADGES or type(count) is not int or not 0 <= count <= MOST:
             abort(422)
         update_badge(_customer(_field("customer")).id, kind, count)
+        return jsonify(status=True)
+
+    @shop.post("/shop/notices")
+    def notice() -> Response:
+        kind = _field("kind")
+        if not isinstance(kind, str) or kind not in NOTICES:
+            abort(422)
+        tell(_customer(_field("customer")).id, kind)
         return jsonify(status=True)
 
     @shop.get("/shop/token")

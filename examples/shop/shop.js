@@ -20,7 +20,7 @@ async function post(path, body) {
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("button");
   if (!button) return;
-  const { ship, place, step } = button.dataset;
+  const { ship, place, step, notice } = button.dataset;
   if (ship) {
     button.disabled = true;
     await post(`orders/${ship}/ship`, {});
@@ -33,6 +33,8 @@ document.addEventListener("click", async ({ target }) => {
     button.textContent = away ? "I am back" : "I am away";
   } else if (place) {
     if (await post("shop/orders", { customer: place })) location.reload();
+  } else if (notice) {
+    await post("shop/notices", { customer, kind: notice });
   } else if (step) {
     const { badge } = button.closest("[data-badge]").dataset;
     const count = (bell.client.badges[badge] ?? 0) + Number(step);

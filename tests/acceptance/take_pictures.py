@@ -70,6 +70,19 @@ def take(browser: Browser, site: Site, folder: Path) -> None:
     empty.page.locator("#bell [part~=settings]").click()
     shot(empty, "settings")
 
+    chosen = tab("chosen", viewport={"width": 900, "height": 760})
+    with site.user("chosen") as api:
+        api.prefer(
+            {
+                "categories": {"shop-orders": {"email": "daily"}},
+                "quiet_hours": {"from": "22:00", "to": "07:00"},
+            }
+        )
+    chosen.bell()
+    chosen.page.get_by_role("button", name="Preferences").click()
+    chosen.until(f"{ROOT}.querySelector('.reset:not([hidden])')")
+    shot(chosen, "preferences")
+
     toasts = tab("toasts")
     for data in ALERTS[1:]:
         site.api.send("toasts", data)

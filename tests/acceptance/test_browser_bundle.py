@@ -56,6 +56,10 @@ def test_the_bell_of_the_bundle(visit: Visit, shop_site: Site, user: str, kind: 
     tab.bell()
     expect(tab.page.locator("#bell h2")).to_have_text("Mitteilungen")
     expect(tab.page.locator("#bell article .title")).to_have_text("Before")
+    # What is loaded later has a name with a hash too.
+    with tab.page.expect_request(f"**/client/bundle/{MANIFEST['preferences']['module']['file']}"):
+        tab.page.get_by_role("button", name="Mitteilungen einstellen").click()
+    expect(tab.page.get_by_role("heading", name="Ruhezeiten")).to_be_visible()
 
 
 def test_the_classic_script_has_one_global(visit: Visit, shop_site: Site, user: str) -> None:

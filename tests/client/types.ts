@@ -16,6 +16,8 @@ client.addEventListener("invoice", ({ detail }) => { const total: number = detai
 client.addEventListener("unread", ({ detail }) => { const n: number = detail; void n; });
 client.addEventListener("state", ({ detail }) => { if (detail.state === "offline") void detail.retryIn?.toFixed(); });
 client.addEventListener("anything-else", (event: Event) => { void event; });
+client.addEventListener("preferences", async () => { const { quiet_hours } = await client.preferences(); void quiet_hours?.from; });
+void client.setPreferences({ categories: { orders: { email: "daily", inbox: null } }, quiet_hours: { from: "22:00", to: "07:00", days: ["mon"] } });
 const changed: Promise<void> = client.read(["a", "b"]);
 const more: Promise<boolean> = client.older();
 const items: readonly Entry[] = client.store.items;
@@ -34,6 +36,8 @@ new NotifierClient({ url: "/" });
 void (client.state === "gone");
 // @ts-expect-error the store is the server's word
 client.store.unread = 3;
+// @ts-expect-error not a value
+void client.setPreferences({ channels: { email: "never" } });
 // @ts-expect-error an alert has no count
 client.addEventListener("alert", ({ detail }) => detail.data.count);
 // @ts-expect-error unknown words

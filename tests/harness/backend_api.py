@@ -120,3 +120,8 @@ class UserApi(BackendApi):
     def archive(self, ids: Sequence[str]) -> Response:
         """Send ``POST /api/inbox/archive``."""
         return self.post("/api/inbox/archive", {"ids": list(ids)})
+
+    def prefer(self, patch: dict[str, Any]) -> Response:
+        """Send ``PATCH /api/preferences``."""
+        headers = {"Content-Type": "application/json", **self._auth()}
+        return self._http.request("PATCH", "/api/preferences", json.dumps(patch).encode(), headers)

@@ -36,6 +36,7 @@ FOR_PAGES = [
     "/api/inbox/seen",
     "/api/inbox/snooze",
     "/api/inbox/unsnooze",
+    "/api/preferences",
     "/client/notifier.js",
 ]
 NOT_FOR_PAGES = [
@@ -117,9 +118,9 @@ def test_a_preflight_of_a_listed_origin_is_answered(listed: Served, path: str, o
     given = cors(answer)
     assert given["access-control-allow-origin"] == origin
     assert words(given["access-control-allow-headers"]) == {"authorization", "content-type"}
-    assert ("GET" if path in ("/api/inbox", "/client/notifier.js") else "POST").lower() in words(
-        given["access-control-allow-methods"]
-    )
+    assert (
+        "GET" if path in ("/api/inbox", "/api/preferences", "/client/notifier.js") else "POST"
+    ).lower() in words(given["access-control-allow-methods"])
     assert int(given["access-control-max-age"]) > 0
     assert "access-control-allow-credentials" not in given
     assert "origin" in words(answer.headers["vary"])

@@ -56,7 +56,9 @@ def _passes(node: str, *files: str) -> None:
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("name", ["store", "client", "tabs", "facilities", "configuration", "rules"])
+@pytest.mark.parametrize(
+    "name", ["store", "client", "tabs", "facilities", "configuration", "rules", "preferences"]
+)
 def test_client(node: str, name: str) -> None:
     _passes(node, f"{name}.test.mjs")
 

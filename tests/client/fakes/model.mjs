@@ -50,6 +50,7 @@ export class ModelInbox {
     this.entries.set(id, entry);
     this.#append("alert", entry.data, { id, returned: true });
   }
+  preferred() { this.#append("inbox.preferences", {}); }
   withdraw(id, why, by) {
     this.entries.delete(id);
     this.#append("inbox.archived", { ids: [id], why, ...(by && { by }) });

@@ -47,6 +47,7 @@ export class Server {
   mute = false; // the network swallows everything, in both directions
   refuse = null; // answers to HTTP: null, or a function of the request
   requests = [];
+  preferences = { channels: {} }; // what GET /api/preferences answers; PATCH writes `channels`
 
   get open() { return this.sockets.filter((socket) => socket.readyState === 1); }
   get last() { return this.sockets.at(-1); }
@@ -57,6 +58,11 @@ export class Server {
     const result = change(this.inbox);
     for (let seq = before + 1; seq <= this.inbox.seq; seq++) for (const socket of this.open) if (socket.greeted) socket.deliver(this.inbox.frame(seq));
     return result;
+  }
+
+  prefer({ channels }) {
+    Object.assign(this.preferences.channels, channels);
+    this.happen((inbox) => inbox.preferred());
   }
 
   hear(socket, frame) {
@@ -76,7 +82,11 @@ export class Server {
     const answer = (status, value, more = {}) => ({ status, ok: status < 300, json: async () => value, headers: new Map(Object.entries(more)) });
     if (!this.accepts(request.token)) return answer(401, { title: "Unauthorized" });
     const refused = this.refuse?.(request);
-    if (refused) return answer(refused.status, { title: "Refused" }, refused.headers);
+    if (refused) return answer(refused.status, { title: "Refused", ...refused.body }, refused.headers);
+    if (request.path.endsWith("/preferences")) {
+      if (method === "PATCH") this.prefer(request.body);
+      return answer(200, structuredClone(this.preferences));
+    }
     if (method === "GET") {
       const { status, limit = 50, before = null } = request.query;
       return answer(200, this.inbox.page({ status, limit: Number(limit), before: before === null ? null : Number(before) }));
