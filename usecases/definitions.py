@@ -51,8 +51,9 @@ class _Document(_Strict):
 
 
 class _Definitions:
-    """The content of the file when it was last read."""
+    """The content of the file when it was last read; `held`: for the processes that this one starts."""
 
+    held: bytes | None = None
     events: dict[str, EventType] = {}  # noqa: RUF012 - replaced, never changed
     categories: dict[str, Category] = {}  # noqa: RUF012
 
@@ -76,6 +77,18 @@ def read_file(settings: Settings) -> None:
         _read(settings.definitions)
 
 
+def hold(settings: Settings) -> None:
+    """Keep the content of the file for the processes that are forked from this one.
+
+    They load this content, so that a file that is wrong by then cannot stop them. Raises SettingError when it
+    is wrong now; what was held before stays.
+    """
+    if settings.definitions is not None:
+        content = _content(settings.definitions)
+        _parse(settings.definitions, content)
+        _Definitions.held = content
+
+
 def reload(settings: Settings) -> None:
     """Read the file again; a wrong one is logged in one line and changes nothing."""
     if settings.definitions is None:
@@ -90,23 +103,34 @@ def reload(settings: Settings) -> None:
 
 
 def _read(path: Path) -> None:
+    content = _content(path) if _Definitions.held is None else _Definitions.held
+    events, categories = _parse(path, content)
+    replace_events(_Definitions.events, events)
+    replace_categories(_Definitions.categories, categories)
+    _Definitions.events, _Definitions.categories = events, categories
+
+
+def _content(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_FILE:
-            raise ValueError(f"is over {MAX_FILE} bytes")
-        document = _Document.model_validate(orjson.loads(path.read_bytes()))
-        categories = {name: _category(name, entry) for name, entry in document.categories.items()}
-        events = {name: _event(name, entry) for name, entry in document.events.items()}
+            raise SettingError(f"{PREFIX}DEFINITIONS: {path}: is over {MAX_FILE} bytes")
+        return path.read_bytes()
     except OSError as exc:
         raise SettingError(f"{PREFIX}DEFINITIONS: {path}: {exc.strerror}") from None
+
+
+def _parse(path: Path, content: bytes) -> tuple[dict[str, EventType], dict[str, Category]]:
+    try:
+        document = _Document.model_validate(orjson.loads(content))
+        categories = {name: _category(name, entry) for name, entry in document.categories.items()}
+        events = {name: _event(name, entry) for name, entry in document.events.items()}
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise SettingError(f"{PREFIX}DEFINITIONS: {path}: {where}: {first['msg']}") from None
     except ValueError as exc:
         raise SettingError(f"{PREFIX}DEFINITIONS: {path}: {exc}") from None
-    replace_events(_Definitions.events, events)
-    replace_categories(_Definitions.categories, categories)
-    _Definitions.events, _Definitions.categories = events, categories
+    return events, categories
 
 
 def _event(name: str, entry: _Event) -> EventType:

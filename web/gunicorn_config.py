@@ -39,5 +39,6 @@ control_socket_disable = True
 logger_class = server.Logger
 worker_class = server.Worker
 on_starting = server.on_starting
+on_reload = server.on_reload
 child_exit = server.child_exit
 post_worker_init = server.post_worker_init

@@ -19,7 +19,9 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from monitoring import multiprocess
 from monitoring.logs import configure
+from notifier.core.errors import SettingError
 from notifier.settings import Settings
+from usecases import definitions
 from web.handles import raise_handles
 
 #: Garbage collections of the oldest generation check every object of every socket, and all sockets wait:
@@ -136,11 +138,20 @@ def on_starting(server: Any) -> None:
     checked = subprocess.run([sys.executable, "-m", "usecases.preflight"], check=False)
     if checked.returncode:
         sys.exit(checked.returncode)
+    definitions.hold(settings)  # has just been checked
     if server.cfg.workers > 1:
         try:
             multiprocess.share(settings.var_dir / "metrics" / f"web-{settings.port}")
         except OSError as exc:
             sys.exit(f"NOTIFIER_VAR_DIR: no place for the metrics: {exc}")
+
+
+def on_reload(server: Any) -> None:
+    """Read the definitions again for the new workers; a wrong file is one line and changes nothing."""
+    try:
+        definitions.hold(Settings.load())
+    except SettingError as exc:
+        server.log.error("the definitions are not changed: %s", exc)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

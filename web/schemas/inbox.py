@@ -65,6 +65,8 @@ class InboxItem(BaseModel):
     timestamp: int
     read_at: int | None
     archived_at: int | None
+    category: str | None = Field(default=None, description="Only if it is not `general`")
+    version: int | None = Field(default=None, description="Only if its data was updated")
     collapsed: int | None = Field(default=None, description="Only if it replaced older ones")
     returned: bool | None = Field(default=None, description="Only if it was snoozed and is back")
     snoozed_until: int | None = Field(default=None, description="Only while it is snoozed")
