@@ -4,6 +4,7 @@ It exists only when API keys are set (`NOTIFIER_API_KEYS`): the key that the emb
 not open it.
 """
 
-from web.dashboard.pages import blueprint
+from web.dashboard import dead_actions, notification_page, overview_page, sign_in_page
+from web.dashboard.routes import blueprint
 
-__all__ = ["blueprint"]
+__all__ = ["blueprint", "dead_actions", "notification_page", "overview_page", "sign_in_page"]

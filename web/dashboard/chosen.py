@@ -1,0 +1,20 @@
+"""The range of days and the stage that a request chose; every page of the dashboard keeps them."""
+
+from typing import Any
+
+from flask import request
+
+from web.dashboard import figures
+from web.dashboard.figures import LABELS, Range
+
+
+def chosen_range() -> tuple[Range, str]:
+    """Return the range and the stage in the address."""
+    stage = request.args.get("stage", "")
+    chosen = Range.chosen(request.args.get("since"), request.args.get("until"), figures.today())
+    return chosen, stage if stage in LABELS else "accepted_to_delivered"
+
+
+def query(chosen: Range, stage: str) -> dict[str, Any]:
+    """Return them as the query of an address."""
+    return {"since": chosen.since.isoformat(), "until": chosen.until.isoformat(), "stage": stage}

@@ -1,0 +1,49 @@
+"""The dashboard's first page, and the CSV of its figures."""
+
+import io
+
+from flask import Response, g, render_template, request
+from flask.typing import ResponseReturnValue
+
+from notifier.core.errors import NotFound
+from notifier.core.text_output import write_csv
+from notifier.outbox.types import now
+from web.dashboard import figures
+from web.dashboard.chosen import chosen_range, query
+from web.dashboard.dead_actions import DONE
+from web.dashboard.figures import LABELS
+from web.dashboard.routes import blueprint
+from web.dashboard.sessions import operator
+from web.runtime import current
+
+
+@blueprint.get("")
+@operator()
+def show() -> ResponseReturnValue:
+    """Show the dashboard."""
+    chosen, stage = chosen_range()
+    with current().database.read() as connection:
+        page = figures.page(connection, chosen, stage, now())
+    return render_template(
+        "reports/dashboard.html", page=page, chosen=chosen, stage=stage, labels=LABELS, today=figures.today(),
+        may_do="admin" in g.key.scopes, done=DONE.get(request.args.get("done", "")),
+        query=query(chosen, stage),
+    )  # fmt: skip
+
+
+@blueprint.get("/<name>.csv")
+@operator()
+def data(name: str) -> ResponseReturnValue:
+    """Return a figure's rows as CSV."""
+    chosen, stage = chosen_range()
+    with current().database.read() as connection:
+        found = figures.figure(connection, name, chosen, stage, now())
+    if found is None:
+        raise NotFound("there is no such figure")
+    out = io.StringIO()
+    write_csv(found.columns, found.rows, out)
+    response = Response(out.getvalue(), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = (
+        f'attachment; filename="{name}-{chosen.since}-{chosen.until}.csv"'
+    )
+    return response
