@@ -11,8 +11,9 @@ from notifier.channels import Entry, Gone, Message, Refused, Result, Retry, Sent
 from notifier.core.backoff import equal_jitter
 from notifier.core.digest import FREQUENCIES, next_digest
 from notifier.core.errors import NotFound
+from notifier.core.log import Why
 from notifier.core.policy import OFF, channel_value, quiet_until, zone_of
-from notifier.core.reach import DIGEST_ENTRIES, Move, Skipped
+from notifier.core.reach import DIGEST_ENTRIES, QUIET, Move, Skipped
 from notifier.core.states import CANCELED, EXPIRED, RETRACTED
 from notifier.outbox import clock
 from notifier.outbox.engine import Connection, Database
@@ -113,7 +114,7 @@ def decide(row: AnyRow, *, present: datetime, rules: Rules) -> Decision:
     if not row.required:
         until = quiet_until(row.preferences, zone, present)
         if until is not None:
-            return Later(row.due_at, until, row.digest)
+            return Later(row.due_at, until, row.digest, QUIET)
     return Send()
 
 
@@ -126,8 +127,13 @@ def _unwanted(row: AnyRow, present: datetime) -> Skipped | None:
         return Skipped.EXPIRED
     if row.address is None or row.off_at is not None:
         return Skipped.OFF
-    if row.read_at is not None and (row.unless is not None or row.digest is not None):
-        return Skipped.READ
+    if row.hidden == Why.COLLAPSED:
+        return Skipped.COLLAPSED  # the one that took its place has rows of its own
+    if row.unless is not None or row.digest is not None:
+        if row.read_at is not None:
+            return Skipped.READ
+        if row.hidden == Why.SNOOZED and row.until > present:
+            return Skipped.SNOOZED  # who snoozed it has looked at it
     if row.seen and row.unless == "seen":
         return Skipped.SEEN
     return None

@@ -85,6 +85,8 @@ _FACTS: tuple[sa.ColumnElement[Any], ...] = (
     n.collapse_key,
     READ_AT.label("read_at"),
     d.seq,
+    d.hidden,
+    d.until,
     (d.seq <= i.seen).label("seen"),
     a.address,
     a.details,
@@ -252,7 +254,7 @@ def _postpone(dialect: str) -> sa.Update:
     return (
         sa.update(reach)
         .where(r.id == moves.c.id, _WAITS)
-        .values(digest=moves.c.digest, due_at=moves.c.due_at, next_at=moves.c.next_at)
+        .values(digest=moves.c.digest, due_at=moves.c.due_at, next_at=moves.c.next_at, reason=moves.c.reason)
     )
 
 
@@ -268,18 +270,25 @@ def skip(connection: Connection, reasons: Mapping[int, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """When a row is due instead, and with which digest (None: alone)."""
+    """When a row is due instead, with which digest (None: alone), and why, if that is to be told."""
 
     due_at: datetime
     next_at: datetime
     digest: str | None = None
+    reason: str | None = None
 
 
 def postpone(connection: Connection, moves: Mapping[int, Later]) -> None:
     """Let locked rows wait for another time: row -> when."""
     if moves:
         rows = [
-            {"id": id, "reason": None, "digest": to.digest, "due_at": to.due_at, "next_at": to.next_at}
+            {
+                "id": id,
+                "reason": to.reason,
+                "digest": to.digest,
+                "due_at": to.due_at,
+                "next_at": to.next_at,
+            }
             for id, to in moves.items()
         ]
         connection.execute(_postpone(connection.dialect.name), _MOVES.parameters(connection, rows))

@@ -64,3 +64,9 @@ class Skipped(StrEnum):
     EXPIRED = "expired"
     OFF = "switched off"
     ERASED = "erased"
+    COLLAPSED = "collapsed"
+    SNOOZED = "snoozed"
+
+
+#: The `reason` of a row that waits for the end of quiet hours or a pause.
+QUIET: Final = "quiet hours"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from notifier.core.reach import State
+from notifier.core.reach import QUIET, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ def sentence(one: Reached) -> str:
         State.UNKNOWN: f"nobody can know whether it was sent{because}",
         State.SKIPPED: f"skipped: {one.reason}",
     }[State(one.state)]
-    if one.state == State.WAITING and one.attempts:
+    if one.state == State.WAITING and one.reason == QUIET:
+        said += ", until quiet hours end"
+    elif one.state == State.WAITING and one.attempts:
         said += f" after {one.attempts} attempts{because}"
     return f"By {one.channel}: {said}."
 

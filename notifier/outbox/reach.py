@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from notifier.core.reach import State
+from notifier.core.reach import QUIET, State
 from notifier.outbox import clock
 from notifier.outbox.tables import reach
 
@@ -11,10 +11,17 @@ r = reach.c
 
 
 def reconsider(connection: Connection, user_id: str) -> None:
-    """Let what waits for a user be decided again now: preferences, a time zone or hours have changed."""
+    """Let what waits for a user be decided again now: preferences, a time zone or hours have changed.
+
+    A row that waits for its next attempt keeps its time.
+    """
     connection.execute(
         sa.update(reach)
-        .where(r.user_id == user_id, r.state == State.WAITING, r.attempts == 0)
+        .where(
+            r.user_id == user_id,
+            r.state == State.WAITING,
+            sa.or_(r.attempts == 0, r.reason == QUIET),
+        )
         .values(next_at=clock.expression(connection.dialect.name))
     )
 

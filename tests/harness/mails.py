@@ -93,8 +93,10 @@ class _Counting(SMTP):
 
 
 @contextmanager
-def mail_server(*, tls: ssl.SSLContext | None = None, starttls: bool = False) -> Iterator[MailServer]:
-    """Serve on a free port of this machine; `tls`: at once, or after STARTTLS."""
+def mail_server(
+    *, tls: ssl.SSLContext | None = None, starttls: bool = False, utf8: bool = False
+) -> Iterator[MailServer]:
+    """Serve on a free port of this machine; `tls`: at once, or after STARTTLS; `utf8`: with SMTPUTF8."""
     handler = MailServer()
     loop = handler.loop = asyncio.new_event_loop()
     ready = threading.Event()
@@ -105,7 +107,9 @@ def mail_server(*, tls: ssl.SSLContext | None = None, starttls: bool = False) ->
 
         def protocol() -> SMTP:
             options: dict[str, Any] = {"tls_context": tls, "require_starttls": True} if starttls else {}
-            return _Counting(handler, loop=loop, timeout=60, hostname="mail.test", **options)
+            return _Counting(
+                handler, loop=loop, timeout=60, hostname="mail.test", enable_SMTPUTF8=utf8, **options
+            )
 
         async def serve() -> None:
             server = await loop.create_server(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from notifier.core.categories import replace_categories
 from notifier.outbox.engine import Database, make_engine
 from tests.harness import postgres
+from tests.harness.people import CATEGORIES, People
 from tests.harness.world import World, empty, migrate
 
 DIALECTS = ("sqlite", "postgresql")
@@ -67,3 +70,12 @@ def database(request: pytest.FixtureRequest) -> Database:
 def world(database: Database) -> World:
     """A world on an empty database of each kind."""
     return World(database)
+
+
+@pytest.fixture
+def people(world: World) -> Iterator[People]:
+    """Recipients with addresses, in a world where the categories have channels."""
+    world.now = datetime.now(UTC) - timedelta(minutes=5)
+    replace_categories({}, CATEGORIES)
+    yield People(world)
+    replace_categories(CATEGORIES, {})

@@ -2,122 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from models.store import reach as store
-from models.tables import addresses, notifications, reach, recipients
-from notifier.channels import Gone, Message, Refused, Result, Retry, Sent, Unknown
-from notifier.core.categories import Category, Reach, replace_categories
+from models.tables import addresses, notifications
+from notifier.channels import Gone, Refused, Result, Retry, Sent, Unknown
 from notifier.outbox import clock, withdraw
-from notifier.outbox.reach import reconsider
-from notifier.outbox.types import AnyRow
-from tests.harness.world import World
+from tests.harness.people import RULES, People, v
 from usecases import reach as usecase
 from usecases.channel_results import InDoubt, Paused
-from usecases.reach import Claimed, Outcome, Rules
-
-CATEGORIES = {
-    "orders": Category("orders", "Orders", reach={"email": Reach(), "push": Reach()}),
-    "later": Category("later", "Later", reach={"email": Reach("10m", "read")}),
-    "watch": Category("watch", "Watch", reach={"email": Reach("10m", "seen")}),
-    "security": Category("security", "Security", required=True, reach={"email": Reach()}),
-    "chat": Category("chat", "Chat", reach={"sms": Reach()}),
-}
-RULES = Rules(time(9), "UTC", 3, 1.0, 300.0, False)
-
-
-@pytest.fixture(autouse=True)
-def _categories() -> Iterator[None]:
-    replace_categories({}, CATEGORIES)
-    yield
-    replace_categories(CATEGORIES, {})
-
-
-def v(value: object) -> dict[str, object]:
-    """A value, as it is stored."""
-    return {"value": value, "at": 0}
-
-
-class People:
-    """Recipients, their addresses, and what channels do for them."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    def add(self, user: str, *channels: str, preferences: Mapping[str, Any] | None = None) -> None:
-        with self.world.database.write() as connection:
-            connection.execute(
-                sa.insert(recipients).values(
-                    user_id=user,
-                    preferences=preferences,
-                    timezone="Europe/Berlin",
-                    updated_at=datetime.now(UTC),
-                )
-            )
-            for channel in channels:
-                connection.execute(
-                    sa.insert(addresses).values(
-                        user_id=user, channel=channel, address=f"{user}@{channel}.example",
-                        created_at=datetime.now(UTC),
-                    )
-                )  # fmt: skip
-
-    def prefer(self, user: str, preferences: Mapping[str, Any]) -> None:
-        with self.world.database.write() as connection:
-            connection.execute(
-                sa.update(recipients).where(recipients.c.user_id == user).values(preferences=preferences)
-            )
-
-    def send(self, *users: str, category: str = "orders", title: str = "t") -> str:
-        id = self.world.accept(
-            *users, data={"title": title, "message": "m", "type": "info"}, category=category
-        ).id
-        self.world.dispatch()
-        return id
-
-    def rows(self, **where: Any) -> list[AnyRow]:
-        query = sa.select(reach).order_by(reach.c.id)
-        for name, value in where.items():
-            query = query.where(reach.c[name] == value)
-        with self.world.database.read() as connection:
-            return list(connection.execute(query))
-
-    def states(self, **where: Any) -> list[str]:
-        return [row.state for row in self.rows(**where)]
-
-    def move_due(self, seconds: float) -> None:
-        """Let all that waits have been due so much earlier."""
-        with self.world.database.write() as connection:
-            for row in connection.execute(sa.select(reach)).all():
-                earlier = timedelta(seconds=seconds)
-                connection.execute(
-                    sa.update(reach)
-                    .where(reach.c.id == row.id)
-                    .values(due_at=row.due_at - earlier, next_at=row.next_at - earlier,
-                            deadline=row.deadline - earlier if row.deadline else None)
-                )  # fmt: skip
-
-    def claim(self, channel: str = "email", limit: int = 100, **more: Any) -> list[Claimed]:
-        return list(usecase.claim(self.world.database, channel, limit, (), rules=more.get("rules", RULES)))
-
-    def keep(self, claimed: Claimed, result: Result, rules: Rules = RULES) -> None:
-        usecase.keep(self.world.database, [Outcome(claimed, result)], rules=rules, jitter=lambda: 1.0)
-
-    def finish(self, result: Result, channel: str = "email", rules: Rules = RULES) -> Message:
-        (claimed,) = self.claim(channel, rules=rules)
-        self.keep(claimed, result, rules)
-        return claimed.message
-
-
-@pytest.fixture
-def people(world: World) -> People:
-    world.now = datetime.now(UTC) - timedelta(minutes=5)
-    return People(world)
+from usecases.reach import Rules
 
 
 def test_a_row_is_written_for_each_address_that_reach_and_preferences_ask_for(people: People) -> None:
@@ -331,103 +228,6 @@ def test_what_is_due_in_quiet_hours_waits_for_their_end(people: People) -> None:
     people.prefer("a", {})
     people.move_due(3_601)
     assert len(people.claim()) == 1
-
-
-DAILY = {"channels": {"email": {"value": "daily", "at": 0}}}
-
-
-def test_a_digest_has_each_entry_once_and_a_straggler_goes_with_the_next(people: People) -> None:
-    people.add("a", "email", preferences=DAILY)
-    for number in range(12):
-        people.send("a", category="orders" if number % 2 else "later", title=f"n{number}")
-    read = people.send("a", title="read")
-    people.move_due(700)
-    assert people.claim() == []  # now they wait together
-    due = {row.due_at for row in people.rows()}
-    assert len(due) == 1
-    assert {row.digest for row in people.rows()} == {"daily"}
-    people.world.read("a", read)
-    people.move_due(86_400)
-    (claimed,) = people.claim()
-    assert claimed.message.digest == "daily"
-    assert claimed.message.total == 12
-    assert [entry.data["title"] for entry in claimed.message.entries] == [f"n{n}" for n in range(11, 1, -1)]
-    assert claimed.message.categories == ("later", "orders")
-    # A straggler with the same due time, while the digest is under way.
-    people.send("a", title="late")
-    moment = people.rows()[0].due_at
-    with people.world.database.write() as connection:
-        connection.execute(
-            sa.update(reach)
-            .where(reach.c.state == "waiting")
-            .values(digest="daily", due_at=moment, next_at=moment)
-        )
-    assert people.claim() == []
-    (late,) = people.rows(state="waiting")
-    assert late.due_at > datetime.now(UTC)
-    people.keep(claimed, Sent("m"))
-    assert people.states().count("sent") == 12
-
-
-def test_a_digest_that_is_tried_again_stays_together_without_stragglers(people: People) -> None:
-    people.add("a", "email", preferences=DAILY)
-    for _ in range(3):
-        people.send("a")
-    people.claim()
-    people.move_due(86_400)
-    (first,) = people.claim()
-    people.keep(first, Retry(reason="busy"))
-    assert len({row.next_at for row in people.rows()}) == 1
-    assert people.claim() == []
-    people.move_due(10)
-    (second,) = people.claim()
-    assert second.rows.keys() == first.rows.keys()
-    assert second.message.attempt == 2
-
-
-def test_a_change_lets_what_waits_be_decided_again(people: People) -> None:
-    people.add("a", "email", preferences=DAILY)
-    people.send("a")
-    people.send("a", category="later")
-    people.move_due(5)
-    people.claim()
-    before = {row.category: row.due_at for row in people.rows()}
-
-    def change(**values: Any) -> None:
-        with people.world.database.write() as connection:
-            connection.execute(sa.update(recipients).values(**values))
-            reconsider(connection, "a")
-        assert people.claim() == []
-
-    change(timezone="Asia/Kathmandu")
-    moved = {row.category: row.due_at for row in people.rows()}
-    assert moved["orders"] != before["orders"]
-    assert moved["later"] == before["later"]  # it is not due yet
-    change(preferences={"channels": {"email": v("weekly")}})
-    assert people.rows()[0].digest == "weekly"
-    change(preferences=None)
-    assert len(people.claim()) == 1
-
-
-def test_a_digest_of_which_nothing_is_left_is_not_sent(people: People) -> None:
-    people.add("a", "email", preferences=DAILY)
-    id = people.send("a")
-    people.claim()
-    people.world.read("a", id)
-    people.move_due(86_400)
-    assert people.claim() == []
-    assert [(row.state, row.reason) for row in people.rows()] == [("skipped", "read")]
-
-
-def test_who_wants_mail_at_once_again_gets_what_waits(people: People) -> None:
-    people.add("a", "email", preferences=DAILY)
-    people.send("a")
-    people.claim()
-    people.prefer("a", {})
-    people.move_due(86_400)
-    assert people.claim() == []
-    (claimed,) = people.claim()
-    assert claimed.message.digest is None
 
 
 def test_hosts_that_are_full_are_left_out(people: People) -> None:

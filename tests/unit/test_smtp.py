@@ -5,18 +5,20 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from notifier.channel_settings import SmtpServer
-from notifier.channels import Gone, Refused, Result, Retry, Sent, Unknown
+from notifier.channels import Entry, Gone, Message, Refused, Result, Retry, Sent, Unknown
 from tests.harness.certificate import self_signed
 from tests.harness.mails import MailServer, mail_server
 from usecases.channel_results import InDoubt
-from worker.channels.email import MailFolder
+from worker.channels.email import EmailChannel, MailFolder
 from worker.channels.mail import POLICY
+from worker.channels.mail_page import MailPages
 from worker.channels.smtp import SmtpTransport
 from worker.channels.smtp_verdict import Stage, verdict
 
@@ -145,3 +147,36 @@ def test_a_wrong_url_is_refused(url: str) -> None:
 def test_a_url_has_user_and_password() -> None:
     url = "smtps://a%40b.example:p%3Aw@mail.example"
     assert SmtpServer.from_url(url) == SmtpServer("mail.example", 465, True, "a@b.example", "p:w")
+
+
+def to(server: MailServer, address: str) -> Result:
+    entry = Entry("id", "alert", {"title": "t", "message": "m"}, "general", datetime.now(UTC))
+    transport = SmtpTransport(SmtpServer("127.0.0.1", server.port), timeout=10)
+    channel = EmailChannel(
+        MailPages("https://shop.example"),
+        transport,
+        sender="no-reply@shop.example",
+        unsubscribe=lambda _: None,
+    )
+    with closing(channel):
+        return channel.send(Message("email", address, "user-7", (entry,)))
+
+
+def test_an_address_that_needs_smtputf8_is_sent_with_it_where_the_server_offers_it() -> None:
+    with mail_server(utf8=True) as modern:
+        assert isinstance(to(modern, "jörg.müller@bücher.example"), Sent)
+        ((recipient, mail),) = modern.mails
+    assert recipient == "jörg.müller@xn--bcher-kva.example"
+    to_header = dict(mail.raw_items())["To"].encode(errors="surrogateescape").decode()
+    assert to_header == "jörg.müller@xn--bcher-kva.example"
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().startswith("t")
+
+
+def test_where_it_does_not_it_is_refused_with_the_reason(server: MailServer) -> None:
+    before = len(server.mails)
+    result = to(server, "jörg@example.org")
+    assert isinstance(result, Refused)
+    assert "SMTPUTF8" in result.reason
+    assert len(server.mails) == before

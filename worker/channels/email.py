@@ -9,10 +9,10 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Protocol
 
-from notifier.channels import Message, Refused, Result, Retry, Sent
+from notifier.channels import Message, Result, Retry, Sent
 from notifier.outbox.types import now as utc_now
 from notifier.private import make_folder
-from worker.channels.mail import POLICY, Unsubscribe, build
+from worker.channels.mail import Unsubscribe, build
 from worker.channels.mail_page import MailPages
 
 MAX_FILES = 500  # mails that are kept as files
@@ -56,12 +56,10 @@ class EmailChannel:
 
     def send(self, message: Message) -> Result:
         """Send one mail."""
-        local, _, domain = message.address.rpartition("@")
-        if not local.isascii():
-            return Refused("the address needs SMTPUTF8, which is not supported")
         link = self._unsubscribe(message)
         page = self._pages.render(message, link)
         mail = build(message, page, sender=self._sender, at=self._clock(), unsubscribe=link)
+        local, _, domain = message.address.rpartition("@")
         recipient = f"{local}@{domain.encode('idna').decode()}"
         return self._transport.send(mail, sender=parseaddr(self._sender)[1], recipient=recipient)
 
@@ -89,7 +87,7 @@ class MailFolder:
             make_folder(self._folder)
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(mail.as_bytes(policy=POLICY))
+                file.write(mail.as_bytes(policy=mail.policy))
             fresh.replace(path)
             self._forget()
         except OSError as exc:

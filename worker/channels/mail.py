@@ -5,6 +5,7 @@ decoded, and one with a line break refused. So a subject that has `=?` in it is 
 """
 
 import base64
+import binascii
 import hashlib
 import re
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
+from functools import cache
 from typing import Any
 
 from notifier.channels import Message
@@ -24,6 +26,8 @@ Unsubscribe = Callable[[Message], str | None]
 
 ENCODED_WORD = re.compile(r"=\?")
 MAX_SUBJECT = 200  # characters
+MAX_PLAIN = 60  # characters of a header that is not folded
+PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._+-]{1,40}@[A-Za-z0-9.-]{1,30}")  # needs neither quotes nor folding
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -71,6 +75,8 @@ class MailPolicy(EmailPolicy):
 
 
 POLICY = MailPolicy(linesep="\r\n", cte_type="7bit")
+#: For an address whose local part is not ASCII: RFC 6532, which needs SMTPUTF8.
+UTF8_POLICY = POLICY.clone(utf8=True)
 
 
 def message_id(message: Message, domain: str) -> str:
@@ -97,29 +103,56 @@ def build(
         at: its Date.
         unsubscribe: the address of the unsubscribe page; None: it cannot be switched off.
     """
-    mail = EmailMessage(policy=POLICY)
-    mail["From"] = _mailbox(*parseaddr(sender))
+    utf8 = not message.address.rpartition("@")[0].isascii()
+    name = message_id(message, sender_domain(sender))
+    mail = EmailMessage(policy=UTF8_POLICY if utf8 else POLICY)
+    mail["From"] = _from(sender)
     mail["To"] = _mailbox(message.name or "", message.address)
     mail["Subject"] = _subject(page.subject)
-    mail["Date"] = format_datetime(at)
-    mail["Message-ID"] = message_id(message, sender_domain(sender))
-    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    mail["Date"] = _Kept(format_datetime(at))
+    mail["Message-ID"] = _Kept(name)
+    mail["Auto-Submitted"] = _Kept("auto-generated")  # RFC 3834: no out-of-office answers
     if unsubscribe is not None:
         # RFC 8058, section 3.1: both, and the mail must be signed with DKIM over both.
         mail["List-Unsubscribe"] = _Kept(f"<{unsubscribe}>")
-        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    mail.set_content(UNPRINTABLE.sub("", page.text), cte="quoted-printable")
-    mail.add_alternative(UNPRINTABLE.sub("", page.html), subtype="html", cte="quoted-printable")
+        mail["List-Unsubscribe-Post"] = _Kept("List-Unsubscribe=One-Click")
+    # A boundary that begins so is in no quoted-printable text (RFC 2045, section 6.7).
+    boundary = f"=_{name[1:21]}"
+    mail["MIME-Version"] = _Kept("1.0")
+    mail["Content-Type"] = _Kept(f'multipart/alternative; boundary="{boundary}"')
+    mail.attach(_part("plain", page.text))
+    mail.attach(_part("html", page.html))
     return mail
+
+
+def _part(kind: str, text: str) -> EmailMessage:
+    """Return a text part; `EmailMessage.set_content` gives the same, in six times the time."""
+    part = EmailMessage(policy=POLICY)
+    part["Content-Type"] = _Kept(f'text/{kind}; charset="utf-8"')
+    part["Content-Transfer-Encoding"] = _Kept("quoted-printable")
+    lines = "\n".join(UNPRINTABLE.sub("", text).splitlines()) + "\n"
+    part.set_payload(binascii.b2a_qp(lines.encode(errors="replace")).decode("ascii"))
+    return part
 
 
 def _subject(text: str) -> str:
     line = UNPRINTABLE.sub(" ", " ".join(text.split()))[:MAX_SUBJECT]
-    return _Encoded(line) if ENCODED_WORD.search(line) or not line.isascii() else line
+    if ENCODED_WORD.search(line) or not line.isascii():
+        return _Encoded(line)
+    return _Kept(line) if len(line) <= MAX_PLAIN else line
 
 
-def _mailbox(name: str, address: str) -> Address:
+@cache
+def _from(sender: str) -> _Kept:
+    """Return NOTIFIER_MAIL_FROM as the header has it."""
+    folded = POLICY.fold("From", POLICY.header_store_parse("From", _mailbox(*parseaddr(sender)))[1])
+    return _Kept(folded.partition(": ")[2].rstrip("\r\n"))
+
+
+def _mailbox(name: str, address: str) -> Address | str:
     """Return an address with its name, whatever the name has in it."""
+    if not name and PLAIN_ADDRESS.fullmatch(address):
+        return _Kept(address)
     local, _, domain = address.rpartition("@")
     clean = UNPRINTABLE.sub("", " ".join(name.split()))[:100]
     return Address("" if ENCODED_WORD.search(clean) else clean, local, _ascii(domain))

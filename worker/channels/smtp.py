@@ -15,7 +15,7 @@ from email.message import EmailMessage
 from queue import Empty, LifoQueue
 
 from notifier.channel_settings import SmtpServer
-from notifier.channels import Result, Retry, Sent, Unknown
+from notifier.channels import Refused, Result, Retry, Sent, Unknown
 from worker.channels.smtp_verdict import Stage, verdict
 
 TIMEOUT = 30.0  # seconds for one mail, from connecting to the last answer
@@ -84,6 +84,8 @@ class SmtpTransport:
         stage = Stage.GREETING
         try:
             with self._connection(deadline) as client:
+                if not recipient.isascii() and not client.has_extn("smtputf8"):
+                    return Refused("the address needs SMTPUTF8, which the mail server does not offer")
                 code, answer = client.mail(sender, _options(client, mail))
                 if code >= 300:
                     return verdict(stage, code, _text(answer))
@@ -188,7 +190,8 @@ def _options(client: "_Smtp | _Smtps", mail: EmailMessage) -> list[str]:
     eight_bit = mail.get("Content-Transfer-Encoding") == "8bit" or any(
         part.get("Content-Transfer-Encoding") == "8bit" for part in mail.walk()
     )
-    return ["BODY=8BITMIME"] if eight_bit and client.has_extn("8bitmime") else []
+    body = ["BODY=8BITMIME"] if eight_bit and client.has_extn("8bitmime") else []
+    return [*body, "SMTPUTF8"] if getattr(mail.policy, "utf8", False) else body  # RFC 6531
 
 
 def _dotted(content: bytes) -> bytes:
