@@ -29,7 +29,7 @@ class Unsubscription:
 
 
 class UnsubscribeLinks:
-    """Makes links for mails.
+    """Links for mails, each of which switches mail off.
 
     Args:
         tokens: seals them.
@@ -76,7 +76,7 @@ def titles(names: Sequence[str]) -> list[str]:
 
 
 def unsubscribe(database: Database, publisher: Publishes, what: Unsubscription) -> None:
-    """Switch mail off; again and again is once, and nothing for a user who is no longer known.
+    """Switch mail off. A repetition changes nothing; a user who is not known is ignored.
 
     Raises DatabaseUnavailable.
     """

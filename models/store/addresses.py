@@ -21,7 +21,7 @@ def succeeded(connection: Connection, number: int, *, present: datetime) -> None
 
 
 def switch_off(connection: Connection, number: int, reason: str, *, present: datetime) -> None:
-    """Use an address no more: delete a push subscription; others are off until they are set again."""
+    """Stop using an address: delete a push subscription; switch another one off until it is set again."""
     connection.execute(sa.delete(addresses).where(a.id == number, a.channel == PUSH))
     connection.execute(
         sa.update(addresses)

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from notifier.core.wall_clock import instant
+
 HOURLY: Final = "hourly"
 DAILY: Final = "daily"
 WEEKLY: Final = "weekly"
@@ -41,23 +43,3 @@ def _next_hour(after: datetime, zone: ZoneInfo) -> datetime:
     local = after.astimezone(UTC).replace(tzinfo=None) + offset
     full = local.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     return (full - offset).replace(tzinfo=UTC)
-
-
-def instant(local: datetime, zone: ZoneInfo) -> datetime:
-    """Return the moment of a time on a zone's clock, in UTC; see `next_digest` for gaps and overlaps."""
-    moment = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if moment.astimezone(zone).replace(tzinfo=None) == local:
-        return moment
-    # In a gap: `fold=0` reads the offset before it, so `moment` is as long after the gap's beginning as
-    # `local` is; the clock changes at a full second.
-    high = int(moment.timestamp())
-    low = high - 86_400
-    before = _offset(low, zone)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if _offset(middle, zone) == before else (low, middle)
-    return datetime.fromtimestamp(high, UTC)
-
-
-def _offset(second: int, zone: ZoneInfo) -> timedelta | None:
-    return datetime.fromtimestamp(second, zone).utcoffset()

@@ -1,18 +1,18 @@
 """Quiet hours and pauses: whether it is quiet for somebody at a moment, and until when. Pure.
 
-Times are those of a wall clock in a zone. One that does not exist (the gap in spring) is the first instant
-after the gap; of one that exists twice (autumn) it is the first.
+Times are those of a wall clock in a zone (`notifier.core.wall_clock`).
 See docs/contract.md#9-people-categories-preferences.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from notifier.core.recipients import check_timezone
+from notifier.core.wall_clock import instant
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
@@ -44,27 +44,12 @@ class QuietHours:
             if self.days and DAYS[day.weekday()] not in self.days:
                 continue
             until = day if self.end > self.begin else day + DAY
-            span = instant(day, self.begin, zone), instant(until, self.end, zone)
+            span = (
+                instant(datetime.combine(day, self.begin), zone),
+                instant(datetime.combine(until, self.end), zone),
+            )
             if span[0] < span[1]:
                 yield span
-
-
-def instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """Return the moment, in UTC, at which a wall clock shows this: the first, or the one after its gap."""
-    local = datetime.combine(day, clock, zone)  # fold 0: of two the first
-    found = local.astimezone(UTC)
-    if found.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return found
-    # In a gap: `fold` 0 has the offset of before it, 1 that of after it; the gap's end lies between them.
-    low, high = sorted((local.replace(fold=1).astimezone(UTC), found))
-    wanted = local.replace(tzinfo=None)
-    while high - low > timedelta(microseconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).replace(tzinfo=None) < wanted:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def parse(value: object) -> QuietHours:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from notifier.core.digest import DAILY, FREQUENCIES, HOURLY, WEEKLY, instant, next_digest
+from notifier.core.digest import DAILY, FREQUENCIES, HOURLY, WEEKLY, next_digest
+from notifier.core.wall_clock import instant
 
 BERLIN, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")
 KATHMANDU, NEW_YORK, APIA = ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/New_York"), ZoneInfo("Pacific/Apia")

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notifier.core.policy import quiet_until
-from notifier.core.quiet_hours import as_json, instant, parse, quiet_end, zone_named
+from notifier.core.quiet_hours import as_json, parse, quiet_end, zone_named
+from notifier.core.wall_clock import instant
 
 ZONES = sorted(name for name in available_timezones() if "/" in name or name == "UTC")
 clocks = st.times().map(lambda clock: clock.replace(second=0, microsecond=0))
@@ -94,7 +95,7 @@ def test_an_instant_is_the_first_that_shows_the_time_or_comes_after_its_gap(
     zone: str, day: date, clock: time
 ) -> None:
     there = ZoneInfo(zone)
-    found = instant(day, clock, there)
+    found = instant(datetime.combine(day, clock), there)
     shown = found.astimezone(there).replace(tzinfo=None)
     wanted = datetime.combine(day, clock)
     assert shown >= wanted
@@ -125,7 +126,13 @@ def test_it_is_quiet_from_each_begin_to_its_end_in_every_zone(
     for number in range(-3, 4):
         day = present.astimezone(there).date() + timedelta(days=number)
         if not days or day.weekday() in days:
-            spans.append((instant(day, begin, there), instant(day + timedelta(days=end < begin), end, there)))
+            until = day + timedelta(days=end < begin)
+            spans.append(
+                (
+                    instant(datetime.combine(day, begin), there),
+                    instant(datetime.combine(until, end), there),
+                )
+            )
     inside = any(first <= present < last for first, last in spans)
     found = quiet_end(given_hours, None, there, present)
     assert (found is not None) == inside
