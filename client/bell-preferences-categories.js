@@ -28,7 +28,7 @@ export class Categories {
     this.#change = change;
     // Roles by name: a table that is laid out in another way loses them in some browsers.
     this.#table = h("table", { role: "table", part: "categories", "aria-labelledby": HEADING });
-    this.element = h("section", {}, h("h3", { id: HEADING, dir: "auto" }, bell.words.say("categories")), this.#table);
+    this.element = h("section", {}, h("h3", { id: HEADING, dir: "auto" }, bell.words.say("categories")), h("div", { class: "table" }, this.#table));
   }
 
   #table;

@@ -18,6 +18,7 @@ const CSS = `
 .prefs > section > select { margin-block-start: 0.375rem; }
 .paused { font-weight: 600; }
 
+.table { overflow-x: auto; padding: 3px; margin: -3px; }
 .prefs table { inline-size: 100%; border-collapse: collapse; margin-block-start: 0.25rem; }
 .prefs th, .prefs td { padding: 0.625rem 0.375rem; vertical-align: top; text-align: start; border-block-end: 1px solid var(--line); }
 .prefs th:first-child { padding-inline-start: 0; }

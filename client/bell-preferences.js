@@ -3,7 +3,7 @@
  * Loaded when they are first opened (bell-preferences-button.js). A change shows at once; a refused one is
  * taken back, with the server's words. What changes elsewhere shows here too.
  */
-import { h, icon, set } from "./bell-dom.js";
+import { h, icon } from "./bell-dom.js";
 import { Categories } from "./bell-preferences-categories.js";
 import { Pause, Quiet, Zone } from "./bell-preferences-times.js";
 import { addStyles } from "./bell-preferences-styles.js";
@@ -34,12 +34,13 @@ export class PreferencesView {
     this.#sections = [new Pause(bell, change), new Categories(bell, change), new Quiet(bell, change, (key) => this.#note(key)), new Zone(bell, change)];
     const tool = (name, drawn, onclick) => h("button", { type: "button", class: `tool ${name}`, part: `tool ${name}`, "aria-label": words.say(name), title: words.say(name), onclick }, icon(drawn));
     const p = this.#parts;
-    p.note = h("p", { class: "note", part: "note", role: "alert", "data-bad": true, "data-none": true });
+    // In the page before anything is said: a region that appears together with its text may stay silent.
+    p.alert = h("div", { role: "alert" });
     p.blank = h("div", { class: "blank", role: "status" });
     p.body = h("div", { class: "prefs" }, ...this.#sections.map(({ element }) => element));
     this.element = h("section", { class: "preferences", part: "preferences", "aria-labelledby": "preferences-heading", tabindex: -1, onkeydown: (event) => this.#key(event) },
       h("div", { class: "head", part: "header" }, tool("back", BACK, back), h("h2", { id: "preferences-heading", class: "grow", dir: "auto" }, words.say("preferences")), tool("close", "close", () => bell.close())),
-      p.note, h("div", { class: "scroll" }, p.blank, p.body));
+      p.alert, h("div", { class: "scroll" }, p.blank, p.body));
   }
 
   begin() {
@@ -78,11 +79,10 @@ export class PreferencesView {
 
   /** @param error a RequestError; its own words are the server's, which is not asked for a language */
   #note(key, error) {
-    const { note } = this.#parts;
     const { words } = this.#bell;
     const told = error && !error.transient ? (error.errors?.map(({ loc, msg }) => `${loc.join(" ")}: ${msg}`).join("; ") || error.message) : "";
-    set(note, { "data-none": !key });
-    note.replaceChildren(...(key ? [h("bdi", {}, words.say(key)), told && h("bdi", { lang: "en" }, told)].filter(Boolean) : []));
+    const note = key && h("p", { class: "note", part: "note", "data-bad": true }, h("bdi", {}, words.say(key)), told ? h("bdi", { lang: "en" }, told) : null);
+    this.#parts.alert.replaceChildren(...(note ? [note] : []));
   }
 
   #draw() {

@@ -1,7 +1,9 @@
 /** Preferences through the client: read, changed, refused; and who is told to read them again, and when. */
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import test from "node:test";
-import { NotifierClient } from "../../client/notifier.js";
+import { NotifierClient, RequestError } from "../../client/notifier.js";
+import { PreferenceChanges, patched } from "../../client/preference-changes.js";
 import { Browser, Clock, Server, token } from "./fakes/world.mjs";
 
 async function tabs(n) {
@@ -80,4 +82,76 @@ test("a quiet alert is told as such in every tab, live and in a replay", async (
   await clock.pass(2000);
   assert.deepEqual(heard, [[true, undefined, true], [true, undefined, true]]);
   assert.deepEqual(clients.map(({ store }) => store.unread), [3, 3]);
+});
+
+const told = (value, from) => ({ value, from });
+const held = () => ({
+  categories: [
+    { name: "orders", channels: { inbox: told("on", "default"), email: told("instant", "default"), push: told("off", "user") } },
+    { name: "news", channels: { inbox: told("on", "default"), email: told("weekly", "category") } },
+    { name: "security", channels: { inbox: told("on", "required"), email: told("instant", "required") } },
+  ],
+  channels: { inbox: null, email: null, push: null },
+  quiet_hours: null, paused_until: null, timezone: null,
+});
+const of = (shown, name) => shown.categories.find((category) => category.name === name).channels;
+
+test("a change shows as the server will decide it: required, own, channel, and then what was there", () => {
+  const before = held();
+  const after = patched(before, { channels: { email: "off", push: "on" }, categories: { orders: { inbox: "off", push: null } } });
+  assert.deepEqual(of(after, "orders"), { inbox: told("off", "user"), email: told("off", "channel"), push: told("on", "channel") });
+  assert.deepEqual(of(after, "news").email, told("off", "channel"));
+  assert.deepEqual(of(after, "security"), of(before, "security"));
+  assert.deepEqual(after.channels, { inbox: null, email: "off", push: "on" });
+  assert.deepEqual(of(patched(after, { channels: { push: null } }), "orders").push.from, "default");
+  assert.deepEqual(patched(before, { timezone: "UTC", paused_until: 7 }), { ...before, timezone: "UTC", paused_until: 7 });
+  assert.deepEqual(before, held(), "what was there is not touched");
+});
+
+test("changes go one after the other, show at once, and a refused one alone is taken back", async () => {
+  const calls = [];
+  const client = {
+    base: held(),
+    preferences: async () => client.base,
+    setPreferences: (patch) => new Promise((done, fail) => {
+      calls.push({ patch, done: () => done((client.base = patched(client.base, patch))), fail });
+    }),
+  };
+  const changes = new PreferenceChanges(client, () => {});
+  assert.equal(changes.shown, null);
+  await changes.read();
+  const first = changes.change({ categories: { orders: { inbox: "off" } } });
+  const second = changes.change({ channels: { email: "daily" } });
+  await null;
+  assert.equal(calls.length, 1, "the second waits for the answer to the first");
+  assert.deepEqual([of(changes.shown, "orders").inbox.value, of(changes.shown, "orders").email.value], ["off", "daily"]);
+  const refused = assert.rejects(first, { status: 422 });
+  calls[0].fail(new RequestError(422, "Invalid input"));
+  await refused;
+  assert.deepEqual([of(changes.shown, "orders").inbox.value, of(changes.shown, "orders").email.value], ["on", "daily"]);
+  calls[1].done();
+  await second;
+  assert.deepEqual(changes.shown, client.base);
+});
+
+test("several calls to read are one while it waits for its turn", async () => {
+  let calls = 0;
+  const changes = new PreferenceChanges({ preferences: async () => { calls += 1; return held(); } }, () => {});
+  await Promise.all([changes.read(), changes.read(), changes.read()]);
+  assert.equal(calls, 1);
+  await changes.read();
+  assert.equal(calls, 2);
+});
+
+test("every language has the words of the preferences", async () => {
+  await import("../../client/bell-preferences-words.js");
+  const { dictionaries } = await import("../../client/bell-dictionary.js");
+  const english = Object.keys(dictionaries.en);
+  const files = readdirSync(new URL("../../client/", import.meta.url)).filter((name) => /^bell-words-\w\w\.js$/.test(name));
+  for (const file of files) {
+    await import(`../../client/${file}`);
+    const words = dictionaries[file.slice(11, 13)];
+    assert.deepEqual(english.filter((key) => !(key in words)), [], file);
+    for (const key of english) if (/\{time\}/.test(dictionaries.en[key])) assert.match(words[key], /\{time\}/, `${file}: ${key}`);
+  }
 });
