@@ -37,6 +37,7 @@ export interface NotificationBellProps extends Omit<HTMLAttributes<BellElement>,
   theme?: "light" | "dark" | undefined;
   noToasts?: boolean | undefined;
   noTitle?: boolean | undefined;
+  noPreferences?: boolean | undefined;
   /** A client of yours, as with `useInbox`; then no token is needed here. */
   client?: NotifierClient | null | undefined;
   words?: Partial<Dictionary> | undefined;
