@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 
 from cli.database import open_database
+from cli.help import example
 from notifier.core import timeline as words
 from notifier.core.draft import check_id
 from notifier.core.text_output import iso_time, printable, shown, terminal_json
@@ -15,12 +16,21 @@ from notifier.settings import Settings
 MAX_COPIES = 20  # recipients named when there are many
 
 
-@click.command()
+@click.command(
+    epilog=example(
+        "notifier explain 01a2039b-fda2-72c5-a18a-520967a42dfe user-7",
+        "notifier explain 01a2039b-fda2-72c5-a18a-520967a42dfe --json",
+    )
+)
 @click.argument("id_", metavar="ID")
 @click.argument("user", required=False)
-@click.option("--json", "as_json", is_flag=True, help="as the API answers it")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, as the HTTP API answers it.")
 def explain(id_: str, user: str | None, as_json: bool) -> None:
-    """Print what happened to a notification, or to USER's copy of it, and why."""
+    """Tell what happened to a notification, and why.
+
+    With USER it tells the timeline of that person's copy: when it was accepted, dispatched, delivered and
+    read, and why it was not. Without, it tells the counts and the first recipients.
+    """
     from notifier.broker.topology import answers
     from usecases.explain import explain as find
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import click
 
 from cli.database import open_database
+from cli.help import example
 from notifier.core.events import check_user_id
 from notifier.core.log import Status, Why
 from notifier.core.text_output import shown, terminal_json
@@ -21,18 +22,23 @@ STATES = (
 )
 
 
-@click.command()
+@click.command(epilog=example("notifier inbox user-7", "notifier inbox user-7 --status unread --limit 200"))
 @click.argument("user")
 @click.option(
-    "--status", type=click.Choice([state.value for state in STATES]), help="only those in this state"
+    "--status", type=click.Choice([state.value for state in STATES]), help="Only those in this state."
 )
 @click.option(
-    "--limit", default=50, show_default=True, type=click.IntRange(1, 1_000), help="entries looked at"
+    "--limit",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 1_000),
+    help="How many entries to look at.",
 )
 def inbox(user: str, status: str | None, limit: int) -> None:
-    """Print a user's last entries with their state, newest first, one JSON object a line.
+    """List the last entries of USER, with their state.
 
-    Those that have left the inbox say why: archived, snoozed (until when), retracted, expired or collapsed.
+    Newest first, one JSON object a line. Those that have left the inbox say why: archived, snoozed (until
+    when), retracted, expired or collapsed.
     """
     from models.store import entries
 

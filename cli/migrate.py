@@ -2,15 +2,17 @@
 
 import click
 
+from cli.help import example
 from notifier.private import close_to_others
 from notifier.settings import Settings
 
 
-@click.command()
+@click.command(epilog=example("notifier migrate"))
 def migrate() -> None:
-    """Migrate the database to the newest schema.
+    """Bring the database to the newest schema.
 
-    Tables that an application's own `flask db migrate` dropped are created again, and named.
+    It may run while the service runs, and more than once. Tables that an application's own `flask db migrate`
+    dropped are created again, and named.
     """
     bring_up_to_date(Settings.load())
 

@@ -3,10 +3,11 @@
 import errno
 import io
 import os
+import select
 import sys
 
-#: Errors of a write whose reason is the output itself. Click handles a broken pipe.
-FAULTS = {errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+#: Errors of a write whose reason is the output itself.
+FAULTS = {errno.EPIPE, errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 class _Closed(io.RawIOBase):
@@ -42,6 +43,16 @@ def prepare() -> None:
 def at_fault(exc: OSError) -> bool:
     """Whether a write to standard output raised it: errors of files have a name, of sockets other numbers."""
     return exc.filename is None and exc.errno in FAULTS
+
+
+def reader_left() -> bool:
+    """Whether standard output is a pipe whose reader has ended."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)  # POLLERR and POLLHUP are always reported
+        return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+    except (OSError, ValueError):
+        return False
 
 
 def give_up() -> None:

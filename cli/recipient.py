@@ -1,23 +1,23 @@
 """The commands `recipient`: what is known of people besides their ids."""
 
-import json
 from typing import Any
 
 import click
 
 from cli.database import open_database
-from notifier.core.text_output import terminal_json
+from cli.help import example
+from cli.print_json import json_line
 
 
-@click.group()
+@click.group(epilog=example("notifier recipient show user-7"))
 def recipient() -> None:
-    """What is known of recipients: addresses, zone, preferences."""
+    """Look at a person's profile, or change it."""
 
 
-@recipient.command("show")
+@recipient.command("show", epilog=example("notifier recipient show user-7"))
 @click.argument("user")
 def recipient_show(user: str) -> None:
-    """Print the profile and the preferences of USER as JSON."""
+    """Print the profile and preferences of USER as JSON."""
     from usecases import preferences, recipients
 
     with open_database() as database:
@@ -25,15 +25,31 @@ def recipient_show(user: str) -> None:
         _print({**profile, "preferences": preferences.find(database, user)})
 
 
-@recipient.command("set")
+@recipient.command(
+    "set",
+    epilog=example(
+        "notifier recipient set user-7 --email ann@shop.example --timezone Europe/Berlin",
+        "notifier recipient set user-7 --address sms=+4915112345678",
+        "notifier recipient set user-7 --email ''",
+    ),
+)
 @click.argument("user")
-@click.option("--email", help="one mailbox")
-@click.option("--name")
-@click.option("--locale", help="a language tag, like de or pt-BR")
-@click.option("--timezone", help="an IANA zone, like Europe/Berlin")
-@click.option("--address", "addresses", multiple=True, metavar="CHANNEL=ADDRESS", help="of another channel")
+@click.option("--email", help="One mailbox.")
+@click.option("--name", help="What mails call this person.")
+@click.option("--locale", help="A language tag, like de or pt-BR.")
+@click.option("--timezone", help="An IANA zone, like Europe/Berlin.")
+@click.option(
+    "--address",
+    "addresses",
+    multiple=True,
+    metavar="CHANNEL=ADDRESS",
+    help="The address of another channel; may be given more than once.",
+)
 def recipient_set(user: str, addresses: tuple[str, ...], **given: str | None) -> None:
-    """Set fields of USER's profile and print it; an empty value takes one away."""
+    """Change the profile of USER, and print it as JSON.
+
+    A field that is not named stays as it is. An empty value takes a field away.
+    """
     from usecases import recipients
 
     fields: dict[str, Any] = {name: value or None for name, value in given.items() if value is not None}
@@ -45,4 +61,4 @@ def recipient_set(user: str, addresses: tuple[str, ...], **given: str | None) ->
 
 
 def _print(value: dict[str, Any]) -> None:
-    click.echo(terminal_json(json.dumps(value, ensure_ascii=False)))
+    click.echo(json_line(value))

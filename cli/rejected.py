@@ -7,15 +7,20 @@ from typing import Any
 import click
 
 from cli.database import open_database
+from cli.help import example
 from notifier.core.text_output import shown
 
 
-@click.group()
+@click.group(epilog=example("notifier rejected list"))
 def rejected() -> None:
-    """Messages from the broker that were not valid tasks."""
+    """Look at messages from the broker that were not tasks.
+
+    A worker keeps what it cannot take: a message that is not one of our tasks, or a task by name that
+    breaks a rule.
+    """
 
 
-@rejected.command("list")
+@rejected.command("list", epilog=example("notifier rejected list | jq .reason"))
 def rejected_list() -> None:
     """List them, oldest first, one JSON object a line."""
     from models.store import rejected as store
@@ -25,10 +30,13 @@ def rejected_list() -> None:
             click.echo(_line(row._asdict()))
 
 
-@rejected.command("show")
+@rejected.command("show", epilog=example("notifier rejected show 01a203a1-0d7c-7a60-b1c5-5f1f4be60d51"))
 @click.argument("id_", metavar="ID")
 def rejected_show(id_: str) -> None:
-    """Print one with its headers and the beginning of its body (base64 if it is not text)."""
+    """Print one as JSON, with its headers and its body.
+
+    Of the body, the beginning was kept. It is text, or `base64` when it is not text.
+    """
     from models.store import rejected as store
     from notifier.core.draft import check_id
     from notifier.core.errors import NotFound
@@ -46,11 +54,16 @@ def rejected_show(id_: str) -> None:
     click.echo(_line(told))
 
 
-@rejected.command("drop")
+@rejected.command(
+    "drop",
+    epilog=example(
+        "notifier rejected drop 01a203a1-0d7c-7a60-b1c5-5f1f4be60d51", "notifier rejected drop --all"
+    ),
+)
 @click.argument("id_", metavar="ID", required=False)
-@click.option("--all", "everything", is_flag=True, help="delete all of them")
+@click.option("--all", "everything", is_flag=True, help="Delete all of them.")
 def rejected_drop(id_: str | None, everything: bool) -> None:
-    """Delete one, or all."""
+    """Delete one rejected message, or all of them."""
     from models.store import rejected as store
     from notifier.core.draft import check_id
     from notifier.core.errors import NotFound

@@ -3,14 +3,20 @@
 import click
 
 from cli.database import open_database
+from cli.help import example
+from cli.print_json import JSON, print_facts
 from notifier.core.text_output import iso_time
 from notifier.settings import Settings
 
 
-@click.command()
+@click.command(epilog=example("notifier revoke user-7"))
 @click.argument("user")
-def revoke(user: str) -> None:
-    """Refuse every token that was issued to USER before now, and close the sockets that use one."""
+@JSON
+def revoke(user: str, as_json: bool) -> None:
+    """Refuse every token that USER has now.
+
+    Sockets that use one are closed at once, on every gateway. Tokens that are made later are valid.
+    """
     from notifier.broker.publisher import Publisher
     from usecases.revoke import revoke as revoke_tokens
 
@@ -25,4 +31,5 @@ def revoke(user: str) -> None:
         click.echo(
             f"the broker does not answer: effective within {settings.revocation_interval:g} s", err=True
         )
-    click.echo(f"revoked: tokens issued before {iso_time(at)}")
+    facts = {"user_id": user, "before": at, "told": told}
+    print_facts(facts, as_json, f"revoked: tokens issued before {iso_time(at)}")

@@ -6,14 +6,19 @@ import sys
 
 import click
 
-from cli.address import check_address
 from cli.environment import child_environment
+from cli.help import example
 from notifier.settings import Settings
 
 
-@click.command()
+@click.command(epilog=example("notifier web", "NOTIFIER_HOST=0.0.0.0 NOTIFIER_PORT=8080 notifier web"))
 def web() -> None:
-    """Run the web process: HTTP API and WebSocket gateway (gunicorn, gevent)."""
+    """Run the web process: the HTTP API and the sockets.
+
+    It is gunicorn with gevent. It needs a migrated database; SIGTERM stops it gracefully, SIGHUP reloads it.
+    """
+    from usecases.listen_address import check_address
+
     settings = Settings.load()
     settings.signing_secret()
     settings.backend_keys()
@@ -22,17 +27,30 @@ def web() -> None:
     _become("web", "--config", "python:web.gunicorn_config")
 
 
-@click.command()
-@click.option("--concurrency", default=1, show_default=True, help="processes; more than 1 uses prefork")
+@click.command(
+    epilog=example("notifier worker", "notifier worker --concurrency 4", "notifier worker --queues reach")
+)
+@click.option(
+    "--concurrency",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="How many processes; more than 1 uses Celery's prefork pool.",
+)
 @click.option(
     "--queues",
     type=click.Choice(["tasks", "reach"]),
     default="tasks",
     show_default=True,
-    help="reach: channels alone, in NOTIFIER_REACH_CONCURRENCY threads each",
+    help="What it works on: sending, or the channels (reach) in NOTIFIER_REACH_CONCURRENCY threads each.",
 )
 def worker(concurrency: int, queues: str) -> None:
-    """Run a Celery worker."""
+    """Run a worker, which dispatches what was sent.
+
+    It is a Celery worker. Start one more with `--queues reach` when mail, push or a channel of your own is
+    set up. SIGTERM lets it finish what it has begun.
+    """
     settings = Settings.load()
     _check_database_url(settings)
     consume = []
@@ -51,12 +69,14 @@ def worker(concurrency: int, queues: str) -> None:
     )  # fmt: skip
 
 
-@click.command()
+@click.command(epilog=example("notifier beat"))
 def beat() -> None:
-    """Do nothing until stopped; not needed any more, since each worker sweeps by itself.
+    """Do nothing until it is stopped: it is not needed now.
 
-    A supervisor configured for an earlier version still starts it. If it ended, the supervisor would restart
-    it again and again, or stop everything else.
+    Each worker sweeps by itself.
+
+    A supervisor that was configured for an earlier version still starts this command. If it ended, the
+    supervisor would start it again and again, or stop everything else.
     """
     click.echo("notifier beat is not needed any more: each worker sweeps by itself. Remove it.", err=True)
     for number in (signal.SIGINT, signal.SIGTERM):

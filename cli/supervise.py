@@ -23,6 +23,7 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 RESTART_FIRST, RESTART_MAX = 0.5, 10.0  # seconds at most between a death and the next start
 STABLE = 30.0  # seconds after which a child counts as stable: its next restart has the first pause again
 POLL = 0.1
+WRONG_SETTING = 2  # the exit status of a child that another start would not help
 
 
 @dataclass(slots=True)
@@ -51,6 +52,7 @@ class Supervisor:
         commands: name -> command line.
         environ: their environment.
         added: name -> what this child's environment has besides.
+        inherited: descriptors that the children get.
         grace: seconds a child has to stop before it is killed.
         started: returns whether the service can be used.
         announce: called once, when it can for the first time.
@@ -62,6 +64,7 @@ class Supervisor:
         *,
         environ: Mapping[str, str],
         added: Mapping[str, Mapping[str, str]],
+        inherited: Sequence[int] = (),
         grace: float,
         started: Callable[[], bool],
         announce: Callable[[], None],
@@ -69,22 +72,24 @@ class Supervisor:
         self._children = [Child(name, command) for name, command in commands.items()]
         self._environ = dict(environ)
         self._added = added
+        self._inherited = inherited
         self._grace = grace
         self._started = started
         self._announce = announce
         self._stopping = threading.Event()
+        self._announced = False
+        self._status = 0
 
     def run(self) -> int:
-        """Run until SIGINT or SIGTERM; return the exit status."""
+        """Run until SIGINT or SIGTERM, or a child finds a wrong setting at the start; return the status."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._stopping.set())
         signal.signal(signal.SIGHUP, lambda *_: self._signal(signal.SIGHUP))
-        announced = False
         while not self._stopping.is_set():
             for child in self._children:
                 self._keep(child)
-            if not announced and self._started():
-                announced = True
+            if not self._announced and not self._status and self._started():
+                self._announced = True
                 self._announce()
             self._stopping.wait(POLL)
         return self._stop()
@@ -97,11 +102,16 @@ class Supervisor:
                     child.command,
                     env={**self._environ, **self._added.get(child.name, {})},
                     preexec_fn=_with_parent,  # noqa: PLW1509  no threads here
+                    pass_fds=self._inherited,
                 )
                 child.started = now
             return
         status = child.process.poll()
         if status is None:
+            return
+        if status == WRONG_SETTING and not self._announced:  # it has said what is wrong
+            child.process, self._status = None, status
+            self._stopping.set()
             return
         if now - child.started > STABLE:
             child.deaths = 0
@@ -126,7 +136,7 @@ class Supervisor:
             if child.process:
                 child.process.terminate()
         deadline = time.monotonic() + self._grace
-        status = 0
+        status = self._status
         for child in alive:
             if child.process is None:
                 continue
@@ -136,5 +146,5 @@ class Supervisor:
                 log.error("%s did not stop within %g s, killing it", child.name, self._grace)
                 os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
-                status = 1
+                status = status or 1
         return status

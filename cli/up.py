@@ -1,44 +1,52 @@
 """The command `up`: migrate, then web and worker together."""
 
 import contextlib
-import socket
 import sys
-from functools import partial
 
 import click
 
-from cli.address import check_address
 from cli.environment import child_environment
+from cli.help import example
 from cli.migrate import bring_up_to_date
+from cli.start_lines import announce
 from notifier.channels import defined_channels
 from notifier.settings import PREFIX, Settings
 
 
-@click.command()
+@click.command(epilog=example("notifier up", "NOTIFIER_PORT=8080 notifier up"))
 def up() -> None:
-    """Migrate, then run web and worker together until Ctrl-C."""
+    """Migrate, then run web and worker until Ctrl-C.
+
+    It prints where the service is, and after that warnings only. A part that dies is started again. SIGHUP
+    reloads the web process. A wrong setting, or an address that is taken, stops the start with one line and
+    exit status 2.
+    """
     from cli.supervise import Supervisor
     from monitoring import logs
-    from usecases import definitions
+    from usecases import definitions, listen_address
+    from usecases.ready import ReadyPipe
 
     settings = Settings.load()
     logs.configure(settings)
     definitions.load(settings)
-    check_address(settings)
+    parts = _parts(settings, [sys.executable, "-P", "-m", "cli"])
+    listen_address.check_address(settings)
+    listen_address.check_metrics_ports(settings, len(parts) - 1)
     settings.signing_secret()
     settings.backend_keys()
     bring_up_to_date(settings)
-    here = [sys.executable, "-P", "-m", "cli"]
     environ = child_environment()
     if "log_level" not in settings.model_fields_set:
-        environ[f"{PREFIX}LOG_LEVEL"] = "WARNING"  # `_announce` prints the only line when everything is well
+        environ[f"{PREFIX}LOG_LEVEL"] = "WARNING"  # the start lines are the only ones when everything is well
+    pipe = ReadyPipe()
     supervisor = Supervisor(
-        _parts(settings, here),
+        parts,
         environ=environ,
-        added={"reach": _metrics_port(settings)},
+        added={"web": pipe.environ, "reach": _metrics_port(settings)},
+        inherited=[pipe.write_end],
         grace=settings.restart_grace + 10,
-        started=partial(_listening, settings.host, settings.port),
-        announce=partial(_announce, settings),
+        started=pipe.told,
+        announce=lambda: _announce(settings),
     )
     sys.exit(supervisor.run())
 
@@ -57,21 +65,6 @@ def _metrics_port(settings: Settings) -> dict[str, str]:
     return {} if port is None else {f"{PREFIX}WORKER_METRICS_PORT": str(port + 1)}
 
 
-def _listening(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=0.2):
-            return True
-    except OSError:
-        return False
-
-
 def _announce(settings: Settings) -> None:
-    site = f"http://{settings.address}{settings.prefix}"
-    lines = {"dashboard": f"{site}/reports"} if settings.api_keys else {}
-    if settings.embedded:
-        lines |= {"API key": f"in {settings.var_dir / 'api-key'}", "data": f"in {settings.var_dir}/"}
     with contextlib.suppress(OSError):  # a closed output must not stop the service
-        click.echo(f"{click.style('Live Notifications', bold=True)} on {click.style(f'{site}/', fg='cyan')}"
-                   "  (Ctrl-C stops)")  # fmt: skip
-        for name, where in lines.items():
-            click.echo(f"  {name:<10}{where}")
+        announce(settings)

@@ -5,19 +5,31 @@ import sys
 import click
 
 from cli.database import open_database
+from cli.help import example
+from cli.print_json import JSON, counted, json_line
 
 
-@click.command()
-def verify() -> None:
-    """Check that every accepted notification is accounted for (an audit of the database)."""
+@click.command(epilog=example("notifier verify", "notifier verify --json"))
+@JSON
+def verify(as_json: bool) -> None:
+    """Check that every accepted notification is accounted for.
+
+    It audits the database in one consistent snapshot, and may run at any time. The exit status is 0 when
+    all is well, and 1 when rows do not fit, which are printed.
+    """
     from models.store import audit
 
     with open_database() as database, database.read() as connection:
         totals = audit.totals(connection)
-        click.echo(" ".join(f"{name}={count}" for name, count in totals.items()))
-        wrong = 0
+        if not as_json:
+            click.echo(counted(totals))
+        wrong = []
         for violation in audit.violations(connection):
-            wrong += 1
-            click.echo(f"{violation.row}  ({violation.check})")
-    click.echo(f"{wrong} rows do not fit" if wrong else "all accounted for")
+            wrong.append({"row": violation.row, "check": violation.check})
+            if not as_json:
+                click.echo(f"{violation.row}  ({violation.check})")
+    if as_json:
+        click.echo(json_line({**totals, "violations": wrong}))
+    else:
+        click.echo(f"{len(wrong)} rows do not fit" if wrong else "all accounted for")
     sys.exit(1 if wrong else 0)

@@ -5,9 +5,7 @@ the start with one line that names it. `docs/settings.md` lists all of them.
 """
 
 import ipaddress
-import os
 import re
-import secrets
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,16 +14,16 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from notifier import broker_url as broker_urls
+from notifier.broker_url import FILE_BROKER
 from notifier.channel_settings import ChannelSettings, SmtpServer
 from notifier.core.errors import SettingError
 from notifier.core.keys import KeyRing
 from notifier.core.recipients import check_timezone
 from notifier.database_url import fault
-from notifier.private import make_folder
+from notifier.kept_secret import read_or_make
 
 PREFIX = "NOTIFIER_"
-FILE_BROKER = "filesystem://"
-AMQP = ("amqp://", "amqps://", "pyamqp://")
 SECRET_BYTES = 32
 PATH = re.compile(r"(/(?!\.+(/|$))[A-Za-z0-9._~-]+)+")  # a prefix whose parts are not only dots
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -208,9 +206,8 @@ class Settings(ChannelSettings):
             raise SettingError(f"{PREFIX}DATABASE_URL: {wrong}")
         fill(self, "database_url", url)
         broker = self.broker_url or FILE_BROKER
-        schemes = AMQP if ";" in broker else (FILE_BROKER, *AMQP)
-        if not all(url.strip().startswith(schemes) for url in broker.split(";")):
-            raise SettingError(f"{PREFIX}BROKER_URL: must begin with amqp:// or amqps:// (or {FILE_BROKER})")
+        if wrong := broker_urls.fault(broker):
+            raise SettingError(f"{PREFIX}BROKER_URL: {wrong}")
         fill(self, "broker_url", broker)
         return self
 
@@ -311,20 +308,7 @@ class Settings(ChannelSettings):
         return (self._kept("api-key", "API_KEYS"),)
 
     def _kept(self, name: str, setting: str) -> str:
-        path = self.var_dir / name
-        make_folder(path.parent)
-        if not path.exists():
-            fresh = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(SECRET_BYTES) + "\n")
-            try:
-                os.link(fresh, path)  # atomic: of two processes that start at once, one wins
-            except FileExistsError:
-                pass
-            finally:
-                fresh.unlink()
-        kept = path.read_text().strip()
-        if len(kept) < SECRET_BYTES:
-            raise SettingError(f"{PREFIX}{setting}: {path} is cut short; remove it, and a new one is created")
-        return kept
+        try:
+            return read_or_make(self.var_dir / name, f"{PREFIX}{setting}", SECRET_BYTES)
+        except OSError as exc:
+            raise SettingError(f"{PREFIX}VAR_DIR: {self.var_dir / name}: {exc.strerror}") from None

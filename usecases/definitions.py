@@ -62,13 +62,22 @@ def load(settings: Settings) -> None:
     """Import the modules of NOTIFIER_EVENTS, and read the file of NOTIFIER_DEFINITIONS.
 
     The modules belong to the service's environment; a module of the working directory is found only if no
-    other has its name. Raises SettingError when the file cannot be read, or breaks a rule.
+    other has its name. Raises SettingError when a module cannot be imported, or the file cannot be read or
+    breaks a rule.
     """
     if settings.events and (folder := os.getcwd()) not in sys.path:  # noqa: PTH109  sys.path has text
         sys.path.append(folder)
     for module in (*settings.events, *((DEMO,) if settings.demo_on else ())):
-        import_module(module)
+        _import(module)
     read_file(settings)
+
+
+def _import(name: str) -> None:
+    try:
+        import_module(name)
+    except Exception as exc:  # whatever a module of somebody else's raises
+        told = " ".join(str(exc).split()) or type(exc).__name__
+        raise SettingError(f"{PREFIX}EVENTS: {name} cannot be imported: {told}") from exc
 
 
 def read_file(settings: Settings) -> None:

@@ -125,8 +125,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         health,
     ):
         app.register_blueprint(routes.blueprint)
-    if settings.api_keys:
-        app.register_blueprint(dashboard.blueprint)
+    app.register_blueprint(dashboard.blueprint)
     socket_route.register(app)
     client_files.register(app)
     if settings.demo_on:

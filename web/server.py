@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from gevent.server import StreamServer
-from gunicorn import glogging
+from gunicorn import glogging, systemd
 from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -21,7 +21,7 @@ from monitoring import multiprocess
 from monitoring.logs import configure
 from notifier.core.errors import SettingError
 from notifier.settings import Settings
-from usecases import definitions
+from usecases import definitions, listen_address, ready
 from web.handles import raise_handles
 
 #: Garbage collections of the oldest generation check every object of every socket, and all sockets wait:
@@ -133,6 +133,7 @@ def on_starting(server: Any) -> None:
     if server.cfg.is_ssl:
         sys.stderr.write(NO_TLS)
         sys.exit(2)
+    _check_addresses(server)
     raise_handles(settings)
     # In a separate process: psycopg looks for gevent at import, and gevent has not patched anything here yet.
     checked = subprocess.run([sys.executable, "-m", "usecases.preflight"], check=False)
@@ -152,6 +153,23 @@ def on_reload(server: Any) -> None:
         definitions.hold(Settings.load())
     except SettingError as exc:
         server.log.error("the definitions are not changed: %s", exc)
+
+
+def _check_addresses(server: Any) -> None:
+    """Exit with status 2 when an address cannot be bound; gunicorn would try it for five seconds.
+
+    Not when the sockets are inherited: from systemd, or from the gunicorn that this one replaces.
+    """
+    if server.master_pid or systemd.listen_fds(unset_environment=False):
+        return
+    for address in server.address:
+        if not isinstance(address, tuple):  # a path, or a descriptor
+            continue
+        try:
+            listen_address.check(*address[:2])
+        except SettingError as exc:
+            sys.stderr.write(f"{exc}\n")
+            sys.exit(2)
 
 
 def child_exit(_server: Any, worker: Any) -> None:
@@ -177,6 +195,7 @@ def post_worker_init(worker: Any) -> None:
     gateway = worker.gateway = runtime.gateway
     gateway.start()
     runtime.waker.warm()
+    ready.tell()
 
     def watch() -> None:
         while worker.alive:

@@ -355,5 +355,5 @@ def _dispatch_what_waits(sender: Any, **_: object) -> None:
 try:
     app = make_app(settings)
 except SettingError as exc:
-    sys.exit(str(exc))
+    _stop(exc)
 runtime = WorkerRuntime(settings, app)

@@ -77,13 +77,12 @@ def die(world: World, user: str = "u1", error: str = "ValueError: no") -> str:
 # ---------------------------------------------------------------------- in and out
 
 
-def test_it_does_not_exist_unless_a_key_is_set(sqlite_database: Database, tmp_path: Path) -> None:
-    """The key that the embedded default creates does not open a page."""
+def test_embedded_the_key_that_was_made_opens_it(sqlite_database: Database, tmp_path: Path) -> None:
     app = make(sqlite_database, tmp_path, api_keys="")
     client = app.test_client()
-    for path in ("/reports", "/reports/sign-in", "/reports/dead.csv", "/reports/assets/dashboard.css"):
-        assert client.get(path).status_code == 404
-    assert enter(client, (tmp_path / "api-key").read_text().strip()).status_code == 404
+    assert enter(client, "another-key-than-the-one-in-the-file").status_code == 401
+    assert enter(client, (tmp_path / "api-key").read_text().strip()).status_code == 303
+    assert client.get("/reports").status_code == 200
     app.extensions[EXTENSION].database.dispose()
     send.use(None)
 

@@ -1,7 +1,6 @@
 """The dashboard `/reports`: pages for operators, signed in with an API key.
 
-It exists only when API keys are set (`NOTIFIER_API_KEYS`): the key that the embedded default creates does
-not open it.
+In the embedded default that is the key in `var/api-key`.
 """
 
 from web.dashboard import dead_actions, notification_page, overview_page, sign_in_page
