@@ -77,6 +77,7 @@ client: tests/client/node_modules/.package-lock.json ## write client/bundle/ fro
 chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, check every accepted notification (SEED=1 RUNS=42)
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 	$(BIN)/python -m tests.chaos.failover
+	$(BIN)/python -m tests.chaos.channels --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 
 cluster: $(VENV)/.dev ## scaled out: kill each RabbitMQ node and each gateway in turn, check every accepted notification (SEED=1 ROUNDS=1)
 	$(BIN)/python -m tests.cluster --seed $(or $(SEED),1) --rounds $(or $(ROUNDS),1)

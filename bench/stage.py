@@ -28,10 +28,15 @@ async def leave(clients: Sequence[LedgerClient], tasks: Sequence[asyncio.Task[No
 
 
 class Steady:
-    """Sends `rate` alerts a second from threads, to one user after another, and notes when each began."""
+    """Sends `rate` alerts a second from threads, to one user after another, and notes when each began.
 
-    def __init__(self, site: Site, users: Sequence[str], *, threads: int = 8, message: str = "m") -> None:
-        self._site, self._users, self._message = site, users, message
+    `fields` are further fields of each body.
+    """
+
+    def __init__(
+        self, site: Site, users: Sequence[str], *, threads: int = 8, message: str = "m", **fields: Any
+    ) -> None:
+        self._site, self._users, self._message, self._fields = site, users, message, fields
         self._apis = [site.api.__class__(site.backend.base_url, site.backend.api_key) for _ in range(threads)]
         self.began: dict[str, float] = {}  # title -> time.time() at the start of its POST
         self.posts: list[float] = []  # seconds that each POST took
@@ -39,7 +44,7 @@ class Steady:
 
     def _post(self, api: Any, user: str, title: str) -> None:
         began = self.began[title] = time.time()
-        answer = api.send(user, {"title": title, "message": self._message, "type": "info"})
+        answer = api.send(user, {"title": title, "message": self._message, "type": "info"}, **self._fields)
         assert answer.status == 202, answer
         self.posts.append(time.time() - began)
         self.sent[user] += 1

@@ -252,8 +252,7 @@ def keep(
         lost = [one for one in kept if one.move is Move.LOSE]
         if lost:
             _retry_lost(connection, [(one.id, one.attempt) for one in lost], present, rules, jitter)
-        for outcome in sorted(outcomes, key=lambda one: one.claimed.address_id):
-            _judge(connection, outcome, present)
+        _judge(connection, outcomes, present)
 
     database.run(work)
 
@@ -284,16 +283,22 @@ def _kept(outcome: Outcome, present: datetime, rules: Rules, jitter: Callable[[]
     return kept
 
 
-def _judge(connection: Connection, outcome: Outcome, present: datetime) -> None:
-    """Note what a result says about the address."""
-    result, number = outcome.result, outcome.claimed.address_id
-    if isinstance(result, Sent):
-        addresses.succeeded(connection, number, present=present)
-    elif isinstance(result, Gone) or (
-        isinstance(result, InDoubt)
-        and addresses.doubt(connection, number, daily=result.daily, present=present) >= result.limit
-    ):
-        addresses.switch_off(connection, number, result.reason, present=present)
+def _judge(connection: Connection, outcomes: Sequence[Outcome], present: datetime) -> None:
+    """Note what results say about their addresses."""
+    telling = [
+        (outcome.claimed.address_id, outcome.result)
+        for outcome in outcomes
+        if isinstance(outcome.result, Sent | Gone | InDoubt)
+    ]
+    addresses.lock(connection, {number for number, _ in telling})
+    sent = {number for number, result in telling if isinstance(result, Sent)}
+    addresses.succeeded(connection, sent, present=present)
+    for number, result in telling:
+        if isinstance(result, Gone) or (
+            isinstance(result, InDoubt)
+            and addresses.doubt(connection, number, daily=result.daily, present=present) >= result.limit
+        ):
+            addresses.switch_off(connection, number, result.reason, present=present)
 
 
 def lose_overdue(database: Database, *, rules: Rules, jitter: Callable[[], float]) -> int:

@@ -1,23 +1,48 @@
 """Addresses of channels: push subscriptions, and what providers say about all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.tables import addresses
 from notifier.channels import PUSH
-from notifier.outbox.dialect import insert
+from notifier.outbox.dialect import Rows, insert
+from notifier.outbox.types import UtcDateTime
 
 a = addresses.c
 
+_IDS = Rows("ids", id=sa.BigInteger)
 
-def succeeded(connection: Connection, number: int, *, present: datetime) -> None:
-    """Note that something was sent to an address: what was held against it is forgotten."""
-    connection.execute(
-        sa.update(addresses).where(a.id == number).values(succeeded_at=present, doubts=0, doubted_on=None)
-    )
+
+@cache
+def _lock(dialect: str) -> sa.Select[Any]:
+    ids = sa.select(_IDS.table(dialect).c.id)
+    return sa.select(a.id).where(a.id.in_(ids)).order_by(a.id).with_for_update(key_share=True)
+
+
+@cache
+def _succeeded(dialect: str) -> sa.Update:
+    ids = sa.select(_IDS.table(dialect).c.id)
+    present = sa.bindparam("present", type_=UtcDateTime)
+    return sa.update(addresses).where(a.id.in_(ids)).values(succeeded_at=present, doubts=0, doubted_on=None)
+
+
+def lock(connection: Connection, numbers: Collection[int]) -> None:
+    """Lock addresses, in the order that everybody keeps."""
+    if numbers:
+        rows = [{"id": number} for number in sorted(numbers)]
+        connection.execute(_lock(connection.dialect.name), _IDS.parameters(connection, rows))
+
+
+def succeeded(connection: Connection, numbers: Collection[int], *, present: datetime) -> None:
+    """Note that something was sent to addresses: what was held against them is forgotten."""
+    if numbers:
+        rows = _IDS.parameters(connection, [{"id": number} for number in sorted(numbers)])
+        connection.execute(_succeeded(connection.dialect.name), {**rows, "present": present})
 
 
 def switch_off(connection: Connection, number: int, reason: str, *, present: datetime) -> None:

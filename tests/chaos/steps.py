@@ -22,6 +22,7 @@ from sqlalchemy.engine import Engine
 
 FOLDER = "LIVE_CHAOS_STEPS"
 SABOTAGE = "LIVE_CHAOS_SABOTAGE"
+CLAIM = "LIVE_CHAOS_CLAIM"  # seconds of a channel row's deadline, instead of 60
 DIE, HANG = "die", "hang"
 BEFORE_COMMIT = "before the dispatch's commit"
 
@@ -33,6 +34,12 @@ STEPS = {
     "after publish, before the task's ack": "worker",
     "after ack frame, before its flush": "web",
 }
+CHANNEL_STEPS = (
+    "before sending is committed",
+    "after sending, before the provider",
+    "after 250, before sent",
+)
+PROVIDER_SECONDS = 3.0  # that a provider has to answer, where CLAIM is set
 
 
 def arm(folder: Path, step: str, *, hang: bool = False) -> Path:
@@ -52,7 +59,12 @@ def _place(folder: Path, step: str) -> Path:
     return folder / f"{step.replace(' ', '_')}.pid"
 
 
-def _pass(step: str, when: object = True) -> None:
+def pass_step(step: str, *, before: Callable[[], None]) -> None:
+    """Die here if this step is armed; call `before` first."""
+    _pass(step, before=before)
+
+
+def _pass(step: str, when: object = True, before: Callable[[], None] | None = None) -> None:
     """Die or hang here if this step is armed and `when` is true (there is something to lose)."""
     if not when:
         return
@@ -63,6 +75,8 @@ def _pass(step: str, when: object = True) -> None:
     except FileNotFoundError:
         return
     mode = mine.read_text()
+    if before is not None:
+        before()
     if mode == HANG:
         mine.write_text(str(pid))
         mine.rename(_place(folder, step))
@@ -119,8 +133,24 @@ def _install() -> None:
         )  # fmt: skip
 
 
+def _install_channels(seconds: float) -> None:
+    """Wrap the functions of a worker for channels, and shorten what it waits for."""
+    store: Any = sys.modules["models.store.reach"]
+    claims: Any = sys.modules["usecases.reach"]
+    loop: Any = sys.modules["worker.reach_loop"]
+    begun, handed_over, answered = CHANNEL_STEPS
+    _wrap(store, "claim", after=lambda _: _pass(begun))
+    _wrap(claims, "claim", after=lambda claimed: _pass(handed_over, claimed))
+    _wrap(loop, "attempt", after=lambda result: _pass(answered, type(result).__name__ == "Sent"))
+    store.CLAIM_SECONDS = seconds
+    sys.modules["worker.channels.smtp"].SmtpTransport.__init__.__kwdefaults__["timeout"] = PROVIDER_SECONDS
+    sys.modules["worker.channels.push_http"].post.__defaults__ = (PROVIDER_SECONDS,)
+
+
 if os.environ.get(FOLDER):
     _install()
+    if os.environ.get(CLAIM) and "worker.reach_loop" in sys.modules:
+        _install_channels(float(os.environ[CLAIM]))
 if os.environ.get(SABOTAGE):
     from tests.chaos.sabotage import commit as _sabotage
 

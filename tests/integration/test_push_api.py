@@ -97,7 +97,7 @@ def test_of_more_than_twenty_the_one_longest_without_a_success_goes(
     with world.database.write() as connection:
         first = connection.scalar(sa.select(sa.func.min(addresses.c.id)))
         assert first is not None
-        store.succeeded(connection, first, present=now())
+        store.succeeded(connection, [first], present=now())
     web.post("/api/push/subscriptions", json=Browser(f"{ENDPOINT}20").json(), headers=headers)
     kept = {name for _, name in subscribed(world)}
     assert kept == {str(number) for number in range(21)} - {"1"}
