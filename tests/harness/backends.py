@@ -20,7 +20,7 @@ KINDS = ("embedded", "production")
 class Backend:
     """A database and a broker.
 
-    `env` holds the settings of a process on it (CONTRACT section 2). Embedded: only the folder and the
+    `env` holds the settings of a process on it (docs/contract.md, section 2). Embedded: only the folder and the
     port, everything else is the default. `port` is where a web process listens.
     """
 

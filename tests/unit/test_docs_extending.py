@@ -25,6 +25,7 @@ def test_the_page_has_the_extensions_that_it_promises() -> None:
         "A report column",
         "A transport",
         "A channel",
+        "A policy",
     ]
 
 
