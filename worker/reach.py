@@ -8,8 +8,10 @@ from notifier.core.backoff import by_chance
 from notifier.core.group import Group
 from notifier.outbox.engine import Database
 from notifier.settings import Settings
-from usecases import reach
-from usecases.reach import Claimed, Outcome, Rules
+from usecases import reach, reach_outcomes
+from usecases.reach import Claimed
+from usecases.reach_outcomes import Outcome
+from usecases.reach_rules import Rules
 from usecases.sealed_token import PUSH_READ, SealedTokens
 from usecases.unsubscribe import UnsubscribeLinks
 from usecases.vapid import Vapid
@@ -56,7 +58,7 @@ def make_loop(database: Database, settings: Settings, measures: ReachMeasures) -
         return reach.claim(database, channel, limit, hosts, rules=rules)
 
     def keep(outcomes: Sequence[Outcome]) -> Sequence[None]:
-        reach.keep(database, outcomes, rules=rules, jitter=jitter)
+        reach_outcomes.keep(database, outcomes, rules=rules, jitter=jitter)
         return [None] * len(outcomes)
 
     store: Callable[[Outcome], None] = Group(keep, max_items=MAX_TOGETHER)
@@ -64,7 +66,7 @@ def make_loop(database: Database, settings: Settings, measures: ReachMeasures) -
         channels(settings),
         claim,
         store,
-        partial(reach.lose_overdue, database, rules=rules, jitter=jitter),
+        partial(reach_outcomes.lose_overdue, database, rules=rules, jitter=jitter),
         threads=settings.reach_concurrency,
         interval=settings.sweep_interval,
         measures=measures,

@@ -7,35 +7,20 @@ before its thread begins, and no row is taken that no thread is free for.
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
-from notifier.channels import Channel, Message, Result, Retry
+from notifier.channels import Channel, Result, Retry
 from notifier.core.errors import DatabaseUnavailable
 from usecases.channel_results import Paused
-from usecases.reach import Claimed, Outcome
+from usecases.reach import Claimed
+from usecases.reach_outcomes import Outcome
+from worker.reach_lane import PAUSE_FIRST, PAUSE_LONGEST, Lane, attempt, host
 from worker.reach_measures import ReachMeasures
 
 log = logging.getLogger(__name__)
 
-PAUSE_FIRST, PAUSE_LONGEST = 60.0, 3_600.0  # seconds that a channel pauses after a 401 or 403
 GATHER = 0.02  # seconds in which threads that become free share the next claim
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One channel: its free threads, and whether it pauses."""
-
-    channel: Channel
-    threads: int
-    busy: int = 0
-    hosts: Counter[str] = field(default_factory=Counter)
-    paused_until: float = 0.0
-    pause: float = PAUSE_FIRST
-    more: bool = True  # whether something may be due
 
 
 #: Takes up to so many due messages of a channel; not to these hosts.
@@ -68,7 +53,7 @@ class ReachLoop:
         clock: Callable[[], float] = time.monotonic,
         measures: ReachMeasures | None = None,
     ) -> None:
-        self._lanes = {name: _Lane(channel, threads) for name, channel in channels.items()}
+        self._lanes = {name: Lane(channel, threads) for name, channel in channels.items()}
         self._claim = claim
         self._store = store
         self._tidy = tidy
@@ -156,7 +141,7 @@ class ReachLoop:
                 self._begin(name, lane, one)
         return total
 
-    def _pauses(self, name: str, lane: _Lane) -> bool:
+    def _pauses(self, name: str, lane: Lane) -> bool:
         if not lane.paused_until:
             return False
         if self._clock() < lane.paused_until:
@@ -165,7 +150,7 @@ class ReachLoop:
         self._measures.paused(name, paused=False)
         return False
 
-    def _begin(self, name: str, lane: _Lane, claimed: Claimed) -> None:
+    def _begin(self, name: str, lane: Lane, claimed: Claimed) -> None:
         with self._changed:
             lane.busy += 1
             if where := host(claimed.message.address):
@@ -175,7 +160,7 @@ class ReachLoop:
         )
         thread.start()
 
-    def _send(self, name: str, lane: _Lane, claimed: Claimed) -> None:
+    def _send(self, name: str, lane: Lane, claimed: Claimed) -> None:
         try:
             began = self._clock()
             outcome = Outcome(claimed, attempt(lane.channel, claimed.message), self._clock() - began)
@@ -207,7 +192,7 @@ class ReachLoop:
                 log.exception("an outcome cannot be stored: rows=%s", sorted(outcome.claimed.rows)[:10])
                 return
 
-    def _pause_or_go_on(self, name: str, lane: _Lane, result: Result) -> None:
+    def _pause_or_go_on(self, name: str, lane: Lane, result: Result) -> None:
         with self._changed:
             if isinstance(result, Paused):
                 if not lane.paused_until:
@@ -240,24 +225,3 @@ class ReachLoop:
             if self._away:
                 log.warning("the database answers: channels send again")
             self._away = False
-
-
-def attempt(channel: Channel, message: Message) -> Result:
-    """Call a channel; what it raises, and nonsense that it returns, is a Retry."""
-    try:
-        result: object = channel.send(message)
-    except Exception as exc:  # noqa: BLE001  it is somebody else's code
-        log.warning("channel %s raised: %s: %s", message.channel, type(exc).__name__, exc)
-        return Retry(reason=f"{type(exc).__name__}: {exc}"[:300])
-    if not isinstance(result, Result):
-        log.warning("channel %s answered nonsense: %s", message.channel, type(result).__name__)
-        return Retry(reason=f"the channel answered {type(result).__name__}")
-    return result
-
-
-def host(address: str) -> str:
-    """Return what a host's limit counts: a URL's scheme and host; nothing for other addresses."""
-    if not address.startswith(("https://", "http://")):
-        return ""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc}/"

@@ -135,7 +135,7 @@ def _install() -> None:
 
 def _install_channels(seconds: float) -> None:
     """Wrap the functions of a worker for channels, and shorten what it waits for."""
-    store: Any = sys.modules["models.store.reach"]
+    store: Any = sys.modules["models.store.reach_claim"]
     claims: Any = sys.modules["usecases.reach"]
     loop: Any = sys.modules["worker.reach_loop"]
     begun, handed_over, answered = CHANNEL_STEPS

@@ -14,7 +14,10 @@ from notifier.core.categories import Category, Reach
 from notifier.outbox.types import AnyRow
 from tests.harness.world import World
 from usecases import reach as usecase
-from usecases.reach import Claimed, Outcome, Rules
+from usecases import reach_outcomes
+from usecases.reach import Claimed
+from usecases.reach_outcomes import Outcome
+from usecases.reach_rules import Rules
 
 CATEGORIES = {
     "orders": Category("orders", "Orders", reach={"email": Reach(), "push": Reach()}),
@@ -94,7 +97,7 @@ class People:
         return list(usecase.claim(self.world.database, channel, limit, (), rules=more.get("rules", RULES)))
 
     def keep(self, claimed: Claimed, result: Result, rules: Rules = RULES) -> None:
-        usecase.keep(self.world.database, [Outcome(claimed, result)], rules=rules, jitter=lambda: 1.0)
+        reach_outcomes.keep(self.world.database, [Outcome(claimed, result)], rules=rules, jitter=lambda: 1.0)
 
     def finish(self, result: Result, channel: str = "email", rules: Rules = RULES) -> Message:
         (claimed,) = self.claim(channel, rules=rules)

@@ -13,8 +13,9 @@ from notifier.channels import Gone, Refused, Result, Retry, Sent, Unknown
 from notifier.outbox import clock, withdraw
 from tests.harness.people import RULES, People, v
 from usecases import reach as usecase
+from usecases import reach_outcomes
 from usecases.channel_results import InDoubt, Paused
-from usecases.reach import Rules
+from usecases.reach_rules import Rules
 
 
 def test_a_row_is_written_for_each_address_that_reach_and_preferences_ask_for(people: People) -> None:
@@ -74,7 +75,7 @@ def test_beyond_its_deadline_it_is_unknown_and_a_late_result_still_decides(peopl
     people.send("a")
     (claimed,) = people.claim()
     people.move_due(61)
-    assert usecase.lose_overdue(people.world.database, rules=RULES, jitter=lambda: 1.0) == 1
+    assert reach_outcomes.lose_overdue(people.world.database, rules=RULES, jitter=lambda: 1.0) == 1
     assert people.states() == ["unknown"]
     assert people.claim() == []
     people.keep(claimed, Sent("late"))
@@ -101,7 +102,7 @@ def test_a_late_result_of_an_earlier_attempt_decides_only_when_it_was_sent(peopl
     people.send("a")
     (first,) = people.claim(rules=rules)
     people.move_due(61)
-    usecase.lose_overdue(people.world.database, rules=rules, jitter=lambda: 1.0)
+    reach_outcomes.lose_overdue(people.world.database, rules=rules, jitter=lambda: 1.0)
     people.move_due(10)
     (second,) = people.claim(rules=rules)
     people.keep(first, Refused("too late"), rules)

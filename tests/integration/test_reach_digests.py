@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from models.store import reach as store
-from models.store.reach import Later
+from models.store import reach_claim as store
+from models.store.reach_claim import Later
 from models.tables import reach, recipients
 from notifier.channels import Retry, Sent
 from notifier.outbox import clock
 from notifier.outbox.reach import reconsider
 from notifier.outbox.types import AnyRow
 from tests.harness.people import RULES, People, v
-from usecases.reach import Claimed, decide
+from usecases.reach import Claimed
+from usecases.reach_rules import decide
 
 DAILY = {"channels": {"email": {"value": "daily", "at": 0}}}
 

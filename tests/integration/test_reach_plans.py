@@ -15,8 +15,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store import addresses, reach
-from models.store.reach import Kept, Later
+from models.store import addresses, reach, reach_claim, reach_outcomes
+from models.store.reach_claim import Later
+from models.store.reach_outcomes import Kept
 from notifier.core.reach import Move
 from notifier.outbox import clock
 from notifier.outbox.engine import Database, make_engine
@@ -101,7 +102,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def due(connection: Connection) -> list[int]:
-    found = reach.due(connection, "email", present=clock.present(connection), limit=20)
+    found = reach_claim.due(connection, "email", present=clock.present(connection), limit=20)
     assert len(found) == 20
     return [row.id for row in found]
 
@@ -112,7 +113,7 @@ def test_single_rows_that_are_due_are_taken_from_the_beginning_of_their_index(fi
 
 def test_digests_that_are_due_are_found_among_what_is_due_and_their_rows_by_address(filled: Database) -> None:
     def work(connection: Connection) -> None:
-        found = reach.due_digests(connection, "email", present=clock.present(connection), limit=5)
+        found = reach_claim.due_digests(connection, "email", present=clock.present(connection), limit=5)
         assert len(found) == 5
 
     found = plans(filled, work)
@@ -129,11 +130,13 @@ def test_rows_are_changed_by_their_keys(filled: Database, what: str) -> None:
         present = clock.present(connection)
         later = present + timedelta(days=1)
         {
-            "claim": lambda: reach.claim(connection, ids, present=present),
-            "skip": lambda: reach.skip(connection, dict.fromkeys(ids, "read")),
-            "postpone": lambda: reach.postpone(connection, dict.fromkeys(ids, Later(later, later))),
-            "keep": lambda: reach.keep(connection, [Kept(id, 1, Move.SENT) for id in ids], present=present),
-            "again": lambda: reach.again(connection, dict.fromkeys(ids, later)),
+            "claim": lambda: reach_claim.claim(connection, ids, present=present),
+            "skip": lambda: reach_claim.skip(connection, dict.fromkeys(ids, "read")),
+            "postpone": lambda: reach_claim.postpone(connection, dict.fromkeys(ids, Later(later, later))),
+            "keep": lambda: reach_outcomes.keep(
+                connection, [Kept(id, 1, Move.SENT) for id in ids], present=present
+            ),
+            "again": lambda: reach_outcomes.again(connection, dict.fromkeys(ids, later)),
         }[what]()
 
     assert_indexed(filled, work)
@@ -142,7 +145,7 @@ def test_rows_are_changed_by_their_keys(filled: Database, what: str) -> None:
 @pytest.mark.parametrize(
     ("work", "index"),
     [
-        (lambda c: reach.overdue(c, present=clock.present(c)), "notifier_reach_sending_idx"),
+        (lambda c: reach_outcomes.overdue(c, present=clock.present(c)), "notifier_reach_sending_idx"),
         (reach.undelivered, "notifier_reach_wrong_idx"),
         (lambda c: reconsider(c, "user-7"), "notifier_reach_user_id_idx"),
     ],
