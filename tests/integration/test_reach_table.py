@@ -104,7 +104,7 @@ def test_every_answer_has_its_state(
     world: World, mails: MailServer, pushes: PushService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smtp.SmtpTransport.__init__, "__kwdefaults__",
-                        smtp.SmtpTransport.__init__.__kwdefaults__ | {"timeout": 1.5})  # fmt: skip
+                        smtp.SmtpTransport.__init__.__kwdefaults__ | {"timeout": 5.0})  # fmt: skip
     for local in MAIL:
         add(world, local, "email", f"{local}@example.org")
     browsers = {answer: pushes.browser(answer, "table") for answer in PUSH}
