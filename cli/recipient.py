@@ -1,5 +1,8 @@
 """The commands `recipient`: what is known of people besides their ids."""
 
+import sys
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -7,11 +10,12 @@ import click
 from cli.database import open_database
 from cli.help import example
 from cli.print_json import json_line
+from notifier.settings import Settings
 
 
 @click.group(epilog=example("notifier recipient show user-7"))
 def recipient() -> None:
-    """Look at a person's profile, or change it."""
+    """Look at a person's profile, change it, export all of it, or erase the person."""
 
 
 @recipient.command("show", epilog=example("notifier recipient show user-7"))
@@ -58,6 +62,46 @@ def recipient_set(user: str, addresses: tuple[str, ...], **given: str | None) ->
         fields["addresses"] = {channel: address or None for channel, _, address in pairs}
     with open_database() as database:
         _print(recipients.put(database, user, fields).as_json())
+
+
+@recipient.command("export", epilog=example("notifier recipient export user-7 > user-7.json"))
+@click.argument("user")
+def recipient_export(user: str) -> None:
+    """Print all that is stored of USER as one JSON document."""
+    from usecases import export
+
+    with open_database() as database:
+        export.write(database, user, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+@recipient.command("erase", epilog=example("notifier recipient erase user-7"))
+@click.argument("user")
+def recipient_erase(user: str) -> None:
+    """Erase USER in small steps: nothing holds the id any more. After an interruption, repeat it."""
+    from notifier.broker.publisher import Publisher
+    from usecases.erase import erase
+
+    settings = Settings.load()
+    publisher = Publisher(settings)
+    told = time.monotonic()
+
+    def progress(counts: Mapping[str, int]) -> None:
+        nonlocal told
+        if time.monotonic() - told > 1:
+            told = time.monotonic()
+            click.echo(f"erased so far: {_counts(counts)}", err=True)
+
+    try:
+        with open_database() as database:
+            done = erase(database, publisher, user, mail=settings.var_dir / "mail", progress=progress)
+    finally:
+        publisher.close()
+    click.echo(f"erased: {_counts(done.counts)}" if done.counts else "erased: nothing was left")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return " ".join(f"{name}={count}" for name, count in sorted(counts.items()) if count)
 
 
 def _print(value: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "deliveries",
     "devices",
     "ended_sessions",
+    "erasures",
     "gateways",
     "inboxes",
     "metadata",
@@ -267,6 +268,19 @@ revocations = sa.Table(
 )
 # What is new since a gateway last looked.
 sa.Index("notifier_revocations_revoked_at_idx", revocations.c.revoked_at)
+
+#: Who was erased, known by the hash of the id (`notifier.core.erasure`): tokens issued before are refused,
+#: and a new log begins beyond the old one.
+erasures = sa.Table(
+    "notifier_erasures",
+    metadata,
+    sa.Column("user_hash", sa.String(64), primary_key=True),
+    sa.Column("erased_at", UtcDateTime, nullable=False),
+    sa.Column("base", sa.BigInteger, nullable=False),
+    sa.Column("finished", sa.Boolean, nullable=False),
+)
+# What is new since a gateway last looked.
+sa.Index("notifier_erasures_erased_at_idx", erasures.c.erased_at)
 
 #: The dashboard's sessions that were signed out of (a hash of each), until their cookies end by themselves.
 ended_sessions = sa.Table(

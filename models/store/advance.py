@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from models.store import log_base
+from models.store import erased, log_base
 from models.store.log_base import BASE
 from models.tables import ACCEPTED, inboxes, notifications, owed
 from notifier.outbox.dialect import POSTGRESQL, Insertion, Rows
@@ -164,6 +164,11 @@ def advance(
         moved = [{"user_id": user, "seq": base + wanted[user][0]} for user in below]
         connection.execute(_rebase(connection.dialect.name), _REBASED.parameters(connection, moved))
         before |= {user: [base, before[user][1]] for user in below}
+    new = [user for user, (seq, _) in before.items() if seq == base and wanted[user][0]]
+    for user, began in erased.bases(connection, new).items() if new else ():
+        if began > base:
+            erased.begin_log(connection, user, began, seqs=wanted[user][0])
+            before[user][0] = began
     return before
 
 

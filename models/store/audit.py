@@ -31,10 +31,11 @@ CHECKS: dict[str, str] = {
         FROM notifier_notifications
         WHERE (state NOT IN {withdrawn}
                AND (state = 'dispatched')
-                   <> (reached + suppressed = recipients AND dispatched_at IS NOT NULL))
+                   <> (reached + suppressed + coalesce(erased, 0) = recipients
+                       AND dispatched_at IS NOT NULL))
            OR (state IN {withdrawn}) <> (ended_at IS NOT NULL)
            OR (state IN ('scheduled', 'canceled') AND reached <> 0)
-           OR position < reached + suppressed
+           OR position < reached + suppressed + coalesce(erased, 0)
            OR CASE WHEN state = 'dispatched' OR state IN {withdrawn} THEN audience IS NOT NULL
                    WHEN recipient IS NOT NULL THEN recipients <> 1 OR audience IS NOT NULL
                    WHEN {is_list} THEN recipients <> {list_length}
@@ -42,25 +43,28 @@ CHECKS: dict[str, str] = {
     """,
     "it has as many deliveries as recipients it reached": """
         SELECT 'notification ' || n.id || ': reached ' || n.reached || ', deliveries ' || count(d.user_id)
-               || ', purged ' || n.purged
+               || ', purged ' || n.purged || ', erased ' || coalesce(n.erased_reached, 0)
         FROM notifier_notifications n LEFT JOIN notifier_deliveries d ON d.notification_id = n.id
-        GROUP BY n.id, n.reached, n.purged HAVING count(d.user_id) + n.purged <> n.reached
+        GROUP BY n.id, n.reached, n.purged, n.erased_reached
+        HAVING count(d.user_id) + n.purged + coalesce(n.erased_reached, 0) <> n.reached
     """,
     "a recipient it passed over is owed it, unless it was withdrawn": """
         SELECT 'notification ' || n.id || ': at ' || n.position || ', reached ' || n.reached
                || ', owed ' || count(o.user_id)
         FROM notifier_notifications n LEFT JOIN notifier_owed o ON o.number = n.number
-        GROUP BY n.id, n.position, n.reached, n.suppressed, n.state
+        GROUP BY n.id, n.position, n.reached, n.suppressed, n.erased, n.state
         HAVING CASE WHEN n.state IN {withdrawn} THEN 0
-                    ELSE n.position - n.reached - n.suppressed END <> count(o.user_id)
+                    ELSE n.position - n.reached - n.suppressed - coalesce(n.erased, 0) END
+               <> count(o.user_id)
     """,
-    # With the checks above: recipients = deliveries kept or purged + switched off + left.
+    # With the checks above: recipients = deliveries kept or purged + switched off + erased + left.
     "who has switched it off has a row that says so, and no delivery": """
         SELECT 'notification ' || n.id || ': switched off ' || n.suppressed || ', rows ' || count(s.user_id)
                || ', of them delivered ' || count(d.user_id)
         FROM notifier_notifications n LEFT JOIN notifier_suppressed s ON s.notification_id = n.id
         LEFT JOIN notifier_deliveries d ON d.notification_id = n.id AND d.user_id = s.user_id
-        GROUP BY n.id, n.suppressed HAVING count(s.user_id) <> n.suppressed OR count(d.user_id) > 0
+        GROUP BY n.id, n.suppressed, n.erased_suppressed
+        HAVING count(s.user_id) + coalesce(n.erased_suppressed, 0) <> n.suppressed OR count(d.user_id) > 0
     """,
     # After a restore or a failover a log has several parts: each is complete from its base.
     "a log has every seq once, from what is kept to its head": """
@@ -196,7 +200,8 @@ def totals(connection: Connection) -> dict[str, int]:
     """Return the counts of the audit's summary."""
     states = connection.execute(
         sa.text(
-            "SELECT state, count(*), sum(recipients), sum(reached), sum(suppressed)"
+            "SELECT state, count(*), sum(recipients), sum(reached), sum(suppressed),"
+            " sum(coalesce(erased, 0) + coalesce(erased_reached, 0) + coalesce(erased_suppressed, 0))"
             " FROM notifier_notifications GROUP BY state"
         )
     ).all()
@@ -219,5 +224,6 @@ def totals(connection: Connection) -> dict[str, int]:
         "recipients": int(sum(row[2] for row in states)),
         "reached": int(sum(row[3] for row in states)),
         "suppressed": int(sum(row[4] for row in states)),
+        "erased": int(sum(row[5] for row in states)),
         **counted,
     }

@@ -59,17 +59,19 @@ class Work:
         users: those who want it.
         given: part of them: those whose inbox is free.
         decided: who has switched it off, and for whom it is quiet.
+        erased: how many places of erased users are among them.
     """
 
     row: AnyRow
     users: Sequence[str]
     given: Sequence[str] = ()
     decided: Decided = NOTHING
+    erased: int = 0
 
     @property
     def tried(self) -> int:
         """How many recipients these are."""
-        return len(self.users) + len(self.decided.off)
+        return len(self.users) + len(self.decided.off) + self.erased
 
 
 _COLUMNS = ("user_id", "seq", "notification_id", "inbox", "unread", "persisted_at")
@@ -103,7 +105,7 @@ def _finish(dialect: str) -> sa.Update:
             state=DISPATCHED,
             audience=None,  # its deliveries say who got it
             position=n.recipients,
-            reached=n.recipients - n.suppressed,
+            reached=n.recipients - n.suppressed - sa.func.coalesce(n.erased, 0),
             woken_at=_WOKEN,
             dispatched_at=not_before(n.accepted_at, sa.bindparam("present", type_=UtcDateTime)),
             error=None,
@@ -123,15 +125,23 @@ _GO_ON = (
         next_attempt_at=None,
     )
 )
+_PASS_ERASED = (
+    sa.update(notifications)
+    .where(n.number == sa.bindparam("its_number"))
+    .values(erased=sa.func.coalesce(n.erased, 0) + sa.bindparam("more"))
+)
 
 
-def audience_of(row: AnyRow) -> Sequence[str]:
-    """Return the recipients of a waiting notification's row. Raises Corrupt."""
+def audience_of(row: AnyRow) -> Sequence[str | None]:
+    """Return the recipients of a waiting notification's row; None: the place of an erased user.
+
+    Raises Corrupt.
+    """
     audience = row.audience if row.recipient is None else [row.recipient]
     if (
         not isinstance(audience, list)
         or len(audience) != row.recipients
-        or not all(isinstance(user, str) for user in audience)
+        or not all(user is None or isinstance(user, str) for user in audience)
     ):
         raise Corrupt(f"the audience is not a list of {row.recipients} user ids")
     return audience
@@ -139,7 +149,7 @@ def audience_of(row: AnyRow) -> Sequence[str]:
 
 def fan_out(
     connection: Connection,
-    work: Sequence[tuple[AnyRow, Sequence[str]]],
+    work: Sequence[tuple[AnyRow, Sequence[str | None]]],
     *,
     now: datetime,
     woken_at: datetime | None,
@@ -165,8 +175,12 @@ def fan_out(
     """
     if not work:
         return Dispatched()
-    decided = switched_off.decide(connection, work, now=now, zone=zone)
-    asked = [_wanted(row, users, decided.get(row.number, NOTHING)) for row, users in work]
+    present = [(row, [user for user in users if user is not None]) for row, users in work]
+    decided = switched_off.decide(connection, present, now=now, zone=zone)
+    asked = [
+        replace(_wanted(row, users, decided.get(row.number, NOTHING)), erased=len(places) - len(users))
+        for (row, users), (_, places) in zip(present, work, strict=True)
+    ]
     heads = _advance(connection, asked, busy, now=now, careful=careful, was_owed=was_owed)
     split = [replace(one, given=[user for user in one.users if user in heads]) for one in asked]
     passed = {user for one in split for user in one.users if user not in heads}
@@ -193,8 +207,8 @@ def _wanted(row: AnyRow, users: Sequence[str], decided: Decided) -> Work:
 
 def _done(one: Work) -> int:
     """Return how many recipients a notification is done with after this."""
-    before: int = one.row.reached + getattr(one.row, "suppressed", 0)
-    return before + len(one.given) + len(one.decided.off)
+    before: int = one.row.reached + getattr(one.row, "suppressed", 0) + (getattr(one.row, "erased", 0) or 0)
+    return before + len(one.given) + len(one.decided.off) + one.erased
 
 
 def _reaching(work: Iterable[Work]) -> list[tuple[str, Category, Sequence[str]]]:
@@ -311,6 +325,8 @@ def _note(
 ) -> None:
     """Note how far each notification got, and who is passed over."""
     switched_off.keep(connection, work, now=now)
+    if passed := [{"its_number": one.row.number, "more": one.erased} for one in work if one.erased]:
+        connection.execute(_PASS_ERASED, passed)
     if finished:
         numbers = [{"number": number} for number in sorted(one.row.number for one in finished)]
         connection.execute(

@@ -101,14 +101,14 @@ def purge(
         through = user_id
     if not horizons:
         return Purged(0, 0, through)
-    gone = _gone(connection, horizons)
-    _remember(connection, gone)
+    gone = gone_of(connection, horizons)
+    remember(connection, gone)
     # What is still unread expires, and the log says so: the counts of later entries stay exact.
     for user_id in sorted(
         {row.user_id for row in gone if row.inbox and row.read_at is None and row.hidden is None}
     ):
         inbox.read_through(connection, user_id, horizons[user_id], now=now)
-    _delete(connection, horizons)
+    delete(connection, horizons)
     return Purged(entries, _settle(connection, gone), through)
 
 
@@ -117,7 +117,11 @@ def leftovers(connection: Connection, before: datetime, limit: int) -> int:
 
     Two purges at once have left them, or nobody ever had them: they were canceled, or expired.
     """
-    ids = sa.select(n.id).where(n.accepted_at < before, n.state.in_(DONE), n.purged == n.reached)
+    ids = sa.select(n.id).where(
+        n.accepted_at < before,
+        n.state.in_(DONE),
+        n.purged + sa.func.coalesce(n.erased_reached, 0) == n.reached,
+    )
     return connection.execute(sa.delete(notifications).where(n.id.in_(ids.limit(limit)))).rowcount
 
 
@@ -192,7 +196,8 @@ def _set_purged(connection: Connection, purged: Mapping[str, int]) -> None:
     connection.execute(statement, rows)
 
 
-def _gone(connection: Connection, horizons: dict[str, int]) -> Sequence[AnyRow]:
+def gone_of(connection: Connection, horizons: dict[str, int]) -> Sequence[AnyRow]:
+    """Return the deliveries of logs up to these seqs, as the reports count them."""
     v = _view.c
     gone: list[AnyRow] = []
     for user_id, last in horizons.items():
@@ -204,7 +209,7 @@ def _gone(connection: Connection, horizons: dict[str, int]) -> Sequence[AnyRow]:
     return gone
 
 
-def _remember(connection: Connection, gone: Sequence[AnyRow]) -> None:
+def remember(connection: Connection, gone: Sequence[AnyRow]) -> None:
     """Add deliveries to the history."""
     counted: Counter[tuple[Any, ...]] = Counter()
     reads: Counter[tuple[Any, ...]] = Counter()
@@ -233,7 +238,8 @@ def _remember(connection: Connection, gone: Sequence[AnyRow]) -> None:
     )
 
 
-def _delete(connection: Connection, horizons: dict[str, int]) -> None:
+def delete(connection: Connection, horizons: dict[str, int]) -> None:
+    """Delete logs, whose inboxes are locked, up to these seqs."""
     bind = sa.bindparam
     rows = [{"of_user": user_id, "last": last} for user_id, last in sorted(horizons.items())]
     for table, seq in ((deliveries, d.seq), (changes, c.seq), (read_marks, read_marks.c.through)):

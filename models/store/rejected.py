@@ -3,6 +3,7 @@
 Their content is untrusted: text is kept without control characters, a body as bytes.
 """
 
+import json
 import reprlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -86,3 +87,37 @@ def _json(headers: Any) -> str:
     except orjson.JSONEncodeError:  # too deep, or no Unicode
         text = reprlib.repr(headers)
     return text[:MAX_HEADERS].replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def mentioning(
+    connection: Connection, user_id: str, *, after: str | None, limit: int
+) -> tuple[list[str], str | None]:
+    """Look at `limit` messages after the message `after` (None: at the first ones).
+
+    Returns those that name the user, and the last one looked at; None instead: there are no more.
+    """
+    query = sa.select(r.id, r.headers, r.body, r.reason)
+    if after is not None:
+        query = query.where(r.id > after)
+    query = query.order_by(r.id).limit(limit)
+    rows = connection.execute(query).all()
+    words = _words(user_id)
+    told = {row.id: b"\n".join((bytes(row.body), row.headers.encode(), row.reason.encode())) for row in rows}
+    found = [id for id, text in told.items() if any(word in text for word in words)]
+    return found, rows[-1].id if len(rows) == limit else None
+
+
+LONG = 6  # characters from which on an id is looked for anywhere, and not as a whole value alone
+
+
+def _words(user_id: str) -> set[bytes]:
+    """Return the ways in which a message may have written the id."""
+    plain = {user_id, json.dumps(user_id)[1:-1], json.dumps(user_id, ensure_ascii=False)[1:-1]}
+    if len(user_id) >= LONG:
+        return {word.encode() for word in plain}
+    return {f"{mark}{word}{mark}".encode() for word in plain for mark in ('"', "'", '\\"')}
+
+
+def delete(connection: Connection, ids: Sequence[str]) -> int:
+    """Delete messages."""
+    return connection.execute(sa.delete(rejected_messages).where(r.id.in_(ids))).rowcount

@@ -34,6 +34,7 @@ _PLAIN = sa.and_(
     n.expires_at.is_(None),
     n.version.is_(None),
     n.suppressed == sa.literal_column("0"),
+    n.erased.is_(None),
     sa.not_(_PREFERRING),
 )
 
@@ -59,6 +60,7 @@ _MORE = (
     n.collapse_key,
     n.version,
     n.suppressed,
+    n.erased,
     _PREFERRING.label("preferring"),
 )
 

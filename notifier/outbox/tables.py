@@ -67,7 +67,7 @@ notifications = sa.Table(
     sa.Column("error", sa.Text, nullable=True),
     sa.Column("accepted_at", UtcDateTime, nullable=False),
     sa.Column("dispatched_at", UtcDateTime, nullable=True),
-    # Its purged deliveries: how many, and how many of them were delivered and read.
+    # Its purged deliveries: how many; and of purged and erased ones: how many were delivered and read.
     sa.Column("purged", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_delivered", sa.Integer, nullable=False, server_default="0"),
     sa.Column("purged_read", sa.Integer, nullable=False, server_default="0"),
@@ -87,6 +87,11 @@ notifications = sa.Table(
     sa.Column("untold", sa.Boolean, nullable=True),
     # Recipients who had switched it off: they have no delivery.
     sa.Column("suppressed", sa.Integer, nullable=False, server_default="0"),
+    # Recipients who were erased: before they got it; of those reached; of those who had switched it off.
+    # NULL: none.
+    sa.Column("erased", sa.Integer, nullable=True),
+    sa.Column("erased_reached", sa.Integer, nullable=True),
+    sa.Column("erased_suppressed", sa.Integer, nullable=True),
     sa.CheckConstraint(f"state IN ({', '.join(map(repr, STATES))})", name="state"),
     sa.CheckConstraint("reached >= 0 AND reached <= position AND position <= recipients", name="reached"),
     sa.UniqueConstraint("sender", "idempotency_key"),
@@ -116,6 +121,12 @@ for _name, _column, _which in (
         "expires_at IS NOT NULL AND state IN ('scheduled', 'accepted', 'dispatched')",
     ),
     ("untold", notifications.c.number, "untold IS NOT NULL"),
+    # What is for one user alone and has not reached them: an erasure looks for it.
+    (
+        "alone",
+        notifications.c.recipient,
+        "recipient IS NOT NULL AND state IN ('scheduled', 'dead', 'canceled', 'retracted', 'expired')",
+    ),
 ):
     sa.Index(
         f"notifier_notifications_{_name}_idx",

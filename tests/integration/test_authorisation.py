@@ -52,6 +52,8 @@ ROUTES: dict[str, str | tuple[str, ...]] = {
     "POST /api/revocations": ("admin",),
     "GET /api/recipients": ("send", "admin"),
     "PUT /api/recipients": ("send", "admin"),
+    "DELETE /api/recipients": ("admin",),
+    "GET /api/recipients/export": ("admin",),
     "GET /api/preferences": USER_OR_ADMIN,
     "PATCH /api/preferences": USER_OR_ADMIN,
     "GET /api/inbox": USER,

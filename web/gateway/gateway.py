@@ -223,7 +223,8 @@ class Gateway:
 
     def close_revoked(self) -> None:
         """Read the new revocations, and close their sockets here."""
-        self._close(self._revocations.refresh())
+        users = (socket.session.user_id for socket in tuple(self.connections))
+        self._close(self._revocations.refresh(user for user in users if user))
 
     def stop(self) -> None:
         """Close every socket with 1012, staggered over half of the grace time, and flush the acks.

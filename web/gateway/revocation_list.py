@@ -1,4 +1,4 @@
-"""The revocations in memory, so that a check needs no query.
+"""The revocations in memory, so that a check needs no query; an erased user is one, known by a hash.
 
 SQL is the truth; a message of the broker says when to read it again. When that message is lost, the next
 regular read finds the revocation. So a process refuses a revoked token `interval` seconds after the
@@ -8,10 +8,12 @@ revocation at the latest, while the database answers.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
+from models.store import erased
 from models.store import revocations as store
+from notifier.core.erasure import user_hash
 from notifier.core.errors import DatabaseUnavailable
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
@@ -40,7 +42,10 @@ class Revocations:
         self._clock = clock
         self._known: dict[str, float] = {}
         self._untold: dict[str, float] = {}  # those that `refresh` has not returned yet
+        self._hashes: dict[str, float] = {}  # of erased users
+        self._untold_hashes: dict[str, float] = {}
         self._newest: datetime | None = None
+        self._newest_erased: datetime | None = None
         self._loaded = False
         self._tried_at = float("-inf")
         self._lock = threading.Lock()
@@ -52,16 +57,24 @@ class Revocations:
         """
         if self._clock() - self._tried_at > PATIENCE * self._interval or not self._loaded:
             self._catch_up()
-        return self._known.get(user_id, float("-inf"))
+        known = self._known.get(user_id, float("-inf"))
+        return max(known, self._hashes.get(user_hash(user_id), known)) if self._hashes else known
 
-    def refresh(self) -> dict[str, float]:
-        """Read new revocations, and return each once; nothing when the database is down."""
+    def refresh(self, users: Iterable[str] = ()) -> dict[str, float]:
+        """Read new revocations, and return each once; nothing when the database is down.
+
+        Of erased users those are returned that are among `users`: whoever is connected.
+        """
         with self._lock:
             try:
                 self._load()
             except DatabaseUnavailable as exc:
                 throttled.warning("revocations not read: error=%s", exc)
             told, self._untold = self._untold, {}
+            hashes, self._untold_hashes = self._untold_hashes, {}
+        for user_id in users if hashes else ():
+            if (at := hashes.get(user_hash(user_id))) is not None:
+                told[user_id] = max(at, told.get(user_id, at))
         return told
 
     def _catch_up(self) -> None:
@@ -82,14 +95,22 @@ class Revocations:
         try:
             with self._database.read() as connection:
                 found = store.since(connection, self._newest and self._newest - OVERLAP)
+                gone = erased.since(connection, self._newest_erased and self._newest_erased - OVERLAP)
         finally:
             self._tried_at = self._clock()
-        new = {
-            user_id: at.timestamp()
-            for user_id, at in found.items()
-            if at.timestamp() > self._known.get(user_id, float("-inf"))
-        }
+        new = _newer(found, self._known)
         self._known |= new
         self._untold |= new
         self._newest = max(found.values(), default=self._newest)
+        new = _newer(gone, self._hashes)
+        self._hashes |= new
+        self._untold_hashes |= new
+        self._newest_erased = max(gone.values(), default=self._newest_erased)
         self._loaded = True
+
+
+def _newer(found: Mapping[str, datetime], known: Mapping[str, float]) -> dict[str, float]:
+    """Return what is later than what is known, in seconds since 1970."""
+    return {
+        name: at.timestamp() for name, at in found.items() if at.timestamp() > known.get(name, float("-inf"))
+    }

@@ -51,6 +51,30 @@ class Recipient(BaseModel):
     off: dict[str, str]
 
 
+class ErasedRecipient(BaseModel):
+    """What is gone: kind -> how many; empty: there was nothing."""
+
+    erased: dict[str, int]
+
+
+class Unfinished(BaseModel):
+    """Rows that are left to erase: repeat the call."""
+
+    left: int
+
+
+class Export(BaseModel):
+    """All that is stored of a user: a list of rows for each table, and the notifications."""
+
+    user_id: str
+    exported_at: str
+    notifications: list[dict[str, Any]]
+    deliveries: list[dict[str, Any]]
+    changes: list[dict[str, Any]]
+    recipients: list[dict[str, Any]]
+    addresses: list[dict[str, Any]]
+
+
 class PreferencesQuery(Closed):
     """Whose; a user's token says that itself."""
 

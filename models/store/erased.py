@@ -1,0 +1,59 @@
+"""Who was erased: known by the hash of the id, from which time tokens hold, from where a new log begins."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from models.store.log_base import CLOCK_IS_WRONG, microseconds
+from models.tables import erasures, inboxes
+from notifier.core.erasure import user_hash
+from notifier.outbox.dialect import insert
+from notifier.outbox.types import AnyRow
+
+e, i = erasures.c, inboxes.c
+
+
+def find(connection: Connection, user_id: str) -> AnyRow | None:
+    """Return the row of an erased user; None: this user never was."""
+    return connection.execute(sa.select(erasures).where(e.user_hash == user_hash(user_id))).first()
+
+
+def note(connection: Connection, user_id: str, *, head: int, finished: bool, now: datetime) -> None:
+    """Note that a user is erased now, whose log ends at `head`: tokens issued before `now` are refused."""
+    base = microseconds(now)
+    if base <= head:
+        base = head + CLOCK_IS_WRONG[0]
+    new = insert(connection, erasures).values(
+        user_hash=user_hash(user_id), erased_at=now, base=base, finished=finished
+    )
+    later = sa.case((e.erased_at < new.excluded.erased_at, new.excluded.erased_at), else_=e.erased_at)
+    beyond = sa.case((e.base < new.excluded.base, new.excluded.base), else_=e.base)
+    values = {"erased_at": later, "base": beyond, "finished": new.excluded.finished}
+    connection.execute(new.on_conflict_do_update(index_elements=["user_hash"], set_=values))
+
+
+def since(connection: Connection, after: datetime | None) -> dict[str, datetime]:
+    """Return the erasures from `after` on, by the hash of the user's id; None: all."""
+    wanted = sa.select(e.user_hash, e.erased_at)
+    if after is not None:
+        wanted = wanted.where(e.erased_at >= after)
+    return {row.user_hash: row.erased_at for row in connection.execute(wanted)}
+
+
+def bases(connection: Connection, users: Iterable[str]) -> dict[str, int]:
+    """Return, of those who were erased, the seq beyond which their new log begins."""
+    by_hash = {user_hash(user): user for user in users}
+    asked = sorted(by_hash)
+    found: dict[str, int] = {}
+    for start in range(0, len(asked), 500):
+        query = sa.select(e.user_hash, e.base).where(e.user_hash.in_(asked[start : start + 500]))
+        found |= {by_hash[row.user_hash]: row.base for row in connection.execute(query)}
+    return found
+
+
+def begin_log(connection: Connection, user_id: str, base: int, *, seqs: int) -> None:
+    """Let the new log of an erased user begin beyond `base`; for a client of the old one that is purged."""
+    values = {"seq": base + seqs, "purged_seq": base}
+    connection.execute(sa.update(inboxes).where(i.user_id == user_id).values(**values))

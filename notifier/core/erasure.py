@@ -1,0 +1,11 @@
+"""How an erased user is known: by a hash of the id. Pure. See docs/adr/0035-erasure.md."""
+
+import hashlib
+from typing import Final
+
+_PURPOSE: Final = b"notifier erased user\x00"
+
+
+def user_hash(user_id: str) -> str:
+    """Return the hash by which an erased user's id is recognised, 64 characters."""
+    return hashlib.sha256(_PURPOSE + user_id.encode()).hexdigest()
