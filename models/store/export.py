@@ -44,4 +44,4 @@ def rows(connection: Connection, user_id: str) -> Iterator[tuple[str, Iterator[d
 
 def _stream(connection: Connection, query: sa.Select[Any]) -> Iterator[dict[str, Any]]:
     found = connection.execution_options(yield_per=BATCH).execute(query).mappings()
-    return (dict(row) for row in found)
+    return ({str(name): value for name, value in row.items()} for row in found)

@@ -236,13 +236,13 @@ def test_an_export_has_all_that_is_stored(world: World) -> None:
         for name in OWNED:
             table = metadata.tables[name]
             mine = sa.select(table).where(table.c.user_id == WORD).order_by(*table.primary_key.columns)
-            stored = [dict(row) for row in connection.execute(mine).mappings()]
+            stored = [{str(k): v for k, v in row.items()} for row in connection.execute(mine).mappings()]
             assert told[name.removeprefix("notifier_")] == orjson.loads(orjson.dumps(stored, default=str))
         every = {row["id"]: dict(row) for row in connection.execute(sa.select(notifications)).mappings()}
     assert {row["id"] for row in told["notifications"]} >= set(ids.values())
     for row in told["notifications"]:
-        stored = {name: value for name, value in every[row["id"]].items() if name != "audience"}
-        assert row == orjson.loads(orjson.dumps(stored, default=str))
+        its = {str(name): value for name, value in every[row["id"]].items() if name != "audience"}
+        assert row == orjson.loads(orjson.dumps(its, default=str))
     assert "cid" not in out.getvalue().decode()
     erase(world)
     with pytest.raises(NotFound):
