@@ -16,7 +16,7 @@ from notifier.broker.topology import LOOK_AT_REVOCATIONS
 from notifier.core.errors import BrokerUnavailable
 from notifier.core.events import check_user_id
 from notifier.core.log_throttle import LogThrottle
-from notifier.outbox.engine import Database
+from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import now
 from usecases.change_entries import Publishes
 
@@ -93,16 +93,23 @@ def erase(
         if until is not None and time.monotonic() >= until:
             return _unfinished(database, known, counts)
     _forget_mails(database, known, mail, mailboxes, counts)
+    with database.probe() as connection:
+        store.shorten(connection)
     _tell(publisher, look)
     return Erased({name: count for name, count in counts.items() if count})
 
 
 def _step(database: Database, step: Callable[..., Mapping[str, int]]) -> Mapping[str, int]:
     began = time.monotonic()
-    done = database.run_patiently(lambda c: step(c, now=now()), PATIENCE)
+    done = database.run_patiently(partial(_wiping, step), PATIENCE)
     if done:
         time.sleep(min(PAUSE, time.monotonic() - began))
     return done
+
+
+def _wiping(step: Callable[..., Mapping[str, int]], connection: Connection) -> Mapping[str, int]:
+    store.wipe(connection)
+    return step(connection, now=now())
 
 
 def _unfinished(database: Database, user_id: str, counts: Mapping[str, int]) -> Erased:

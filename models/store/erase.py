@@ -131,7 +131,8 @@ def channel_rows(connection: Connection, user_id: str, *, limit: int, now: datet
 
 def entries(connection: Connection, user_id: str, *, limit: int, now: datetime) -> Counts:
     """Delete the beginning of the user's log, as a purge does."""
-    if inbox_row(connection, user_id, lock=True) is None:
+    head = inbox_row(connection, user_id, lock=True)
+    if head is None:
         return {}
     some = [
         sa.select(t.c.seq).where(t.c.user_id == user_id).order_by(t.c.seq).limit(limit).subquery()
@@ -147,11 +148,18 @@ def entries(connection: Connection, user_id: str, *, limit: int, now: datetime) 
     if ids:
         connection.execute(sa.delete(reach).where(r.user_id == user_id, r.notification_id.in_(ids)))
     purge.remember(connection, gone)
-    if any(row.inbox and row.read_at is None and row.hidden is None for row in gone):
+    if seqs[-1] == head.seq:
+        none = sa.update(inboxes).where(inboxes.c.user_id == user_id)
+        connection.execute(none.values(unread=0))
+    elif any(row.inbox and row.read_at is None and row.hidden is None for row in gone):
         # Until the next step the count is right for what is left.
         inbox.read_through(connection, user_id, seqs[-1], now=now)
     purge.delete(connection, horizons)
-    return {"entries": len(seqs), "notifications": _settle(connection, gone)}
+    return {
+        "entries": len(gone),
+        "changes": len(seqs) - len(gone),
+        "notifications": _settle(connection, gone),
+    }
 
 
 def _settle(connection: Connection, gone: Sequence[AnyRow]) -> int:
@@ -284,6 +292,20 @@ def finish(connection: Connection, user_id: str, *, now: datetime) -> bool:
         connection.execute(sa.delete(table).where(table.c.user_id == user_id))
     erased.note(connection, user_id, head=head.seq if head else 0, finished=True, now=now)
     return True
+
+
+def wipe(connection: Connection) -> None:
+    """Let SQLite overwrite what this connection deletes from now on: else its file keeps it for some time."""
+    if connection.dialect.name != POSTGRESQL:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+
+
+def shorten(connection: Connection) -> None:
+    """Empty SQLite's write-ahead log if nobody reads from it; otherwise a later checkpoint does."""
+    if connection.dialect.name != POSTGRESQL:
+        connection.exec_driver_sql("COMMIT")  # it must run outside a transaction
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
 
 
 def mailboxes(connection: Connection, user_id: str) -> list[str]:

@@ -66,6 +66,8 @@ def timeline(connection: Connection, id: str, user_id: str | None, *, now: datet
         copy=copy,
         off=off,
         suppressed=row.suppressed,
+        erased=row.erased or 0,
+        erased_in_all=sum(one or 0 for one in (row.erased, row.erased_reached, row.erased_suppressed)),
         acker=_acker(connection, copy),
         sockets=around,
         scheduled_at=row.scheduled_at,

@@ -34,13 +34,16 @@ def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterat
     elif timeline.user_id is not None:
         yield "It was dispatched, and the copy is no longer kept."
     else:
-        missing = timeline.recipients - timeline.delivered - timeline.suppressed
+        missing = timeline.recipients - timeline.delivered - timeline.suppressed - timeline.erased
+        if timeline.erased_in_all:
+            yield f"{timeline.erased_in_all} of {timeline.recipients} recipients were erased since."
         if timeline.suppressed:
             had = timeline.recipients - timeline.suppressed
             yield f"{timeline.suppressed} of {timeline.recipients} recipients had switched it off;"
             yield f"it is in the inbox of {had}:"
         else:
-            yield f"It is in the inbox of all {timeline.recipients} recipients:"
+            had = timeline.recipients - timeline.erased
+            yield f"It is in the inbox of {'' if timeline.erased else 'all '}{had} recipients:"
         yield f"{timeline.delivered} have it on a device, {timeline.read} have read it,"
         yield f"{missing} have not got it."
 

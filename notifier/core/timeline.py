@@ -99,7 +99,8 @@ class Timeline:
 
     `user_id` None: of all its recipients. `copy` None: it has not been put into the inbox, or is not
     kept any more. `sockets`: those open between dispatch and delivery. `reached_by`: the rows of
-    channels for this copy; `channels`: for all recipients, channel -> state -> how many rows.
+    channels for this copy; `channels`: for all recipients, channel -> state -> how many rows. `erased`: how
+    many recipients were erased before they got it; `erased_in_all`: and after.
     """
 
     id: str
@@ -121,6 +122,8 @@ class Timeline:
     copy: Copy | None = None
     off: SwitchedOff | None = None
     suppressed: int = 0
+    erased: int = 0
+    erased_in_all: int = 0
     acker: Socket | None = None
     sockets: Sequence[Socket] = field(default=())
     scheduled_at: datetime | None = None

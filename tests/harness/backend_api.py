@@ -55,6 +55,9 @@ class BackendApi:
     def get(self, path: str) -> Response:
         return self._http.request("GET", path, None, self._auth())
 
+    def delete(self, path: str) -> Response:
+        return self._http.request("DELETE", path, None, self._auth())
+
     def cancel(self, identity: str) -> Response:
         """Send ``DELETE /api/notifications/<id>``."""
         return self._http.request("DELETE", f"/api/notifications/{identity}", None, self._auth())
