@@ -86,7 +86,7 @@ def erase(
                 progress(counts)
                 if until is not None and time.monotonic() >= until:
                     return _unfinished(database, known, counts)
-        # Whoever was connected may write once more.
+        # A gateway may write once more what a socket left.
         time.sleep(max(0.0, SETTLE - (time.monotonic() - began)))
         if database.run_patiently(lambda c: store.finish(c, known, now=now()), PATIENCE):
             break

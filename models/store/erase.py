@@ -163,7 +163,7 @@ def entries(connection: Connection, user_id: str, *, limit: int, now: datetime) 
 
 
 def _settle(connection: Connection, gone: Sequence[AnyRow]) -> int:
-    """Delete notifications that are nobody's any more, count the erased of others; return how many went."""
+    """Delete notifications that nobody has any more, count the erased of others; return how many went."""
     tallies: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for row in gone:
         tally = tallies[row.notification_id]
@@ -188,15 +188,15 @@ def _settle(connection: Connection, gone: Sequence[AnyRow]) -> int:
 
 
 def _delete_unowned(connection: Connection, ids: Sequence[str]) -> set[str]:
-    """Delete those of these notifications that are nobody's any more; return them."""
+    """Delete those of these notifications that nobody has any more; return them."""
     if not ids:
         return set()
-    nobodys = (
+    unowned = (
         n.state.in_(purge.DONE),
         sa.not_(_HAS_DELIVERY),
         sa.not_(sa.exists().where(s.notification_id == n.id)),
     )
-    return set(connection.scalars(sa.delete(notifications).where(n.id.in_(ids), *nobodys).returning(n.id)))
+    return set(connection.scalars(sa.delete(notifications).where(n.id.in_(ids), *unowned).returning(n.id)))
 
 
 def switched_off(connection: Connection, user_id: str, *, limit: int, now: datetime) -> Counts:  # noqa: ARG001

@@ -63,7 +63,7 @@ class Revocations:
     def refresh(self, users: Iterable[str] = ()) -> dict[str, float]:
         """Read new revocations, and return each once; nothing when the database is down.
 
-        Of erased users those are returned that are among `users`: whoever is connected.
+        Of erased users those are returned that are among `users`, those who are connected.
         """
         with self._lock:
             try:
