@@ -33,7 +33,7 @@ from tests.harness.site import Site
 from tests.harness.waiting import free_port
 
 USERS = 50
-DEFINITIONS = {"categories": {"orders": {"title": "Orders", "reach": {"email": {}}}}}
+DEFINITIONS = {"categories": {"general": {"title": "General", "reach": {"email": {}}}}}
 
 
 async def play(site: Site, server: subprocess.Popen[bytes], *, seconds: float, rate: float) -> Values:
@@ -47,7 +47,7 @@ async def play(site: Site, server: subprocess.Popen[bytes], *, seconds: float, r
                     user_id=user, channel="email", address=f"{user}@example.org", created_at=datetime.now(UTC)
                 )
             )
-    steady = Steady(site, users, category="orders")
+    steady = Steady(site, users)
     waits: list[float] = []
 
     def heard(_client: LedgerClient, frame: Mapping[str, Any], at: float) -> None:
