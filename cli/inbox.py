@@ -40,10 +40,11 @@ def inbox(user: str, status: str | None, limit: int) -> None:
     Newest first, one JSON object a line. Those that have left the inbox say why: archived, snoozed (until
     when), retracted, expired or collapsed.
     """
-    from models.store import entries
+    from usecases.support import last_entries
 
     check_user_id(user)
-    with open_database() as database, database.read() as connection:
-        for entry in entries.latest(connection, user, limit):
-            if status in (None, entry.state):
-                click.echo(terminal_json(json.dumps(asdict(entry), default=shown, ensure_ascii=False)))
+    with open_database() as database:
+        for found in last_entries(database, user, limit=limit):
+            if status in (None, found.entry.state):
+                line = asdict(found.entry) | {"why": found.why}
+                click.echo(terminal_json(json.dumps(line, default=shown, ensure_ascii=False)))

@@ -71,5 +71,9 @@ def explain(
     answers = broker_answers() if found.status == "accepted" else None
     page = copies[:limit]
     return Explanation(
-        found, summary(found, at, answers), page, page[-1].user_id if len(copies) > limit else None, at
+        found,
+        summary(found, at, answers),
+        page,
+        page[-1].user_id if page and len(copies) > limit else None,
+        at,
     )

@@ -13,11 +13,13 @@ from pydantic import AwareDatetime, StringConstraints, TypeAdapter, ValidationEr
 from models.store import reports
 from models.store.reports import Cursor, ReportPage
 from notifier.core.errors import InvalidInput
+from usecases import support
 from web.auth import backend
 from web.body import query, write
 from web.describe import describe
 from web.runtime import current
 from web.schemas.reports import DailyReport, DaysQuery, DevicesReport, NotificationsReport, ReportQuery
+from web.schemas.user_report import UserReport, UserReportQuery, person_json
 
 blueprint = Blueprint("reports", __name__, url_prefix="/api/reports")
 
@@ -62,6 +64,16 @@ def devices() -> Response:
     with current().database.read() as connection:
         page = reports.devices(connection, wanted.since, wanted.until, limit=wanted.limit, after=after)
     return _answer(page)
+
+
+@blueprint.get("/users")
+@backend("report")
+@describe({200: UserReport}, errors=(401, 403, 404, 422, 503), query=UserReportQuery)
+def users() -> Response:
+    """Return what is known of a user, and the last entries with their state and why, newest first."""
+    wanted = query(UserReportQuery)
+    found = support.person(current().database, wanted.user_id, limit=wanted.limit, before=wanted.before)
+    return write(person_json(found))
 
 
 def _answer(page: ReportPage) -> Response:

@@ -1,9 +1,7 @@
 """A user's last inbox entries with their state, those that have left the inbox included."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -11,60 +9,56 @@ from sqlalchemy.engine import Connection
 from models.store.log import READ_AT
 from models.store.visible import GONE
 from models.tables import deliveries, notifications
+from notifier.core.entry_reason import Known
 from notifier.core.log import Status, Why
 from notifier.outbox.types import AnyRow
 
 d, n = deliveries.c, notifications.c
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """One entry.
+def latest(
+    connection: Connection,
+    user_id: str,
+    limit: int,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+) -> Sequence[Known]:
+    """Return a user's last `limit` entries, newest first.
 
-    Attributes:
-        seq, id, event, sender, accepted_at: of its arrival.
-        state: a Status, or why it is out of the inbox for good.
-        since: when that state began, as far as the entry itself says; None: unknown.
-        until: when a snoozed one comes back.
-        data: None for what is withdrawn.
+    `before`: only those with a lower seq. `after`: the oldest ones with a higher seq.
     """
-
-    seq: int
-    id: str
-    event: str
-    sender: str
-    accepted_at: datetime
-    state: str
-    since: datetime | None
-    until: datetime | None
-    data: dict[str, Any] | None
-
-
-def latest(connection: Connection, user_id: str, limit: int) -> Sequence[Known]:
-    """Return a user's last `limit` entries, newest first."""
     columns = (
-        d.seq, n.id, n.event, n.sender, n.accepted_at, n.data, d.persisted_at, d.archived_at,
-        d.hidden, d.until, d.returned_at, READ_AT.label("read"), GONE.label("gone"),
+        d.seq, n.id, n.event, n.sender, n.accepted_at, n.data, n.ended_at, n.expires_at, d.persisted_at,
+        d.delivered_at, d.archived_at, d.hidden, d.until, d.returned_at, d.quiet,
+        READ_AT.label("read"), GONE.label("gone"),
     )  # fmt: skip
-    rows = connection.execute(
+    query = (
         sa.select(*columns)
         .join_from(deliveries, notifications, d.notification_id == n.id)
         .where(d.user_id == user_id, d.inbox)
-        .order_by(d.seq.desc())
         .limit(limit)
     )
-    return [_known(row) for row in rows]
+    if after is not None:
+        rows = connection.execute(query.where(d.seq > after).order_by(d.seq)).all()
+        return [_known(row) for row in reversed(rows)]
+    if before is not None:
+        query = query.where(d.seq < before)
+    return [_known(row) for row in connection.execute(query.order_by(d.seq.desc()))]
 
 
 def _known(row: AnyRow) -> Known:
     state, since = _state(row)
     data = None if row.gone is not None else row.data
-    return Known(row.seq, row.id, row.event, row.sender, row.accepted_at, state, since, row.until, data)
+    return Known(
+        row.seq, row.id, row.event, row.sender, row.accepted_at, state, since, row.until, data,
+        row.persisted_at, row.delivered_at or row.read, bool(row.quiet),
+    )  # fmt: skip
 
 
 def _state(row: AnyRow) -> tuple[str, datetime | None]:
     if row.gone is not None:
-        return row.gone, None
+        return row.gone, row.ended_at or (row.expires_at if row.gone == Why.EXPIRED else None)
     if row.hidden == Why.COLLAPSED:
         return Why.COLLAPSED.value, None
     if row.hidden == Why.SNOOZED:

@@ -93,7 +93,7 @@ def around(
     Each with its gateway's last sign of life, `seen_at`, and `stopped_at`.
     """
     return connection.execute(
-        _with_gateway()
+        with_gateway()
         .where(
             s.user_id == user_id,
             s.opened_at <= end,
@@ -114,10 +114,11 @@ def around(
 
 def one(connection: Connection, id: str) -> AnyRow | None:
     """Return a socket, with its gateway's `seen_at` and `stopped_at`; None: it is unknown."""
-    return connection.execute(_with_gateway().where(s.id == id)).first()
+    return connection.execute(with_gateway().where(s.id == id)).first()
 
 
-def _with_gateway() -> sa.Select[Any]:
+def with_gateway() -> sa.Select[Any]:
+    """Select sockets, each with its gateway's `seen_at` and `stopped_at`."""
     return sa.select(sockets, g.seen_at, g.stopped_at).join_from(
         sockets, gateways, g.id == s.gateway, isouter=True
     )

@@ -37,6 +37,7 @@ class NotificationStatus:
     version: int
     channels: Mapping[str, Mapping[str, int]]
     suppressed: int
+    sender: str
 
 
 def status(connection: Connection, id: str) -> NotificationStatus | None:
@@ -60,6 +61,7 @@ def status(connection: Connection, id: str) -> NotificationStatus | None:
         row.version or 1,
         reach.states(connection, id),
         row.suppressed,
+        row.sender,
     )
 
 

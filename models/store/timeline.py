@@ -45,7 +45,7 @@ def timeline(connection: Connection, id: str, user_id: str | None, *, now: datet
     if copy is not None:
         end = copy.delivered_at or copy.read_at or now
         found = store_sockets.around(connection, copy.user_id, copy.persisted_at, end, limit=MAX_SOCKETS)
-        around = [_socket(one) for one in found]
+        around = [read_socket(one) for one in found]
     return Timeline(
         id=row.id,
         event=row.event,
@@ -123,10 +123,11 @@ def _acker(connection: Connection, copy: Copy | None) -> Socket | None:
     if copy is None or copy.acked_by is None:
         return None
     row = store_sockets.one(connection, copy.acked_by)
-    return _socket(row) if row else None
+    return read_socket(row) if row else None
 
 
-def _socket(row: AnyRow) -> Socket:
+def read_socket(row: AnyRow) -> Socket:
+    """Return a row of `models.store.sockets.with_gateway`."""
     return Socket(
         id=row.id,
         device=row.device,

@@ -27,7 +27,7 @@ def sentence(one: Reached) -> str:
     because = f" ({one.reason})" if one.reason else ""
     tries = f", attempt {one.attempts}" if one.attempts > 1 else ""
     said = {
-        State.WAITING: f"waits, for the {one.digest} digest" if one.digest else "waits",
+        State.WAITING: _waits(one),
         State.SENDING: f"is with the provider{tries}",
         State.SENT: f"sent{tries}",
         State.FAILED: f"failed, {one.attempts} attempts are used up{because}",
@@ -41,6 +41,15 @@ def sentence(one: Reached) -> str:
     elif one.state == State.WAITING and one.attempts:
         said += f" after {one.attempts} attempts{because}"
     return f"By {one.channel}: {said}."
+
+
+def _waits(one: Reached) -> str:
+    until = f"{one.next_at:%Y-%m-%d %H:%M:%S} UTC"
+    if one.digest:
+        return f"waits, for the {one.digest} digest at {until}"
+    if not one.attempts and one.next_at > one.due_at:
+        return f"waits for the end of quiet hours or of a pause, until {until}"
+    return f"waits, until {until}"
 
 
 def counted(states: Mapping[str, Mapping[str, int]]) -> Iterator[str]:

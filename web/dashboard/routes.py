@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, make_response, render_template, send_from_directory
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 
 from notifier.core.errors import NotFound, NotifierError, OverLimit, Unavailable
 from web.dashboard import sessions
@@ -14,6 +15,8 @@ HERE = Path(__file__).parent
 ASSETS = {
     "dashboard.css": "assets",
     "dashboard.js": "assets",
+    "desk.css": "assets",
+    "times.js": "assets",
     "icon.svg": "assets",
     "uPlot.iife.min.js": "vendor/uplot",
     "uPlot.min.css": "vendor/uplot",
@@ -59,6 +62,22 @@ def _moment(value: datetime | date | None) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     return value.isoformat() if value else NOTHING
+
+
+@blueprint.app_template_filter("time")
+def _time(value: datetime | None) -> Markup | str:
+    """Return a moment in UTC as an element; a script adds the viewer's own time as its title."""
+    if value is None:
+        return NOTHING
+    written = value.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        written.isoformat(timespec="milliseconds"), _moment(value), _moment(value)
+    )
+
+
+@blueprint.app_template_filter("from_ms")
+def _from_ms(value: int) -> datetime:
+    return datetime.fromtimestamp(value / 1000, UTC)
 
 
 @blueprint.app_template_filter("number")
