@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 `application/problem+json`: uniform, and without a trace, SQL or a setting."""
+"""Errors as RFC 9457 `application/problem+json`: uniform, and without a trace, SQL or a setting.
+
+A browser that asks for a page gets a page when an address is wrong (`web.error_page`).
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -10,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from notifier.core.errors import InvalidInput, NotifierError, OverLimit, Problem, Unavailable
 from notifier.core.log_throttle import LogThrottle
+from web import error_page
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
@@ -60,7 +64,9 @@ def _ours(error: NotifierError) -> Response:
 
 
 def _http(error: HTTPException) -> Response:
-    response = answer(error.code or 500, error.name, error.description or error.name)
+    what = error.code or 500, error.name, error.description or error.name
+    response = error_page.answer(*what) if error_page.wanted() else answer(*what)
+    response.vary.add("Accept")
     for name, value in error.get_headers():
         if name.lower() in ("allow", "retry-after"):
             response.headers[name] = value
@@ -69,4 +75,5 @@ def _http(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     throttled.error("%s %s failed", request.method, request.path, exc_info=error)
-    return answer(500, "Internal error", "Something went wrong here; it has been logged.")
+    what = 500, "Internal error", "Something went wrong here; it has been logged."
+    return error_page.answer(*what) if error_page.wanted() else answer(*what)

@@ -1,4 +1,4 @@
-"""The dashboard's queries besides the reports: latencies by stage, slowest, waiting, connected.
+"""The dashboard's queries besides the reports: the times that are covered, latencies by stage.
 
 Days are days of acceptance in UTC, inclusive. Latencies and undelivered ones cover only the newest
 notifications, `newest` deliveries at most, so that a long range costs no more than a short one.
@@ -12,18 +12,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.tables import ACCEPTED, gateways, notifications, sockets
-from notifier.core.timeline import LOST_AFTER
+from models.tables import notifications
 from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
 
 NEWEST = 20_000  # deliveries used for latencies
-ROWS = 20  # of a list
 
 STAGES = ("accepted_to_persisted", "persisted_to_delivered", "delivered_to_read", "accepted_to_delivered")
 
-n, s, g = notifications.c, sockets.c, gateways.c
+n = notifications.c
 
-_view = sa.table(
+report_deliveries = sa.table(
     "notifier_report_deliveries",
     sa.column("notification_id", UuidText),
     sa.column("user_id", sa.String),
@@ -35,7 +33,7 @@ _view = sa.table(
     sa.column("read_at", UtcDateTime),
     *(sa.column(f"{stage}_ms", sa.BigInteger) for stage in STAGES),
 )
-v = _view.c
+v = report_deliveries.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +74,7 @@ def latencies(connection: Connection, where: TimeRange) -> Sequence[AnyRow]:
     A stage without deliveries has no row.
     """
     kept = _day(connection).label("day"), *(v[f"{stage}_ms"] for stage in STAGES)
-    newest = sa.select(*kept).where(*_within(where)).cte("newest").prefix_with("MATERIALIZED")
+    newest = sa.select(*kept).where(*within(where)).cte("newest").prefix_with("MATERIALIZED")
     each = sa.union_all(
         *(
             sa.select(
@@ -107,59 +105,11 @@ def latencies(connection: Connection, where: TimeRange) -> Sequence[AnyRow]:
         .group_by(ranked.c.stage, ranked.c.day)
         .order_by(ranked.c.stage, ranked.c.day)
     )
-    return _plainly(connection).execute(query).all()
+    return plainly(connection).execute(query).all()
 
 
-def slowest(connection: Connection, where: TimeRange, limit: int = ROWS) -> Sequence[AnyRow]:
-    """Return the deliveries that took longest from accepted to delivered, the slowest first."""
-    ms = v.accepted_to_delivered_ms
-    query = (
-        sa.select(
-            v.notification_id, v.user_id, v.event, v.type, v.accepted_at, ms,
-            v.accepted_to_persisted_ms, v.persisted_to_delivered_ms,
-        )
-        .where(*_within(where), ms.is_not(None))
-        .order_by(ms.desc(), v.notification_id, v.user_id)
-        .limit(limit)
-    )  # fmt: skip
-    return _plainly(connection).execute(query).all()
-
-
-def undelivered(connection: Connection, where: TimeRange, limit: int = ROWS) -> Sequence[AnyRow]:
-    """Return the deliveries that no device has yet, the oldest first."""
-    query = (
-        sa.select(v.notification_id, v.user_id, v.event, v.type, v.accepted_at, v.persisted_at)
-        .where(*_within(where), v.delivered_at.is_(None))
-        .order_by(v.accepted_at, v.notification_id, v.user_id)
-        .limit(limit)
-    )
-    return _plainly(connection).execute(query).all()
-
-
-def waiting(connection: Connection, limit: int = ROWS) -> Sequence[AnyRow]:
-    """Return what is accepted and not dispatched, the oldest first."""
-    return connection.execute(
-        sa.select(
-            n.id, n.event, n.recipients, n.reached, n.attempts, n.accepted_at, n.next_attempt_at, n.error
-        )
-        .where(n.state == ACCEPTED)
-        .order_by(n.number)
-        .limit(limit)
-    ).all()
-
-
-def connected(connection: Connection, now: datetime, limit: int = ROWS) -> Sequence[AnyRow]:
-    """Return the sockets that are open now, the newest first."""
-    return connection.execute(
-        sa.select(s.user_id, s.device, s.gateway, s.opened_at, s.id)
-        .join_from(sockets, gateways, g.id == s.gateway)
-        .where(s.closed_at.is_(None), g.stopped_at.is_(None), g.seen_at >= now - LOST_AFTER)
-        .order_by(s.opened_at.desc(), s.id)
-        .limit(limit)
-    ).all()
-
-
-def _within(where: TimeRange) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+def within(where: TimeRange) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Return the conditions on `report_deliveries` for a range of times."""
     return v.accepted_at >= where.begin, v.accepted_at < where.end
 
 
@@ -170,7 +120,7 @@ def _day(connection: Connection) -> sa.ColumnElement[str]:
     return sa.func.substr(sa.type_coerce(v.accepted_at, sa.Text), 1, 10)
 
 
-def _plainly(connection: Connection) -> Connection:
+def plainly(connection: Connection) -> Connection:
     """Turn off JIT: PostgreSQL would take longer to compile these queries than to run them."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL jit = off")

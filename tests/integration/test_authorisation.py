@@ -83,6 +83,7 @@ ROUTES: dict[str, str | tuple[str, ...]] = {
     "GET /reports": OPERATOR,
     "GET /reports/<name>.csv": OPERATOR,
     "GET /reports/notifications/<id>": OPERATOR,
+    "GET /reports/lists/<name>": OPERATOR,
     "GET /reports/search": OPERATOR,
     "GET /reports/users": OPERATOR,
     "POST /reports/notifications/<id>/cancel": OPERATOR,

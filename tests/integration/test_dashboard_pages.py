@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +283,7 @@ def test_foreign_text_is_escaped_and_never_a_formula(operator: FlaskClient, worl
     page = operator.get("/reports").text
     assert "<script>alert" not in page
     rows = list(csv.DictReader(io.StringIO(operator.get("/reports/dead.csv").text)))
-    assert [row["error"] for row in rows] == ["<script>alert(1)</script>", "'=HYPERLINK(1)"]
+    assert [row["error"] for row in rows] == ["'=HYPERLINK(1)", "<script>alert(1)</script>"]
 
 
 def test_csv_has_every_figure(operator: FlaskClient, world: World) -> None:
@@ -334,6 +336,41 @@ def test_a_database_outage_is_shown_as_a_page(
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert "the database does not answer" in answer.text
+
+
+def test_a_list_says_how_many_there_are_and_its_csv_has_them_all(
+    operator: FlaskClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.dashboard.list_page.PIECE", 7)
+    ids = [die(world, error=f"@{number}\t=") for number in range(45)][::-1]
+    days = "since=2026-01-02&until=2026-01-03&stage=accepted_to_delivered"
+    page = operator.get(f"/reports?{days}").text
+    assert "20 of 45" in page
+    older = re.search(r'href="(/reports/lists/dead[^"]*)#dead">Older<', page)
+    assert older
+    second = operator.get(unescape(older[1])).text
+    assert f'href="/reports?{days.replace("&", "&amp;")}#dead">Back' in second
+    assert all(id in second for id in ids[20:40])
+    assert ids[19] not in second
+    assert ">Newer<" in second
+    rows = list(csv.DictReader(io.StringIO(operator.get("/reports/dead.csv").text)))
+    assert [row["id"] for row in rows] == ids
+    assert rows[0]["error"] == "'@44\t="
+
+
+@pytest.mark.parametrize("cursor", ["x", "bnVsbA==", "W2ZhbHNlLFsieCJdXQ==", "W2ZhbHNlLFtdXQ=="])
+def test_a_cursor_that_is_none_is_refused(operator: FlaskClient, cursor: str) -> None:
+    assert operator.get(f"/reports/lists/dead?cursor={cursor}").status_code == 422
+    assert operator.get("/reports/lists/nothing").status_code == 404
+
+
+def test_a_wrong_address_is_a_page_for_a_browser_and_a_problem_for_machines(visitor: FlaskClient) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    page = visitor.get("/reprots/<b>", headers=browser)
+    assert (page.status_code, page.content_type) == (404, "text/html; charset=utf-8")
+    assert "<b>" not in page.text
+    for accept in ({}, {"Accept": "*/*"}, {"Accept": "application/json, text/html;q=0.5"}):
+        assert visitor.get("/reprots", headers=accept).content_type == "application/problem+json"
 
 
 # ---------------------------------------------------------------------- the end of a session, and guesses

@@ -1,20 +1,20 @@
 """The figures of the dashboard: each one's rows, for its table, its chart and its CSV."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from models.store import dashboard, reports, sockets, status
-from models.store.dashboard import STAGES, TimeRange
+from models.store import dashboard, dashboard_lists, reports, sockets, status
+from models.store.dashboard import STAGES
+from models.store.dashboard_lists import ListPage
 from models.store.sockets import Present
 from models.store.status import Backlog
 from notifier.outbox.engine import Connection
 
 DAYS = 7  # days of the range by default
 MOST_DAYS = 366
-DEAD = 50
 
 LABELS = {
     "accepted_to_persisted": "Accepted → inbox",
@@ -73,6 +73,7 @@ class DashboardPage:
     backlog: Backlog
     present: Present
     whole: bool
+    lists: Mapping[str, ListPage]
 
 
 def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> DashboardPage:
@@ -85,7 +86,6 @@ def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Da
         _funnel(daily),
         _latency(found, chosen, stage),
         _stages(found),
-        *(read(connection, where, now) for read in _LISTS.values()),
     ]
     return DashboardPage(
         {figure.name: figure for figure in figures},
@@ -93,14 +93,15 @@ def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Da
         status.backlog(connection),
         sockets.present(connection, now=now),
         where.whole,
+        {
+            name: dashboard_lists.page(connection, listing, where, now)
+            for name, listing in dashboard_lists.LISTINGS.items()
+        },
     )
 
 
-def figure(connection: Connection, name: str, chosen: Range, stage: str, now: datetime) -> Figure | None:
+def figure(connection: Connection, name: str, chosen: Range, stage: str) -> Figure | None:
     """Read one figure by its name; None when it does not exist."""
-    if name in _LISTS:
-        where = dashboard.span(connection, chosen.since, chosen.until)
-        return _LISTS[name](connection, where, now)
     if name in ("over-time", "funnel"):
         daily = reports.daily(connection, chosen.since, chosen.until)
         return _over_time(daily, chosen) if name == "over-time" else _funnel(daily)
@@ -154,49 +155,6 @@ def _stages(found: Sequence[Any]) -> Figure:
         if (r := overall.get(stage))
     ]
     return Figure("stages", "Latency by stage", ("stage", "p50_ms", "p95_ms", "p99_ms", "count"), rows)
-
-
-def _list(name: str, title: str, columns: Sequence[str], rows: Sequence[Any]) -> Figure:
-    return Figure(
-        name, title, columns, [{column: getattr(row, column) for column in columns} for row in rows]
-    )
-
-
-def _slowest(connection: Connection, where: TimeRange, _now: datetime) -> Figure:
-    columns = (
-        "notification_id", "user_id", "event", "type", "accepted_at",
-        "accepted_to_delivered_ms", "accepted_to_persisted_ms", "persisted_to_delivered_ms",
-    )  # fmt: skip
-    return _list("slowest", "Slowest", columns, dashboard.slowest(connection, where))
-
-
-def _undelivered(connection: Connection, where: TimeRange, _now: datetime) -> Figure:
-    columns = ("notification_id", "user_id", "event", "type", "accepted_at", "persisted_at")
-    return _list("undelivered", "Not delivered", columns, dashboard.undelivered(connection, where))
-
-
-def _waiting(connection: Connection, _where: TimeRange, _now: datetime) -> Figure:
-    columns = ("id", "event", "recipients", "reached", "attempts", "accepted_at", "next_attempt_at", "error")
-    return _list("waiting", "Waiting", columns, dashboard.waiting(connection))
-
-
-def _dead(connection: Connection, _where: TimeRange, _now: datetime) -> Figure:
-    columns = ("id", "event", "recipients", "reached", "attempts", "accepted_at", "error")
-    return _list("dead", "Dead", columns, status.dead(connection, limit=DEAD))
-
-
-def _connected(connection: Connection, _where: TimeRange, now: datetime) -> Figure:
-    columns = ("user_id", "device", "gateway", "opened_at", "id")
-    return _list("connected", "Connected now", columns, dashboard.connected(connection, now))
-
-
-_LISTS: Mapping[str, Callable[[Connection, TimeRange, datetime], Figure]] = {
-    "slowest": _slowest,
-    "undelivered": _undelivered,
-    "waiting": _waiting,
-    "dead": _dead,
-    "connected": _connected,
-}
 
 
 def today() -> date:

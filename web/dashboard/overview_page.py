@@ -5,6 +5,7 @@ import io
 from flask import Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 
+from models.store.dashboard_lists import LISTINGS
 from notifier.core.errors import NotFound
 from notifier.core.text_output import write_csv
 from notifier.outbox.types import now
@@ -12,6 +13,7 @@ from web.dashboard import figures
 from web.dashboard.chosen import chosen_range, query
 from web.dashboard.dead_actions import DONE
 from web.dashboard.figures import LABELS
+from web.dashboard.list_page import cursor_of, list_csv
 from web.dashboard.routes import blueprint
 from web.dashboard.sessions import operator
 from web.runtime import current
@@ -27,7 +29,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "reports/dashboard.html", page=page, chosen=chosen, stage=stage, labels=LABELS, today=figures.today(),
         may_do="admin" in g.key.scopes, done=DONE.get(request.args.get("done", "")),
-        query=query(chosen, stage),
+        query=query(chosen, stage), cursor_of=cursor_of,
     )  # fmt: skip
 
 
@@ -36,8 +38,10 @@ def show() -> ResponseReturnValue:
 def data(name: str) -> ResponseReturnValue:
     """Return a figure's rows as CSV."""
     chosen, stage = chosen_range()
+    if name in LISTINGS:
+        return list_csv(name)
     with current().database.read() as connection:
-        found = figures.figure(connection, name, chosen, stage, now())
+        found = figures.figure(connection, name, chosen, stage)
     if found is None:
         raise NotFound("there is no such figure")
     out = io.StringIO()
