@@ -116,7 +116,7 @@ def switched_off(off: SwitchedOff) -> str:
 
 
 def outside(state: str, *, due: datetime | None, attempts: int, error: str | None) -> str:
-    """Return why a notification is in nobody's inbox yet: it is scheduled, waits or is dead."""
+    """Return why a notification is in no inbox yet: it is scheduled, waits or is dead."""
     if state == "scheduled":
         return f"Scheduled for {moment(due)}." if due else "Scheduled."
     if state == "dead":
