@@ -1,5 +1,5 @@
 /** Sound and desktop notifications: off until the user switches them on, remembered in this browser. */
-import { content } from "./bell-list.js";
+import { content } from "./bell-content.js";
 import { have, pause, within } from "./facility.js";
 
 const QUIET = 2000; // ms between two sounds

@@ -43,6 +43,7 @@ const PATHS = {
   checks: "M2 12.5l5 5L16 8M12 16l1.5 1.5L22 9",
   dot: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8",
   archive: "M4 5h16v4H4zM6 9v10h12V9M10 13h4",
+  inbox: "M4 13l2-8h12l2 8v6H4zM4 13h5l1 2h4l1-2h5",
   clock: "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16M12 8v4.500l3 2",
   close: "M6 6l12 12M18 6L6 18",
   settings: "M4 7h10M18 7h2M16 5v4M4 17h2M10 17h10M8 15v4",

@@ -1,37 +1,32 @@
 /** The list in the panel: one article for each entry, changed in place when its entry changes. */
+import { content, links, picture } from "./bell-content.js";
 import { h, icon, say, set } from "./bell-dom.js";
 import { snoozer } from "./bell-snooze.js";
-import { safeUrl } from "./url.js";
 
 const LONG = 240; // characters from which a message is folded
 const BUDGET = 8; // ms for new rows in one frame; a burst takes several
 
-/** What is shown of an entry, whatever the application put into it: texts, a known type, a safe action. */
-export function content({ event, data }) {
-  const { title, message, type, action } = Object(data);
-  const text = (value, otherwise = "") => (typeof value === "string" ? value : otherwise);
-  const url = safeUrl(action?.url);
-  return {
-    title: text(title, event),
-    message: text(message),
-    type: ["info", "success", "warning", "error"].includes(type) ? type : "info",
-    action: url && text(action.label) ? { url, label: action.label } : null,
-  };
+/**
+ * The first moment of the day under which each entry is shown, newest first. What was scheduled, or snoozed and is
+ * back, is among what arrived at the same time, so no day is there twice.
+ */
+function days(items) {
+  const starts = [];
+  for (let i = items.length - 1; i >= 0; i--) starts[i] = Math.max(new Date(items[i].timestamp).setHours(0, 0, 0, 0), starts[i + 1] ?? 0);
+  return starts;
 }
-
-/** The action as a real link: it can be opened in a new tab, copied, and read by every tool. */
-export const link = (action, props) => h("a", { part: "action", class: "action", dir: "auto", href: action.url, ...props }, action.label);
 
 export class List {
   #rows = new Map();
   #bell;
   #active = null;
   #made = 0;
+  #days = new Map(); // the first moment of a day -> its heading
 
-  /** @param bell { words, now(), client, read(id), unread(id), archive(id), snooze(id, until) } */
+  /** @param bell { words, now(), client, renderItem, read(id), unread(id), archive(id), restore(item), snooze(id, until), select(item, url, event) } */
   constructor(bell) {
     this.#bell = bell;
-    this.element = h("div", { role: "feed", class: "feed", part: "list" });
+    this.element = h("div", { class: "list", part: "list" });
     this.element.addEventListener("focusin", (event) => this.#activate(event.target.closest("article")));
   }
 
@@ -41,14 +36,25 @@ export class List {
     let whole = true;
     const wanted = new Set(items.map(({ id }) => id));
     const lost = this.#focused();
-    const place = lost ? [...this.element.children].indexOf(lost) : -1;
+    const place = lost ? this.#articles().indexOf(lost) : -1;
     for (const [id, { element }] of this.#rows) {
       if (wanted.has(id)) continue;
       this.#rows.delete(id);
       element.remove();
     }
+    const starts = days(items);
+    const shown = new Set(starts);
+    for (const [day, heading] of this.#days) {
+      if (shown.has(day)) continue;
+      this.#days.delete(day);
+      heading.remove();
+    }
     let next = this.element.firstElementChild;
-    for (const item of items) {
+    const put = (element) => {
+      if (element === next) next = next.nextElementSibling;
+      else this.element.insertBefore(element, next);
+    };
+    for (const [i, item] of items.entries()) {
       let row = this.#rows.get(item.id);
       if (!row && performance.now() > end) {
         whole = false;
@@ -61,25 +67,41 @@ export class List {
         if (isNext) next = row.element;
       }
       else if (row.item !== item) this.#show(row, item);
-      if (row.element === next) next = next.nextElementSibling;
-      else this.element.insertBefore(row.element, next);
+      if (starts[i] !== starts[i - 1]) put(this.#heading(starts[i]));
+      put(row.element);
     }
-    if (!this.#active?.isConnected) this.#activate(this.element.firstElementChild);
+    if (!this.#active?.isConnected) this.#activate(this.#articles()[0]);
     // The entry that had the focus is gone: the one that took its place has it now.
-    if (lost && !lost.isConnected) this.#focus(this.element.children[Math.min(place, this.#rows.size - 1)]);
+    if (lost && !lost.isConnected) this.#focus(this.#articles()[Math.min(place, this.#rows.size - 1)]);
     return whole;
   }
 
-  clear() { this.#rows.clear(); this.element.replaceChildren(); }
+  clear() {
+    this.#rows.clear();
+    this.#days.clear();
+    this.element.replaceChildren();
+  }
+
+  #articles() { return [...this.element.querySelectorAll("article")]; }
+
+  #heading(day) {
+    let heading = this.#days.get(day);
+    if (!heading) {
+      heading = h("h3", { class: "day", part: "day", dir: "auto" }, this.#bell.words.day(day, this.#bell.now()));
+      this.#days.set(day, heading);
+    }
+    return heading;
+  }
 
   /** Relative times tick. */
   tick(now) {
     for (const { time, item } of this.#rows.values()) say(time, this.#bell.words.ago(item.timestamp, now));
+    for (const [day, heading] of this.#days) say(heading, this.#bell.words.day(day, now));
   }
 
   /** @param step a number of entries, or "first" or "last" */
   move(step) {
-    const rows = [...this.element.children];
+    const rows = this.#articles();
     const at = rows.indexOf(this.#focused());
     const to = step === "first" ? 0 : step === "last" ? rows.length - 1 : at < 0 ? 0 : at + step;
     this.#focus(rows[Math.max(0, Math.min(rows.length - 1, to))]);
@@ -90,6 +112,9 @@ export class List {
     if (focused) this.#bell.archive(focused.dataset.id);
     return Boolean(focused);
   }
+
+  /** Moves the focus to an entry, if it is shown. */
+  focus(id) { this.#focus(this.#rows.get(id)?.element); }
 
   #focused() { return this.element.getRootNode().activeElement?.closest("article") ?? null; }
 
@@ -120,34 +145,37 @@ export class List {
 
   #make(item) {
     const { words } = this.#bell;
-    const { title, message, type, action } = content(item);
+    const { title, message, type, image, actions } = content(item);
     const n = ++this.#made;
     const row = { item };
     const about = (key) => words.say("about", { action: words.say(key), title });
     row.about = about;
     row.mark = h("span", { class: "hidden" });
     row.time = h("time", { part: "time", dir: "auto", datetime: new Date(item.timestamp).toISOString(), title: words.moment(item.timestamp) }, words.ago(item.timestamp, this.#bell.now()));
-    row.toggle = h("button", { type: "button", part: "toggle", class: "tool", tabindex: -1, onclick: () => this.#flip(row) });
+    const tool = (part, onclick, more) => h("button", { type: "button", part, class: "tool", tabindex: -1, onclick, ...more });
+    row.toggle = tool("toggle", () => this.#flip(row));
     row.more = h("span", { part: "more", dir: "auto" });
-    const later = this.#bell.client?.can?.("snooze") && snoozer(this.#bell, item.id, about("snooze"), n);
+    const archived = item.archived_at !== null;
+    const later = !archived && this.#bell.client?.can?.("snooze") && snoozer(this.#bell, item.id, about("snooze"), n);
     const text = h("p", { id: `m${n}`, part: "message", class: "message", dir: "auto" }, message);
     row.element = h("article", { part: "item", class: "item", "data-id": item.id, "data-type": type, tabindex: -1, "aria-labelledby": `k${n} t${n}`, "aria-describedby": `m${n}` },
       h("span", { class: "sign", part: "icon" }, icon(type)),
-      h("div", { class: "body" },
+      row.body = h("div", { class: "body" },
         h("p", { class: "meta" }, h("span", { id: `k${n}` }, h("span", { part: "type", class: "type", dir: "auto" }, words.type(type)), row.mark), row.more, row.time),
         h("p", { id: `t${n}`, part: "item-title", class: "title", dir: "auto" }, title),
         text,
         message.length > LONG || message.split("\n", 5).length > 4 ? this.#fold(text) : null,
-        action && link(action, { tabindex: -1, onclick: () => this.#read(row) }),
+        picture(image),
+        links(actions, (url, event) => this.#bell.select(row.item, url, event), { tabindex: -1 }),
         later ? later.menu : null),
-      h("div", { class: "tools" },
-        row.toggle,
-        later ? later.button : null,
-        h("button", { type: "button", part: "archive", class: "tool", tabindex: -1, "aria-label": about("archive"), title: words.say("archive"), onclick: () => this.#bell.archive(item.id) }, icon("archive"))));
+      h("div", { class: "tools" }, ...(archived
+        ? [tool("restore", () => this.#bell.restore(row.item), { "aria-label": about("restore"), title: words.say("restore") })]
+        : [row.toggle, later ? later.button : null, tool("archive", () => this.#bell.archive(item.id), { "aria-label": about("archive"), title: words.say("archive") })])));
+    row.element.querySelector("[part=archive], [part=restore]").append(icon(archived ? "inbox" : "archive"));
     row.element.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.target !== row.element) return;
       event.preventDefault();
-      (row.element.querySelector("a") ?? row.toggle).click();
+      (row.element.querySelector("a") ?? (archived ? null : row.toggle))?.click();
     });
     this.#show(row, item);
     return row;
@@ -166,6 +194,7 @@ export class List {
   #show(row, item) {
     const { words } = this.#bell;
     row.item = item;
+    this.#render(row);
     const unread = item.read_at === null;
     const key = unread ? "markRead" : "markUnread";
     row.element.toggleAttribute("data-unread", unread);
@@ -176,10 +205,28 @@ export class List {
     row.toggle.replaceChildren(icon(unread ? "check" : "dot"));
   }
 
+  /** The page's own way to show an entry, instead of ours; anew whenever the entry changes. */
+  #render(row) {
+    const { renderItem } = this.#bell;
+    if (!renderItem) return;
+    let node;
+    try {
+      node = renderItem(row.item);
+    } catch (error) {
+      reportError(error);
+    }
+    if (!(node instanceof Node)) return;
+    const own = h("div", { class: "own", part: "own" }, node);
+    for (const part of own.querySelectorAll("a, button")) part.tabIndex = row.element === this.#active ? 0 : -1;
+    if (!row.own) row.body.querySelectorAll(":scope > :not(.menu)").forEach((part) => { part.hidden = true; });
+    if (row.own) row.own.replaceWith(own);
+    else row.body.prepend(own);
+    row.own = own;
+  }
+
   #flip({ item }) {
     if (item.read_at === null) this.#bell.read(item.id);
     else this.#bell.unread(item.id);
   }
 
-  #read({ item }) { if (item.read_at === null) this.#bell.read(item.id); }
 }

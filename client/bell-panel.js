@@ -1,8 +1,11 @@
-/** The panel: heading, settings, a note about the connection, the list, and what is below it. */
+/** The panel: heading, settings, a note about the connection, the tabs, the list, and what is below it. */
 import { blocked, possible, want, wanted } from "./bell-alerts.js";
+import { content } from "./bell-content.js";
 import { h, icon, popover, say, set } from "./bell-dom.js";
 import { List } from "./bell-list.js";
 import { PreferencesButton } from "./bell-preferences-button.js";
+import { TABS, complete, tabs } from "./bell-tabs.js";
+import { Undo } from "./bell-undo.js";
 
 /** Rows in the page at first; more as the user scrolls. A burst of thousands then costs what a hundred cost. */
 const ROWS = 100;
@@ -18,8 +21,12 @@ export class Panel {
   #noteTimer;
   #ahead = 0;
   #preferences;
+  #tabs;
+  #tab = "all";
+  #undo;
+  #refocus = null;
 
-  /** @param bell { words, client, place, read, readAll, unread, archive, close, draw } */
+  /** @param bell { words, client, renderItem, place, read, readAll, unread, archive, restore, snooze, select, close, draw } */
   constructor(bell) {
     this.#bell = bell;
     this.#list = new List(bell);
@@ -35,10 +42,16 @@ export class Panel {
     p.note = h("p", { class: "note", part: "note", role: "status", "data-none": true }, p.noteText);
     p.blank = h("div", { class: "blank", part: "empty" });
     p.foot = h("div", { class: "foot", part: "foot" });
-    p.scroll = h("div", { class: "scroll", part: "scroll" }, p.blank, this.#list.element, p.foot);
+    p.scroll = h("div", { id: "entries", class: "scroll", part: "scroll", role: "tabpanel", "aria-labelledby": "tab-all" }, p.blank, this.#list.element, p.foot);
+    this.#tabs = tabs(words, (name) => this.#choose(name));
+    this.#tabs.choose(this.#tab);
+    this.#undo = new Undo(bell, (id) => {
+      this.#refocus = id;
+      this.element.focus({ preventScroll: true });
+    });
     this.element = h("section", { id: "panel", class: "panel", part: "panel", role: "dialog", "aria-labelledby": "heading", popover: "manual", tabindex: -1, hidden: true, onkeydown: (event) => this.#key(event) },
-      h("div", { class: "head", part: "header" }, h("h2", { id: "heading", dir: "auto" }, words.say("title")), h("span", { class: "sum", part: "sum" }, p.sum), p.all, p.gear, tool("close", "close", () => bell.close())),
-      p.options, p.note, p.scroll);
+      h("div", { class: "head", part: "header" }, h("slot", { name: "header" }, h("h2", { id: "heading", dir: "auto" }, words.say("title"))), h("span", { class: "sum", part: "sum" }, p.sum), p.all, p.gear, tool("close", "close", () => bell.close())),
+      p.options, p.note, this.#tabs.element, p.scroll, this.#undo.element);
     this.#preferences = new PreferencesButton(bell, this.element, () => this.note("failed"));
     this.element.append(this.#preferences.element);
     this.#watch = new IntersectionObserver((sights) => {
@@ -68,7 +81,33 @@ export class Panel {
 
   /** The connection is back: so may be what could not be loaded. */
   again() { if (this.open && this.#failed) this.#load(); }
-  reset() { this.#preferences.close(); this.#list.clear(); this.#failed = false; }
+  reset() {
+    this.#preferences.close();
+    this.#list.clear();
+    this.#undo.clear();
+    this.#failed = false;
+  }
+
+  /** The page shows entries in another way now. */
+  redraw() { this.#list.clear(); this.#bell.draw(); }
+  archived(item) { this.#undo.add(item, content(item).title); }
+  notArchived(id) { this.#undo.forget(id); }
+
+  #choose(name) {
+    if (name === this.#tab) return;
+    this.#tab = name;
+    this.#tabs.choose(name);
+    const { scroll } = this.#parts;
+    set(scroll, { "aria-labelledby": `tab-${name}` });
+    scroll.scrollTop = 0;
+    this.#rows = ROWS;
+    this.#failed = false;
+    this.#list.clear();
+    this.update();
+    this.#look();
+  }
+
+  #held() { return this.#bell.client ? TABS[this.#tab].items(this.#bell.client.store) : []; }
   tick(now) { this.#list.tick(now); }
 
   /** What time it is on the server has become known, or known better. */
@@ -83,7 +122,7 @@ export class Panel {
   update() {
     const { words, client } = this.#bell;
     const { sum, all, blank, foot } = this.#parts;
-    const held = client?.items ?? [];
+    const held = this.#held();
     const items = held.slice(0, this.#rows);
     const unread = client?.store.unread ?? 0;
     const state = client?.state ?? "connecting";
@@ -93,6 +132,9 @@ export class Panel {
     set(all, { "aria-disabled": unread === 0 && "true" });
     const focused = this.#focused();
     const whole = this.#list.update(items);
+    if (this.#refocus && focused) this.#list.focus(this.#refocus);
+    this.#refocus = null;
+    const ended = known && complete(this.#tab, client.store);
     this.#tickAnew();
     this.#preferences.update();
     this.#list.element.hidden = items.length === 0;
@@ -102,15 +144,16 @@ export class Panel {
     const strong = (name) => h("strong", { dir: "auto" }, words.say(name, client?.misconfigured ?? {}));
     if (items.length) this.#fill(blank);
     else if (!known && key) this.#fill(blank, key, icon("offline"), strong(key));
-    else if (!known || !(client.store.complete || this.#failed)) this.#fill(blank, "loading", h("span", { class: "wait" }), text("loading"));
+    else if (!known || !(ended || this.#failed)) this.#fill(blank, "loading", h("span", { class: "wait" }), text("loading"));
     else if (!this.#failed) {
-      const name = client.store.archived ? "allArchived" : "empty";
-      this.#fill(blank, name, icon(client.store.archived ? "archive" : "bell"), strong(name), text(`${name}Hint`));
+      const name = { unread: "allRead", archived: "noneArchived" }[this.#tab] ?? (client.store.archived ? "allArchived" : "empty");
+      const picture = { unread: "checks", all: client.store.archived ? "archive" : "bell" }[this.#tab] ?? "archive";
+      this.#fill(blank, name, h("slot", { name: this.#tab === "all" ? "empty" : `empty-${this.#tab}` }, icon(picture), strong(name), text(`${name}Hint`)));
     }
     else this.#fill(blank);
     if (this.#failed) this.#fill(foot, "failed", text("failed"), h("button", { type: "button", part: "retry", dir: "auto", onclick: () => this.#load() }, words.say("retry")));
     else if (!items.length || !known) this.#fill(foot);
-    else if (client.store.complete && items.length === held.length) this.#fill(foot, "end", text("end"));
+    else if (ended && items.length === held.length) this.#fill(foot, "end", text("end"));
     else this.#fill(foot, "loading", h("span", { class: "wait" }), h("span", { class: "hidden" }, words.say("loading")));
     // What had the focus may be gone (the last entry, "Try again"): Esc and the arrows must go on working.
     if (focused && !this.#focused()) this.element.focus({ preventScroll: true });
@@ -150,7 +193,7 @@ export class Panel {
 
   /** The end of the list is near: show more of what is held, or load what is not. */
   #more() {
-    if (this.#rows >= (this.#bell.client?.items.length ?? 0)) return void this.#load();
+    if (this.#rows >= this.#held().length) return void this.#load();
     this.#rows += ROWS;
     this.#bell.draw();
     this.#look();
@@ -164,11 +207,11 @@ export class Panel {
 
   async #load() {
     const { client } = this.#bell;
-    if (this.#loading || !client || (client.store.seq !== null && client.store.complete)) return;
+    if (this.#loading || !client || (client.store.seq !== null && complete(this.#tab, client.store))) return;
     this.#loading = true;
     this.#failed = false;
     try {
-      await client.older();
+      await client.older(TABS[this.#tab].status);
     } catch {
       this.#failed = this.#bell.client === client && client.state !== "unauthorized" && client.state !== "refused";
     }
@@ -195,6 +238,7 @@ export class Panel {
 
   #key(event) {
     const { key, target } = event;
+    if (key === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && target.tagName !== "INPUT" && this.#undo.undo()) event.preventDefault();
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 5, PageUp: -5, Home: "first", End: "last" };
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     if (key === "Escape") this.#bell.close();

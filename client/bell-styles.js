@@ -53,6 +53,19 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .options label { display: flex; align-items: center; gap: 0.625rem; min-block-size: 2rem; cursor: pointer; }
 .options input { inline-size: 1.125rem; block-size: 1.125rem; accent-color: var(--accent); margin: 0; }
 
+.tabs { display: flex; gap: 0.25rem; padding: 0 0.75rem; border-block-end: 1px solid var(--line); }
+.tab { min-block-size: 2.5rem; padding-inline: 0.75rem; color: var(--muted); border-radius: 8px 8px 0 0; border-block-end: 3px solid transparent; }
+.tab:hover { background: var(--hover); color: var(--text); }
+.tab[aria-selected="true"] { color: var(--text); font-weight: 600; border-block-end-color: var(--accent); }
+.tab:focus-visible { outline-offset: -3px; }
+.undo { display: flex; align-items: center; gap: 0.75rem; padding: 0.375rem 1rem; border-block-start: 1px solid var(--line); background: var(--hover); font-size: 0.875rem; }
+.undo[data-none] { padding: 0; border: 0; }
+.undo > span { flex: 1; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.undo-button { min-block-size: 2rem; padding-inline: 0.75rem; border: 1px solid var(--accent); color: var(--accent); font-weight: 600; background: var(--surface); }
+.day { margin: 0; padding: 0.625rem 1rem 0.25rem; font-size: 0.8125rem; font-weight: 700; color: var(--muted); }
+.image { max-inline-size: 100%; max-block-size: 10rem; object-fit: cover; border-radius: 8px; margin-block-start: 0.375rem; }
+.actions { display: flex; flex-wrap: wrap; gap: 0 0.5rem; max-inline-size: 100%; }
+.own { inline-size: 100%; overflow-wrap: anywhere; }
 .scroll { overflow-y: auto; overscroll-behavior: contain; flex: 1; min-block-size: 0; }
 .item { display: flex; gap: 0.75rem; padding: 0.75rem 0.5rem 0.75rem 1rem; border-block-end: 1px solid var(--line); position: relative; contain: content; content-visibility: auto; contain-intrinsic-size: auto 6.5rem; }
 :host(:dir(rtl)) .item { padding: 0.75rem 1rem 0.75rem 0.5rem; }
@@ -73,6 +86,7 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .message { color: var(--muted); white-space: pre-line; }
 .folded { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden; }
 .action { display: inline-block; margin-block-start: 0.375rem; padding: 0.25rem 0.75rem; border: 1px solid var(--accent); border-radius: 8px; color: var(--accent); font-weight: 600; text-decoration: none; overflow-wrap: anywhere; max-inline-size: 100%; }
+.action.second { border-color: var(--line); color: var(--text); }
 .action:hover { background: var(--hover); text-decoration: underline; }
 .fold { color: var(--accent); min-block-size: 1.5rem; font-size: 0.875rem; text-decoration: underline; }
 .menu { display: flex; flex-wrap: wrap; gap: 0.375rem; margin-block-start: 0.375rem; }
@@ -102,6 +116,7 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
   .head { gap: 0; }
   .sum { font-size: 0.8125rem; padding-inline-start: 0.375rem; }
 }
+@media (max-height: 24rem) { .panel { overflow-y: auto; } .scroll { min-block-size: 10rem; } }
 @media (prefers-reduced-motion: no-preference) {
   .toast { animation: in 0.2s ease-out; }
   .panel { animation: in 0.12s ease-out; }
@@ -109,7 +124,8 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
   @keyframes in { from { opacity: 0; translate: 0 0.5rem; } }
   @keyframes turn { to { rotate: 1turn; } }
 }
-@media (forced-colors: active) { .count, .sign, .item[data-unread]::before { forced-color-adjust: none; } .toast { border: 2px solid; } }
+@media print { :host { display: none !important; } }
+@media (forced-colors: active) { .tab[aria-selected="true"] { border-block-end-color: Highlight; } .count, .sign, .item[data-unread]::before { forced-color-adjust: none; } .toast { border: 2px solid; } }
 `;
 
 /** On a phone the panel covers the page, which must not scroll behind it. */

@@ -1,6 +1,6 @@
 /** What has just arrived: a stack of three toasts at most, and the live regions that speak it. */
+import { content, links, picture } from "./bell-content.js";
 import { h, icon, popover, say } from "./bell-dom.js";
-import { content, link } from "./bell-list.js";
 
 const MOST = 3;
 const STAYS = { info: 6000, success: 6000, warning: 10_000, error: 15_000 };
@@ -14,7 +14,7 @@ export class Toasts {
   #timer = null;
   #held = false;
 
-  /** @param bell { words, read(id), focus() } */
+  /** @param bell { words, client, select(item, url, event), focus() } */
   constructor(bell) {
     this.#bell = bell;
     const hold = (held) => () => { this.#hold(held); };
@@ -66,7 +66,7 @@ export class Toasts {
 
   #show(entry) {
     const { words } = this.#bell;
-    const { title, message, type, action } = content(entry);
+    const { title, message, type, image, actions } = content(entry);
     const close = () => { this.#drop(toast); };
     const toast = h("div", { class: "toast", part: "toast", role: "group", "aria-label": title, "data-type": type },
       h("span", { class: "sign", part: "icon" }, icon(type)),
@@ -74,7 +74,8 @@ export class Toasts {
         h("p", { class: "meta" }, h("span", { class: "type", dir: "auto" }, words.type(type))),
         h("p", { class: "title", dir: "auto" }, title),
         h("p", { class: "message folded", dir: "auto" }, message),
-        action && link(action, { onclick: () => { this.#bell.read(entry.id); close(); } })),
+        picture(image),
+        links(actions, (url, event) => { this.#bell.select(this.#bell.client?.store.get(entry.id) ?? entry, url, event); close(); })),
       h("button", { type: "button", class: "tool", part: "dismiss", "aria-label": words.say("about", { action: words.say("dismiss"), title }), onclick: close }, icon("close")));
     toast.left = STAYS[type];
     toast.entry = entry.id;

@@ -1,4 +1,4 @@
-/** Arabic words for the bell (right to left, six plural forms): import this file once, and use `lang="ar" dir="rtl"`. */
+/** Arabic words for the bell (right to left, six plural forms): `lang="ar"` loads them; the page has `dir="rtl"`. */
 import { addWords } from "./bell-dictionary.js";
 
 addWords("ar", {
@@ -18,6 +18,12 @@ addWords("ar", {
   markUnread: "وضع علامة غير مقروء",
   markAll: "وضع علامة مقروء على الكل",
   archive: "أرشفة",
+  archived: "تمت الأرشفة",
+  undo: "تراجع",
+  restore: "نقل إلى صندوق الوارد",
+  tabAll: "الكل",
+  tabUnread: "غير المقروء",
+  tabArchived: "المؤرشف",
   snooze: "تأجيل",
   inAnHour: "بعد ساعة",
   tomorrow: "صباح الغد",
@@ -74,6 +80,10 @@ addWords("ar", {
   emptyHint: "كل ما يحدث يظهر هنا مباشرة.",
   allArchived: "لم يبقَ شيء",
   allArchivedHint: "تمت أرشفة كل شيء. كل جديد يظهر هنا.",
+  allRead: "قرأت كل شيء",
+  allReadHint: "يظهر هنا ما لم تقرأه بعد.",
+  noneArchived: "لا شيء مؤرشف",
+  noneArchivedHint: "ما تؤرشفه يُحفظ هنا.",
   end: "هذا كل شيء",
   connecting: "جارٍ الاتصال…",
   offline: "غير متصل. جارٍ إعادة الاتصال…",

@@ -1,4 +1,4 @@
-/** German words for the bell: import this file once, and `lang="de"` speaks German. */
+/** German words for the bell: `lang="de"` loads them. */
 import { addWords } from "./bell-dictionary.js";
 
 addWords("de", {
@@ -12,6 +12,12 @@ addWords("de", {
   markUnread: "Als ungelesen markieren",
   markAll: "Alle als gelesen markieren",
   archive: "Archivieren",
+  archived: "Archiviert",
+  undo: "Rückgängig",
+  restore: "In den Posteingang",
+  tabAll: "Alle",
+  tabUnread: "Ungelesen",
+  tabArchived: "Archiv",
   snooze: "Später erinnern",
   inAnHour: "In einer Stunde",
   tomorrow: "Morgen früh",
@@ -68,6 +74,10 @@ addWords("de", {
   emptyHint: "Was geschieht, erscheint hier sofort.",
   allArchived: "Alles erledigt",
   allArchivedHint: "Alles ist archiviert. Neues erscheint hier sofort.",
+  allRead: "Alles gelesen",
+  allReadHint: "Was Sie noch nicht gelesen haben, erscheint hier.",
+  noneArchived: "Nichts archiviert",
+  noneArchivedHint: "Was Sie archivieren, bleibt hier.",
   end: "Das ist alles",
   connecting: "Verbindung wird aufgebaut …",
   offline: "Offline. Verbindung wird wiederhergestellt …",

@@ -1,10 +1,10 @@
-/** What the bell says. English is built in; bell-words-de.js and bell-words-ar.js show how to add more. */
+/** What the bell says. English is built in; each other language is a file, loaded when it is used. */
 import { dictionaries } from "./bell-dictionary.js";
 import { have } from "./facility.js";
 
 export { addWords } from "./bell-dictionary.js";
 
-dictionaries.en ??= {
+dictionaries.en = {
   title: "Notifications",
   unread: { one: "{n} unread", other: "{n} unread" },
   new: { one: "{n} new notification", other: "{n} new notifications" },
@@ -15,6 +15,12 @@ dictionaries.en ??= {
   markUnread: "Mark as unread",
   markAll: "Mark all as read",
   archive: "Archive",
+  archived: "Archived",
+  undo: "Undo",
+  restore: "Move to the inbox",
+  tabAll: "All",
+  tabUnread: "Unread",
+  tabArchived: "Archived",
   snooze: "Snooze",
   inAnHour: "In an hour",
   tomorrow: "Tomorrow morning",
@@ -37,6 +43,10 @@ dictionaries.en ??= {
   emptyHint: "What happens shows up here, live.",
   allArchived: "Nothing left",
   allArchivedHint: "Everything is archived. What happens next shows up here.",
+  allRead: "All read",
+  allReadHint: "What you have not read yet shows up here.",
+  noneArchived: "Nothing archived",
+  noneArchivedHint: "What you archive is kept here.",
   end: "That is all",
   connecting: "Connecting…",
   offline: "Offline. Reconnecting…",
@@ -46,6 +56,7 @@ dictionaries.en ??= {
   failed: "Could not be loaded.",
   notSaved: "The change could not be saved.",
   retry: "Try again",
+  ...dictionaries.en,
 };
 
 /** The words of one language: `say("unread", { n: 3 })`. */
@@ -90,6 +101,13 @@ export class Words {
       if (n < most) return this.#relative.format(-Math.max(1, n), unit);
     }
     return this.#date.format(timestamp);
+  }
+
+  /** "Today", "Yesterday", else the date. @param day the first moment of a day */
+  day(day, now) {
+    const days = Math.round((new Date(now).setHours(0, 0, 0, 0) - day) / 86_400_000); // a day of 23 or 25 hours is one
+    const text = days === 0 || days === 1 ? this.#relative.format(-days, "day") : this.#date.format(day);
+    return text.charAt(0).toLocaleUpperCase(this.lang) + text.slice(1);
   }
 
   moment(timestamp) { return this.#full.format(timestamp); }

@@ -4,7 +4,8 @@
  *   <script type="module" src="/client/bell.js"></script>
  *   <notification-bell token-url="/my/token"></notification-bell>
  *
- * Attributes: url, token or token-url, lang, theme (light, dark), no-toasts, no-title, no-preferences. Properties: client, words.
+ * Attributes: url, token or token-url, lang, theme (light, dark), count (unread, unseen), no-toasts, no-title, no-preferences.
+ * Properties: client, words, renderItem, open. Events: open, close, client, bell-select. Slots: header, empty.
  * Everything from the server is written as text; nothing is ever parsed as HTML.
  */
 import { alertUser, watchSight, withdraw } from "./bell-alerts.js";
@@ -12,6 +13,8 @@ import { Element, define, h, icon, say, set } from "./bell-dom.js";
 import { Panel } from "./bell-panel.js";
 import { lockPage, place, styles } from "./bell-styles.js";
 import { Toasts } from "./bell-toasts.js";
+import { speak } from "./bell-languages.js";
+import { showCount } from "./bell-title.js";
 import { Words, addWords } from "./bell-words.js";
 import { NotifierClient } from "./notifier.js";
 import { fetchToken } from "./token-url.js";
@@ -20,10 +23,9 @@ export { addWords, NotifierClient };
 
 const TICK = 15_000;
 const LOOK = 1000;
-const TITLED = /^\([^)]*\) /;
 
 export class NotificationBell extends Element {
-  static observedAttributes = ["lang", "url", "token", "token-url"];
+  static observedAttributes = ["lang", "url", "token", "token-url", "count"];
 
   #root = this.attachShadow({ mode: "open", delegatesFocus: false });
   #style = styles(this.#root);
@@ -39,6 +41,8 @@ export class NotificationBell extends Element {
   #looking = null;
   #timer = null;
   #listening = null;
+  #render = null;
+  #building = false;
 
   get client() { return this.#client; }
   set client(client) { this.#use(client, false); }
@@ -46,6 +50,10 @@ export class NotificationBell extends Element {
   /** Words of the page's own, over those of the language: `bell.words = { title: "News" }`. */
   get words() { return this.#words; }
   set words(dictionary) { this.#dictionary = dictionary; this.#build(); }
+
+  /** `renderItem(item)` gives a Node to show instead of the bell's own; anything else leaves it as it is. */
+  get renderItem() { return this.#render; }
+  set renderItem(render) { this.#render = render; this.#panel?.redraw(); }
 
   get open() { return this.#panel?.open ?? false; }
   set open(open) { if (open) this.show(); else this.close(); }
@@ -73,6 +81,7 @@ export class NotificationBell extends Element {
   attributeChangedCallback(name, before, after) {
     if (!this.isConnected || before === after || !this.#panel) return;
     if (name === "lang") this.#build();
+    else if (name === "count") this.draw();
     else if (!this.#client || this.#own) this.#restart();
   }
 
@@ -84,7 +93,10 @@ export class NotificationBell extends Element {
     set(this.#button, { "aria-expanded": "true" });
     this.#timer = setInterval(() => this.#panel.tick(this.now()), TICK);
     this.#toasts.clear();
+    this.#tell("open");
   }
+
+  #tell(type) { if (!this.#building) this.dispatchEvent(new Event(type)); }
 
   /** @param {boolean} back whether the focus returns to the bell */
   close(back = true) {
@@ -94,6 +106,7 @@ export class NotificationBell extends Element {
     lockPage(false);
     set(this.#button, { "aria-expanded": "false" });
     if (back) this.focus();
+    this.#tell("close");
   }
 
   /** The focus returns to the bell. */
@@ -102,7 +115,30 @@ export class NotificationBell extends Element {
   // What the parts of the bell ask for. Refused changes are already taken back when they come here.
   read(id) { this.#try(this.#client?.read(id)); }
   unread(id) { this.#try(this.#client?.unread(id)); }
-  archive(id) { this.#try(this.#client?.archive(id)); }
+  archive(id) {
+    const item = this.#client?.store.get(id);
+    if (!item || item.archived_at !== null) return;
+    this.#panel.archived(item);
+    const change = this.#client.archive(id);
+    change?.catch(() => this.#panel.notArchived(id));
+    this.#try(change);
+  }
+
+  /** Back into the inbox, read as it was before. */
+  restore({ id, read_at }) {
+    this.unread(id);
+    if (read_at !== null) this.read(id);
+  }
+
+  /** An action was clicked. A router that handles it cancels the event, and the page stays. */
+  select(item, url, event) {
+    if (item.read_at === null) this.read(item.id);
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return; // into another tab or window
+    if (this.dispatchEvent(new CustomEvent("bell-select", { detail: { item, url }, bubbles: true, composed: true, cancelable: true }))) return;
+    event.preventDefault();
+    this.close();
+  }
+
   snooze(id, until) { this.#try(this.#client?.snooze(id, until)); }
   now() { return this.#client?.now?.() ?? Date.now(); }
   readAll() { this.#try(this.#client?.readAll()); }
@@ -165,8 +201,11 @@ export class NotificationBell extends Element {
   #build() {
     if (!this.isConnected) return;
     const open = this.open;
+    this.#building = true;
     this.close(false);
-    this.#words = new Words(this.closest("[lang]")?.lang, this.#dictionary);
+    const lang = this.closest("[lang]")?.lang;
+    speak(lang, () => this.#build());
+    this.#words = new Words(lang, this.#dictionary);
     this.#panel = new Panel(this);
     this.#toasts = new Toasts(this);
     this.#count = h("span", { class: "count", part: "count", "aria-hidden": "true", hidden: true });
@@ -181,6 +220,7 @@ export class NotificationBell extends Element {
     this.#root.replaceChildren(this.#button, this.#panel.element, this.#toasts.element, this.#toasts.polite, this.#toasts.assertive);
     this.#show();
     if (open) this.show();
+    this.#building = false;
   }
 
   /** At most once in a frame, however much arrives; in the background by a timer, for the title's count. */
@@ -193,19 +233,17 @@ export class NotificationBell extends Element {
   }
 
   #show() {
-    const unread = this.#client?.store.unread ?? 0;
+    const store = this.#client?.store;
+    const counted = this.getAttribute("count") === "unseen" ? "unseen" : "unread";
+    const count = store?.[counted] ?? 0;
     const words = this.#words;
-    const name = [words.say("title"), unread && words.say("unread", { n: unread })].filter(Boolean).join(", ");
+    const name = [words.say("title"), count && words.say(counted === "unseen" ? "new" : "unread", { n: count })].filter(Boolean).join(", ");
     set(this.#button, { "aria-label": name, title: name, "data-state": this.#client?.state ?? "closed" });
-    say(this.#count, words.count(unread));
-    this.#count.hidden = unread === 0;
+    say(this.#count, words.count(count));
+    this.#count.hidden = count === 0;
     if (this.open && !this.#panel.update()) this.draw();
     this.#look();
-    if (!this.hasAttribute("no-title")) {
-      const title = document.title.replace(TITLED, "");
-      const wanted = unread ? `(${words.count(unread)}) ${title}` : title;
-      if (document.title !== wanted) document.title = wanted;
-    }
+    if (!this.hasAttribute("no-title")) showCount(count, words.count(count), store?.seq != null);
   }
 
   /** What the open panel has shown for a second was on the screen. */

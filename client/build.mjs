@@ -19,11 +19,11 @@ const folder = process.argv[2] === "--to" ? process.argv[3] : join(here, "bundle
 const ENTRIES = { notifier: "notifier.js", bell: "live-notifications.js" };
 const KINDS = { module: ["esm", ".js"], classic: ["iife", ".classic.js"] };
 /** A language exports nothing: the same file works with a bundle and with the single modules. */
-const LANGUAGES = { "words-de": "bell-words-de.js", "words-ar": "bell-words-ar.js" };
+const LANGUAGES = Object.fromEntries(["ar", "de", "es", "fr", "he", "ja", "pt"].map((lang) => [`words-${lang}`, `bell-words-${lang}.js`]));
 const BOTH = { module: ["iife", ".js"], classic: ["iife", ".js"] };
 
-/** What the bell loads when it is first used: a module of its own, whose name is part of the bell's contents. */
-const LATER = { preferences: "bell-preferences.js" };
+/** What the bell loads when it is first used: modules of their own, whose names are part of the bell's contents. */
+const LATER = { preferences: "bell-preferences.js", ...LANGUAGES };
 
 /** Leaves the modules of LATER out of a bundle, and writes the names of their own bundles into it. */
 const later = {
@@ -36,11 +36,19 @@ const later = {
   },
 };
 
+/** A classic script sets one global. esbuild's own `globalName` costs 200 bytes of helpers. */
+async function source(entry, global) {
+  if (!global) return { entryPoints: [join(here, entry)] };
+  const names = Object.keys(await import(new URL(entry, import.meta.url)));
+  const contents = `import { ${names} } from "./${entry}"; globalThis.LiveNotifications = { ${names} };`;
+  return { stdin: { contents, resolveDir: here } };
+}
+
 async function bundle(name, entry, format, extension) {
   const { outputFiles } = await build({
-    entryPoints: { [name]: join(here, entry) },
+    ...(await source(entry, format === "iife" && name in ENTRIES)),
     outdir: folder,
-    entryNames: "[name]-[hash]",
+    entryNames: `${name}-[hash]`,
     outExtension: { ".js": extension },
     absWorkingDir: here,
     banner: { js: `/* Live Notifications ${version}, MIT */` },
@@ -48,7 +56,6 @@ async function bundle(name, entry, format, extension) {
     minify: true,
     write: false,
     format,
-    globalName: format === "iife" && name in ENTRIES ? "LiveNotifications" : undefined,
     charset: "utf8",
     target: "es2022",
     legalComments: "none",
@@ -69,9 +76,9 @@ function write(name, code) {
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const manifest = {};
-for (const [name, entry] of Object.entries({ ...LATER, ...ENTRIES, ...LANGUAGES })) {
+for (const [name, entry] of Object.entries({ ...LATER, ...ENTRIES })) {
   manifest[name] = {};
-  const kinds = name in ENTRIES ? KINDS : name in LATER ? { module: KINDS.module } : BOTH;
+  const kinds = name in ENTRIES ? KINDS : name in LANGUAGES ? BOTH : { module: KINDS.module };
   for (const [kind, [format, extension]] of Object.entries(kinds)) {
     const [file, code] = await bundle(name, entry, format, extension);
     write(file, code);

@@ -9,6 +9,8 @@ export interface NotificationBellAttributes extends HTMLAttributes<NotificationB
   token?: string | undefined;
   "token-url"?: string | undefined;
   theme?: "light" | "dark" | undefined;
+  /** What the bell, the title and the application's icon count; by default the unread. */
+  count?: "unread" | "unseen" | undefined;
   /** Present (an empty string) or absent. */
   "no-toasts"?: "" | undefined;
   "no-title"?: "" | undefined;

@@ -2,7 +2,7 @@
 
 export const toItem = ({ id, seq, event, data, from, timestamp, read_at = null, archived_at = null, ...more }) => ({
   id, seq, event, data, from, timestamp, read_at, archived_at,
-  snoozed_until: more.snoozed_until ?? null, version: more.version ?? 1, collapsed: more.collapsed ?? 1, returned: more.returned ?? false,
+  category: more.category, snoozed_until: more.snoozed_until ?? null, version: more.version ?? 1, collapsed: more.collapsed ?? 1, returned: more.returned ?? false,
 });
 
 export const awake = (item) => item.snoozed_until === null;

@@ -1,6 +1,6 @@
-import { Entry, Store } from "./store.js";
+import { Entry, InboxStatus, Store } from "./store.js";
 
-export { Entry, Store };
+export { Entry, InboxStatus, Store };
 
 export type AlertType = "info" | "warning" | "error" | "success";
 export interface AlertAction { readonly label: string; readonly url: string }
@@ -9,6 +9,10 @@ export interface AlertData {
   readonly message: string;
   readonly type: AlertType;
   readonly action?: AlertAction | null;
+  /** Two at most, instead of `action`; the first is the primary one. */
+  readonly actions?: readonly AlertAction[] | null;
+  /** An `https` url, or a path on the same site. */
+  readonly image?: string | null;
 }
 /**
  * What the entries of each event carry. Add your own defined events by declaration merging:
@@ -44,6 +48,10 @@ export interface Happening<Name extends string = string, Data = unknown> {
   /** The exact count as of this event. */
   readonly unread: number;
   readonly inbox?: boolean;
+  readonly category?: string;
+  readonly version?: number;
+  readonly collapsed?: number;
+  readonly returned?: boolean;
   /** True when it came in the user's quiet hours or pause: no toast, no sound. */
   readonly quiet?: boolean;
   /** False for an event that was fetched after an interruption. */
@@ -150,8 +158,8 @@ export class NotifierClient extends EventTarget {
   preferences(): Promise<Preferences>;
   /** Resolves to what holds then. Refused (a RequestError with `errors`), nothing has changed. */
   setPreferences(patch: PreferencesPatch): Promise<Preferences>;
-  /** Loads the next older page into the store; resolves to whether there are more. */
-  older(): Promise<boolean>;
+  /** Loads the next older page of "all" (the default), "unread" or "archived" into the store; resolves to whether there are more. */
+  older(status?: InboxStatus): Promise<boolean>;
 
   addEventListener<K extends keyof NotifierEventMap>(
     type: K, listener: ((this: NotifierClient, event: NotifierEventMap[K]) => unknown) | { handleEvent(event: NotifierEventMap[K]): unknown } | null,

@@ -121,8 +121,8 @@ export class NotifierClient extends EventTarget {
   /** Everything that has arrived here so far; what arrives at the same moment stays unread. */
   async readAll() { if (this.store.seq !== null) await this.#changes.make("read", { through: this.store.seq }); }
 
-  /** Loads the next older page into the store. @returns {Promise<boolean>} whether there are more */
-  older() { return this.#pages.older(); }
+  /** Loads the next older page of "all", "unread" or "archived" into the store. @returns {Promise<boolean>} whether there are more */
+  older(status = "all") { return this.#pages.older(status); }
 
   /** What the user wants of each category and channel, and when; asked of the server each time. */
   preferences() { return this.#api.preferences(); }

@@ -7,27 +7,28 @@ const PAGE = 50;
 
 export class Pages {
   #owner;
-  #loading = null;
+  #loading = {};
 
   constructor(owner) { this.#owner = owner; }
 
-  /** Loads the next older page into the store, one at a time. @returns {Promise<boolean>} whether there are more */
-  older() {
-    return (this.#loading ??= this.#older().finally(() => { this.#loading = null; }));
+  /** Loads the next older page of a status into the store, one at a time. @returns {Promise<boolean>} whether there are more */
+  older(status) {
+    return (this.#loading[status] ??= this.#older(status).finally(() => { delete this.#loading[status]; }));
   }
 
-  async #older() {
+  async #older(status) {
     const { store, api, untilWindow, changed } = this.#owner;
     await untilWindow();
-    while (!store.complete) {
-      const before = store.cursor;
-      const page = await api.page({ status: "all", limit: PAGE, ...(before !== null && { before }) });
+    while (store.pages[status] !== null) {
+      const { pages } = store;
+      const before = pages[status];
+      const page = await api.page({ status, limit: PAGE, ...(before && { before }) });
       // The page is dropped when the inbox was reset or has changed too much meanwhile: ask again.
-      if (store.cursor !== before || !store.merge(page, { older: true })) continue;
+      if (store.pages !== pages || pages[status] !== before || !store.merge(page, { status })) continue;
       changed();
       break;
     }
-    return !store.complete;
+    return store.pages[status] !== null;
   }
 
   /** Entries older than those held have become unread again, so they must be shown. */

@@ -1,7 +1,7 @@
 import type { ForwardRefExoticComponent, HTMLAttributes, RefAttributes } from "react";
 import type { Dictionary, NotificationBell as BellElement } from "./bell.js";
 import type {} from "./elements.js";
-import type { InboxEntry, Misconfiguration, NotifierClient, NotifierOptions, State } from "./notifier.js";
+import type { InboxEntry, InboxStatus, Misconfiguration, NotifierClient, NotifierOptions, State } from "./notifier.js";
 
 export interface InboxOptions extends NotifierOptions {
   /** The user who is signed in: another value makes a new client. */
@@ -24,7 +24,7 @@ export interface Inbox {
   unsnooze(ids: string | readonly string[]): Promise<void>;
   readAll(): Promise<void>;
   /** Loads the next older page; resolves to whether there are more. */
-  older(): Promise<boolean>;
+  older(status?: InboxStatus): Promise<boolean>;
 }
 
 /** The inbox of one user, live. Give it options (and it connects and closes), a client of your own, or null for none yet. */
@@ -38,6 +38,7 @@ export interface NotificationBellProps extends Omit<HTMLAttributes<BellElement>,
   noToasts?: boolean | undefined;
   noTitle?: boolean | undefined;
   noPreferences?: boolean | undefined;
+  count?: "unread" | "unseen" | undefined;
   /** A client of yours, as with `useInbox`; then no token is needed here. */
   client?: NotifierClient | null | undefined;
   words?: Partial<Dictionary> | undefined;

@@ -13,6 +13,8 @@ export interface Entry<Name extends string = string, Data = unknown> {
   readonly archived_at: number | null;
   /** Until when it is snoozed; 0: another device knows. */
   readonly snoozed_until: number | null;
+  /** Its category, if it has one. */
+  readonly category?: string;
   /** How often its sender has written it, from 1. */
   readonly version: number;
   /** How many unread entries in a row it stands for, itself included. */
@@ -27,6 +29,9 @@ export interface Page {
   /** The seq at which the page was read. */
   readonly seq: number;
 }
+
+/** Which entries a page has. */
+export type InboxStatus = "all" | "unread" | "archived";
 
 export type Target = { ids: readonly string[]; through?: undefined } | { through: number; ids?: undefined };
 export type ChangeKind = "read" | "unread" | "archived" | "snoozed" | "unsnoozed" | "seen";
@@ -54,12 +59,16 @@ export class Store {
   readonly badges: Readonly<Record<string, number>>;
   /** How many of the entries held are archived. */
   readonly archived: number;
+  /** The archived entries held, newest first. */
+  readonly archivedItems: readonly InboxEntry[];
+  /** Where the next older page of each status starts; null at its end. Another object after a reset. */
+  readonly pages: Readonly<Partial<Record<InboxStatus, number | null>>>;
   readonly cursor: number | null;
   /** True when the oldest entry is held. */
   readonly complete: boolean;
   get(id: string): InboxEntry | undefined;
   apply(frame: { readonly op: string; readonly [field: string]: unknown }): "applied" | "window" | "ignored" | "gap";
-  merge(page: Page, options?: { older?: boolean }): boolean;
+  merge(page: Page, options?: { status?: InboxStatus | undefined }): boolean;
   begin(kind: ChangeKind, target: Target): Pending;
   settle(change: Pending, seq: number): void;
   drop(change: Pending): void;

@@ -35,8 +35,7 @@ export class Store {
   #recentFrom = 0; // changes with a higher seq than this are all in #recent
   #counted = 0; // the counts are as of this seq already, ahead of a replay that is still running
   #ahead = new Map(); // id -> seq of the page it was read from, while the page is newer than the socket's state
-  #cursor = null; // where the next older page starts; null: at the head
-  #end = false;
+  #pages = {}; // status -> where its next older page starts; null: the oldest is held
   #keep;
   #room; // how many entries may be held: `keep`, and more after somebody has scrolled
   #view = null;
@@ -66,11 +65,15 @@ export class Store {
     return Math.min(MANY, all ? beyond : Math.max(beyond, Math.min(this.unread, this.#base.unseen)));
   }
   /** How many of the entries held are archived. */
-  get archived() { return this.#look().archived; }
-  /** Where the next older page starts (`before`), or null for the head. */
-  get cursor() { return this.#cursor; }
+  get archived() { return this.archivedItems.length; }
+  /** The archived entries held, newest first. */
+  get archivedItems() { return this.#look().archived; }
+  /** Where the next older page starts (`before`) for each status that was loaded; null at its end. Another object after a reset. */
+  get pages() { return this.#pages; }
+  /** Where the next older page of the whole inbox starts, or null for the head. */
+  get cursor() { return this.#pages.all ?? null; }
   /** True when the oldest entry of the inbox is held: nothing is left to load. */
-  get complete() { return this.#end; }
+  get complete() { return this.#pages.all === null; }
   /** Set when a change named entries that should show now and are not held; the code that fetches them clears it. */
   missing = false;
 
@@ -148,8 +151,10 @@ export class Store {
     const { items } = this.#base;
     for (const id of change.ids ?? items.keys()) {
       const item = items.get(id);
-      if (!item) this.missing ||= change.kind === "unread";
-      else if (covers(change, item) && !(this.#ahead.get(id) >= seq)) {
+      if (!item) {
+        this.missing ||= change.kind === "unread";
+        if (change.kind === "archived") delete this.#pages.archived; // read from its head again
+      } else if (covers(change, item) && !(this.#ahead.get(id) >= seq)) {
         const moved = MOVES[change.kind](item, change);
         if (moved) items.set(id, moved);
         else items.delete(id);
@@ -169,17 +174,16 @@ export class Store {
     this.#recent = [];
     this.#recentFrom = this.#counted = this.#base.seq;
     this.#ahead.clear();
-    this.#cursor = null;
-    this.#end = false;
+    this.#pages = {};
     this.#room = this.#keep;
     this.#view = null;
   }
 
   /**
-   * Takes a page of `GET /api/inbox`: `items`, and the `seq` they are as of. A page read with
-   * `before` also moves the cursor. False when the page is too old to be brought up to date.
+   * Takes a page of `GET /api/inbox`: `items`, and the `seq` they are as of. A page of a `status`
+   * also moves where its next one starts. False when the page is too old to be brought up to date.
    */
-  merge(page, { older = false } = {}) {
+  merge(page, { status } = {}) {
     const { seq, items } = this.#base;
     if (seq === null || page.seq < this.#recentFrom) return false;
     for (const raw of page.items) {
@@ -192,9 +196,8 @@ export class Store {
       // What is gone since then stays gone; what has come back since then stays where it is now.
       if (item && !(items.get(raw.id)?.seq > item.seq)) items.set(item.id, item);
     }
-    if (older) {
-      this.#cursor = page.next;
-      this.#end = page.next === null;
+    if (status) {
+      this.#pages[status] = page.next;
       this.#room = Math.max(this.#room, items.size + this.#keep);
     }
     this.#view = null;
@@ -226,8 +229,7 @@ export class Store {
     const cut = oldest.length - this.#room;
     for (const item of oldest.slice(0, cut)) this.#base.items.delete(item.id);
     // Everything newer than the cursor is complete, so it moves to the oldest held entry.
-    if (this.#end || this.#cursor !== null) this.#cursor = Math.max(this.#cursor ?? 0, oldest[cut].seq);
-    this.#end = false;
+    if (this.#pages.all !== undefined) this.#pages.all = Math.max(this.#pages.all ?? 0, oldest[cut].seq);
   }
 
   #shown(item) {
@@ -247,22 +249,21 @@ export class Store {
       if (this.#pending.some(({ kind, through }) => kind === "read" && through >= lowest)) count = all.filter(counts).length;
       shown.forEach((item, i) => { count += counts(item) - counts(all[i]); });
     }
-    const kept = shown.filter((item) => item.archived_at === null);
-    return (this.#view = { unread: Math.max(0, count), items: kept.filter(awake), archived: shown.length - kept.length });
+    const kept = (archived) => shown.filter((item) => (item.archived_at !== null) === archived);
+    return (this.#view = { unread: Math.max(0, count), items: kept(false).filter(awake), archived: kept(true) });
   }
 
   /** Everything that a store in another tab needs to continue from here, as plain data. */
   snapshot() {
     const { items, ...base } = this.#base;
-    return { ...base, items: [...items.values()], counted: this.#counted, cursor: this.#cursor, end: this.#end };
+    return { ...base, items: [...items.values()], counted: this.#counted, cursor: this.cursor, end: this.complete };
   }
 
   restore({ items, counted, cursor, end, ...base }) {
     this.#staged = { ...blank(base), items: new Map(items.map((item) => [item.id, item])) };
     this.#swap();
     this.#counted = counted;
-    this.#cursor = cursor;
-    this.#end = end;
+    if (end || cursor !== null) this.#pages.all = end ? null : cursor;
     this.#room = Math.max(this.#keep, items.length);
   }
 }

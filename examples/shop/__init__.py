@@ -30,7 +30,7 @@ from examples.shop.orders import CUSTOMERS, Customer, Order, Orders
 from notifier import Alert, send_notification, update_badge
 
 HERE = Path(__file__).parent
-ASSETS = frozenset({"icon.svg", "shop.css", "shop.js"})
+ASSETS = frozenset({"icon.svg", "shop.css", "shop.js", "theme.js"})
 BADGES = ("messages", "notifications", "tasks")
 MOST = 2**31 - 1  # the contract's upper bound of a badge
 TOKEN_TTL = 3_600  # seconds
@@ -86,6 +86,11 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
     @shop.get("/orders/<int:order_id>/track")
     def track(order_id: int) -> str:
         return render_template("track.html", order=_order(book, order_id))
+
+    @shop.get("/shop/theme")
+    def theme() -> str:
+        customer = _customer(request.args.get("customer", CUSTOMERS[0].id))
+        return render_template("theme.html", customer=customer)
 
     @shop.post("/shop/orders")
     def order() -> Response:

@@ -136,6 +136,22 @@ def test_other_customers_are_not_found(shop_site: Site) -> None:
             assert http.post("/shop/badges", {"customer": "customer-1", **body}).status == 422
 
 
+def test_the_page_of_the_bells_look_shows_it_live(chrome: Browser, shop_site: Site) -> None:
+    page = chrome.new_context(viewport={"width": 1000, "height": 700}).new_page()
+    page.goto(f"{shop_site.backend.base_url}/shop/theme")
+    page.locator(".bell[data-state=live]").wait_for()
+    page.get_by_role("button", name="Open the bell").click()
+    panel = page.locator("notification-bell .panel")
+    expect(panel).to_be_visible()
+    page.get_by_label("--bell-surface").fill("#ffeedd")
+    expect(panel).to_have_css("background-color", "rgb(255, 238, 221)")
+    expect(panel).to_be_visible()
+    expect(page.locator("pre")).to_have_text("notification-bell {\n  --bell-surface: #ffeedd;\n}")
+    page.get_by_role("button", name="header", exact=True).hover()
+    expect(page.locator("notification-bell .head").first).to_have_css("outline-color", "rgb(255, 0, 255)")
+    page.context.close()
+
+
 PLACES = "['.brand', '.badges', '#bell', 'main'].map((name) => { const {x, y, width, height} = \
 document.querySelector(name).getBoundingClientRect(); return [name, x, y, width, height]; })"
 

@@ -1,10 +1,19 @@
 /** Small pure rules: urls, backoff, tokens, endpoints, and what the bell makes of an entry. */
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import test from "node:test";
+import { fileURLToPath } from "node:url";
 import { backoff, spread } from "../../client/backoff.js";
-import { content } from "../../client/bell-list.js";
+import { content } from "../../client/bell-content.js";
+import { dictionaries } from "../../client/bell-dictionary.js";
+import "../../client/bell-preferences-words.js";
 import "../../client/bell-words-ar.js";
 import "../../client/bell-words-de.js";
+import "../../client/bell-words-es.js";
+import "../../client/bell-words-fr.js";
+import "../../client/bell-words-he.js";
+import "../../client/bell-words-ja.js";
+import "../../client/bell-words-pt.js";
 import { Words } from "../../client/bell-words.js";
 import { endpoints } from "../../client/environment.js";
 import { Token, claims } from "../../client/token.js";
@@ -71,10 +80,16 @@ test("every way to name the notifier leads to the same two places", () => {
   assert.equal(endpoints("/news", here).socket, "wss://shop.example/news/ws");
 });
 
-test("whatever an entry carries, the bell gets texts, a known type and a safe action", () => {
-  assert.deepEqual(content({ event: "alert", data: { title: "T", message: "M", type: "error", action: { label: "L", url: "/x" } } }), { title: "T", message: "M", type: "error", action: { label: "L", url: "/x" } });
-  for (const data of [null, undefined, 7, "text", [], {}]) assert.deepEqual(content({ event: "invoice", data }), { title: "invoice", message: "", type: "info", action: null });
-  assert.equal(content({ event: "alert", data: { type: "__proto__", action: { label: "L", url: "javascript:alert(1)" } } }).action, null);
+test("whatever an entry carries, the bell gets texts, a known type and safe addresses", () => {
+  const [one, two, three] = ["/x", "https://y/", "/z"].map((url) => ({ label: "L", url }));
+  const shown = (data) => content({ event: "alert", data });
+  assert.deepEqual(shown({ title: "T", message: "M", type: "error", action: one }), { title: "T", message: "M", type: "error", image: null, actions: [one] });
+  assert.deepEqual(shown({ actions: [one, two, three] }).actions, [one, two]);
+  for (const data of [null, undefined, 7, "text", [], {}]) assert.deepEqual(content({ event: "invoice", data }), { title: "invoice", message: "", type: "info", image: null, actions: [] });
+  assert.deepEqual(shown({ type: "__proto__", action: { label: "L", url: "javascript:alert(1)" } }).actions, []);
+  for (const actions of [{}, "text", [null], [7], [{ url: "/x" }], [{ label: 7, url: "/x" }]]) assert.deepEqual(shown({ actions }).actions, []);
+  for (const image of ["https://host/a.png", "/a.png"]) assert.equal(shown({ image }).image, image);
+  for (const image of ["http://host/a.png", "HTTP://host/a.png", "//host/a.png", "data:image/png,x", "javascript:x", 7, {}]) assert.equal(shown({ image }).image, null);
 });
 
 test("words: plural forms, numbers and times of the language", () => {
@@ -91,12 +106,28 @@ test("words: plural forms, numbers and times of the language", () => {
   assert.equal(new Words("en", { title: "News" }).say("title"), "News");
 });
 
-test("the two added languages say everything that English says", () => {
-  const keys = ["title", "unread", "new", "types", "now", "isUnread", "markRead", "markUnread", "markAll", "archive", "about", "more", "less", "close", "dismiss", "settings",
-    "sound", "desktop", "blocked", "loading", "empty", "emptyHint", "end", "connecting", "offline", "unauthorized", "refused", "failed", "notSaved", "retry"];
-  const [en, ...others] = ["en", "de", "ar"].map((lang) => new Words(lang));
-  const values = { n: 3, action: "A", title: "T" };
-  for (const key of keys.filter((name) => name !== "types" && name !== "about")) {
-    for (const words of others) assert.notEqual(words.say(key, values), en.say(key, values), `${words.lang} ${key}`);
+test("every language says everything that English says, in its plural forms", () => {
+  const own = readdirSync(fileURLToPath(new URL("../../client/", import.meta.url))).map((name) => /^bell-words-(\w+)\.js$/.exec(name)?.[1]).filter(Boolean);
+  const { en, ...others } = dictionaries;
+  assert.deepEqual(Object.keys(others).sort(), own.sort(), "each file is tested here");
+  assert.ok(own.length >= 7 && "quietHours" in en, "with the words that are loaded later");
+  const placeholders = (text) => [...text.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
+  for (const [lang, words] of Object.entries(others)) {
+    assert.deepEqual(Object.keys(words).sort(), Object.keys(en).sort(), lang);
+    const forms = new Intl.PluralRules(lang).resolvedOptions().pluralCategories;
+    for (const [key, word] of Object.entries(words)) {
+      if (key === "types") assert.deepEqual(Object.keys(word), Object.keys(en.types), lang);
+      else if (typeof en[key] === "string") assert.deepEqual(placeholders(word), placeholders(en[key]), `${lang} ${key}`);
+      else for (const form of forms) assert.ok(word[form] !== undefined || (form === "many" && lang === "he"), `${lang} ${key}: ${form}`);
+      for (const text of typeof word === "string" ? [word] : Object.values(word)) assert.ok(text.trim().length > 0 && !/[{}]/.test(text.replace(/\{\w+\}/g, "")), `${lang} ${key}`);
+    }
   }
+});
+
+test("the day of an entry: today, yesterday, else the date", () => {
+  const noon = new Date(2027, 2, 29, 12).getTime(); // the day after clocks change in Europe
+  const day = (back) => new Date(2027, 2, 29 - back).getTime();
+  const en = new Words("en-GB");
+  assert.deepEqual([0, 1, 2].map((back) => en.day(day(back), noon)), ["Today", "Yesterday", "27 Mar 2027"]);
+  assert.deepEqual(["de", "fr", "es", "pt", "ja", "he"].map((lang) => new Words(lang).day(day(0), noon)), ["Heute", "Aujourd’hui", "Hoy", "Hoje", "今日", "היום"]);
 });

@@ -78,7 +78,7 @@ for (let seed = 1; seed <= 60; seed++) {
         if (store.apply(frame) === "gap") break;
         if (pages.length && random() < 0.3) {
           const [cursor, page] = pages.shift();
-          if (cursor === store.cursor) store.merge(page, { older: true });
+          if (cursor === store.cursor) store.merge(page, { status: "all" });
         }
         // The client fetches what became unread below its horizon; here at once.
         if (takeMissing(store) && !store.merge(inbox.page({ status: "unread" }))) store.missing = true;
@@ -88,7 +88,7 @@ for (let seed = 1; seed <= 60; seed++) {
     for (const frame of frames) assert.notEqual(store.apply(frame), "gap");
     if (takeMissing(store)) store.merge(inbox.page({ status: "unread" }));
     assertSame(store, inbox);
-    while (!store.complete) assert.ok(store.merge(inbox.page({ before: store.cursor, limit: 20 }), { older: true }));
+    while (!store.complete) assert.ok(store.merge(inbox.page({ before: store.cursor, limit: 20 }), { status: "all" }));
     const visible = [...inbox.entries.values()].reverse().filter((entry) => entry.archived_at === null).map(({ id }) => id);
     assert.deepEqual(store.items.map(({ id }) => id), visible, "scrolled to the end, all are there once, in order");
     assertSame(store, inbox);
@@ -239,11 +239,11 @@ test("after trimming, older pages begin where the held entries end", () => {
   const inbox = new ModelInbox();
   for (let i = 0; i < 30; i++) inbox.alert(`Alert ${i}`);
   const store = connected(inbox, { keep: 10 });
-  store.merge(inbox.page({ limit: 50 }), { older: true });
+  store.merge(inbox.page({ limit: 50 }), { status: "all" });
   assert.ok(store.complete);
   for (let i = 0; i < 300; i++) { inbox.alert(`More ${i}`); event(store, inbox); }
   assert.ok(!store.complete, "the oldest were let go");
-  while (!store.complete) store.merge(inbox.page({ before: store.cursor }), { older: true });
+  while (!store.complete) store.merge(inbox.page({ before: store.cursor }), { status: "all" });
   assert.equal(store.items.length, 330);
 });
 
@@ -256,7 +256,7 @@ test("a page read before a change arrives after it: the change wins", () => {
   inbox.unreadAgain([a]);
   event(store, inbox);
   assert.ok(takeMissing(store), "an entry that is not held became unread");
-  store.merge(page, { older: true });
+  store.merge(page, { status: "all" });
   assert.deepEqual(shown(store), [[a, "unread"]]);
 });
 
@@ -267,7 +267,7 @@ test("a page read after a change arrives before it: the page wins until the log 
   inbox.read({ ids: [a] });
   inbox.unreadAgain([a]);
   inbox.archive([a]);
-  store.merge(inbox.page(), { older: true });
+  store.merge(inbox.page(), { status: "all" });
   assert.deepEqual(shown(store), []);
   event(store, inbox);
   event(store, inbox);
@@ -281,7 +281,7 @@ test("a snapshot goes on in another tab", () => {
   for (let i = 0; i < 5; i++) inbox.alert(`Alert ${i}`);
   inbox.badge("messages", 4);
   const leader = connected(inbox);
-  leader.merge(inbox.page({ limit: 2 }), { older: true });
+  leader.merge(inbox.page({ limit: 2 }), { status: "all" });
   const follower = new Store();
   follower.restore(structuredClone(leader.snapshot()));
   inbox.read({ through: 3 });

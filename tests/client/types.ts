@@ -24,11 +24,17 @@ const items: readonly Entry[] = client.store.items;
 const url: string | null = safeUrl(7);
 const bell: NotificationBell = document.createElement("notification-bell");
 bell.client = client;
+bell.renderItem = (item) => (item.category === "orders" && item.version > 1 && !item.returned ? document.createTextNode(item.data.title) : null);
+bell.addEventListener("bell-select", (event) => { const url: string = event.detail.url; event.preventDefault(); void [url, event.detail.item.collapsed, event.detail.item.snoozed_until]; });
+bell.addEventListener("open", (event) => { void event.type; });
+client.addEventListener("alert", ({ detail }) => { void [detail.quiet, detail.data.image, detail.data.actions?.[0]?.url]; });
+const archived: readonly Entry[] = client.store.archivedItems;
+void client.older("archived");
 bell.words = { title: "News", unread: { other: "{n}" } };
 const badge: NotificationBadge = document.createElement("notification-badge");
 badge.client = bell.client;
 addWords("fr", { title: "Notifications" });
-void [changed, more, items, url, Store, RequestError];
+void [archived, changed, more, items, url, Store, RequestError];
 
 // @ts-expect-error a token is needed
 new NotifierClient({ url: "/" });
@@ -40,5 +46,9 @@ client.store.unread = 3;
 void client.setPreferences({ channels: { email: "never" } });
 // @ts-expect-error an alert has no count
 client.addEventListener("alert", ({ detail }) => detail.data.count);
+// @ts-expect-error no such page
+void client.older("gone");
+// @ts-expect-error a Node, not a text
+bell.renderItem = (item) => item.data.title;
 // @ts-expect-error unknown words
 addWords("fr", { titel: "" });
