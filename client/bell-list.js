@@ -205,7 +205,7 @@ export class List {
     row.toggle.replaceChildren(icon(unread ? "check" : "dot"));
   }
 
-  /** The page's own way to show an entry, instead of ours; anew whenever the entry changes. */
+  /** The page's own way to show an entry, instead of ours; called again whenever the entry changes. */
   #render(row) {
     const { renderItem } = this.#bell;
     if (!renderItem) return;

@@ -30,7 +30,7 @@ from examples.shop.orders import CUSTOMERS, Customer, Order, Orders
 from notifier import Alert, send_notification, update_badge
 
 HERE = Path(__file__).parent
-ASSETS = frozenset({"icon.svg", "shop.css", "shop.js", "theme.js"})
+ASSETS = frozenset({"happened.js", "icon.svg", "shop.css", "shop.js", "steppers.js", "theme.js"})
 BADGES = ("messages", "notifications", "tasks")
 MOST = 2**31 - 1  # the contract's upper bound of a badge
 TOKEN_TTL = 3_600  # seconds
@@ -70,17 +70,19 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
     @shop.post("/orders/<int:order_id>/ship")
     def ship(order_id: int) -> Response:
         order = _order(book, order_id)
-        book.ship(order)
-        send_notification(
-            order.customer.id,
-            Alert(
-                title="Order Shipped",
-                message=f"Your order #{order.id} has been shipped!",
-                type="success",
-                action={"label": "Track Order", "url": url_for("shop.track", order_id=order.id)},
-            ),
-            category=ORDERS,
-        )
+        with book.shipping(order) as first:
+            if not first:
+                abort(409)
+            send_notification(
+                order.customer.id,
+                Alert(
+                    title="Order Shipped",
+                    message=f"Your order #{order.id} has been shipped!",
+                    type="success",
+                    action={"label": "Track Order", "url": url_for("shop.track", order_id=order.id)},
+                ),
+                category=ORDERS,
+            )
         return jsonify(status=True)
 
     @shop.get("/orders/<int:order_id>/track")
@@ -128,6 +130,11 @@ def create_blueprint(orders: Orders | None = None, mint: Mint = _mint) -> Bluepr
         response = Response(page, mimetype="text/html")
         response.headers["Content-Security-Policy"] = f"{POLICY}; script-src 'self' 'sha256-{digest}'"
         return response
+
+    @shop.get("/shop/code")
+    def code() -> Response:
+        """Show the code of this page."""
+        return Response(Path(__file__).read_text("utf-8"), mimetype="text/plain")
 
     @shop.get("/shop/<name>")
     def asset(name: str) -> Response:

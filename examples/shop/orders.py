@@ -1,6 +1,7 @@
 """The shop's customers, goods and orders, in memory. Nothing here knows Flask or notifications."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, cycle
 
@@ -68,6 +69,16 @@ class Orders:
         """Return the order, or None."""
         return self._orders.get(order_id)
 
-    def ship(self, order: Order) -> None:
-        """Mark the order as shipped; doing it again changes nothing."""
+    @contextmanager
+    def shipping(self, order: Order) -> Iterator[bool]:
+        """Mark the order as shipped, for what is done in the block; yield False if it was shipped before.
+
+        When the block raises, it is not shipped after all.
+        """
+        first = not order.shipped
         order.shipped = True
+        try:
+            yield first
+        except Exception:
+            order.shipped = not first
+            raise

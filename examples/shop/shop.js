@@ -1,5 +1,8 @@
 /** The demo's buttons, and what the page shows of the customer's live client beside the bell. */
 
+import { arrived, pressed } from "./happened.js";
+import { steppers } from "./steppers.js";
+
 const bell = document.querySelector("notification-bell");
 const trouble = document.querySelector("#trouble");
 const { customer } = bell.dataset;
@@ -9,6 +12,7 @@ async function post(path, body) {
   trouble?.replaceChildren();
   try {
     const answer = await fetch(new URL(path, shop), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    if (answer.status === 409) throw new Error("This order was shipped before.");
     if (!answer.ok) throw new Error(`The shop answered ${answer.status}.`);
     return await answer.json();
   } catch (error) {
@@ -23,7 +27,9 @@ document.addEventListener("click", async ({ target }) => {
   const { ship, place, step, notice } = button.dataset;
   if (ship) {
     button.disabled = true;
+    const answered = pressed({ matches: ({ data }) => data.action?.url?.endsWith(`/orders/${ship}/track`) });
     await post(`orders/${ship}/ship`, {});
+    answered();
     button.disabled = false;
   } else if ("away" in button.dataset) {
     const away = button.getAttribute("aria-pressed") !== "true";
@@ -37,10 +43,11 @@ document.addEventListener("click", async ({ target }) => {
     await post("shop/notices", { customer, kind: notice });
   } else if (step) {
     const { badge } = button.closest("[data-badge]").dataset;
-    const count = (bell.client.badges[badge] ?? 0) + Number(step);
-    if (count >= 0) await post("shop/badges", { customer, type: badge, count });
+    stepped?.(badge, Number(step));
   }
 });
+
+let stepped; // once the client is there
 
 function follow(client) {
   // An order is marked as shipped by the alert itself, so every open tab shows it.
@@ -48,15 +55,13 @@ function follow(client) {
     const order = /\/orders\/(\d+)\/track$/.exec(detail.data.action?.url ?? "")?.[1];
     document.querySelector(`[data-order="${order}"]`)?.setAttribute("data-shipped", "");
   });
-  const show = () => {
-    for (const row of document.querySelectorAll("[data-badge]")) {
-      const count = client.badges[row.dataset.badge] ?? 0;
-      row.querySelector("output").value = count;
-      row.querySelector('[data-step="-1"]').disabled = count === 0;
-    }
-  };
-  client.addEventListener("change", show);
-  show();
+  client.addEventListener("event", ({ detail }) => arrived(detail));
+  stepped = steppers(client, async (badge, count) => {
+    const answered = pressed({ matches: ({ data }) => data.type === badge && data.count === count });
+    const answer = await post("shop/badges", { customer, type: badge, count });
+    answered();
+    return answer;
+  });
 }
 
 await customElements.whenDefined("notification-bell");

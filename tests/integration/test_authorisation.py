@@ -81,6 +81,8 @@ ROUTES: dict[str, str | tuple[str, ...]] = {
     "GET /reports/assets/<name>": OPEN,
     # With a cookie (tests/integration/test_dashboard_pages.py): a bearer token does not open a page.
     "GET /reports": OPERATOR,
+    "GET /reports/night": OPERATOR,
+    "GET /reports/now": OPERATOR,
     "GET /reports/<name>.csv": OPERATOR,
     "GET /reports/notifications/<id>": OPERATOR,
     "GET /reports/lists/<name>": OPERATOR,

@@ -252,9 +252,16 @@ def test_an_empty_page_says_so(operator: FlaskClient) -> None:
         "since=1000-01-01&until=9000-01-01",
     ],
 )
-def test_an_invalid_choice_shows_the_last_seven_days(operator: FlaskClient, query: str) -> None:
-    assert operator.get(f"/reports?{query}").status_code == 200
-    assert operator.get(f"/reports/over-time.csv?{query}").status_code == 200
+def test_an_invalid_range_says_so_and_shows_the_last_seven_days(operator: FlaskClient, query: str) -> None:
+    page = operator.get(f"/reports?{query}")
+    assert page.status_code == 200
+    answer = operator.get(f"/reports/over-time.csv?{query}")
+    if query == "stage=x":
+        assert answer.status_code == 200
+        assert 'role="alert"' not in page.text
+    else:
+        assert answer.status_code == 422
+        assert 'role="alert"' in page.text
 
 
 def test_replay_queues_it_and_drop_deletes_it(operator: FlaskClient, world: World) -> None:

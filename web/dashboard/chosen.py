@@ -15,6 +15,11 @@ def chosen_range() -> tuple[Range, str]:
     return chosen, stage if stage in LABELS else "accepted_to_delivered"
 
 
+def what_is_wrong() -> str:
+    """Return what is wrong with the range in the address; empty: nothing."""
+    return figures.wrong_range(request.args.get("since"), request.args.get("until"), figures.today())
+
+
 def query(chosen: Range, stage: str) -> dict[str, Any]:
     """Return them as the query of an address."""
     return {"since": chosen.since.isoformat(), "until": chosen.until.isoformat(), "stage": stage}

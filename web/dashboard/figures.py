@@ -11,6 +11,8 @@ from models.store.dashboard import STAGES
 from models.store.dashboard_lists import ListPage
 from models.store.sockets import Present
 from models.store.status import Backlog
+from notifier.core.errors import UnknownEvent
+from notifier.core.events import event_type
 from notifier.outbox.engine import Connection
 
 DAYS = 7  # days of the range by default
@@ -44,19 +46,40 @@ class Range:
 
     @classmethod
     def chosen(cls, since: str | None, until: str | None, today: date) -> "Range":
-        """Parse the chosen range; an invalid one becomes the last seven days."""
-        last = _day(until) or today
-        first = _day(since) or last - timedelta(days=DAYS - 1)
-        if not timedelta(0) <= last - first < timedelta(days=MOST_DAYS):
-            first = last - timedelta(days=DAYS - 1)
-        return cls(first, last)
+        """Parse the chosen range; a wrong one (`wrong_range`) becomes the last seven days."""
+        if wrong_range(since, until, today):
+            return cls(today - timedelta(days=DAYS - 1), today)
+        last = parsed_day(until) or today
+        return cls(parsed_day(since) or last - timedelta(days=DAYS - 1), last)
 
     def days(self) -> list[date]:
         """Return every day of it."""
         return [self.since + timedelta(days=n) for n in range((self.until - self.since).days + 1)]
 
 
-def _day(text: str | None) -> date | None:
+def wrong_range(since: str | None, until: str | None, today: date) -> str:
+    """Return what is wrong with a chosen range, as a sentence; empty: nothing."""
+    for text in (since, until):
+        if text and parsed_day(text) is None:
+            return f"“{text[:20]}” is not a day; write it like {today}."
+    last = parsed_day(until) or today
+    first = parsed_day(since) or last
+    if first > last:
+        return "The first day is after the last one."
+    if last - first >= timedelta(days=MOST_DAYS):
+        return f"These are more than {MOST_DAYS} days."
+    return ""
+
+
+def presets(today: date) -> list[tuple[str, Range]]:
+    """Return the ranges that one press chooses, with their names."""
+    yesterday = today - timedelta(days=1)
+    days = [(f"{count} days", Range(today - timedelta(days=count - 1), today)) for count in (7, 30, 90)]
+    return [("Today", Range(today, today)), ("Yesterday", Range(yesterday, yesterday)), *days]
+
+
+def parsed_day(text: str | None) -> date | None:
+    """Return the day that a text names, or None."""
     try:
         day = date.fromisoformat(text or "")
     except ValueError:
@@ -89,7 +112,8 @@ def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Da
     ]
     return DashboardPage(
         {figure.name: figure for figure in figures},
-        {name: sum(getattr(row, name) for row in daily) for name in ("sent", "delivered", "read")},
+        {name: sum(getattr(row, name) for row in daily) for name in ("sent", "delivered", "read")}
+        | {"readable": sum(row.sent for row in daily if readable(row.event))},
         status.backlog(connection),
         sockets.present(connection, now=now),
         where.whole,
@@ -111,6 +135,14 @@ def figure(connection: Connection, name: str, chosen: Range, stage: str) -> Figu
     return None
 
 
+def readable(event: str) -> bool:
+    """Whether an event is an inbox entry, which somebody can read; a badge is not."""
+    try:
+        return event_type(event).inbox
+    except UnknownEvent:  # not defined any more
+        return True
+
+
 def _over_time(daily: Sequence[Any], chosen: Range) -> Figure:
     counts: dict[date, dict[str, int]] = defaultdict(lambda: {"sent": 0, "delivered": 0, "read": 0})
     for row in daily:
@@ -129,7 +161,9 @@ def _funnel(daily: Sequence[Any]) -> Figure:
         for name in ("sent", "delivered", "read"):
             counts[row.event, row.type or ""][name] += getattr(row, name)
     rows = [
-        {"event": event, "type": kind, **of} for (event, kind), of in sorted(counts.items()) if of["sent"]
+        {"event": event, "type": kind, "readable": readable(event), **of}
+        for (event, kind), of in sorted(counts.items())
+        if of["sent"]
     ]
     return Figure("funnel", "Funnel by type", ("event", "type", "sent", "delivered", "read"), rows)
 

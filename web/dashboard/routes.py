@@ -16,6 +16,7 @@ ASSETS = {
     "dashboard.css": "assets",
     "dashboard.js": "assets",
     "desk.css": "assets",
+    "now.js": "assets",
     "times.js": "assets",
     "icon.svg": "assets",
     "uPlot.iife.min.js": "vendor/uplot",
@@ -23,7 +24,8 @@ ASSETS = {
 }
 # Nothing inline, nothing from other sites, and no text that becomes markup.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 NOTHING = "\N{EN DASH}"

@@ -2,6 +2,8 @@
 /* global uPlot */
 
 const HEIGHT = 220; // CSS pixels, without the legend
+const HOUR = 3600; // seconds
+const DAY = 86_400;
 const DASHES = [[], [6, 4], [2, 3]]; // so that colour is not all that tells lines apart
 
 // Where a line is drawn across a chart of latencies, in milliseconds.
@@ -13,7 +15,8 @@ function columns(figure) {
   const wanted = figure.dataset.series.split(" ");
   const heads = [...figure.querySelectorAll("thead th")].map((cell) => cell.textContent.trim());
   const rows = [...figure.querySelectorAll("tbody tr")].map((row) => [...row.cells]);
-  const days = rows.map((cells) => Date.parse(`${cells[0].textContent.trim()}T00:00:00Z`) / 1000);
+  const begins = (text) => Date.parse(text.includes("T") ? text : `${text}T00:00:00Z`) / 1000;
+  const days = rows.map((cells) => begins(cells[0].textContent.trim()));
   const values = wanted.map((_, at) =>
     rows.map((cells) => (cells[at + 1].dataset.value === undefined ? null : Number(cells[at + 1].dataset.value))),
   );
@@ -31,6 +34,7 @@ function readable(value, unit) {
 function draw(figure) {
   const place = figure.querySelector(".plot");
   const { unit } = figure.dataset;
+  const step = figure.dataset.step === "hour" ? HOUR : DAY;
   const { data, names } = columns(figure);
   const log = unit === "ms"; // from milliseconds to hours
   const shown = log ? [data[0], ...data.slice(1).map((line) => line.map((v) => (v === null ? null : Math.max(v, 1))))] : data;
@@ -45,13 +49,13 @@ function draw(figure) {
       width: place.clientWidth,
       height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
-      scales: { y: log ? { distr: 3 } : { range: (_, __, most) => [0, Math.max(1, most * 1.05)] } },
+      scales: { x: { range: (_, first, last) => (first === last ? [first - step, last + step] : [first, last]) }, y: log ? { distr: 3 } : { range: (_, __, most) => [0, Math.max(1, most * 1.05)] } },
       axes: [
-        { ...axis, values: [[86_400, "{MMM} {D}", "\n{YYYY}", null, null, null, null, null, 1]], incrs: [1, 2, 7, 14, 30, 90].map((d) => d * 86_400), space: 56 },
+        { ...axis, values: step === HOUR ? [[HOUR, "{HH}:{mm}", null, null, null, null, null, null, 1]] : [[DAY, "{MMM} {D}", "\n{YYYY}", null, null, null, null, null, 1]], incrs: (step === HOUR ? [1, 2, 3, 6, 12] : [1, 2, 7, 14, 30, 90]).map((n) => n * step), space: 56 },
         { ...axis, size: 64, ...(log && { splits: (_, __, least, most) => STEPS.filter((v) => v >= least && v <= most), filter: (_, splits) => splits }), values: (_, splits) => splits.map((v) => (v === null ? null : readable(v, unit))) },
       ],
       series: [
-        { label: "Day", value: "{YYYY}-{MM}-{DD}" },
+        step === HOUR ? { label: "Hour", value: "{HH}:{mm}" } : { label: "Day", value: "{YYYY}-{MM}-{DD}" },
         ...names.map((label, at) => ({
           label,
           stroke: style(`--series-${at + 1}`),
@@ -69,6 +73,8 @@ function draw(figure) {
 
 const figures = [...document.querySelectorAll("figure[data-chart]")];
 let charts = figures.map(draw);
+// Without scripts the numbers are open, since there is no chart.
+for (const figure of figures) figure.querySelector("details").open = false;
 
 new ResizeObserver(() => {
   for (const [at, chart] of charts.entries()) {
