@@ -23,7 +23,7 @@ from usecases.change_entries import Publishes
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
-ROWS = 100  # handled by one transaction at most
+ROWS = 200  # handled by one transaction at most
 PATIENCE = 20.0  # seconds to wait for somebody else's lock of the inbox
 SETTLE = 0.6  # seconds in which gateways have written what closing sockets left
 PAUSE = 0.05  # seconds between two steps at most; as long as the step before took

@@ -148,12 +148,13 @@ def entries(connection: Connection, user_id: str, *, limit: int, now: datetime) 
     if ids:
         connection.execute(sa.delete(reach).where(r.user_id == user_id, r.notification_id.in_(ids)))
     purge.remember(connection, gone)
+    unread = sum(row.inbox and row.read_at is None and row.hidden is None for row in gone)
     if seqs[-1] == head.seq:
         none = sa.update(inboxes).where(inboxes.c.user_id == user_id)
         connection.execute(none.values(unread=0))
-    elif any(row.inbox and row.read_at is None and row.hidden is None for row in gone):
-        # Until the next step the count is right for what is left.
-        inbox.read_through(connection, user_id, seqs[-1], now=now)
+    elif unread:
+        # Until the next step the count is right for what is left, and the log says why.
+        inbox.expire(connection, user_id, head, seqs[-1], unread, now=now)
     purge.delete(connection, horizons)
     return {
         "entries": len(gone),

@@ -181,6 +181,17 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
     return _append(connection, user_id, seq + 1, READ, {"through": through}, left, now)
 
 
+def expire(
+    connection: Connection, user_id: str, head: AnyRow, through: int, count: int, *, now: datetime
+) -> None:
+    """Write that `count` unread entries up to seq `through` are read, which the caller deletes.
+
+    `head`: the inbox's row, locked.
+    """
+    seq = max(head.seq, base_of(connection, head, now)) + 1
+    _append(connection, user_id, seq, READ, {"through": through}, head.unread - count, now)
+
+
 def seen(connection: Connection, user_id: str, through: int, *, now: datetime) -> Changed:
     """Note that everything up to seq `through` was on the screen: a watermark, which only moves forward."""
     head = inbox_row(connection, user_id, lock=True)
