@@ -87,6 +87,7 @@ def _undelivered(where: TimeRange | None, _now: datetime) -> sa.Select[Any]:
 
 def _waiting(_where: TimeRange | None, _now: datetime) -> sa.Select[Any]:
     return sa.select(
+        n.bulk,
         n.number,
         n.id,
         n.event,
@@ -133,7 +134,7 @@ _LISTINGS = (
         "waiting",
         "Waiting",
         ("id", "event", "recipients", "reached", "attempts", "accepted_at", "next_attempt_at", "error"),
-        (Key("number", n.number),),
+        (Key("bulk", n.bulk), Key("number", n.number)),  # the order of the index of what waits
         False,
         False,
         _waiting,

@@ -32,6 +32,12 @@ LOOKED_AT = 10_000  # waiting, scheduled or dead notifications looked through fo
 
 n, d, r, u = notifications.c, deliveries.c, reach.c, suppressed.c
 
+_INDEXED: dict[str, tuple[sa.ColumnElement[Any], ...]] = {
+    ACCEPTED: (n.bulk, n.number),
+    SCHEDULED: (n.deliver_at,),
+    DEAD: (n.number,),
+}
+
 
 def titled(connection: Connection, word: str, limit: int = ROWS) -> Sequence[AnyRow]:
     """Return notifications with `word` in the title, the newest first, among the newest NEWEST.
@@ -149,9 +155,9 @@ def outside(connection: Connection, user_id: str, limit: int = ROWS) -> Sequence
     for state in (ACCEPTED, SCHEDULED, DEAD):
         newest = (
             sa.select(*columns)
-            # In the words of the partial indexes.
+            # In the words and the order of the partial indexes: else SQLite reads the whole table.
             .where(n.state == sa.literal_column(f"'{state}'"))
-            .order_by(n.deliver_at.desc() if state == SCHEDULED else n.number.desc())
+            .order_by(*(column.desc() for column in _INDEXED[state]))
             .limit(LOOKED_AT)
             .subquery()
         )

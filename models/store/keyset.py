@@ -69,7 +69,10 @@ def page(
 def _beyond(keys: Sequence[Key], cursor: Cursor) -> sa.ColumnElement[bool]:
     """Return whether a row comes after the cursor's, or before it."""
     beyond: sa.ColumnElement[bool] = sa.false()
-    pairs = list(zip(keys, cursor.values, strict=True))
+    # Bound with the column's type: SQLAlchemy compares no column with a bare True.
+    pairs = [
+        (key, sa.literal(value, key.column.type)) for key, value in zip(keys, cursor.values, strict=True)
+    ]
     for key, value in reversed(pairs):
         further = key.column < value if key.descending != cursor.back else key.column > value
         beyond = sa.or_(further, sa.and_(key.column == value, beyond))

@@ -191,3 +191,26 @@ def test_pages_of_a_list_lead_forward_and_back(world: World) -> None:
             )
             assert before.rows == pages[at - 1].rows
         assert before.previous is None
+
+
+def test_what_waits_is_paged_in_the_order_of_its_index(world: World) -> None:
+    """SQLite would read all notifications for another order."""
+    many = world.send(*[f"u{number}" for number in range(150)])
+    singles = [world.send("u1") for _ in range(4)]
+    with world.database.read() as connection:
+        found = rows_of(connection, "waiting", None, world.now, limit=2)
+        assert [row.id for row in found] == [*singles, many]
+        listing = LISTINGS["waiting"]
+        last = dashboard_lists.page(connection, listing, None, world.now, limit=4)
+        after = dashboard_lists.page(connection, listing, None, world.now, limit=4, cursor=last.next)
+        assert [row.id for row in after.rows] == [many]
+        before = dashboard_lists.page(connection, listing, None, world.now, limit=4, cursor=after.previous)
+        assert [row.id for row in before.rows] == singles
+        if connection.dialect.name == "sqlite":
+            query = listing.select(None, world.now).order_by(*(key.column for key in listing.keys)).limit(20)
+            plan = connection.exec_driver_sql(
+                "EXPLAIN QUERY PLAN "
+                + str(query.compile(connection.engine, compile_kwargs={"literal_binds": True}))
+            ).all()
+            assert "notifier_notifications_waiting_idx" in str(plan)
+            assert "TEMP B-TREE" not in str(plan)

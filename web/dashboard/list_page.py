@@ -30,7 +30,7 @@ PIECE = 2_000  # rows of a CSV that are read at once
 #: The values of each list's keys, as a cursor has them.
 _VALUES: dict[str, TypeAdapter[Any]] = {
     "dead": TypeAdapter(tuple[int]),
-    "waiting": TypeAdapter(tuple[int]),
+    "waiting": TypeAdapter(tuple[bool, int]),
     "slowest": TypeAdapter(tuple[int, str, str]),
     "undelivered": TypeAdapter(tuple[AwareDatetime, str, str]),
     "connected": TypeAdapter(tuple[AwareDatetime, str]),
