@@ -71,7 +71,6 @@ def test_an_erased_user_is_out_and_gone_and_can_come_back(site: Site, way: str) 
         socket.enter(new)
         assert site.api.post("/api/notifications", {"user_id": user, "data": alert("three")}).status == 202
         until(lambda: "three" in json.dumps(socket.next()), 5, "what comes later reaches the new life")
-    site.arrived(user, 1)
     with site.open() as socket:
         frames = socket.enter(new, after=2)
         assert "reset" in [frame["op"] for frame in frames]
