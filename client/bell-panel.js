@@ -103,7 +103,7 @@ export class Panel {
     this.#rows = ROWS;
     this.#failed = false;
     this.#list.clear();
-    this.update();
+    if (!this.update()) this.#bell.draw(); // the rest of the rows in the next frame
     this.#look();
   }
 
