@@ -63,15 +63,16 @@ function useShown(client) {
 function useActions(client, shown) {
   return useMemo(() => {
     const ask = (name) => (...args) => (client ? client[name](...args) : Promise.reject(new Error("there is no client yet")));
-    return { ...shown, client, read: ask("read"), markUnread: ask("unread"), archive: ask("archive"), snooze: ask("snooze"), unsnooze: ask("unsnooze"), readAll: ask("readAll"), older: ask("older") };
+    const older = (status) => ask("older")(typeof status === "string" ? status : "all"); // `onClick={inbox.older}` passes an event
+    return { ...shown, client, read: ask("read"), markUnread: ask("unread"), archive: ask("archive"), snooze: ask("snooze"), unsnooze: ask("unsnooze"), readAll: ask("readAll"), older };
   }, [client, shown]);
 }
 
 /** Attributes by their names in React. */
-const ATTRIBUTES = { url: "url", token: "token", tokenUrl: "token-url", lang: "lang", theme: "theme", noToasts: "no-toasts", noTitle: "no-title", noPreferences: "no-preferences" };
+const ATTRIBUTES = { url: "url", token: "token", tokenUrl: "token-url", lang: "lang", theme: "theme", noToasts: "no-toasts", noTitle: "no-title", noPreferences: "no-preferences", count: "count" };
 
 /**
- * The bell. Props: url, token or tokenUrl, lang, theme, noToasts, noTitle, noPreferences, as the element's attributes; `client` and
+ * The bell. Props: url, token or tokenUrl, lang, theme, noToasts, noTitle, noPreferences, count, as the element's attributes; `client` and
  * `words`, as its properties; anything else that an element takes (id, style, className …). `ref` is the element.
  */
 export const NotificationBell = forwardRef(function NotificationBell({ client, words, className, ...props }, ref) {
