@@ -93,7 +93,9 @@ def test_what_was_archived_long_ago_is_loaded(visit: Visit, shop_site: Site, use
 
 def test_a_slow_page_shows_every_row_of_a_tab(visit: Visit, shop_site: Site, user: str) -> None:
     tab = opened(visit, shop_site, user, 4)
-    tab.js("{ let now = performance.now(); performance.now = () => (now += 5) }")  # a frame has time for one row
+    tab.js(
+        "{ let now = performance.now(); performance.now = () => (now += 5) }"
+    )  # a frame has time for one row
     choose(tab, "Archived")
     choose(tab, "All")
     expect(articles(tab)).to_have_count(4)
