@@ -43,9 +43,16 @@ setup: $(VENV)/.dev ## make the virtual environment with the locked tools
 run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded default
 	@exec $(BIN)/notifier up
 
-test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole test suite
-	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone" tests/unit tests/integration
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not long" \
+# The acceptance tests of the protocol and of the HTTP API: one site for each backend.
+QUICK := $(addprefix tests/acceptance/test_,http_api.py protocol.py protocol_acks.py conformance.py handshake.py \
+	frames_before_close.py whole_bodies.py life.py snooze.py types.py definitions_again.py)
+
+test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## unit and integration tests, and the acceptance tests of the protocol and the API; all others: make acceptance
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone and not long" tests/unit tests/integration
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not long" $(QUICK)
+
+acceptance: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## every acceptance test, the short crash matrix and cluster, and the tests that run alone
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not long" \
 		tests/acceptance tests/chaos tests/cluster
 	@$(BIN)/python -m pytest -m "alone and not long" tests/integration tests/acceptance
 	@$(MAKE) --no-print-directory library
@@ -134,4 +141,4 @@ audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) build dist notifier/build notifier/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test long client library wheels cases fuzz flood bench chaos cluster lint lock licences audit clean
+.PHONY: help setup run test acceptance long client library wheels cases fuzz flood bench chaos cluster lint lock licences audit clean

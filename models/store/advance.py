@@ -27,7 +27,7 @@ MAX_WAIT_MS = 50  # milliseconds to wait for another transaction's lock
 
 i, n = inboxes.c, notifications.c
 
-_HEAD = (i.user_id, i.seq, i.unread, BASE.label("base"))
+_HEAD = (i.user_id, i.seq, i.unread, BASE.label("base"), erased.ANYBODY.label("erased"))
 _COLUMNS = {"user_id": sa.Text, "seq": sa.BigInteger, "unread": sa.BigInteger}
 _WANTED = Rows("wanted", **_COLUMNS)
 _REBASED = Rows("rebased", user_id=sa.Text, seq=sa.BigInteger)
@@ -149,14 +149,14 @@ def advance(
     """
     rows = [{"user_id": user, "seq": seqs, "unread": more} for user, (seqs, more) in sorted(wanted.items())]
     if connection.dialect.name != POSTGRESQL:
-        heads = [head[:4] for head in _ADVANCE.execute(connection, rows)]
+        heads = [head[:5] for head in _ADVANCE.execute(connection, rows)]
     elif careful:
-        heads = [head[:4] for head in _advance_free(connection, rows, was_owed=was_owed)]
+        heads = [head[:5] for head in _advance_free(connection, rows, was_owed=was_owed)]
     else:
         heads = _advance_quickly(connection, rows)
     if not heads:
         return {}
-    before = {user: [seq - wanted[user][0], unread - wanted[user][1]] for user, seq, unread, _ in heads}
+    before = {user: [seq - wanted[user][0], unread - wanted[user][1]] for user, seq, unread, *_ in heads}
     base = log_base.settle(connection, heads[0][3], now=now)
     # Those that are new, or have had nothing since the base; so it is one statement more at most, and once.
     below = [user for user, (seq, _) in before.items() if seq < base]
@@ -164,7 +164,8 @@ def advance(
         moved = [{"user_id": user, "seq": base + wanted[user][0]} for user in below]
         connection.execute(_rebase(connection.dialect.name), _REBASED.parameters(connection, moved))
         before |= {user: [base, before[user][1]] for user in below}
-    new = [user for user, (seq, _) in before.items() if seq == base and wanted[user][0]]
+    # Not asked where nobody was ever erased.
+    new = [user for user, (seq, _) in before.items() if heads[0][4] and seq == base and wanted[user][0]]
     for user, began in erased.bases(connection, new).items() if new else ():
         if began > base:
             erased.begin_log(connection, user, began, seqs=wanted[user][0])
@@ -176,9 +177,9 @@ def _advance_quickly(connection: Connection, rows: Sequence[Mapping[str, Any]]) 
     one = len(rows) == 1
     parameters = rows[0] if one else _WANTED.parameters(connection, rows)
     found = connection.execute(_advance_all(one=one), parameters).all()
-    if found[0][4]:
+    if found[0][5]:
         raise SomethingOwed
-    return [head[:4] for head in found]
+    return [head[:5] for head in found]
 
 
 def _advance_free(

@@ -14,6 +14,9 @@ from notifier.outbox.types import AnyRow
 
 e, i = erasures.c, inboxes.c
 
+#: Whether anybody was ever erased: asked for in a statement that is made anyway.
+ANYBODY = sa.exists(sa.select(sa.literal_column("1")).select_from(erasures))
+
 
 def find(connection: Connection, user_id: str) -> AnyRow | None:
     """Return the row of an erased user; None: this user never was."""

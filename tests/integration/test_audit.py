@@ -239,6 +239,7 @@ def test_the_totals_add_up(world: World) -> None:
         "recipients": 13,
         "reached": 11,
         "suppressed": 0,
+        "erased": 0,
         "deliveries": 11,
         "channel_rows": 0,
         "changes": 4,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -190,9 +191,11 @@ class Life(RuleBasedStateMachine):
         assert self.world.violations() == []
 
 
+@pytest.mark.timeout(600)
 def test_any_life_gives_every_client_the_state_of_a_new_read(quick_sqlite: Database) -> None:
-    run(type("OnSqlite", (Life,), {"database": quick_sqlite}), examples=40, steps=40)
+    run(type("OnSqlite", (Life,), {"database": quick_sqlite}), examples=6, steps=30)
 
 
+@pytest.mark.timeout(600)
 def test_any_life_gives_the_same_on_postgresql(postgres_database: Database) -> None:
-    run(type("OnPostgres", (Life,), {"database": postgres_database}), examples=5, steps=30)
+    run(type("OnPostgres", (Life,), {"database": postgres_database}), examples=2, steps=20)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.harness import processes
 from tests.harness.past import write_past
 from tests.harness.postgres import PrivatePostgres, PrivateReplica, execute
@@ -15,6 +17,7 @@ COMMANDS = (
 )
 
 
+@pytest.mark.timeout(600)
 def test_reports_and_the_audit_need_only_to_read(tmp_path: Path) -> None:
     with PrivatePostgres() as primary:
         url = primary.create_database("live")
