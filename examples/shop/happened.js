@@ -13,8 +13,8 @@ export function pressed(what) {
   };
 }
 
-function call(frame) {
-  const user = JSON.stringify(frame.room.slice("user:".length));
+function call(frame, customer) {
+  const user = JSON.stringify(customer);
   if (frame.event === "badge") return `update_badge(${user}, "${frame.data.type}", ${frame.data.count})`;
   const { title, message, type, action } = frame.data;
   const parts = [`title=${JSON.stringify(title)}`, `message=${JSON.stringify(message)}`, `type="${type}"`];
@@ -33,13 +33,14 @@ function steps(frame, here) {
   return list;
 }
 
-/** Shows an event as it arrived. */
-export function arrived(frame) {
-  if (!place || frame.event.startsWith("inbox.")) return;
+/** Shows an event of the customer’s client, as the frame that it came with. */
+export function arrived({ live, ...event }, customer) {
+  if (!place || event.event.startsWith("inbox.")) return;
   const here = Date.now();
+  const frame = { op: "event", room: `user:${customer}`, ...event };
   place.querySelector("[data-nothing]").hidden = true;
   place.querySelector("[data-told]").hidden = false;
-  place.querySelector("[data-call]").textContent = call(frame);
+  place.querySelector("[data-call]").textContent = call(frame, customer);
   place.querySelector("[data-frame]").textContent = JSON.stringify(frame, null, 2);
   place.querySelector("[data-steps]").replaceChildren(
     ...steps(frame, here).map(([when, what]) => {
@@ -50,6 +51,5 @@ export function arrived(frame) {
       return row;
     }),
   );
-  const user = encodeURIComponent(frame.room.slice("user:".length));
-  place.querySelector("[data-more]").href = `${timeline}${frame.id}?user_id=${user}`;
+  place.querySelector("[data-more]").href = `${timeline}${frame.id}?user_id=${encodeURIComponent(customer)}`;
 }

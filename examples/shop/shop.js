@@ -55,7 +55,7 @@ function follow(client) {
     const order = /\/orders\/(\d+)\/track$/.exec(detail.data.action?.url ?? "")?.[1];
     document.querySelector(`[data-order="${order}"]`)?.setAttribute("data-shipped", "");
   });
-  client.addEventListener("event", ({ detail }) => arrived(detail));
+  client.addEventListener("event", ({ detail }) => arrived(detail, customer));
   stepped = steppers(client, async (badge, count) => {
     const answered = pressed({ matches: ({ data }) => data.type === badge && data.count === count });
     const answer = await post("shop/badges", { customer, type: badge, count });

@@ -246,12 +246,12 @@ def test_the_dead_are_replayed_and_dropped(chrome: Browser, tmp_path: Path) -> N
             assert [row[2] for row in operator.numbers("dead")] == [ERROR, ERROR], "as text, not as markup"
             page.locator("summary", has_text=f"Replay… {first}").press("Enter")
             page.get_by_role("button", name=re.compile(f"Replay it now ?: {first}")).press("Enter")
-            assert page.get_by_role("status").inner_text().startswith("It waits again")
+            assert page.locator("#done[role=status]").inner_text().startswith("It waits again")
             until(lambda: site.api.notification(first).json["status"] == "dispatched", 15, "it is dispatched")
             drop = page.locator("details.drop")
             drop.locator("summary").press("Enter")
             drop.get_by_role("button").press("Enter")
-            assert page.get_by_role("status").inner_text() == "It is dropped."
+            assert page.locator("#done[role=status]").inner_text() == "It is dropped."
             assert site.api.notification(second).status == 404
             assert page.get_by_text("Nothing is dead.").is_visible()
             page.get_by_role("button", name="Sign out").click()

@@ -40,9 +40,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         everyone = [CUSTOMER, *(f"u{number:03}" for number in range(60))]
         for number in range(45):
             world.send(CUSTOMER, title=f"Parcel {number} is on its way")
-        named = world.send(*everyone, title="Your order 4711 was shipped")
+        world.send(*everyone, title="Your order 4711 was shipped")
         world.dispatch()
-        del named
         world.send(CUSTOMER, title="Good morning", deliver_at=world.now + timedelta(days=2))
         database.dispose()
         with running_site(backend, folder) as running:

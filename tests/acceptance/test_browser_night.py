@@ -138,7 +138,7 @@ def test_without_scripts_the_numbers_are_there(chrome: Browser, site: Site) -> N
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("section[aria-labelledby=over-time] tbody tr").first).to_be_visible()
     page.goto(f"{site.backend.base_url}/")
-    expect(page.locator("noscript")).to_contain_text("This page needs JavaScript")
+    expect(page.locator("noscript p")).to_contain_text("This page needs JavaScript")
     context.close()
 
 
