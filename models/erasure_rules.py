@@ -1,6 +1,6 @@
 """What an erasure does with every column of every table: the rules as data.
 
-A table or a column without a rule fails `tests/integration/test_erasure_tables.py`. `OWNER` also says which
+A table or a column without a rule fails `tests/integration/test_erasure.py`. `OWNER` also says which
 rows an export has.
 """
 

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
+from email.utils import getaddresses
 from functools import partial
 from pathlib import Path
 
 from models.store import erase as store
 from models.store import rejected
+from models.store.erase_steps import STEPS
 from notifier.broker.topology import LOOK_AT_REVOCATIONS
 from notifier.core.errors import BrokerUnavailable
 from notifier.core.events import check_user_id
@@ -80,7 +82,7 @@ def erase(
         mailboxes = store.mailboxes(connection, known)
     _forget_mails(database, known, mail, mailboxes, counts)
     while True:
-        for step in store.STEPS:
+        for step in STEPS:
             while done := _step(database, partial(step, user_id=known, limit=ROWS)):
                 counts.update(done)
                 progress(counts)
@@ -156,8 +158,8 @@ def _forget_mails(
         after = rows[-1].id
     for path in folder.glob("*.eml") if mailboxes else ():
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            to = BytesHeaderParser().parse(file).get("To", "")
-            if any(address in str(to) for address in mailboxes):
+            to = BytesHeaderParser().parse(file).get_all("To", [])
+            if not {address for _, address in getaddresses(map(str, to))}.isdisjoint(mailboxes):
                 counts["mails"] += _unlink(path)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store import audience
 from models.store.sockets import with_gateway
 from models.tables import (
     ACCEPTED,
@@ -163,21 +164,11 @@ def outside(connection: Connection, user_id: str, limit: int = ROWS) -> Sequence
         )
         c = newest.c
         has = sa.exists().where(d.notification_id == c.id, d.user_id == user_id)
+        named = sa.or_(c.recipient == user_id, audience.holds(connection, user_id, c.audience))
         found += connection.execute(
-            sa.select(newest)
-            .where(sa.or_(c.recipient == user_id, _among(connection, c.audience, user_id)), sa.not_(has))
-            .order_by(c.number.desc())
-            .limit(limit)
+            sa.select(newest).where(named, sa.not_(has)).order_by(c.number.desc()).limit(limit)
         )
     return sorted(found, key=lambda row: row.number, reverse=True)[:limit]
-
-
-def _among(connection: Connection, audience: sa.ColumnElement[Any], user_id: str) -> sa.ColumnElement[bool]:
-    """Return whether a user is in an audience, which may be NULL."""
-    if connection.dialect.name == "postgresql":
-        return sa.func.coalesce(audience.op("@>")(sa.literal([user_id], n.audience.type)), sa.false())
-    each = sa.func.json_each(sa.type_coerce(audience, sa.Text)).table_valued("value")
-    return sa.exists(sa.select(sa.literal(1)).select_from(each).where(each.c.value == user_id))
 
 
 def plain_title(row: AnyRow) -> str:

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.erasure_rules import OWNED
-from models.store.erase import left, waiting_for
+from models.store.erase import left
+from models.store.erase_steps import waiting_for
 from models.tables import deliveries, metadata, notifications, owed, suppressed
 
 BATCH = 500  # rows fetched at once

@@ -248,14 +248,22 @@ def delete(connection: Connection, horizons: dict[str, int]) -> None:
     _set_purged(connection, horizons)
 
 
+def tally(gone: Sequence[AnyRow]) -> dict[str, tuple[int, int, int]]:
+    """Return notification's id -> how many of these deliveries are of it, were delivered, were read."""
+    tallies: dict[str, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
+    for row in gone:
+        of_it, delivered, read = tallies[row.notification_id]
+        tallies[row.notification_id] = (
+            of_it + 1,
+            delivered + (row.delivered_at is not None),
+            read + (row.read_at is not None),
+        )
+    return tallies
+
+
 def _settle(connection: Connection, gone: Sequence[AnyRow]) -> int:
     """Delete the notifications whose last delivery has gone, and tally the others; return how many went."""
-    tallies: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for row in gone:
-        tally = tallies[row.notification_id]
-        tally[0] += 1
-        tally[1] += row.delivered_at is not None
-        tally[2] += row.read_at is not None
+    tallies = tally(gone)
     kept = sa.exists().where(d.notification_id == n.id)
     deleted = set(
         connection.scalars(

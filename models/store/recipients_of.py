@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store.keyset import Cursor, Key, page
 from models.store.log import READ_AT
 from models.tables import deliveries, suppressed
 from notifier.outbox.types import AnyRow
@@ -65,31 +66,27 @@ def recipients_of(
         after: the user id after which the page begins.
         before: the user id before which it ends.
     """
-    query: Any
-    if state == "switched-off":
-        key: sa.ColumnElement[str] = u.user_id
-        query = sa.select(u.user_id, u.since, u.at).where(u.notification_id == id)
-    else:
-        key = d.user_id
-        query = sa.select(
-            d.user_id, d.persisted_at, sa.func.coalesce(d.delivered_at, READ_AT).label("delivered_at"),
-            READ_AT.label("read_at"), d.archived_at, d.hidden,
-        ).where(d.notification_id == id, _FILTERS[state])  # fmt: skip
+    off = state == "switched-off"
+    query = _switched_off(id) if off else _having(id, _FILTERS[state])
+    key = u.user_id if off else d.user_id
     total = connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
-    back = before is not None and after is None
-    if back:
-        query = query.where(key < before).order_by(key.desc())
-    else:
-        query = query.order_by(key)
-        if after is not None:
-            query = query.where(key > after)
-    found = connection.execute(query.limit(limit + 1)).all()
-    more, rows = len(found) > limit, found[:limit]
-    if back:
-        rows = rows[::-1]
-    return RecipientPage(
-        rows,
-        total,
-        rows[0].user_id if rows and (more if back else after is not None) else None,
-        rows[-1].user_id if rows and (True if back else more) else None,
-    )
+    cursor = None
+    if after is not None or before is not None:
+        cursor = Cursor((before if after is None else after,), back=after is None)
+    found = page(connection, query, [Key("user_id", key)], limit, cursor)
+    return RecipientPage(found.rows, total, _user_of(found.previous), _user_of(found.next))
+
+
+def _user_of(cursor: Cursor | None) -> str | None:
+    return None if cursor is None else cursor.values[0]
+
+
+def _switched_off(id: str) -> sa.Select[Any]:
+    return sa.select(u.user_id, u.since, u.at).where(u.notification_id == id)
+
+
+def _having(id: str, filtered: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    return sa.select(
+        d.user_id, d.persisted_at, sa.func.coalesce(d.delivered_at, READ_AT).label("delivered_at"),
+        READ_AT.label("read_at"), d.archived_at, d.hidden,
+    ).where(d.notification_id == id, filtered)  # fmt: skip

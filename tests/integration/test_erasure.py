@@ -19,7 +19,7 @@ from notifier.core.erasure import user_hash
 from notifier.core.errors import NotFound
 from notifier.outbox import recipients
 from notifier.outbox.types import AnyRow
-from tests.harness.world import Published, World, alert
+from tests.harness.world import Published, World
 from usecases import erase as usecase
 from usecases import export
 
@@ -112,9 +112,10 @@ def test_no_table_holds_the_id_and_the_others_keep_what_is_theirs(world: World, 
     mail.mkdir()
     (mail / "a.eml").write_text("To: e@x.example\n\nhello")
     (mail / "b.eml").write_text("To: bob@x.example\n\nhello")
+    (mail / "c.eml").write_text("To: Joe <joe@x.example>\n\nhello")  # another address that ends as theirs
     done = erase(world, mail=mail)
     assert found(world, WORD) == []
-    assert [path.name for path in mail.iterdir()] == ["b.eml"]
+    assert sorted(path.name for path in mail.iterdir()) == ["b.eml", "c.eml"]
     assert done.left == 0
     assert done.counts["entries"] >= 4
     assert done.counts["mails"] == 1
@@ -223,7 +224,6 @@ def test_nothing_left_is_said_for_a_stranger(world: World) -> None:
     with world.database.read() as connection:
         assert store.left(connection, "stranger") == {}
         assert erased.find(connection, "stranger")
-    assert alert()
 
 
 def test_an_export_has_all_that_is_stored(world: World) -> None:
