@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from notifier.core import reach_words
 from notifier.core.log import Why
 from notifier.core.states import EXPIRED, SCHEDULED, WITHDRAWN
+from notifier.core.text_output import plain_time
 from notifier.core.timeline import SLOW_WAKE, Copy, Socket, Timeline, counted, long, off_since
 
 
@@ -117,7 +118,7 @@ def _has_it(timeline: Timeline, copy: Copy) -> Iterator[str]:
         away = long(acker.opened_at - copy.persisted_at)
         yield f"No device took it at once; {acker.name} opened {away} later, was sent it and acked."
     if copy.hidden == Why.SNOOZED and copy.until is not None:
-        yield f"The user snoozed it until {copy.until:%Y-%m-%d %H:%M:%S} UTC."
+        yield f"The user snoozed it until {plain_time(copy.until)}."
     elif copy.hidden == Why.COLLAPSED:
         yield "A newer one with the same collapse key has replaced it."
     elif copy.returned_at is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from notifier.core import reach_words
 from notifier.core.log import Status, Why
 from notifier.core.reach_words import Reached
+from notifier.core.text_output import plain_time
 from notifier.core.timeline import Socket, SwitchedOff, off_since
 
 
@@ -60,7 +61,7 @@ def why(entry: Known, sockets: Sequence[Socket], reached: Sequence[Reached], now
 
 
 def _state(entry: Known, sockets: Sequence[Socket], now: datetime) -> Iterator[str]:
-    since = f" at {moment(entry.since)}" if entry.since else ""
+    since = f" at {plain_time(entry.since)}" if entry.since else ""
     match entry.state:
         case Why.RETRACTED:
             yield f"Retracted{since} by its sender ({entry.sender}) or an administrator."
@@ -72,14 +73,14 @@ def _state(entry: Known, sockets: Sequence[Socket], now: datetime) -> Iterator[s
             yield "Replaced by a newer one with the same collapse key."
             yield _had_it(entry)
         case Status.SNOOZED:
-            until = f" until {moment(entry.until)}" if entry.until else ""
+            until = f" until {plain_time(entry.until)}" if entry.until else ""
             yield f"Snoozed by the user{until}; it comes back then."
         case Status.ARCHIVED:
             yield f"Archived by the user{since}, so it counts as read."
         case Status.READ:
             yield f"Read{since}."
         case _ if entry.delivered_at is not None:
-            yield f"A device has had it since {moment(entry.delivered_at)}; the user has not read it."
+            yield f"A device has had it since {plain_time(entry.delivered_at)}; the user has not read it."
         case _:
             yield "Not delivered: " + not_delivered(entry.persisted_at, sockets, now)
     if entry.quiet:
@@ -89,7 +90,7 @@ def _state(entry: Known, sockets: Sequence[Socket], now: datetime) -> Iterator[s
 def _had_it(entry: Known) -> str:
     if entry.delivered_at is None:
         return "No device had it before."
-    return f"A device had it before, at {moment(entry.delivered_at)}."
+    return f"A device had it before, at {plain_time(entry.delivered_at)}."
 
 
 def not_delivered(persisted_at: datetime, sockets: Sequence[Socket], now: datetime) -> str:
@@ -97,17 +98,18 @@ def not_delivered(persisted_at: datetime, sockets: Sequence[Socket], now: dateti
     connected = [one for one in sockets if one.end is None and not one.lost(now)]
     if connected:
         last = max(connected, key=lambda one: one.opened_at)
-        return (
-            f"{_device(last)} has been connected since {moment(last.opened_at)} and has not confirmed it yet."
-        )
+        since = plain_time(last.opened_at)
+        return f"{_device(last)} has been connected since {since} and has not confirmed it yet."
     ends = [(one.end or one.gateway_seen_at, one) for one in sockets]
     known = [(end, one) for end, one in ends if end is not None]
     if not known:
         return "no device is known to have been connected, then or since."
     end, last = max(known, key=lambda pair: pair[0])
     if end < persisted_at:
-        return f"no device has been connected since {moment(end)}."
-    return f"{_device(last)} was connected until {moment(end)} and did not confirm it; none has been since."
+        return f"no device has been connected since {plain_time(end)}."
+    return (
+        f"{_device(last)} was connected until {plain_time(end)} and did not confirm it; none has been since."
+    )
 
 
 def switched_off(off: SwitchedOff) -> str:
@@ -118,17 +120,12 @@ def switched_off(off: SwitchedOff) -> str:
 def outside(state: str, *, due: datetime | None, attempts: int, error: str | None) -> str:
     """Return why a notification is in no inbox yet: it is scheduled, waits or is dead."""
     if state == "scheduled":
-        return f"Scheduled for {moment(due)}." if due else "Scheduled."
+        return f"Scheduled for {plain_time(due)}." if due else "Scheduled."
     if state == "dead":
         return f"Given up after {attempts} attempts: {error}. An operator can replay it."
     if attempts:
         return f"Waiting after {attempts} failed attempts: {error}."
     return "Waiting: no worker has put it into the inbox yet."
-
-
-def moment(at: datetime) -> str:
-    """Return a moment in a sentence."""
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _device(socket: Socket) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from notifier.core.reach import QUIET, State
+from notifier.core.text_output import plain_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Reached:
 
 def sentence(one: Reached) -> str:
     """Say what became of it."""
-    because = f" ({one.reason})" if one.reason else ""
+    because = f" ({one.reason})" if one.reason and one.reason != QUIET else ""
     tries = f", attempt {one.attempts}" if one.attempts > 1 else ""
     said = {
         State.WAITING: _waits(one),
@@ -36,18 +37,16 @@ def sentence(one: Reached) -> str:
         State.UNKNOWN: f"nobody can know whether it was sent{because}",
         State.SKIPPED: f"skipped: {one.reason}",
     }[State(one.state)]
-    if one.state == State.WAITING and one.reason == QUIET:
-        said += ", until quiet hours end"
-    elif one.state == State.WAITING and one.attempts:
+    if one.state == State.WAITING and one.attempts:
         said += f" after {one.attempts} attempts{because}"
     return f"By {one.channel}: {said}."
 
 
 def _waits(one: Reached) -> str:
-    until = f"{one.next_at:%Y-%m-%d %H:%M:%S} UTC"
+    until = plain_time(one.next_at)
     if one.digest:
         return f"waits, for the {one.digest} digest at {until}"
-    if not one.attempts and one.next_at > one.due_at:
+    if one.reason == QUIET or (not one.attempts and one.next_at > one.due_at):
         return f"waits for the end of quiet hours or of a pause, until {until}"
     return f"waits, until {until}"
 

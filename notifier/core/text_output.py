@@ -28,6 +28,11 @@ def iso_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def plain_time(moment: datetime) -> str:
+    """Return a moment in UTC to the second, as sentences have it: `2026-11-27 10:20:30 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def printable(text: str) -> str:
     """Return `text` without control characters for a terminal: each becomes U+FFFD."""
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)

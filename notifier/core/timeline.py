@@ -11,6 +11,7 @@ from typing import Any
 from notifier.core import reach_words
 from notifier.core.reach_words import Reached
 from notifier.core.states import CANCELED, SCHEDULED, WITHDRAWN
+from notifier.core.text_output import plain_time
 
 LOST_AFTER = timedelta(seconds=30)  # a gateway that has not been heard of for this time has crashed
 SLOW_WAKE = timedelta(seconds=1)  # from accepted to the wake-up: the broker was away
@@ -195,7 +196,7 @@ def off_since(off: SwitchedOff) -> str:
     """Say who has switched it off, and since when."""
     if off.since is None:
         return "it is off by default, and the user has not switched it on"
-    return f"the user switched it off at {off.since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"the user switched it off at {plain_time(off.since)}"
 
 
 def _woken(timeline: Timeline) -> str:
