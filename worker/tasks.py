@@ -21,8 +21,9 @@ from notifier.core.states import SCHEDULED
 from notifier.outbox.types import now
 from notifier.signals import emit, message_rejected
 from notifier.wake import CHUNK, SEND, WOKEN_AT
-from worker.app import BADGE, PURGE, REACH, SWEEP, app, runtime, settings
+from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
 from worker.far_tasks import ETA
+from worker.runtime import REACH
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)

@@ -21,7 +21,8 @@ from tests.harness.rabbitmq import PLACES, PrivateRabbit
 from tests.harness.services import find_binary
 from tests.harness.waiting import free_port, until
 from tests.integration.broker_listener import SECONDS, Listener, listening, message, publishing
-from worker.app import WorkerRuntime, make_app
+from worker.app import make_app
+from worker.runtime import WorkerRuntime
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ def test_celery_broker_url_of_the_environment_does_not_change_our_broker(
 
 
 def test_a_worker_purges_only_when_it_is_told_how_long_to_keep(tmp_path: Path) -> None:
-    from worker.app import WorkerRuntime, make_app
+    from worker.app import make_app
+    from worker.runtime import WorkerRuntime
 
     for days, expected in ((0, {Sweep}), (90, {Sweep, Purge})):
         settings = Settings.load(_env_file=None, retention_days=days, var_dir=tmp_path)
