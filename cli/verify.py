@@ -23,13 +23,13 @@ def verify(as_json: bool) -> None:
         totals = audit.totals(connection)
         if not as_json:
             click.echo(counted(totals))
-        wrong = []
-        for violation in audit.violations(connection):
-            wrong.append({"row": violation.row, "check": violation.check})
-            if not as_json:
+            wrong = 0
+            for violation in audit.violations(connection):
+                wrong += 1
                 click.echo(f"{violation.row}  ({violation.check})")
-    if as_json:
-        click.echo(json_line({**totals, "violations": wrong}))
-    else:
-        click.echo(f"{len(wrong)} rows do not fit" if wrong else "all accounted for")
+            click.echo(f"{wrong} rows do not fit" if wrong else "all accounted for")
+        else:
+            violations = [{"row": one.row, "check": one.check} for one in audit.violations(connection)]
+            click.echo(json_line({**totals, "violations": violations}))
+            wrong = len(violations)
     sys.exit(1 if wrong else 0)
