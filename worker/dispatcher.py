@@ -11,10 +11,11 @@ frames for the broker, the other half is waiting for the database. Nothing else 
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
-from models.store import dispatch, failures, owed
+from models.store import at_once, dispatch, failures, owed
 from models.store.advance import SomethingOwed
 from models.store.fan_out import Dispatched
 from models.tables import DEAD
@@ -35,6 +36,8 @@ from worker.publishing import Publishes, Publishing
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
+
+NOT_PLAIN = 1.0  # seconds after a notification that was not plain, in which the one statement is not tried
 
 #: What one transaction does; with `careful=True` it passes over users whose inbox is locked.
 Step = Callable[..., Dispatched]
@@ -74,6 +77,7 @@ class Dispatcher:
         self._measures = measures or Measures()
         self._pause = pause
         self._wake_reach = wake_reach
+        self._not_plain_until = 0.0  # monotonic seconds
         self._skips_locked = database.engine.dialect.name == POSTGRESQL
         self._busy = BusyUsers()
         self._batch_size = Amount(settings.batch_size)
@@ -114,7 +118,7 @@ class Dispatcher:
             busy=frozenset(self._busy.all()),
         )
         try:
-            done = self._transaction(work)
+            done = self._plain(limit, woken_at) or self._transaction(work)
         except DatabaseTimeout:
             if not self._batch_size.halve():
                 raise
@@ -131,6 +135,24 @@ class Dispatcher:
         self._batch_size.grow()
         progress = bool(done.ids or done.busy or done.expired)
         return len(done.ids), done.more and progress
+
+    def _plain(self, limit: int, woken_at: datetime | None) -> Dispatched | None:
+        """Dispatch plain notifications in one statement; None: that did nothing, the general way must do it.
+
+        It is not tried again for a moment after it did nothing, so that it costs those nothing who have
+        preferences or badges.
+        """
+        if not self._skips_locked or self._busy.all() or time.monotonic() < self._not_plain_until:
+            return None
+        work = partial(at_once.dispatch_plain, limit=limit, now=self._clock(), woken_at=woken_at)
+        done = None
+        with suppress(DatabaseLocked):
+            done = self._database.run_at_once(work)
+        if done is None:
+            self._not_plain_until = time.monotonic() + NOT_PLAIN
+        else:
+            self._committed(done, beside=False)
+        return done
 
     def _apart(self, numbers: Sequence[int], woken_at: datetime | None) -> None:
         """Dispatch these in two halves, and a half that fails in halves again, until bad rows are alone."""
@@ -307,13 +329,16 @@ class Dispatcher:
             if not self._skips_locked:
                 raise
             done = self._database.run(partial(work, careful=True))
+        self._committed(done, beside=beside)
+        return done
+
+    def _committed(self, done: Dispatched, *, beside: bool) -> None:
         if done.busy:
             for user in self._busy.add(done.busy):
                 throttled.warning("an inbox is locked by somebody else for over a second: user=%s", user)
         if not done.ids:
-            return done  # nothing waited, so nobody has to wait for what is published beside
+            return  # nothing waited, so nobody has to wait for what is published beside
         self._measures.dispatched(done, self._clock().timestamp())
         self._publishing.committed(done, beside=beside)
         if done.reach_due:
             self._wake_reach()
-        return done

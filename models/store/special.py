@@ -27,15 +27,15 @@ n = notifications.c
 
 _NUMBERS = Rows("special", number=sa.BigInteger)
 #: Asked once for each statement, by a partial index that is empty where nobody has any.
-_PREFERRING = sa.exists(sa.select(recipients.c.user_id).where(sa.text("preferences IS NOT NULL")))
-_PLAIN = sa.and_(
+PREFERRING = sa.exists(sa.select(recipients.c.user_id).where(sa.text("preferences IS NOT NULL")))
+#: Whether a row has no optional field.
+WITHOUT_OPTIONS = sa.and_(
     n.category.is_(None),
     n.collapse_key.is_(None),
     n.expires_at.is_(None),
     n.version.is_(None),
     n.suppressed == sa.literal_column("0"),
     n.erased.is_(None),
-    sa.not_(_PREFERRING),
 )
 
 #: The columns that a dispatch reads of a row; `inbox` is NULL for one with optional fields.
@@ -44,7 +44,7 @@ TAKEN: tuple[sa.ColumnElement[Any], ...] = (
     n.id,
     n.event,
     n.data,
-    sa.case((_PLAIN, n.inbox)).label("inbox"),
+    sa.case((sa.and_(WITHOUT_OPTIONS, sa.not_(PREFERRING)), n.inbox)).label("inbox"),
     n.sender,
     n.recipient,
     n.audience,
@@ -61,7 +61,7 @@ _MORE = (
     n.version,
     n.suppressed,
     n.erased,
-    _PREFERRING.label("preferring"),
+    PREFERRING.label("preferring"),
 )
 
 

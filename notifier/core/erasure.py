@@ -3,9 +3,10 @@
 import hashlib
 from typing import Final
 
-_PURPOSE: Final = b"notifier erased user\x00"
+#: What is hashed before the id.
+PURPOSE: Final = b"notifier erased user\x00"
 
 
 def user_hash(user_id: str) -> str:
     """Return the hash by which an erased user's id is recognised, 64 characters."""
-    return hashlib.sha256(_PURPOSE + user_id.encode()).hexdigest()
+    return hashlib.sha256(PURPOSE + user_id.encode()).hexdigest()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+import random
 import signal
 import sys
 import threading
@@ -25,11 +26,13 @@ SABOTAGE = "LIVE_CHAOS_SABOTAGE"
 CLAIM = "LIVE_CHAOS_CLAIM"  # seconds of a channel row's deadline, instead of 60
 DIE, HANG = "die", "hang"
 BEFORE_COMMIT = "before the dispatch's commit"
+IN_STATEMENT = "during the dispatch's one statement"
 
 #: name -> the process that dies there
 STEPS = {
     "after accept, before wake-up": "web",
     BEFORE_COMMIT: "worker",
+    IN_STATEMENT: "worker",
     "after commit, before publish": "worker",
     "after publish, before the task's ack": "worker",
     "after ack frame, before its flush": "web",
@@ -114,11 +117,29 @@ def _before_commits(dispatch: Any) -> None:
     event.listen(Engine, "commit", commit)
 
 
+def _in_the_statement(at_once: Any, dispatch: Any) -> None:
+    """Pass IN_STATEMENT while the server runs the statement, which may or may not be committed then."""
+    original = at_once.dispatch_plain
+
+    def dispatch_plain(connection: Any, **given: Any) -> Any:
+        folder = Path(os.environ[FOLDER])
+        if (folder / BEFORE_COMMIT.replace(" ", "_")).exists():
+            return None  # the general way has a transaction that is open for some time
+        if (folder / IN_STATEMENT.replace(" ", "_")).exists() and dispatch.due_numbers(
+            connection, limit=1, now=given["now"]
+        ):
+            threading.Timer(random.uniform(0, 0.003), _pass, (IN_STATEMENT,)).start()
+        return original(connection, **given)
+
+    at_once.dispatch_plain = dispatch_plain
+
+
 def _install() -> None:
     """Wrap the functions of this process: a worker's dispatcher, a web process's acks."""
     if worker := sys.modules.get("worker.dispatcher"):
         publishing: Any = worker.Publishing
         _before_commits(sys.modules["models.store.dispatch"])
+        _in_the_statement(sys.modules["models.store.at_once"], sys.modules["models.store.dispatch"])
         _wrap(
             publishing, "publish",
             before=lambda _, done: _pass("after commit, before publish", done.entries),

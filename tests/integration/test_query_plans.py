@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Connection
 
 from models.store import (
+    at_once,
     collapse,
     delivered,
     dispatch,
@@ -324,6 +325,13 @@ def test_a_batch_is_taken_in_its_order_without_a_sort(filled: Database) -> None:
     assert "notifier_notifications_waiting_idx" in taking.indexes
     assert not taking.sorts
     assert not any(plan.scans & SCANNED for plan in found)
+
+
+def test_the_one_statement_looks_up_each_row(filled: Database) -> None:
+    if filled.engine.dialect.name == "postgresql":
+        (plan,) = plans(filled, lambda c: at_once.dispatch_plain(c, limit=100, now=LATER))
+        assert "notifier_notifications_waiting_idx" in plan.indexes
+        assert not plan.scans & SCANNED, plan
 
 
 def test_an_ack_updates_what_it_covers_alone(filled: Database) -> None:
