@@ -31,6 +31,13 @@ class WholeStream(LimitedStream):
         Raises RequestEntityTooLarge (413) when it exceeds the limit, and ClientDisconnected (400)
         when the peer has sent less than it announced.
         """
+        if self._length is not None and self._pos == 0 and self._length <= self.limit:
+            # One read, where werkzeug's loop has three: each one has a timeout of its own.
+            body = self._stream.read(self._length)
+            self._pos = len(body)
+            if self._pos < self._length:
+                self.on_disconnect()
+            return body
         rest = super().readall() if not self.is_exhausted else b""
         if self.is_exhausted and self._stream.read(1):
             raise RequestEntityTooLarge
