@@ -216,7 +216,7 @@ def _serve_channels(instance: Any, **_: object) -> None:
 
 @worker_shutting_down.connect
 def _stop_channels(**_: object) -> None:
-    """Let what is being sent come to its end."""
+    """Stop sending over channels; what is being sent is finished first."""
     runtime.stop_channels()
 
 

@@ -79,7 +79,7 @@ class WorkerRuntime:
             self._reach.wake()
 
     def stop_channels(self) -> None:
-        """Take nothing more, and wait for what is being sent."""
+        """Take no further rows, and wait until those being sent are finished."""
         if self._reach is not None:
             self._reach.stop()
 
