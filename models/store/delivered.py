@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store.visible import VISIBLE
+from models.store.visible import VISIBLE, unestimated
 from models.tables import deliveries
 from notifier.core.effects import Acked
 from notifier.outbox.dialect import Rows
@@ -104,9 +104,11 @@ def _deliver_ranges(dialect: str) -> sa.Update:
         .where(
             d.user_id == of.user_id,
             d.seq.between(of.first, of.through),
-            d.delivered_at.is_(None),
-            VISIBLE,  # being removed is not being delivered
-            sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from),
+            unestimated(
+                d.delivered_at.is_(None),
+                VISIBLE,  # being removed is not being delivered
+                sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from),
+            ),
         )
         .values(delivered_at=not_before(d.persisted_at, of.at), acked_by=of.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
@@ -137,9 +139,11 @@ def _deliver(dialect: str) -> sa.Update:
         .where(
             d.user_id == acked.c.user_id,
             d.seq == acked.c.seq,
-            d.delivered_at.is_(None),
-            VISIBLE,  # being removed is not being delivered
-            sa.or_(d.inbox, acked.c.in_log),
+            unestimated(
+                d.delivered_at.is_(None),
+                VISIBLE,  # being removed is not being delivered
+                sa.or_(d.inbox, acked.c.in_log),
+            ),
         )
         .values(delivered_at=not_before(d.persisted_at, acked.c.at), acked_by=acked.c.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
