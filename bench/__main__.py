@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bench import (
     avalanche,
+    batch,
     broadcast,
     burst,
+    due,
     growth,
     idle,
     jitter,
@@ -24,8 +26,8 @@ from bench.scenario import Scenario
 SCENARIOS: dict[str, Scenario] = {
     module.SCENARIO.name: module.SCENARIO
     for module in (
-        latency, burst, python_api, broadcast, idle, through, queues, storm, sql, growth, purge, slow, jitter,
-        avalanche,
+        latency, burst, batch, python_api, broadcast, due, idle, through, queues, storm, sql, growth, purge,
+        slow, jitter, avalanche,
     )
 }  # fmt: skip
 

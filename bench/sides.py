@@ -13,6 +13,7 @@ from bench.target import Target
 OURS = "live-notifications"
 EMBEDDED = "embedded"
 FLASK, NODE, NODE_DURABLE = "flask-socketio", "node", "node-durable"
+NODE_BULK = "node-bulk"  # the latter with BullMQ's addBulk in front
 PIPELINES = (OURS, FLASK, NODE)  # from tutorials, with few promises
 DURABLE_PIPELINES = (*PIPELINES, NODE_DURABLE)
 NCHAN, SOCKETIO, PYTHON_SOCKETIO = "nchan", "socketio", "python-socketio"
@@ -25,6 +26,7 @@ TITLES = {
     FLASK: "Flask-SocketIO + Celery",
     NODE: "Express + Socket.IO + BullMQ",
     NODE_DURABLE: "Express, same promises",
+    NODE_BULK: "BullMQ addBulk, same promises",
     NCHAN: "Nchan",
     SOCKETIO: "Socket.IO",
     PYTHON_SOCKETIO: "python-socketio",
@@ -39,6 +41,7 @@ _PEERS: dict[str, Callable[[], AbstractContextManager[Target]]] = {
     FLASK: pipelines.flask_socketio,
     NODE: pipelines.node,
     NODE_DURABLE: durable.node_durable,
+    NODE_BULK: durable.node_bulk,
     NCHAN: gateways.nchan,
     SOCKETIO: gateways.socketio,
     PYTHON_SOCKETIO: gateways.python_socketio,

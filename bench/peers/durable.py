@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -15,7 +15,7 @@ from bench.load.dialects import Listener, SocketIO, seq_of, title_of
 from bench.peers import install
 from bench.peers.private_redis import PrivateRedis
 from bench.peers.running import database, folder
-from bench.target import Target
+from bench.target import Command, Target
 from tests.harness.processes import Process
 from tests.harness.tokens import user_token
 from tests.harness.waiting import accepts, free_port
@@ -62,10 +62,13 @@ class Durable:
         api_key: of the backend callers.
         database_url: for psycopg.
         redis: its Redis.
+        env: its processes' environment.
         web, worker: the processes.
     """
 
-    def __init__(self, place: Path, database_url: str, redis: PrivateRedis, **settings: str) -> None:
+    def __init__(
+        self, place: Path, database_url: str, redis: PrivateRedis, worker: str = "worker", **settings: str
+    ) -> None:
         self.port, self.database_url, self.redis = free_port(), database_url, redis
         self.secret, self.api_key = secrets.token_hex(32), secrets.token_hex(16)
         env = {
@@ -74,14 +77,14 @@ class Durable:
         }  # fmt: skip
         with psycopg.connect(database_url) as connection:
             connection.execute((FOLDER / "schema.sql").read_bytes())
-        self._env, self._place = env, place
-        self.web, self.worker = self.process("web"), self.process("worker")
+        self.env, self._place = env, place
+        self.web, self.worker = self.process("web"), self.process(worker)
 
     def process(self, program: str, name: str = "") -> Process:
         """Return a process of the peer, not started yet."""
         name = name or program
         log = self._place / f"{name}.log"
-        return Process(f"node-durable-{name}", ["node", f"{program}.js"], env=self._env, log=log, cwd=FOLDER)
+        return Process(f"node-durable-{name}", ["node", f"{program}.js"], env=self.env, log=log, cwd=FOLDER)
 
     def start_web(self) -> None:
         """Start the web process and wait until it listens."""
@@ -109,16 +112,21 @@ class Durable:
 
 
 @contextmanager
-def running(**settings: str) -> Iterator[Durable]:
-    """Start the peer; `settings` are more environment variables (see settings.js)."""
+def running(*, bulk: bool = False, **settings: str) -> Iterator[Durable]:
+    """Start the peer.
+
+    Args:
+        bulk: alerts also come as jobs of its Redis, which then has a file.
+        settings: more environment variables (see settings.js).
+    """
     install.node(NAME)
     with ExitStack() as stack:
         place = stack.enter_context(folder())
         url = stack.enter_context(database())
-        redis = PrivateRedis(place)
+        redis = PrivateRedis(place, keeps=bulk)
         stack.callback(redis.kill)
         redis.start()
-        peer = Durable(place, url, redis, **settings)
+        peer = Durable(place, url, redis, "bulk-worker" if bulk else "worker", **settings)
         stack.callback(peer.stop)
         peer.start_web()
         peer.start_worker()
@@ -130,3 +138,11 @@ def node_durable() -> Iterator[Target]:
     """Express + Socket.IO + BullMQ + PostgreSQL, with the promises of our side."""
     with running() as peer:
         yield peer.target()
+
+
+@contextmanager
+def node_bulk() -> Iterator[Target]:
+    """Yield the same with BullMQ's addBulk in front: a job in Redis for each alert, stored by its worker."""
+    with running(bulk=True) as peer:
+        sender = Command(["node", "bulk.js"], peer.env, str(FOLDER))
+        yield replace(peer.target(), name="node-bulk", sender=sender)

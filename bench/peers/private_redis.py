@@ -1,4 +1,4 @@
-"""A Redis server of its own that can be killed and started again; it keeps nothing on disk."""
+"""A Redis server of its own that can be killed and started again."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ from tests.harness.waiting import accepts, free_port
 class PrivateRedis:
     """One server.
 
+    Args:
+        place: its folder.
+        keeps: whether it has an append-only file, synced every second; else it keeps nothing on disk.
+
     Attributes:
         url: where it listens, the same after a restart.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, keeps: bool = False) -> None:
         program = shutil.which("redis-server")
         if program is None:
             raise Missing("redis-server is not installed")
         self._port = free_port()
         words = [
             program, "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--dir", str(place),
-            "--appendonly", "no", "--maxmemory-policy", "noeviction",
+            "--appendonly", "yes" if keeps else "no", "--maxmemory-policy", "noeviction",
         ]  # fmt: skip
         self._process = Process("redis", words, env={}, log=place / "redis.log", cwd=place)
         self.url = f"redis://127.0.0.1:{self._port}/0"

@@ -4,6 +4,7 @@ import { redisUrl } from "./settings.js";
 
 export const WAKE_UPS = "wake-ups";
 export const FRAMES = "frames";
+export const ALERTS = "alerts";
 
 export function redis(options = {}) {
   const connection = new Redis(redisUrl, options);
