@@ -17,7 +17,7 @@ from bench.run import alone
 from bench.scenario import Metric, Scenario, Values, at_most
 from bench.sides import OURS
 from bench.sql import filled, heads
-from models.store import at_once, log
+from models.store import at_once, pages
 from notifier.core.draft import Draft, draft
 from notifier.core.log import Status
 from notifier.outbox.engine import Database
@@ -91,7 +91,7 @@ def _dispatch(database: Database) -> None:
 
 def _page(database: Database, user: str) -> None:
     with database.read() as connection:
-        log.page(connection, user, Status.ALL, PAGE, None)
+        pages.page(connection, user, Status.ALL, PAGE, None)
 
 
 SCENARIO = Scenario(

@@ -19,7 +19,7 @@ from bench.run import alone
 from bench.samples import milliseconds
 from bench.scenario import Metric, Scenario, Values, at_most
 from bench.sides import OURS
-from models.store import log
+from models.store import inbox_heads, log, pages
 from models.tables import inboxes
 from notifier.core.log import Status
 from notifier.outbox.engine import Database, make_engine
@@ -85,8 +85,8 @@ def measure(name: str, *, seed: int, deliveries: int, samples: int, given: Datab
     known = heads(given, BEHIND)
     users = random.Random(seed).choices(sorted(known), k=WARM + samples)
     asked: dict[str, Callable[[Connection, str], Any]] = {
-        "page": lambda connection, user: log.page(connection, user, Status.ALL, PAGE, None),
-        "unread": log.inbox_row,
+        "page": lambda connection, user: pages.page(connection, user, Status.ALL, PAGE, None),
+        "unread": inbox_heads.inbox_row,
         "replay": lambda connection, user: log.entries(connection, user, known[user] - BEHIND, BEHIND),
     }
     statements = Statements(given.engine)

@@ -7,7 +7,7 @@ import click
 
 from cli.database import open_database
 from cli.help import example
-from notifier.core.events import check_user_id
+from notifier.core.checks import check_user_id
 from notifier.core.log import Status, Why
 from notifier.core.text_output import shown, terminal_json
 

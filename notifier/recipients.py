@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from notifier import send
-from notifier.core.events import check_user_id
+from notifier.core.checks import check_user_id
 from notifier.core.recipients import check_profile
 from notifier.outbox import recipients
 from notifier.outbox.types import now

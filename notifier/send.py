@@ -29,9 +29,10 @@ from notifier.core.keys import SYSTEM
 from notifier.core.states import SCHEDULED
 from notifier.outbox import withdraw
 from notifier.outbox.accept import Accepted, accept, accept_all
-from notifier.outbox.engine import BUSY_TIMEOUT, Database, make_engine
+from notifier.outbox.engine import Database, make_engine
 from notifier.outbox.failures import unavailable
 from notifier.outbox.installation import installation_id
+from notifier.outbox.sqlite_session import BUSY_TIMEOUT
 from notifier.outbox.types import now
 from notifier.outbox.withdraw import Updated, Withdrawn
 from notifier.settings import Settings

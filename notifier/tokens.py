@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import jwt
 from jwt import PyJWK
 
+from notifier.core.checks import check_user_id
 from notifier.core.errors import InvalidInput, Unauthenticated, WrongCredentials
-from notifier.core.events import check_user_id
 from notifier.core.session import Principal
 from notifier.settings import Settings
 

@@ -15,8 +15,8 @@ from models.store import erase as store
 from models.store import rejected
 from models.store.erase_steps import STEPS
 from notifier.broker.topology import LOOK_AT_REVOCATIONS
+from notifier.core.checks import check_user_id
 from notifier.core.errors import BrokerUnavailable
-from notifier.core.events import check_user_id
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import now

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from models.store import timeline as store
-from notifier.core import timeline as words
+from notifier.core import timeline_json
 from notifier.core.diagnosis import summary
 from notifier.core.errors import NotFound
 from notifier.core.timeline import Copy, Timeline
@@ -35,8 +35,8 @@ class Explanation:
 
     def json(self) -> dict[str, Any]:
         """Return it as the API and `notifier explain --json` write it."""
-        told = words.as_json(self.timeline, self.at, self.summary)
-        return told | {"items": [words.copy_json(copy) for copy in self.copies], "next": self.next}
+        told = timeline_json.as_json(self.timeline, self.at, self.summary)
+        return told | {"items": [timeline_json.copy_json(copy) for copy in self.copies], "next": self.next}
 
 
 def explain(

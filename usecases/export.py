@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from models.store import export as store
+from notifier.core.checks import check_user_id
 from notifier.core.errors import NotFound
-from notifier.core.events import check_user_id
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import now
 

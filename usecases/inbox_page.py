@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.store import log
+from models.store import inbox_heads, pages
 from models.store.seen import unseen_of
 from notifier.core.log import Item, Status
 from notifier.outbox.engine import Connection, Database
@@ -42,14 +42,14 @@ def inbox_page(
     """
 
     def look(connection: Connection) -> InboxPage:
-        items, head = log.page(connection, user_id, status, limit + 1, before)
+        items, head = pages.page(connection, user_id, status, limit + 1, before)
         page = items[:limit]
         return InboxPage(
             items=page,
             next=page[-1].seq if len(items) > limit else None,
-            seq=log.head_of(connection, head),
+            seq=inbox_heads.head_of(connection, head),
             unread=head.unread if head else 0,
-            badges=log.badge_counts(connection, user_id),
+            badges=inbox_heads.badge_counts(connection, user_id),
             seen=head.seen if head else 0,
             unseen=unseen_of(connection, [head])[user_id] if head else 0,
         )

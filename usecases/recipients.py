@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from notifier.core.checks import check_user_id
 from notifier.core.errors import NotFound
-from notifier.core.events import check_user_id
 from notifier.core.recipients import check_profile
 from notifier.outbox import recipients
 from notifier.outbox.engine import Database

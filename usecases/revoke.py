@@ -5,8 +5,8 @@ from datetime import datetime
 
 from models.store import revocations
 from notifier.broker.topology import LOOK_AT_REVOCATIONS
+from notifier.core.checks import check_user_id
 from notifier.core.errors import BrokerUnavailable
-from notifier.core.events import check_user_id
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now

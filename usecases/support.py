@@ -14,10 +14,10 @@ from models.store import desk, entries, status
 from models.store.timeline import read_socket
 from notifier.core import entry_reason, preferences
 from notifier.core.categories import categories
+from notifier.core.checks import check_user_id
 from notifier.core.draft import check_id
 from notifier.core.entry_reason import Known
 from notifier.core.errors import InvalidInput, NotFound
-from notifier.core.events import check_user_id
 from notifier.core.reach_words import Reached
 from notifier.core.recipients import PUSH
 from notifier.core.timeline import Socket, SwitchedOff

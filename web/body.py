@@ -6,8 +6,8 @@ import orjson
 from flask import Response, request
 from pydantic import BaseModel, ValidationError
 
+from notifier.core.checks import check_fields, problems_of
 from notifier.core.errors import InvalidInput, NotJson
-from notifier.core.events import check_fields, problems_of
 
 M = TypeVar("M", bound=BaseModel)
 

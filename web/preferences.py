@@ -5,8 +5,8 @@ from functools import wraps
 
 from flask import Blueprint, Response, g, request
 
+from notifier.core.checks import check_user_id
 from notifier.core.errors import Forbidden
-from notifier.core.events import check_user_id
 from usecases import preferences
 from web.auth import backend, user
 from web.body import USER_BODY, query, read, write

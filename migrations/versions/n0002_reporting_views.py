@@ -11,7 +11,7 @@ from alembic import op
 revision = "n0002"
 down_revision = "n0001"
 
-# Not read by itself, so by the first watermark that covers it (models/store/log.py: READ_AT).
+# Not read by itself, so by the first watermark that covers it (models/store/pages.py: READ_AT).
 BY_WATERMARK = "d.read_at IS NULL AND d.inbox AND NOT d.kept_unread"
 IS_READ = f"""(d.read_at IS NOT NULL OR ({BY_WATERMARK} AND EXISTS (
     SELECT 1 FROM notifier_inboxes i WHERE i.user_id = d.user_id AND i.read_through >= d.seq)))"""

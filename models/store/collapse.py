@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import removal
-from models.store.log import READ_AT, change_entry
+from models.store.log import change_entry
+from models.store.pages import READ_AT
 from models.store.visible import REMOVABLE
 from models.tables import deliveries
 from notifier.core.log import ARCHIVED, Entry, Why

@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store.log import READ_AT
+from models.store.pages import READ_AT
 from models.store.visible import GONE
 from models.tables import deliveries, notifications
 from notifier.core.entry_reason import Known

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from models.erasure_rules import OWNED
 from models.store import erased
 from models.store.erase_steps import waiting_for
-from models.store.log import inbox_row
+from models.store.inbox_heads import inbox_row
 from models.tables import addresses, badges, inboxes, metadata, notifications, reach
 from notifier.outbox.dialect import POSTGRESQL
 from notifier.outbox.types import AnyRow

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from models.erasure_rules import OWNED
 from models.store import audience, inbox, purge
-from models.store.log import inbox_row
+from models.store.inbox_heads import inbox_row
 from models.tables import (
     ACCEPTED,
     DISPATCHED,

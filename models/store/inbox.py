@@ -15,7 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import log_base
-from models.store.log import READ_AT, change_entry, inbox_row
+from models.store.inbox_heads import inbox_row
+from models.store.log import change_entry
+from models.store.pages import READ_AT
 from models.store.visible import REMOVABLE, VISIBLE
 from models.tables import changes, deliveries, inboxes, read_marks
 from notifier.core.log import ARCHIVED, MOVES, READ, SEEN, SNOOZE, UNREAD, Entry, Status, Why

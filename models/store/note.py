@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import erased, log_base
-from models.store.log import change_entry, inbox_row
+from models.store.inbox_heads import inbox_row
+from models.store.log import change_entry
 from models.tables import changes, inboxes
 from notifier.core.log import Entry
 from notifier.outbox.dialect import insert

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store.log import READ_AT
+from models.store.pages import READ_AT
 from models.tables import addresses, deliveries, inboxes, notifications, reach, recipients
 from notifier.core.reach import CLAIM_SECONDS, MOVES, Move, State
 from notifier.outbox.dialect import POSTGRESQL, Rows

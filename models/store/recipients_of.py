@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store.keyset import Cursor, Key, page
-from models.store.log import READ_AT
+from models.store.pages import READ_AT
 from models.tables import deliveries, suppressed
 from notifier.outbox.types import AnyRow
 

@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import log_base
-from models.store.log import READ_AT, change_entry
+from models.store.log import change_entry
 from models.store.log_base import BASE
+from models.store.pages import READ_AT
 from models.store.visible import REMOVABLE
 from models.tables import changes, deliveries, inboxes
 from notifier.core.log import ARCHIVED, Entry, Why

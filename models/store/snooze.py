@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from models.store import removal
 from models.store.inbox import Changed, base_of
-from models.store.log import inbox_row
+from models.store.inbox_heads import inbox_row
 from models.store.visible import SNOOZED, STANDING
 from models.tables import changes, deliveries, notifications
 from notifier.core.log import MOVED, Entry

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from models.store import reach
 from models.store.due import due
-from models.store.log import READ_AT
+from models.store.pages import READ_AT
 from models.tables import ACCEPTED, DEAD, SCHEDULED, deliveries, notifications
 from notifier.core.categories import GENERAL
 from notifier.core.states import WITHDRAWN

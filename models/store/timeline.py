@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from models.store import reach
 from models.store import sockets as store_sockets
-from models.store.log import READ_AT
+from models.store.pages import READ_AT
 from models.store.status import counts
 from models.tables import deliveries, notifications, suppressed
 from notifier.core.reach_words import Reached

@@ -13,8 +13,9 @@ from typing import Any
 import orjson
 from uuid_utils import uuid7
 
+from notifier.core.checks import check_audience, check_user_id
 from notifier.core.errors import InvalidInput, Problem
-from notifier.core.events import EventType, check_audience, check_user_id, event_type
+from notifier.core.events import EventType, event_type
 from notifier.core.keys import SYSTEM
 from notifier.core.life import PLAIN, Life, check_life
 

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from notifier.core.categories import GENERAL, category
+from notifier.core.checks import check_text
 from notifier.core.errors import Problem
-from notifier.core.events import EventType, check_text
+from notifier.core.events import EventType
 
 #: The fields, with the same names in HTTP, Python and tasks.
 FIELDS: Final = ("category", "deliver_at", "expires_at", "expires_in", "collapse_key")

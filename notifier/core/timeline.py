@@ -6,9 +6,7 @@ No SQL here (`models/store/timeline.py` reads the facts), no clock of its own.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
-from notifier.core import reach_words
 from notifier.core.reach_words import Reached
 from notifier.core.states import CANCELED, SCHEDULED, WITHDRAWN
 from notifier.core.text_output import plain_time
@@ -166,7 +164,7 @@ def steps(timeline: Timeline, now: datetime) -> Sequence[Step]:
     copy = timeline.copy
     return [
         *found,
-        Step("delivered", _delivered_at(copy), _delivered(timeline)),
+        Step("delivered", delivered_at(copy), _delivered(timeline)),
         Step("read", copy.read_at if copy else None, "" if copy and copy.read_at else "not yet"),
         *_ended(timeline),
     ]
@@ -246,7 +244,8 @@ def _published(timeline: Timeline) -> str:
     return ""
 
 
-def _delivered_at(copy: Copy | None) -> datetime | None:
+def delivered_at(copy: Copy | None) -> datetime | None:
+    """Return when a copy was delivered; None: it was not, or there is none."""
     return (copy.delivered_at or copy.read_at) if copy else None
 
 
@@ -274,50 +273,3 @@ def long(span: timedelta) -> str:
     if abs(seconds) < 7_200:
         return f"{round(seconds / 60)} min"
     return f"{round(seconds / 3_600)} h" if abs(seconds) < 172_800 else f"{round(seconds / 86_400)} days"
-
-
-def as_json(timeline: Timeline, now: datetime, why: str) -> dict[str, Any]:
-    """Return it in the API's form; times are milliseconds since 1970 UTC."""
-    copy = timeline.copy
-    return {
-        "id": timeline.id,
-        "user_id": timeline.user_id,
-        "event": timeline.event,
-        "status": timeline.status,
-        "summary": why,
-        "recipients": timeline.recipients,
-        "delivered": timeline.delivered,
-        "read": timeline.read,
-        "suppressed": timeline.suppressed,
-        "steps": [{"step": s.name, "at": _ms(s.at), "detail": s.detail} for s in steps(timeline, now)],
-        "sockets": [
-            {
-                "socket": one.id,
-                "device": one.device,
-                "gateway": one.gateway,
-                "opened_at": _ms(one.opened_at),
-                "closed_at": _ms(one.end),
-                "code": one.code,
-                "lost": one.lost(now),
-                "sent": True if copy and copy.acked_by == one.id else one.sent(copy.seq) if copy else None,
-                "acked": copy is not None and copy.acked_by == one.id,
-            }
-            for one in timeline.sockets
-        ],
-        "channels": reach_words.as_json(timeline.reached_by),
-    }
-
-
-def copy_json(copy: Copy) -> dict[str, Any]:
-    """Return one recipient's copy in the API's form."""
-    return {
-        "user_id": copy.user_id,
-        "seq": copy.seq,
-        "persisted_at": _ms(copy.persisted_at),
-        "delivered_at": _ms(_delivered_at(copy)),
-        "read_at": _ms(copy.read_at),
-    }
-
-
-def _ms(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1000)

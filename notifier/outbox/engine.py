@@ -5,10 +5,8 @@ On SQLite a write is `BEGIN IMMEDIATE`: the lock is taken at the start, so that 
 half-way (https://www.sqlite.org/lang_transaction.html); a read is a WAL snapshot.
 """
 
-import re
-import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.util import find_spec
@@ -21,28 +19,23 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from notifier import private
 from notifier.core.backoff import equal_jitter, full_jitter
 from notifier.core.deadline import NEVER, within
 from notifier.core.errors import DatabaseLocked, DatabaseUnavailable, SettingError
 from notifier.core.forks import in_child
-from notifier.outbox import postgres_session
+from notifier.outbox import postgres_session, sqlite_session
 from notifier.outbox.failures import Cause, cause, given_up, is_conflict, unavailable
+from notifier.outbox.sqlite_session import BLOCKING_MS, BUSY_TIMEOUT
 
 __all__ = ["Connection", "Database", "make_engine"]
 
 CONNECT_TIMEOUT = 2  # seconds
 POOL_TIMEOUT = 5  # seconds to wait for a pooled connection
-BUSY_TIMEOUT = 10.0  # seconds a SQLite writer waits for another
-BUSY_PAUSE, BUSY_PAUSE_MAX = 0.001, 0.02  # seconds at most between its attempts
-BLOCKING_MS = 1_000  # milliseconds that SQLite itself may wait, in which the whole process is blocked
 RETRIES = 5
 CONFLICT_PAUSE, CONFLICT_PAUSE_MAX = 0.02, 0.2  # seconds at most between attempts after a lost conflict
 LOCK_PAUSE, LOCK_PAUSE_MAX = 0.002, 0.05  # seconds at most between attempts to get another transaction's lock
-
-TRUSTED = 1.0  # seconds after its last use for which a pooled connection is trusted
 
 SETTING = "NOTIFIER_DATABASE_URL"
 DRIVERS_OWN = {"autocommit", "prepare_threshold"}  # options of psycopg, not of libpq
@@ -79,9 +72,9 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
         if parsed.database:
             _make_folder(Path(parsed.database).parent)
         engine = sa.create_engine(parsed, connect_args={"timeout": BLOCKING_MS / 1000}, **options)
-        event.listen(engine, "do_connect", _make_file)
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", partial(_begin_sqlite, lock_timeout))
+        event.listen(engine, "do_connect", sqlite_session.make_file)
+        event.listen(engine, "connect", sqlite_session.prepare)
+        event.listen(engine, "begin", partial(sqlite_session.begin, lock_timeout))
         return engine
     engine = sa.create_engine(
         parsed.difference_update_query(["prepare_threshold"]),
@@ -92,9 +85,9 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
     prepares = postgres_session.prepares(parsed)
     event.listen(engine, "connect", lambda c, _: postgres_session.prepare(c, prepare_statements=prepares))
     event.listen(engine, "handle_error", postgres_session.stop_preparing)
-    event.listen(engine, "handle_error", _hide_values)
-    event.listen(engine, "checkin", _used)
-    event.listen(engine, "checkout", partial(_ask_if_idle, engine.dialect))
+    event.listen(engine, "handle_error", postgres_session.hide_values)
+    event.listen(engine, "checkin", postgres_session.note_use)
+    event.listen(engine, "checkout", partial(postgres_session.ask_if_idle, engine.dialect))
     return engine
 
 
@@ -103,12 +96,6 @@ def _make_folder(folder: Path) -> None:
         private.make_folder(folder)
     except OSError as exc:
         raise SettingError(f"{SETTING}: the folder {folder} cannot be made: {exc.strerror}") from None
-
-
-def _make_file(_dialect: Any, _record: Any, arguments: Sequence[Any], _more: Any) -> None:
-    """Create the file, readable only by its owner, before SQLite does; its WAL gets the same rights."""
-    if not str(arguments[0]).startswith("file:"):
-        private.make_file(arguments[0])
 
 
 def _check_options(engine: Engine, url: sa.URL) -> None:
@@ -139,79 +126,6 @@ def _with_a_driver(url: sa.URL) -> sa.URL:
     if find_spec("psycopg2"):
         return url.set(drivername="postgresql+psycopg2")
     raise SettingError(f"{SETTING}: PostgreSQL needs a driver; run: pip install 'psycopg[binary]'")
-
-
-def _used(connection: Any, record: ConnectionPoolEntry) -> None:
-    record.info["notifier.used"] = time.monotonic()
-    # After a snapshot SQLAlchemy leaves False, and every BEGIN would ask for READ WRITE, also on a
-    # database that an operator has made read-only. None: the server's default.
-    if getattr(connection, "read_only", None) is False:
-        connection.read_only = None
-
-
-def _ask_if_idle(
-    dialect: sa.Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
-) -> None:
-    """Ping a connection before use, unless it has just been used: a ping costs a round trip.
-
-    A stale connection after a restart of the server must not cause an error.
-    """
-    if time.monotonic() - record.info.get("notifier.used", float("inf")) <= TRUSTED:
-        return
-    try:
-        dialect.do_ping(connection)
-    except dialect.loaded_dbapi.Error as exc:
-        raise sa.exc.DisconnectionError from exc  # the pool makes a new one
-
-
-def _hide_values(context: sa.engine.ExceptionContext) -> None:
-    """Remove PostgreSQL's DETAIL and CONTEXT from an error: they show the row, and errors are logged."""
-    told = str(context.original_exception)
-    left = re.split(r"\n(?:DETAIL|CONTEXT):", told, maxsplit=1)[0]
-    if left == told:
-        return
-    context.original_exception.args = (left,)
-    if context.sqlalchemy_exception is not None:
-        said = str(context.sqlalchemy_exception.args[0])
-        context.sqlalchemy_exception.args = (said.replace(told, left),)
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin by itself: `_begin_sqlite` does
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # a 202 survives a power cut too
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _begin_sqlite(lock_timeout: float, connection: Connection) -> None:
-    if connection.get_execution_options().get("snapshot"):
-        connection.exec_driver_sql("BEGIN DEFERRED")
-        return
-    # SQLite's own wait for the lock is a sleep in C, which would block a whole gevent process.
-    cursor = connection.connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 0")
-    try:
-        _take_lock(cursor, lock_timeout)
-    except sqlite3.OperationalError:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")  # once more, to raise SQLAlchemy's kind of error
-    finally:
-        cursor.execute(f"PRAGMA busy_timeout = {BLOCKING_MS}")
-        cursor.close()
-
-
-def _take_lock(cursor: Any, lock_timeout: float) -> None:
-    deadline = time.monotonic() + lock_timeout
-    for attempt in count():
-        try:
-            cursor.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-            time.sleep(equal_jitter(attempt, BUSY_PAUSE, BUSY_PAUSE_MAX))
-        else:
-            return
 
 
 class Database:

@@ -6,9 +6,12 @@ on the server that it uses.
 """
 
 import logging
+import re
+import time
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from notifier.core.errors import SettingError
 from notifier.outbox.failures import Cause, cause
@@ -22,6 +25,7 @@ SETTINGS = {
     "TimeZone": "UTC",
     "standard_conforming_strings": "on",
 }
+TRUSTED = 1.0  # seconds after its last use for which a pooled connection is trusted
 OFF = ("0", "off", "none")  # values of prepare_threshold, after the `?` of the URL
 
 
@@ -67,3 +71,39 @@ def stop_preparing(context: sa.engine.ExceptionContext) -> None:
     ):
         log.warning("a pooler lost a prepared statement: preparing no more on this connection")
         context.connection.connection.dbapi_connection.prepare_threshold = None  # type: ignore[union-attr]
+
+
+def note_use(connection: Any, record: ConnectionPoolEntry) -> None:
+    """Note when a connection goes back to the pool."""
+    record.info["notifier.used"] = time.monotonic()
+    # After a snapshot SQLAlchemy leaves False, and every BEGIN would ask for READ WRITE, also on a
+    # database that an operator has made read-only. None: the server's default.
+    if getattr(connection, "read_only", None) is False:
+        connection.read_only = None
+
+
+def ask_if_idle(
+    dialect: sa.Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection
+) -> None:
+    """Ping a connection before use, unless it has just been used: a ping costs a round trip.
+
+    A stale connection after a restart of the server must not cause an error.
+    """
+    if time.monotonic() - record.info.get("notifier.used", float("inf")) <= TRUSTED:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as exc:
+        raise sa.exc.DisconnectionError from exc  # the pool makes a new one
+
+
+def hide_values(context: sa.engine.ExceptionContext) -> None:
+    """Remove PostgreSQL's DETAIL and CONTEXT from an error: they show the row, and errors are logged."""
+    told = str(context.original_exception)
+    left = re.split(r"\n(?:DETAIL|CONTEXT):", told, maxsplit=1)[0]
+    if left == told:
+        return
+    context.original_exception.args = (left,)
+    if context.sqlalchemy_exception is not None:
+        said = str(context.sqlalchemy_exception.args[0])
+        context.sqlalchemy_exception.args = (said.replace(told, left),)

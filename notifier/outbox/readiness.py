@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from notifier.core.errors import DatabaseUnavailable
-from notifier.outbox.engine import BLOCKING_MS, Connection, Database
+from notifier.outbox.engine import Connection, Database
 from notifier.outbox.failures import Cause
+from notifier.outbox.sqlite_session import BLOCKING_MS
 from notifier.outbox.tables import notifications
 
 REMEMBERED = 30.0  # seconds for which a failure for lack of space counts, unless another write succeeds

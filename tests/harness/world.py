@@ -14,7 +14,21 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Engine
 
-from models.store import at_once, audit, dispatch, due, expiry, inbox, log, log_base, owed, removal, snooze
+from models.store import (
+    at_once,
+    audit,
+    dispatch,
+    due,
+    expiry,
+    inbox,
+    log,
+    log_base,
+    owed,
+    pages,
+    removal,
+    snapshots,
+    snooze,
+)
 from models.store.advance import SomethingOwed
 from models.store.fan_out import Dispatched
 from models.store.inbox import Changed
@@ -327,7 +341,7 @@ class World:
     def snapshot(self, user: str, after: int | None = None) -> Snapshot:
         """Return the snapshot with which a socket starts."""
         with self.database.read() as connection:
-            return log.snapshot(connection, user, after)
+            return snapshots.snapshot(connection, user, after)
 
     def log(self, user: str, after: int = 0) -> list[Entry]:
         """Return the user's log."""
@@ -339,7 +353,7 @@ class World:
     ) -> list[Item]:
         """Return a page of the inbox."""
         with self.database.read() as connection:
-            return log.page(connection, user, status, limit, before)[0]
+            return pages.page(connection, user, status, limit, before)[0]
 
     def item(self, user: str, id: str) -> Item:
         """Return an entry in its present state."""

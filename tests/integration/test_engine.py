@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from notifier.core.errors import DatabaseUnavailable
-from notifier.outbox import engine as engine_module
+from notifier.outbox import postgres_session
 from notifier.outbox.engine import Database, make_engine
 
 
@@ -55,7 +55,7 @@ def test_a_stale_idle_connection_causes_no_error(
 ) -> None:
     old = backend(database)
     kill(database, postgres_url, old)
-    monkeypatch.setattr(engine_module, "TRUSTED", 0.0)
+    monkeypatch.setattr(postgres_session, "TRUSTED", 0.0)
     assert backend(database) != old
     assert len(pings) == 1
 

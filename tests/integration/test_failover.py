@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from models.store import dispatch, log
+from models.store import dispatch, inbox_heads, snapshots
 from models.store.log_base import CLOCK_IS_WRONG
 from models.tables import restores
 from notifier.core.errors import DatabaseUnavailable
@@ -104,7 +104,7 @@ def pair() -> Iterator[Pair]:
 
 def hello(world: World, user: str, after: int | None = None) -> Snapshot:
     """Return what a gateway sends to a client."""
-    return failover.read(world.database, partial(log.snapshot, user_id=user, after=after), world.tick)
+    return failover.read(world.database, partial(snapshots.snapshot, user_id=user, after=after), world.tick)
 
 
 def bases(world: World) -> list[tuple[int, int]]:
@@ -126,7 +126,7 @@ def test_the_new_log_begins_before_anything_is_sent_whichever_part_notices_first
         "watermark": lambda world: world.read_through(USER, 2),
         "change_of_nobody": lambda world: world.read(STRANGER),
         "heads": lambda world: failover.read(
-            world.database, lambda connection: log.heads(connection, [USER]), world.tick
+            world.database, lambda connection: inbox_heads.heads(connection, [USER]), world.tick
         ),
     }
     worlds = {name: pair.world(name) for name in firsts}

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from models.store import log
+from models.store import log, pages, snapshots
 from models.tables import notifications
 from notifier.core.errors import Conflict
 from notifier.core.log import ARCHIVED, MOVES, READ, UNREAD, UPDATED, Status
@@ -162,8 +162,8 @@ class Life(RuleBasedStateMachine):
             return
         with self.database.read() as connection:
             shown = repr([
-                [log.entries(connection, user, 0), log.snapshot(connection, user, None)]
-                + [log.page(connection, user, status, 100, None)[0] for status in Status]
+                [log.entries(connection, user, 0), snapshots.snapshot(connection, user, None)]
+                + [pages.page(connection, user, status, 100, None)[0] for status in Status]
                 for user in USERS
             ])  # fmt: skip
         for id in gone:
@@ -185,7 +185,7 @@ class Life(RuleBasedStateMachine):
             assert afresh.entries == page
             unread = sum(status is Status.UNREAD for status, _ in page.values())
             with self.database.read() as connection:
-                at = log.snapshot(connection, user, None)
+                at = snapshots.snapshot(connection, user, None)
             assert (at.head, at.unread) == (reader.seq, unread)
             assert reader.unread == unread or reader.seq == 0
         assert self.world.violations() == []

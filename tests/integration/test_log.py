@@ -81,15 +81,15 @@ def test_a_client_older_than_what_is_kept_is_reset(world: World) -> None:
 
 def test_a_snapshot_is_one_consistent_moment(world: World) -> None:
     """What is committed while a snapshot is read is not in any part of it."""
-    from models.store import log
+    from models.store import inbox_heads, snapshots
 
     world.arrive(USER, 2)
     with world.database.read() as connection:
-        before = log.inbox_row(connection, USER)
+        before = inbox_heads.inbox_row(connection, USER)
         world.arrive(USER)
         world.badge(USER, "tasks", 1)
         world.dispatch()
-        at = log.snapshot(connection, USER, 0)
+        at = snapshots.snapshot(connection, USER, 0)
         assert before is not None
         assert (at.head, at.unread, seqs(at.log), at.badges) == (2, 2, [1, 2], {})
 
@@ -149,13 +149,13 @@ def test_a_limit_cuts_the_log_at_its_end(world: World) -> None:
 
 
 def test_heads_are_returned_for_users_with_a_log(world: World) -> None:
-    from models.store import log
+    from models.store import inbox_heads
 
     world.arrive("a", 2)
     world.arrive("b")
     with world.database.read() as connection:
-        assert log.heads(connection, ["a", "b", "nobody"]) == {"a": 2, "b": 1}
-        assert log.heads(connection, []) == {}
+        assert inbox_heads.heads(connection, ["a", "b", "nobody"]) == {"a": 2, "b": 1}
+        assert inbox_heads.heads(connection, []) == {}
 
 
 # ---------------------------------------------------------------------- the window

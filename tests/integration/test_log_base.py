@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from models.store import devices, log, log_base
+from models.store import devices, inbox_heads, log_base
 from models.store.delivered import Ack
 from models.store.devices import Joined
 from models.tables import devices as devices_table
@@ -31,7 +31,7 @@ def restored(world: World) -> int:
 def heads(world: World, *users: str) -> dict[str, int]:
     """Return the heads as a gateway compares them with its sockets."""
     with world.database.read() as connection:
-        return log.heads(connection, users)
+        return inbox_heads.heads(connection, users)
 
 
 def history(world: World) -> None:

@@ -14,7 +14,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
 from models.tables import metadata
-from notifier.outbox.engine import BLOCKING_MS, make_engine
+from notifier.outbox.engine import make_engine
+from notifier.outbox.sqlite_session import BLOCKING_MS
 from tests.harness.world import alembic_config, migrate
 
 

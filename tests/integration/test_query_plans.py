@@ -24,11 +24,14 @@ from models.store import (
     due,
     expiry,
     inbox,
+    inbox_heads,
     log,
     owed,
+    pages,
     purge,
     removal,
     reports,
+    snapshots,
     snooze,
     sockets,
     status,
@@ -176,7 +179,7 @@ def test_replay_is_two_index_scans(filled: Database) -> None:
 def test_a_snapshot_to_resume_from_reads_what_is_missing_alone(filled: Database) -> None:
     assert_indexed(
         filled,
-        lambda c: log.snapshot(c, BUSY, LONG - 500),
+        lambda c: snapshots.snapshot(c, BUSY, LONG - 500),
         "notifier_inboxes_pkey",
         "notifier_deliveries_pkey",
         "notifier_changes_pkey",
@@ -186,7 +189,7 @@ def test_a_snapshot_to_resume_from_reads_what_is_missing_alone(filled: Database)
 def test_the_window_is_read_from_the_unread_alone(filled: Database) -> None:
     assert_indexed(
         filled,
-        lambda c: log.snapshot(c, BUSY, None),
+        lambda c: snapshots.snapshot(c, BUSY, None),
         "notifier_deliveries_unread_idx",
         "notifier_deliveries_kept_unread_idx",
     )
@@ -196,7 +199,7 @@ def test_an_unread_page_is_read_from_the_unread_alone(filled: Database) -> None:
     for before in (None, LONG - 100):
         assert_indexed(
             filled,
-            lambda c, b=before: log.page(c, BUSY, Status.UNREAD, 50, b),
+            lambda c, b=before: pages.page(c, BUSY, Status.UNREAD, 50, b),
             "notifier_deliveries_unread_idx",
             "notifier_deliveries_kept_unread_idx",
         )
@@ -204,7 +207,7 @@ def test_an_unread_page_is_read_from_the_unread_alone(filled: Database) -> None:
 
 def test_an_unread_page_below_the_watermark_asks_for_what_was_kept_unread_alone(filled: Database) -> None:
     def work(connection: Connection) -> object:
-        return log.page(connection, BUSY, Status.UNREAD, 50, 4_900)
+        return pages.page(connection, BUSY, Status.UNREAD, 50, 4_900)
 
     assert_indexed(filled, work, "notifier_deliveries_kept_unread_idx")
     assert len(plans(filled, work)) == 2  # the inbox's row, and the page
@@ -214,19 +217,23 @@ def test_an_unread_page_below_the_watermark_asks_for_what_was_kept_unread_alone(
 def test_a_page_is_read_along_the_log(filled: Database, status: Status) -> None:
     for before in (None, 30_000):
         assert_indexed(
-            filled, lambda c, b=before: log.page(c, BUSY, status, 50, b), "notifier_deliveries_pkey"
+            filled, lambda c, b=before: pages.page(c, BUSY, status, 50, b), "notifier_deliveries_pkey"
         )
 
 
 def test_an_archived_page_is_read_from_the_archived_alone(filled: Database) -> None:
     assert_indexed(
-        filled, lambda c: log.page(c, BUSY, Status.ARCHIVED, 50, None), "notifier_deliveries_archived_idx"
+        filled,
+        lambda c: pages.page(c, BUSY, Status.ARCHIVED, 50, None),
+        "notifier_deliveries_archived_idx",
     )
 
 
 def test_what_is_snoozed_is_found_by_its_own_indexes(filled: Database) -> None:
     assert_indexed(
-        filled, lambda c: log.page(c, BUSY, Status.SNOOZED, 50, None), "notifier_deliveries_snoozed_idx"
+        filled,
+        lambda c: pages.page(c, BUSY, Status.SNOOZED, 50, None),
+        "notifier_deliveries_snoozed_idx",
     )
     assert_indexed(filled, snooze.next_due, "notifier_deliveries_due_idx")
     found = plans(filled, lambda c: snooze.whose(c, 500))
@@ -244,7 +251,7 @@ def test_what_a_collapse_key_replaces_is_found_by_its_index(filled: Database) ->
 
 def test_a_notification_is_taken_out_of_inboxes_by_keys(filled: Database) -> None:
     with filled.read() as connection:
-        id = log.page(connection, "user-3", Status.ALL, 1, None)[0][0].id
+        id = pages.page(connection, "user-3", Status.ALL, 1, None)[0][0].id
     users = [f"user-{number}" for number in range(1, 20)]
     for work in (
         lambda c: removal.holders(c, id, limit=100),
@@ -258,7 +265,7 @@ def test_a_notification_is_taken_out_of_inboxes_by_keys(filled: Database) -> Non
 
 def test_heads_are_looked_up(filled: Database) -> None:
     users = [f"user-{number}" for number in range(20)]
-    assert_indexed(filled, lambda c: log.heads(c, users), "notifier_inboxes_pkey")
+    assert_indexed(filled, lambda c: inbox_heads.heads(c, users), "notifier_inboxes_pkey")
 
 
 def test_what_is_due_is_found_among_what_waits(filled: Database) -> None:
@@ -353,7 +360,7 @@ def test_the_acks_of_many_sockets_are_one_statement_that_looks_up_each_entry(fil
 
 def test_entries_to_change_are_looked_up(filled: Database) -> None:
     with filled.read() as connection:
-        ids = [item.id for item in log.page(connection, BUSY, Status.ALL, 20, None)[0]]
+        ids = [item.id for item in pages.page(connection, BUSY, Status.ALL, 20, None)[0]]
     assert_indexed(
         filled,
         lambda c: inbox.change(c, BUSY, READ, ids, now=LATER),
@@ -372,7 +379,7 @@ def test_a_watermark_looks_at_what_is_left_unread_alone(filled: Database) -> Non
 
 def test_a_notifications_status_is_counted_along_its_recipients(filled: Database) -> None:
     with filled.read() as connection:
-        (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
+        (item, *_) = pages.page(connection, "user-7", Status.ALL, 1, None)[0]
     assert_indexed(
         filled,
         lambda c: status.status(c, item.id),
@@ -416,7 +423,7 @@ def test_a_page_of_the_notifications_report_is_read_from_its_end(filled: Databas
 
 def test_what_one_user_or_notification_got_is_looked_up(filled: Database) -> None:
     with filled.read() as connection:
-        (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
+        (item, *_) = pages.page(connection, "user-7", Status.ALL, 1, None)[0]
     for where in ("user_id = 'user-7'", f"notification_id = '{item.id}'"):
         (plan,) = plans(
             filled,
@@ -433,7 +440,7 @@ def test_a_purge_looks_at_the_beginning_of_logs_alone(filled: Database) -> None:
 
 def test_a_timeline_looks_up_the_sockets_of_its_user(filled: Database) -> None:
     with filled.read() as connection:
-        (item, *_) = log.page(connection, "user-7", Status.ALL, 1, None)[0]
+        (item, *_) = pages.page(connection, "user-7", Status.ALL, 1, None)[0]
     found = plans(filled, lambda c: timeline.timeline(c, item.id, BUSY, now=LATER))
     assert not {scan for plan in found for scan in plan.scans & SCANNED}
     around = plans(filled, lambda c: sockets.around(c, "user-7", START, LATER, limit=50))
@@ -448,7 +455,7 @@ def test_what_is_open_now_is_found_among_what_is_not_closed(filled: Database) ->
 
 def test_marks_and_ends_are_looked_up(filled: Database) -> None:
     with filled.read() as connection:
-        ids = [item.id for item in log.page(connection, BUSY, Status.ALL, 200, None)[0]]
+        ids = [item.id for item in pages.page(connection, BUSY, Status.ALL, 200, None)[0]]
     assert_indexed(
         filled, lambda c: dispatch.published(c, dict.fromkeys(ids, LATER)), "notifier_notifications_id_key"
     )

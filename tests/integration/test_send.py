@@ -314,11 +314,8 @@ def test_a_database_that_accepts_connections_and_does_not_answer_times_out() -> 
         database.dispose()
 
 
-def test_a_locked_sqlite_file_is_a_database_that_is_away(
-    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("notifier.outbox.engine.BUSY_TIMEOUT", 0.05)
-    other = Database(make_engine(str(sqlite_database.engine.url)))
+def test_a_locked_sqlite_file_is_a_database_that_is_away(sqlite_database: Database) -> None:
+    other = Database(make_engine(str(sqlite_database.engine.url), lock_timeout=0.05))
 
     class Silent:
         def wake(self, id: str, *, bulk: bool = False) -> None: ...

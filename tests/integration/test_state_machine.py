@@ -21,11 +21,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from models.store import devices, log
+from models.store import devices, inbox_heads
 from models.store.delivered import Ack
 from models.store.devices import Closed, Joined
 from models.store.inbox import Changed
-from models.store.log import READ_AT
+from models.store.pages import READ_AT
 from models.tables import deliveries, metadata
 from notifier.core import frames
 from notifier.core.effects import Acked, Change, Effect, Fetch, Join, Send
@@ -146,7 +146,7 @@ class Machine(RuleBasedStateMachine):
     def gateway_compares_heads(self) -> None:
         for socket in [*self.sockets.values(), *self.ghosts]:
             with self.database.read() as connection:
-                heads = log.heads(connection, [socket.client.user_id])
+                heads = inbox_heads.heads(connection, [socket.client.user_id])
             for head in heads.values():
                 if socket.session.heard(head):
                     self.perform(socket, socket.session.take())
@@ -447,7 +447,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.fixture
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set limits so small that a short history exceeds them."""
-    monkeypatch.setattr("models.store.log.WINDOW", WINDOW)
+    monkeypatch.setattr("models.store.snapshots.WINDOW", WINDOW)
     monkeypatch.setattr("notifier.core.log.MAX_BEHIND", MAX_BEHIND)
     monkeypatch.setattr("notifier.core.session.BUFFER_EVENTS", BUFFER)
 

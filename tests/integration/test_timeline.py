@@ -16,7 +16,8 @@ from models.tables import gateways
 from models.tables import sockets as socket_rows
 from notifier.core.diagnosis import summary
 from notifier.core.effects import Acked
-from notifier.core.timeline import Timeline, as_json, steps
+from notifier.core.timeline import Timeline, steps
+from notifier.core.timeline_json import as_json
 from tests.harness.world import World
 
 USER = "u1"

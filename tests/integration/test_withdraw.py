@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from models.store import dispatch, due, log
+from models.store import dispatch, due, log, pages, snapshots
 from models.tables import changes, deliveries, notifications, owed
 from notifier.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from notifier.core.log import ARCHIVED, UPDATED, Status
@@ -28,9 +28,11 @@ AT = timedelta(hours=1)
 def shown(world: World, user: str) -> str:
     """All that can be read for a user, as text."""
     with world.database.read() as connection:
-        pages = [log.page(connection, user, status, 100, None)[0] for status in Status]
-        near = log.snapshot(connection, user, 0)
-        return repr([pages, near, log.snapshot(connection, user, None), log.entries(connection, user, 0)])
+        each = [pages.page(connection, user, status, 100, None)[0] for status in Status]
+        near = snapshots.snapshot(connection, user, 0)
+        return repr(
+            [each, near, snapshots.snapshot(connection, user, None), log.entries(connection, user, 0)]
+        )
 
 
 def whys(world: World, user: str) -> list[tuple[int, str, Any]]:

@@ -14,19 +14,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 
 from notifier.core import events
+from notifier.core.checks import MAX_RECIPIENTS, check_audience, check_url, check_user_id
 from notifier.core.errors import InvalidInput, UnknownEvent
-from notifier.core.events import (
-    MAX_RECIPIENTS,
-    Action,
-    Alert,
-    Badge,
-    check_audience,
-    check_url,
-    check_user_id,
-    define_event,
-    event_of,
-    event_type,
-)
+from notifier.core.events import Action, Alert, Badge, define_event, event_of, event_type
 
 ALERT = {"title": "Order Shipped", "message": "On its way.", "type": "success"}
 TRACK = {"label": "Track Order", "url": "/orders/7/track"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from models.store import log as store_log
+from models.store import inbox_heads
 from notifier.broker.message import Message
 from notifier.broker.subscription import Subscription
 from notifier.core.errors import TooMany, Unavailable
@@ -127,7 +127,7 @@ class Hub:
         for start in range(0, len(users), HEADS_AT_ONCE):
             some = users[start : start + HEADS_AT_ONCE]
             try:
-                heads = failover.read(self._database, partial(store_log.heads, user_ids=some))
+                heads = failover.read(self._database, partial(inbox_heads.heads, user_ids=some))
             except Unavailable as exc:
                 throttled.warning("heads not compared: error=%s", exc)
                 return

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import gevent
 from gevent.lock import BoundedSemaphore
 
-from models.store import devices
-from models.store import log as store_log
+from models.store import devices, snapshots
 from models.store.devices import Joined
 from notifier.core.deadline import NEVER, seconds_left, within
 from notifier.core.errors import DatabaseTimeout, Unavailable
@@ -88,7 +87,7 @@ class SnapshotLoader:
 
     def _join(self, requests: Sequence[SnapshotRequest], near: int = NEAR) -> list[Snapshot | None]:
         where = [(w.user_id, w.after) for w in requests]
-        found = failover.read(self._database, lambda c: store_log.snapshots(c, where, near=near))
+        found = failover.read(self._database, lambda c: snapshots.snapshots(c, where, near=near))
         starts = (request.joined(at) for request, at in zip(requests, found, strict=True) if at)
         joins = [start for start in starts if start]
         if joins:

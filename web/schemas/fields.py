@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from notifier.core.events import MAX_USER_ID
+from notifier.core.checks import MAX_USER_ID
 from notifier.core.states import STATES
 
 

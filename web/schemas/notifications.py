@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from notifier.core.events import MAX_USER_ID
+from notifier.core.checks import MAX_USER_ID
 from web.schemas.fields import UUID_TEXT, Closed, NotificationState, ReachState
 
 

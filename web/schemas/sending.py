@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from notifier.core.checks import MAX_RECIPIENTS
 from notifier.core.draft import MAX_BATCH, MAX_KEY
-from notifier.core.events import MAX_RECIPIENTS, Whole
+from notifier.core.events import Whole
 from notifier.core.life import MAX_COLLAPSE_KEY, MAX_EXPIRES_IN
 from web.schemas.fields import USER_ID, UUID_TEXT, Closed, one_of, or_null
 from web.schemas.problems import ProblemItem
