@@ -64,7 +64,7 @@ def worker(concurrency: int, queues: str) -> None:
     pool = ["--pool", "solo"] if concurrency == 1 else ["--pool", "processes", "-c", str(concurrency)]
     quiet = ["--without-gossip", "--without-mingle"]
     _become(
-        "worker", "--quiet", "worker", "--loglevel", settings.log_level, *pool, *quiet, *consume,
+        "worker", "--loglevel", settings.log_level, *pool, *quiet, *consume,
         "--hostname", f"notifier-{os.getpid()}@%h",
     )  # fmt: skip
 

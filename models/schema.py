@@ -1,9 +1,9 @@
 """Check whether the database has the schema of this version."""
 
+import re
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic.script import ScriptDirectory
 
 from notifier.outbox.engine import Database
 
@@ -15,12 +15,31 @@ MIGRATION_LOCK = 5_318_008_0721  # an advisory lock: concurrent migrations wait 
 
 VERSION = sa.table(VERSION_TABLE, sa.column("version_num", sa.String))
 
+_REVISION = re.compile(r"^revision = [\"'](\w+)[\"']$", re.MULTILINE)
+_BEFORE = re.compile(r"^down_revision = [\"'](\w+)[\"']$", re.MULTILINE)
+
 CURRENT, BEHIND, AHEAD = "current", "behind", "ahead"
+
+
+def revisions() -> dict[str, str]:
+    """Return each migration of this version with the one before it; the first has none: an empty text.
+
+    Read from the files: every process checks the schema at its start, and alembic takes longer to import
+    than all else that the check does.
+    """
+    found = {}
+    for path in (MIGRATIONS / "versions").glob("*.py"):
+        if own := _REVISION.search(text := path.read_text("utf-8")):
+            before = _BEFORE.search(text)
+            found[own[1]] = before[1] if before else ""
+    return found
 
 
 def newest() -> str:
     """Return the newest migration that this version knows."""
-    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
+    known = revisions()
+    (last,) = set(known) - set(known.values())
+    return last
 
 
 def applied(database: Database) -> str | None:
@@ -37,5 +56,4 @@ def compare(database: Database) -> str:
     has = applied(database)
     if has == newest():
         return CURRENT
-    known = {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
-    return BEHIND if has is None or has in known else AHEAD
+    return BEHIND if has is None or has in revisions() else AHEAD

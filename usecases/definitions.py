@@ -14,7 +14,6 @@ from notifier.core.categories import Category, Reach, replace_categories
 from notifier.core.errors import SettingError
 from notifier.core.events import BUILT_IN, EventType, check_name, event_types, replace_events
 from notifier.settings import PREFIX, Settings
-from usecases.json_schema_event import model_of
 
 DEMO = "examples.shop.categories"
 MAX_FILE = 4 * 1024 * 1024  # bytes
@@ -143,6 +142,8 @@ def _parse(path: Path, content: bytes) -> tuple[dict[str, EventType], dict[str, 
 
 
 def _event(name: str, entry: _Event) -> EventType:
+    from usecases.json_schema_event import model_of  # noqa: PLC0415  jsonschema is slow to import
+
     check_name(name)
     taken = {event.name for event in event_types()} - set(_Definitions.events)
     if name in BUILT_IN or name in taken:

@@ -1,11 +1,15 @@
-"""`python -m worker`: Celery's command line for the service's own application.
+"""`python -m worker`: Celery's command `worker` for the service's own application.
 
 `celery -A worker.app` puts the working directory first on the path while it imports (`cwd_in_path` in
 celery/utils/imports.py). That may be the folder of an application that has a `models.py` or a `worker.py` of
 its own. Here our modules are imported before, and the application is passed as an object.
+
+Celery's command line itself (`celery.bin.celery`) is not imported: it imports all other commands too, and a
+shell with a prompt, which is a fifth of a worker's start.
 """
 
-from celery.bin.celery import celery
+from celery.bin.base import CLIContext
+from celery.bin.worker import worker
 
 from worker import tasks
 from worker.app import app
@@ -13,6 +17,5 @@ from worker.app import app
 __all__ = ["tasks"]
 
 if __name__ == "__main__":
-    celery.params[0].default = app  # as `Celery.start` does
     # Without `auto_envvar_prefix`: CELERY_… in the environment are meant for the application's own Celery.
-    celery(prog_name="celery")
+    worker(prog_name="worker", obj=CLIContext(app=app, no_color=False, workdir=None, quiet=True))
