@@ -355,6 +355,13 @@ class World:
         with self.database.read() as connection:
             return pages.page(connection, user, status, limit, before)[0]
 
+    def holds(self, user: str, id: str) -> bool:
+        """Whether a user's copy is still kept, in whatever state."""
+        d = deliveries.c
+        query = sa.select(sa.func.count()).where(d.user_id == user, d.notification_id == id)
+        with self.database.read() as connection:
+            return bool(connection.scalar(query))
+
     def item(self, user: str, id: str) -> Item:
         """Return an entry in its present state."""
         return next(item for item in self.page(user) if item.id == id)
