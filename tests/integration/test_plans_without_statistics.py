@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store import delivered, dispatch, inbox, removal, snooze, untold
+from models.store import at_once, delivered, dispatch, inbox, removal, snooze, untold
 from models.store.delivered import Ack
 from models.tables import deliveries
 from notifier.core.effects import Acked
@@ -117,6 +117,13 @@ def test_a_broadcast_its_update_and_its_end_are_looked_up(world: World) -> None:
         assert len(removal.remove(connection, id, users, Why.RETRACTED, now=world.now).entries) == USERS
 
     assert joins_by_scanning(world.database, whole_life) == []
+
+
+def test_plain_alerts_are_looked_up(world: World) -> None:
+    for number in range(USERS):
+        world.send(f"u{number}")
+    work = partial(at_once.dispatch_plain, limit=USERS, now=world.now)
+    assert joins_by_scanning(world.database, work) == []
 
 
 def test_ends_of_many_are_looked_up(world: World) -> None:
