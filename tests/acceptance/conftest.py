@@ -14,10 +14,13 @@ from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.site import Site, new_user, running_site
 from tests.harness.waiting import until
 
-#: What these files ask differs little between the backends: on production servers they run with `make long`.
+#: What these files ask differs little between the backends: on the other one they run with `make long`.
 LONG_ON_PRODUCTION = {
     "test_openapi_cases", "test_commands", "test_reports_of_a_site", "test_docs_examples", "test_protocol_closes",
     "test_http_refusals", "test_flood", "test_socket_fuzz",
+}  # fmt: skip
+LONG_ON_EMBEDDED = {
+    "test_erasure", "test_explain", "test_logs", "test_restarts", "test_revocation", "test_sweeps", "test_two_gateways",
 }  # fmt: skip
 
 
@@ -27,7 +30,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.acceptance)
-        if item.path.stem in LONG_ON_PRODUCTION and "[production" in item.name:
+        name = item.path.stem
+        if (name in LONG_ON_PRODUCTION and "[production" in item.name) or (
+            name in LONG_ON_EMBEDDED and "[embedded" in item.name
+        ):
             item.add_marker(pytest.mark.long)
 
 
@@ -73,7 +79,7 @@ def other() -> str:
     return new_user("other")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Two web processes, two workers, PostgreSQL and RabbitMQ, on private servers."""
     started = Stack("production", tmp_path_factory.mktemp("outage") / "stack")

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from cli.start_lines import announce
 from notifier.settings import Settings
 from tests.harness import postgres, processes
-from tests.harness.backends import SECRET, embedded
+from tests.harness.backends import SECRET, Backend, embedded
 from tests.harness.processes import BIN, REPO, clean_env, run
 from tests.harness.waiting import free_port
 
@@ -174,12 +174,22 @@ def test_the_start_is_coloured_only_on_a_terminal_and_without_no_color(
     assert ("\x1b[" in capsys.readouterr().out) is not bool(environment)
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["postgresql://u:p@ss@h/d", "postgresql://h:abc/d", "sqlite:///", "postgresql://u@a:1,b:2/d",
-     "postgresql://h/d?sslmod=x", "sqlite:////proc/no/n.db"],
+URLS = (
+    "postgresql://u:p@ss@h/d", "postgresql://h:abc/d", "sqlite:///", "postgresql://u@a:1,b:2/d",
+    "postgresql://h/d?sslmod=x", "sqlite:////proc/no/n.db",
 )  # fmt: skip
-@pytest.mark.parametrize("command", ["up", "migrate", "web", "worker", "verify"])
+COMMANDS = ("up", "migrate", "web", "worker", "verify")
+
+
+#: Each pair; `make test` has two URLs for each command, and each URL.
+PAIRS = [
+    pytest.param(command, url, marks=() if place in (number, len(COMMANDS)) else pytest.mark.long)
+    for number, command in enumerate(COMMANDS)
+    for place, url in enumerate(URLS)
+]
+
+
+@pytest.mark.parametrize(("command", "url"), PAIRS)
 def test_a_database_url_that_cannot_work_is_one_line(command: str, url: str, tmp_path: Path) -> None:
     env = {
         "NOTIFIER_VAR_DIR": str(tmp_path), "NOTIFIER_DATABASE_URL": url, "NOTIFIER_SECRET": "s" * 40,
@@ -191,15 +201,21 @@ def test_a_database_url_that_cannot_work_is_one_line(command: str, url: str, tmp
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Backend:
+    """Return an embedded backend, migrated once; its tests change nothing in it."""
+    backend = embedded(tmp_path_factory.mktemp("migrated") / "var")
+    assert run("notifier", "migrate", env=backend.env).returncode == 0
+    return backend
+
+
 @pytest.mark.parametrize(
     "command", ["report daily", "report daily --format csv", "verify", "token u", "--help", "--version"]
 )
 @pytest.mark.parametrize("output", [">&-", ">/dev/full"])
-def test_an_output_that_is_closed_or_full_is_one_line(command: str, output: str, tmp_path: Path) -> None:
-    backend = embedded(tmp_path / "var")
-    assert run("notifier", "migrate", env=backend.env).returncode == 0
+def test_an_output_that_is_closed_or_full_is_one_line(command: str, output: str, migrated: Backend) -> None:
     done = subprocess.run(
-        f"'{BIN}/notifier' {command} {output}", shell=True, env=clean_env(backend.env), cwd=REPO,
+        f"'{BIN}/notifier' {command} {output}", shell=True, env=clean_env(migrated.env), cwd=REPO,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1
@@ -208,11 +224,9 @@ def test_an_output_that_is_closed_or_full_is_one_line(command: str, output: str,
 
 
 @pytest.mark.parametrize("command", ["report daily", "verify", "inbox u", "dead list", "token u", "--help"])
-def test_a_reader_that_ends_early_gets_no_traceback(command: str, tmp_path: Path) -> None:
-    backend = embedded(tmp_path / "var")
-    assert run("notifier", "migrate", env=backend.env).returncode == 0
+def test_a_reader_that_ends_early_gets_no_traceback(command: str, migrated: Backend) -> None:
     done = subprocess.run(
-        f"'{BIN}/notifier' {command} | true", shell=True, env=clean_env(backend.env), cwd=REPO,
+        f"'{BIN}/notifier' {command} | true", shell=True, env=clean_env(migrated.env), cwd=REPO,
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.stdout, done.stderr) == ("", "")

@@ -98,8 +98,12 @@ def test_killing_up_itself_leaves_no_process_behind(restarting: Site) -> None:
 def test_a_part_that_dies_is_started_again(restarting: Site) -> None:
     site, user = restarting, new_user()
     with site.socket(user) as socket:
-        for child in psutil.Process(site.processes[0].pid).children():
-            if "worker.app worker" in " ".join(child.cmdline()):
-                child.kill()
+        workers = [
+            child
+            for child in psutil.Process(site.processes[0].pid).children()
+            if child.cmdline()[2:4] == ["-m", "worker"] and "reach" not in " ".join(child.cmdline())
+        ]
+        assert len(workers) == 1
+        workers[0].kill()
         site.send(user)
         socket.expect("event", 30, seq=1)
