@@ -16,7 +16,7 @@ from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.scrape import scrape
 from tests.harness.waiting import until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.alone]
+pytestmark = pytest.mark.timeout(180)
 
 LINES_PER_SECOND = 20
 UNBOUND = "notifier_broker_unbound_total"

@@ -12,7 +12,7 @@ from tests.chaos.outage import Outage
 from tests.harness.processes import REPO
 from tests.harness.waiting import until
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.alone]
+pytestmark = pytest.mark.timeout(180)
 
 
 def test_a_dead_broker_shows(outage: Outage) -> None:
