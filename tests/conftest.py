@@ -20,13 +20,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 #: The files that take longest, the longest first: several processes that run the tests begin with them, so that
 #: none of them is left to one process at the end.
 LONGEST = (
-    "test_short_matrix", "test_broker_faults", "test_short_cluster", "test_short_channels", "test_make_run", "test_bookshop", "test_wheels",
-    "test_rolling_upgrade", "test_browser_faults", "test_behind_proxy", "test_broker_refuses", "test_metrics_outages", "test_failover",
-    "test_browser_tabs", "test_prefix", "test_commands", "test_sweeps", "test_restarts", "test_command_start",
-    "test_explain", "test_browser_dashboard", "test_browser_inbox", "test_browser_night", "test_browser_facilities",
-    "test_reports", "test_replica", "test_production_shape", "test_browser_access", "test_life_machine",
-    "test_state_machine", "test_broker_outage", "test_docs_examples", "test_protocol", "test_http_api",
-    "test_hostile_messages", "test_hostile_ids", "test_protocol_closes", "test_protocol_acks", "test_conformance",
+    "test_short_matrix", "test_broker_faults", "test_short_cluster", "test_short_channels",
+    "test_make_run", "test_bookshop", "test_wheels", "test_rolling_upgrade", "test_browser_faults",
+    "test_behind_proxy", "test_broker_refuses", "test_metrics_outages", "test_failover",
+    "test_browser_tabs", "test_prefix", "test_commands", "test_sweeps", "test_restarts",
+    "test_command_start", "test_explain", "test_browser_dashboard", "test_browser_inbox",
+    "test_browser_night", "test_browser_facilities", "test_reports", "test_replica",
+    "test_production_shape", "test_browser_access", "test_life_machine", "test_state_machine",
+    "test_broker_outage", "test_docs_examples", "test_protocol", "test_http_api", "test_hostile_messages",
+    "test_hostile_ids", "test_protocol_closes", "test_protocol_acks", "test_conformance",
 )  # fmt: skip
 
 

@@ -69,7 +69,14 @@ class Front:
         return self.origin + PREFIX
 
 
-@pytest.fixture(scope="module", params=FRONTS)
+#: As it is, a path is the service's own matter: one proxy for `make test`.
+LONG = "caddy, as it is"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.long if name == LONG else ()) for name in FRONTS],
+)
 def front(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """Yield a site behind each proxy, with each way of removing the path."""
     proxy_of, number, more = FRONTS[request.param]

@@ -65,7 +65,7 @@ class Environment:
         environment = cls(folder)
         _run(
             sys.executable, "-m", "pip", "--python", str(environment.python), "--quiet", "install",
-            "--only-binary", ":all:", "--constraint", str(constraints), *wanted, cwd=folder,
+            "--only-binary", ":all:", "--no-compile", "--constraint", str(constraints), *wanted, cwd=folder,
         )  # fmt: skip
         return environment
 
