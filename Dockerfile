@@ -6,7 +6,7 @@ WORKDIR /app
 # The locked dependencies alone first: this layer changes only when the lock file does.
 COPY requirements/run.txt requirements/run.txt
 RUN /opt/venv/bin/python -m pip install --require-hashes --only-binary :all: -r requirements/run.txt
-COPY pyproject.toml README.md LICENSE alembic.ini gunicorn.conf.py ./
+COPY pyproject.toml README.md LICENSE alembic.ini gunicorn.conf.py live_notifications_service.py ./
 COPY notifier notifier
 COPY monitoring monitoring
 COPY usecases usecases

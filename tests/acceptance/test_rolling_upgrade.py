@@ -118,8 +118,7 @@ def test_up_changes_its_version_by_a_restart(old_version: Path, tmp_path: Path) 
     site, user, sent = Site(backend, tmp_path), new_user("upgraded"), []
 
     def run(tree: Path) -> None:
-        env = {**backend.env, "PYTHONPATH": str(tree)}
-        process = processes.notifier("up", env=env, log=tmp_path / "up.log", cwd=tree).start()
+        process = processes.of_tree("up", env=backend.env, log=tmp_path / "up.log", tree=tree).start()
         site.processes.append(process.wait_ready(backend.base_url))
         sent.extend(site.send(user, f"From {tree.name} {number}") for number in range(3))
 

@@ -82,7 +82,7 @@ class Stack:
     def migrate(self, tree: Path) -> None:
         """Run `notifier migrate` of a checkout."""
         env = {**self.env, "PYTHONPATH": str(tree)}
-        done = processes.run("notifier", "migrate", env=env, cwd=tree)
+        done = processes.run("python", "-P", "-m", "cli", "migrate", env=env, cwd=tree)
         assert done.returncode == 0, done.stderr
 
     def _first(self) -> Backend:
@@ -104,7 +104,7 @@ class Stack:
 
     def _add(self, name: str, env: Mapping[str, str], *arguments: str) -> None:
         log = self.folder / f"{name.replace(' ', '-')}.log"
-        process = processes.notifier(*arguments, env=env, log=log, cwd=self.tree)
+        process = processes.of_tree(*arguments, env=env, log=log, tree=self.tree)
         process.name = name
         self.processes[name] = process
 

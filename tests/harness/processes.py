@@ -178,6 +178,13 @@ def notifier(*arguments: str, env: Mapping[str, str], log: Path, cwd: Path = REP
     return Process(name, [str(BIN / "notifier"), *arguments], env=env, log=log, cwd=cwd)
 
 
+def of_tree(*arguments: str, env: Mapping[str, str], log: Path, tree: Path) -> Process:
+    """Return ``notifier <arguments>`` as another checkout has it, with the installed packages."""
+    made = notifier(*arguments, env={**env, "PYTHONPATH": str(tree)}, log=log, cwd=tree)
+    made.command[:1] = [sys.executable, "-P", "-m", "cli"]
+    return made
+
+
 def command(*words: str, env: Mapping[str, str], log: Path, cwd: Path = REPO) -> Process:
     """Return another program of the virtual environment: celery, gunicorn, flask, alembic."""
     return Process(words[0], [str(BIN / words[0]), *words[1:]], env=env, log=log, cwd=cwd)

@@ -210,8 +210,9 @@ def test_the_image_gets_every_package_and_every_file_it_copies_exists() -> None:
     ]
     for name in copied:
         assert (REPO / name).exists(), name
-    packages = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    assert {name.split(".")[0] for name in packages} <= set(copied)
+    told = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]["setuptools"]
+    modules = {f"{name}.py" for name in told["py-modules"]}
+    assert {name.split(".")[0] for name in told["packages"]} | modules <= set(copied)
     allowed = {line[1:] for line in (REPO / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert set(copied) == allowed
 
@@ -219,7 +220,7 @@ def test_the_image_gets_every_package_and_every_file_it_copies_exists() -> None:
 # ------------------------------------------------------------------ the lock files
 
 
-@pytest.mark.parametrize("name", ["run", "dev", "audit", "library-floors", "library-newest"])
+@pytest.mark.parametrize("name", ["run", "dev", "build", "audit", "library-floors", "library-newest"])
 def test_every_locked_requirement_has_a_hash_and_no_index_is_named(name: str) -> None:
     text = (REPO / "requirements" / f"{name}.txt").read_text()
     for block in re.split(r"\n(?=\S)", text.replace("\\\n", " ")):
