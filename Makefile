@@ -109,7 +109,11 @@ lint: $(VENV)/.dev ## ruff, mypy --strict and the import rules between the packa
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-wheels: $(VENV)/.run ## build the two wheels into dist/: the library for applications, and the service
+$(VENV)/.build: requirements/build.txt | $(VENV)/.place
+	@$(PIP) $(LOCKED) -r requirements/build.txt
+	@touch $@
+
+wheels: $(VENV)/.build ## build the two wheels into dist/: the library for applications, and the service
 	@rm -rf build notifier/build dist/live_notifications*
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist ./notifier .
 	@rm -rf build notifier/build
@@ -118,6 +122,7 @@ wheels: $(VENV)/.run ## build the two wheels into dist/: the library for applica
 lock: ## resolve the dependencies again and pin them with hashes (needs uv)
 	uv pip compile --quiet pyproject.toml --extra build --no-emit-package live-notifications --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/run.txt
 	uv pip compile --quiet pyproject.toml --extra build --extra dev --no-emit-package live-notifications --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile --quiet requirements/build.in --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -c requirements/run.txt -o requirements/build.txt
 	uv pip compile --quiet notifier/pyproject.toml --extra test --resolution lowest-direct --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/library-floors.txt
 	uv pip compile --quiet notifier/pyproject.toml --extra test --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/library-newest.txt
 	uv pip compile --quiet requirements/audit.in --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url -o requirements/audit.txt

@@ -49,7 +49,7 @@ LOCKED = "SQLite is locked by another transaction: pass session=, or commit firs
 NO_TABLES = "this session's database has no tables of Live Notifications; run: notifier migrate"
 OTHER_DATABASE = (
     "this session is on another database than NOTIFIER_DATABASE_URL, which the service reads: "
-    "give one on that database, or send without session="
+    "let both have the same one, or send with session=None"
 )
 
 
@@ -219,9 +219,9 @@ class Sender:
         if engine in self._checked:
             return
         given = installation_id(connection)
-        if given is None:
-            raise TablesMissing(NO_TABLES)
         own = self._own_installation()
+        if given is None and own is None:
+            raise TablesMissing(NO_TABLES)
         if own is None:
             return
         if own != given:

@@ -51,31 +51,39 @@ def own(request: pytest.FixtureRequest, configured: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
+OTHER_DATABASE = (
+    "this session is on another database than NOTIFIER_DATABASE_URL, which the service reads: "
+    "let both have the same one, or send with session=None"
+)
+
+
 def test_a_session_on_another_database(configured: str, tmp_path: Path) -> None:
     other = make_engine(f"sqlite:///{tmp_path}/other.db")
     metadata.create_all(other)
     with Session(other) as session:
-        with told(
-            WrongDatabase,
-            "this session is on another database than NOTIFIER_DATABASE_URL, which the service reads: "
-            "give one on that database, or send without session=",
-        ):
+        with told(WrongDatabase, OTHER_DATABASE):
             send_notification("user-7", ALERT, session=session)
         assert session.scalar(sa.select(sa.func.count()).select_from(notifications)) == 0
     other.dispose()
 
 
-def test_a_session_on_a_database_without_our_tables(configured: str, tmp_path: Path) -> None:
+def test_a_session_on_a_database_of_the_application_alone(configured: str, tmp_path: Path) -> None:
     other = sa.create_engine(f"sqlite:///{tmp_path}/theirs.db")
+    with Session(other) as session, told(WrongDatabase, OTHER_DATABASE):
+        send_notification("user-7", ALERT, session=session)
+    other.dispose()
+
+
+def test_a_session_on_a_database_that_was_never_migrated(own: sa.Engine) -> None:
+    metadata.drop_all(own)
     with (
-        Session(other) as session,
+        Session(own) as session,
         told(
             TablesMissing,
             "this session's database has no tables of Live Notifications; run: notifier migrate",
         ),
     ):
         send_notification("user-7", ALERT, session=session)
-    other.dispose()
 
 
 def test_the_callers_transaction_is_usable_after_the_refusal(own: sa.Engine) -> None:
