@@ -248,6 +248,14 @@ def visit(chrome: Browser, shop_site: Site) -> Iterator[Visit]:
     assert trouble == []
 
 
+def holds(page: Page, expression: str, seconds: float = 15) -> None:
+    """Wait until it is true in the page, whose policy forbids Playwright's waiting script."""
+    ends = time.monotonic() + seconds
+    while not page.evaluate(f"() => Boolean({expression})"):
+        assert time.monotonic() < ends, expression
+        page.wait_for_timeout(POLL_SECONDS * 1000)
+
+
 def axe_source() -> str:
     """axe-core, from the development tools of tests/client."""
     path = Path(__file__).parents[1] / "client" / "node_modules" / "axe-core" / "axe.min.js"

@@ -10,20 +10,26 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, expect
 
-from tests.harness import wheels
+from tests.acceptance.browser import EXPECTED, chrome, holds
+from tests.harness import http_client, wheels
 from tests.harness.backends import SECRET, open_backend
+from tests.harness.nginx import PrivateNginx
+from tests.harness.pages import blocks
 from tests.harness.processes import REPO, Process, clean_env
 from tests.harness.rabbitmq import SharedRabbit
 from tests.harness.site import Site
 from tests.harness.waiting import free_port, until
-from tests.harness.wheels import Environment
+from tests.harness.wheels import START_SECONDS, Environment
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+__all__ = ["chrome"]
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
 
 PLACE_ORDERS = """
 import json
@@ -58,6 +64,26 @@ class Bookshop:
     environment: Environment
     env: dict[str, str]
     site: Site
+    port: int = field(default_factory=free_port)
+
+    @property
+    def origin(self) -> str:
+        """Where `flask run` serves it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def serving(self, client_url: str) -> Iterator[None]:
+        """Serve its pages, whose bell finds the service at `client_url`."""
+        words = [self.environment.command("flask"), "run", "--port", str(self.port)]
+        process = Process(
+            "flask", words, env=self.env | {"NOTIFIER_CLIENT_URL": client_url}, cwd=self.folder,
+            log=self.folder.parent / "flask.log",
+        )  # fmt: skip
+        process.start().wait_until(lambda: http_client.status(f"{self.origin}/") == 401, "serves pages")
+        try:
+            yield
+        finally:
+            process.terminate()
 
     def run(self, *words: str, fails: bool = False) -> str:
         """Run a command of the application's environment in its folder; return its output."""
@@ -118,12 +144,17 @@ def bookshop(
         shop.run("flask", "db", "migrate", "-m", "first")
         shop.run("flask", "db", "upgrade")
         shop.run("flask", "notifier", "definitions", "definitions.json")
+        served = {
+            "NOTIFIER_DEFINITIONS": "definitions.json",
+            "NOTIFIER_ALLOWED_ORIGINS": shop.origin,
+            "NOTIFIER_PROXY_HOPS": "1",
+        }
         process = Process(
             "up", [service.command("notifier"), "up"], cwd=folder, log=folder.parent / "up.log",
-            env=env | {"NOTIFIER_DEFINITIONS": "definitions.json"},
+            env=env | served,
         )  # fmt: skip
         backend.env["NOTIFIER_SECRET"] = SECRET
-        site.processes.append(process.start().wait_ready(backend.base_url))
+        site.processes.append(process.start().wait_ready(backend.base_url, START_SECONDS))
         yield shop
         site.close()
 
@@ -131,10 +162,14 @@ def bookshop(
 def test_before_the_service_has_migrated_the_error_says_what_to_run(
     bookshop: Bookshop, tmp_path: Path
 ) -> None:
-    env = bookshop.env | {"SHOP_DATABASE_URL": f"sqlite:///{tmp_path}/empty.db"}
-    shop = Bookshop(bookshop.folder, bookshop.environment, env, bookshop.site)
-    program = SEND_ONE
-    assert "run: notifier migrate" in shop.run("python", "-c", program, fails=True)
+    empty = dict.fromkeys(("SHOP_DATABASE_URL", "NOTIFIER_DATABASE_URL"), f"sqlite:///{tmp_path}/empty.db")
+    shop = replace(bookshop, env=bookshop.env | empty)
+    assert "run: notifier migrate" in shop.run("python", "-c", SEND_ONE, fails=True)
+
+
+def test_an_application_on_another_database_is_told_so(bookshop: Bookshop, tmp_path: Path) -> None:
+    shop = replace(bookshop, env=bookshop.env | {"SHOP_DATABASE_URL": f"sqlite:///{tmp_path}/theirs.db"})
+    assert "WrongDatabase: this session is on another" in shop.run("python", "-c", SEND_ONE, fails=True)
 
 
 def test_orders_send_alerts_in_their_transactions(bookshop: Bookshop) -> None:
@@ -146,6 +181,43 @@ def test_orders_send_alerts_in_their_transactions(bookshop: Bookshop) -> None:
     socket = bookshop.site.open()
     socket.enter(token, None)
     socket.close()
+
+
+def an_order_shows_in_the_bell(chrome: Browser, origin: str, name: str) -> None:
+    """Sign a customer in, open the page, order a book: the alert is in the bell."""
+    with closing(chrome.new_context(base_url=origin)) as context:
+        page, trouble = context.new_page(), list[str]()
+        page.on("console", lambda said: trouble.append(f"{said.type}: {said.text}"))
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        assert context.request.post(f"/sign-in/{name}").status == 200
+        page.goto("/")
+        holds(page, "document.querySelector('notification-bell').client?.state === 'live'")
+        answer = context.request.post("/orders", data={"book": "Emma", "not_ready": True})
+        assert answer.status == 201
+        holds(page, "document.querySelector('notification-bell').client.store.unread === 1")
+        page.locator("notification-bell .bell").click()
+        expect(page.locator("notification-bell article")).to_contain_text("Order received")
+        assert [line for line in trouble if not EXPECTED.search(line)] == []  # the shop has no icon
+
+
+@pytest.mark.browser
+def test_an_alert_is_in_the_bell_of_the_applications_page(chrome: Browser, bookshop: Bookshop) -> None:
+    with bookshop.serving(bookshop.site.backend.base_url):
+        an_order_shows_in_the_bell(chrome, bookshop.origin, "bea")
+
+
+@pytest.mark.browser
+def test_the_service_below_a_path_of_the_applications_origin(chrome: Browser, bookshop: Bookshop) -> None:
+    service = f"127.0.0.1:{bookshop.site.backend.port}"
+    [_, taken_off] = blocks("docs/deploy.md", "nginx", "Below a path")
+    proxy = PrivateNginx()
+    proxy.configure(
+        "map $http_upgrade $connection_upgrade { '' ''; default upgrade; }\n"
+        f"server {{\nlisten 127.0.0.1:{proxy.port};\n{taken_off.replace('127.0.0.1:3000', service)}\n"
+        f"location / {{ proxy_pass {bookshop.origin}; proxy_set_header Host $http_host; }}\n}}\n"
+    )
+    with bookshop.serving("/notify"), proxy:
+        an_order_shows_in_the_bell(chrome, f"http://127.0.0.1:{proxy.port}", "cyd")
 
 
 def test_the_applications_autogenerate_finds_nothing(bookshop: Bookshop) -> None:

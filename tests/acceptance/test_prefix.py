@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.acceptance.browser import chrome
+from tests.acceptance.browser import chrome, holds
 from tests.harness import backends
 from tests.harness.caddy import PrivateCaddy
 from tests.harness.http_client import Http
@@ -19,7 +18,6 @@ from tests.harness.nginx import PrivateNginx
 from tests.harness.pages import blocks
 from tests.harness.plain_socket import Socket
 from tests.harness.site import Site, running_site
-from tests.harness.waiting import POLL_SECONDS
 
 __all__ = ["chrome"]
 pytestmark = pytest.mark.browser
@@ -153,14 +151,6 @@ def watched(page: Page) -> Seen:
     page.on("pageerror", lambda error: seen.trouble.append(str(error)))
     page.on("console", lambda said: seen.trouble.append(said.text) if said.type == "error" else None)
     return seen
-
-
-def holds(page: Page, expression: str, seconds: float = 15) -> None:
-    """Wait until it is true in the page, whose policy forbids Playwright's waiting script."""
-    ends = time.monotonic() + seconds
-    while not page.evaluate(f"() => Boolean({expression})"):
-        assert time.monotonic() < ends, expression
-        page.wait_for_timeout(POLL_SECONDS * 1000)
 
 
 def all_below(seen: Seen, front: Front) -> None:
