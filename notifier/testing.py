@@ -10,7 +10,7 @@ With pytest, the fixture `notifications` does the same. Sends are checked like r
 schema, user ids, idempotency keys. With `session=`, a send counts after the commit, and not after a rollback.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,13 +22,15 @@ from notifier import send
 from notifier.after_commit import after_commit
 from notifier.core.categories import GENERAL
 from notifier.core.draft import Draft
-from notifier.core.errors import Conflict, IdempotencyMismatch, NotFound
+from notifier.core.errors import Conflict, IdempotencyMismatch, InvalidInput, NotFound
 from notifier.core.events import event_type
 from notifier.core.states import ACCEPTED, CANCELED, RETRACTED, SCHEDULED
 from notifier.outbox.accept import Accepted
 from notifier.outbox.withdraw import Updated, Withdrawn
 
 __all__ = ["Notifications", "Sent", "capture"]
+
+MISMATCH = "this idempotency key or id was used before, with another body"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Notifications(Sequence[Sent]):
         self.waiting: list[Sent] = []
         self._hashes: dict[str | tuple[str, str], tuple[str, Sent]] = {}
         self.withdrawn: dict[str, str] = {}  # id -> canceled or retracted
+        self._answers: dict[str, Withdrawn] = {}
         self._now: datetime | None = None
 
     @overload
@@ -95,26 +98,33 @@ class Notifications(Sequence[Sent]):
         self._sent.clear()
         self.waiting.clear()
         self.withdrawn.clear()
+        self._answers.clear()
         self._hashes.clear()
 
     def deliver(self, *, at: datetime) -> list[Sent]:
-        """Move the clock to `at` (with a time zone); return what became due, the earliest first."""
+        """Move the clock to `at` (with a time zone); return what became due, the earliest first.
+
+        What has expired by then is not sent.
+        """
         if at.tzinfo is None:
             raise ValueError("a time needs a time zone")
         self._now = at
         due = sorted((sent for sent in self.waiting if _time(sent) <= at), key=_time)
         self.waiting = [sent for sent in self.waiting if _time(sent) > at]
+        due = [sent for sent in due if not self._expired(sent)]
         self._sent.extend(due)
         return due
 
+    def _expired(self, sent: Sent) -> bool:
+        return sent.expires_at is not None and sent.expires_at <= self._present()
+
     def _find(self, what: Draft) -> Sent | None:
         """Return the notification with the same id or key. Raises IdempotencyMismatch."""
-        names: list[str | tuple[str, str]] = [what.id, *([(what.sender, what.key)] if what.key else [])]
-        for name in names:
+        for name in _names(what):
             if name in self._hashes:
                 body, sent = self._hashes[name]
                 if body != what.body_hash():
-                    raise IdempotencyMismatch("this idempotency key or id was used before, with another body")
+                    raise IdempotencyMismatch(MISMATCH)
                 return sent
         return None
 
@@ -122,9 +132,8 @@ class Notifications(Sequence[Sent]):
         return self._now or datetime.now(UTC)
 
     def _keep(self, what: Draft, sent: Sent) -> None:
-        self._hashes[what.id] = (what.body_hash(), sent)
-        if what.key:
-            self._hashes[what.sender, what.key] = (what.body_hash(), sent)
+        for name in _names(what):
+            self._hashes[name] = (what.body_hash(), sent)
         now = self._present()
         (self._sent if sent.deliver_at is None or sent.deliver_at <= now else self.waiting).append(sent)
 
@@ -136,9 +145,12 @@ class Notifications(Sequence[Sent]):
         whole: bool = False,
     ) -> list[Accepted | IdempotencyMismatch]:
         """Keep notifications that were checked; `whole`: all of them, or none."""
+        bodies: dict[str | tuple[str, str], str] = {}  # of this batch, by id and key
         for place, one in enumerate(what):
             try:
                 self._find(one)
+                if any(bodies.setdefault(name, one.body_hash()) != one.body_hash() for name in _names(one)):
+                    raise IdempotencyMismatch(MISMATCH)
             except IdempotencyMismatch as exc:
                 if whole:
                     raise exc.at(place) from None
@@ -151,17 +163,24 @@ class Notifications(Sequence[Sent]):
         return answers
 
     def cancel(self, id: str, *, session: "Session | scoped_session[Any] | None" = None) -> Withdrawn:
-        """Take a notification out of what was sent, and of what waits."""
-        del session
-        for status, where in ((CANCELED, self.waiting), (RETRACTED, self._sent)):
-            for sent in where:
-                if sent.id == id:
-                    where.remove(sent)
-                    self.withdrawn[id] = status
-                    return Withdrawn(id, status, len(sent.recipients), 0, 0, False)
-        if id not in self.withdrawn:
-            raise NotFound("there is no such notification")
-        return Withdrawn(id, self.withdrawn[id], 0, 0, 0, False)
+        """Take a notification out of what was sent, and of what waits; with a session, after its commit."""
+        if id in self._answers:
+            return self._answers[id]
+        sent = self._named(id)
+        if self._expired(sent):
+            raise Conflict("it has expired")
+        how_many = len(sent.recipients)
+        waits = sent in self.waiting
+        answer = Withdrawn(id, CANCELED if waits else RETRACTED, how_many, 0 if waits else how_many, 0, False)
+
+        def withdraw() -> None:
+            self.waiting = [one for one in self.waiting if one.id != id]
+            self._sent = [one for one in self._sent if one.id != id]
+            self.withdrawn[id] = answer.status
+            self._answers[id] = answer
+
+        _then(session, withdraw)
+        return answer
 
     def update(
         self,
@@ -171,18 +190,32 @@ class Notifications(Sequence[Sent]):
         version: int | None = None,
         session: "Session | scoped_session[Any] | None" = None,
     ) -> Updated:
-        """Change what a notification says."""
-        del session
+        """Change what a notification says; with a session, after its commit."""
         if id in self.withdrawn:
             raise Conflict(f"it is {self.withdrawn[id]}")
-        for where in (self.waiting, self._sent):
-            for place, sent in enumerate(where):
-                if sent.id == id:
-                    if version not in (None, sent.version):
-                        raise Conflict(f"its version is {sent.version}")
-                    plain = event_type(sent.event).validate(data)
-                    where[place] = replace(sent, data=plain, version=sent.version + 1)
-                    return Updated(id, sent.version + 1, 0, False)
+        sent = self._named(id)
+        if self._expired(sent):
+            raise Conflict("it is expired")
+        if version not in (None, sent.version):
+            raise Conflict(f"its version is {sent.version}")
+        kind = event_type(sent.event)
+        if not kind.inbox:
+            problem = f"{sent.event} is not an inbox entry: send another one"
+            raise InvalidInput(problems=[{"loc": ["data"], "msg": problem}])
+        newer = replace(sent, data=kind.validate(data), version=sent.version + 1)
+
+        def change() -> None:
+            for where in (self.waiting, self._sent):
+                where[:] = [newer if one.id == id else one for one in where]
+
+        _then(session, change)
+        return Updated(id, newer.version, 0, False)
+
+    def _named(self, id: str) -> Sent:
+        """Return the notification with this id. Raises NotFound."""
+        for sent in (*self.waiting, *self._sent):
+            if sent.id == id:
+                return sent
         raise NotFound("there is no such notification")
 
     def send(self, what: Draft, *, session: "Session | scoped_session[Any] | None" = None) -> Accepted:
@@ -203,12 +236,21 @@ class Notifications(Sequence[Sent]):
             what.life.expiry(present),
             what.life.collapse_key,
         )
-        if session is None:
-            self._keep(what, sent)
-        else:
-            joined = session() if isinstance(session, scoped_session) else session
-            after_commit(joined, lambda: self._keep(what, sent))
+        _then(session, lambda: self._keep(what, sent))
         return Accepted(what.id, len(what.audience), False, what.bulk, _status(sent))
+
+
+def _names(what: Draft) -> list[str | tuple[str, str]]:
+    """Return what makes a second send the same one."""
+    return [what.id, *([(what.sender, what.key)] if what.key else [])]
+
+
+def _then(session: "Session | scoped_session[Any] | None", work: Callable[[], None]) -> None:
+    """Do `work` now, or after the session's commit."""
+    if session is None:
+        work()
+    else:
+        after_commit(session() if isinstance(session, scoped_session) else session, work)
 
 
 def _status(sent: Sent) -> str:
