@@ -1,7 +1,7 @@
 """All that is stored of a user, in one consistent moment, row by row.
 
 Which rows are a user's say the rules of erasure (`models.erasure_rules`). Of a notification everything is
-given but its audience, which names others.
+given but its audience, which names others, and the data of one that is withdrawn, which nobody may read.
 """
 
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from models.erasure_rules import OWNED
 from models.store.erase import left
 from models.store.erase_steps import waiting_for
 from models.tables import deliveries, metadata, notifications, owed, suppressed
+from notifier.core.states import WITHDRAWN
 
 BATCH = 500  # rows fetched at once
 WITHHELD = ("audience",)
@@ -32,7 +33,13 @@ def rows(connection: Connection, user_id: str) -> Iterator[tuple[str, Iterator[d
         table = metadata.tables[name]
         mine = sa.select(table).where(table.c.user_id == user_id).order_by(*table.primary_key.columns)
         yield name.removeprefix("notifier_"), _stream(connection, mine)
-    columns = [column for column in n if column.name not in WITHHELD]
+    columns = [
+        sa.case((n.state.not_in(WITHDRAWN), column)).label(column.name)
+        if column.name == "data"
+        else column
+        for column in n
+        if column.name not in WITHHELD
+    ]
     ids = [
         sa.select(deliveries.c.notification_id).where(deliveries.c.user_id == user_id),
         sa.select(suppressed.c.notification_id).where(suppressed.c.user_id == user_id),
