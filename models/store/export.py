@@ -34,9 +34,7 @@ def rows(connection: Connection, user_id: str) -> Iterator[tuple[str, Iterator[d
         mine = sa.select(table).where(table.c.user_id == user_id).order_by(*table.primary_key.columns)
         yield name.removeprefix("notifier_"), _stream(connection, mine)
     columns = [
-        sa.case((n.state.not_in(WITHDRAWN), column)).label(column.name)
-        if column.name == "data"
-        else column
+        sa.case((n.state.not_in(WITHDRAWN), column)).label(column.name) if column.name == "data" else column
         for column in n
         if column.name not in WITHHELD
     ]
