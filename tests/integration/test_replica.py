@@ -21,7 +21,7 @@ COMMANDS = (
 def test_reports_and_the_audit_need_only_to_read(tmp_path: Path) -> None:
     with PrivatePostgres() as primary:
         url = primary.create_database("live")
-        write_past(url)
+        write_past(url, a_day=5)
         with PrivateReplica(primary) as replica:
             assert execute(replica.admin_url, "SELECT pg_is_in_recovery()") == [(True,)]
             execute(url, "UPDATE notifier_notifications SET error = 'later' WHERE error IS NOT NULL")
