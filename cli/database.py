@@ -16,7 +16,7 @@ def open_database() -> "Iterator[Database]":
     """Yield the database of the settings, and close it at the end."""
     from notifier.outbox.engine import Database, make_engine
 
-    database = Database(make_engine(Settings.load().database_url))
+    database = Database(make_engine(Settings.load().database_url, idle_limit=False))
     try:
         yield database
     finally:

@@ -19,6 +19,6 @@ def restored(as_json: bool) -> None:
     from notifier.outbox.engine import Database, make_engine
     from notifier.outbox.types import now
 
-    database = Database(make_engine(Settings.load().database_url))
+    database = Database(make_engine(Settings.load().database_url, idle_limit=False))
     base = database.run(lambda connection: log_base.restored(connection, now=now()))
     print_facts({"base": base}, as_json, f"base={base}: every client will be reset")

@@ -11,6 +11,7 @@ from notifier.broker.topology import REACH_QUEUE, TASK_QUEUE, brokers
 from notifier.core.errors import BrokerUnavailable
 from notifier.core.forks import in_child
 from notifier.outbox.engine import Database, make_engine
+from notifier.outbox.lost_answers import LostAnswers
 from notifier.send import Sender
 from notifier.settings import Settings
 from notifier.wake import CHUNK, woken_now
@@ -48,13 +49,18 @@ class WorkerRuntime:
 
     def _ready(self) -> None:
         if not self._made:
-            database = Database(
-                make_engine(self._settings.database_url, pool_size=2), limit=self.measures.counted
-            )
+            database = self._open(pool_size=2)
             self._publisher = Publisher(self._settings)
             self._dispatcher = self._new_dispatcher(database)
             self._sender = Sender(database, self)
             self._made = True
+
+    def _open(self, pool_size: int) -> Database:
+        """Open the database. A transaction has no time limit here, so lost answers are looked for."""
+        url = self._settings.database_url
+        engine = make_engine(url, pool_size=pool_size)
+        LostAnswers(engine, make_engine(url, pool_size=1))
+        return Database(engine, limit=self.measures.counted)
 
     def _new_dispatcher(self, database: Database) -> Dispatcher:
         return Dispatcher(
@@ -67,9 +73,7 @@ class WorkerRuntime:
 
     def serve_channels(self) -> None:
         """Begin to send what is due over channels, in threads of this process. Raises SettingError."""
-        database = Database(
-            make_engine(self._settings.database_url, pool_size=3), limit=self.measures.counted
-        )
+        database = self._open(pool_size=3)
         self._reach = make_loop(database, self._settings, self.reach_measures)
         self._reach.start()
 

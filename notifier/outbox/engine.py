@@ -27,6 +27,7 @@ from notifier.core.errors import DatabaseLocked, DatabaseUnavailable, SettingErr
 from notifier.core.forks import in_child
 from notifier.outbox import postgres_session, sqlite_session
 from notifier.outbox.failures import Cause, cause, given_up, is_conflict, unavailable
+from notifier.outbox.lost_answers import DIRECT, TCP_OPTIONS
 from notifier.outbox.sqlite_session import BLOCKING_MS, BUSY_TIMEOUT
 
 __all__ = ["Connection", "Database", "make_engine"]
@@ -43,7 +44,9 @@ DRIVERS_OWN = {"autocommit", "prepare_threshold"}  # options of psycopg, not of 
 T = TypeVar("T")
 
 
-def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIMEOUT) -> Engine:
+def make_engine(
+    url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIMEOUT, idle_limit: bool = True
+) -> Engine:
     """Return an engine for a SQLite file or PostgreSQL, set up as this project needs it.
 
     Connects to nothing yet. A SQLite file's folder is made.
@@ -52,6 +55,8 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
         url: the database.
         pool_size: connections that are kept; as many again may be opened.
         lock_timeout: seconds that a writer waits for another one; SQLite only.
+        idle_limit: whether PostgreSQL ends a transaction that does nothing (`postgres_session.IDLE_SECONDS`);
+            not for commands, whose output may be read slowly.
 
     Raises:
         SettingError: the URL cannot be used, or the folder cannot be made.
@@ -78,12 +83,22 @@ def make_engine(url: str, *, pool_size: int = 10, lock_timeout: float = BUSY_TIM
         return engine
     engine = sa.create_engine(
         parsed.difference_update_query(["prepare_threshold"]),
-        connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "notifier"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT,
+            "application_name": "notifier",
+            **{name: value for name, value in TCP_OPTIONS.items() if name not in parsed.query},
+        },
         **options,
     )
     _check_options(engine, parsed)
     prepares = postgres_session.prepares(parsed)
-    event.listen(engine, "connect", lambda c, _: postgres_session.prepare(c, prepare_statements=prepares))
+
+    def prepare(connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[DIRECT] = postgres_session.prepare(
+            connection, prepare_statements=prepares, idle_limit=idle_limit
+        )
+
+    event.listen(engine, "connect", prepare)
     event.listen(engine, "handle_error", postgres_session.stop_preparing)
     event.listen(engine, "handle_error", postgres_session.hide_values)
     event.listen(engine, "checkin", postgres_session.note_use)

@@ -26,6 +26,10 @@ SETTINGS = {
     "standard_conforming_strings": "on",
 }
 TRUSTED = 1.0  # seconds after its last use for which a pooled connection is trusted
+IDLE = "idle_in_transaction_session_timeout"
+#: Seconds in which the server hears nothing within a transaction, after which it ends the session: a process
+#: that is frozen or cut off must not keep its locks. A pooler has its own setting for it (docs/settings.md).
+IDLE_SECONDS = 15
 OFF = ("0", "off", "none")  # values of prepare_threshold, after the `?` of the URL
 
 
@@ -34,8 +38,10 @@ def prepares(url: sa.URL) -> bool:
     return str(url.query.get("prepare_threshold", "")).lower() not in OFF
 
 
-def prepare(connection: Any, *, prepare_statements: bool) -> None:
-    """Set up a new session. Raises SettingError when the database cannot store every text.
+def prepare(connection: Any, *, prepare_statements: bool, idle_limit: bool) -> bool:
+    """Set up a new session; return whether it is the server's own, without a pooler in front of it.
+
+    Raises SettingError when the database cannot store every text.
 
     Behind a pooler nothing is prepared: a later transaction may go to a server that does not know the
     statement. A pooler is recognised by its process id, which is not the server's.
@@ -54,11 +60,15 @@ def prepare(connection: Any, *, prepare_statements: bool) -> None:
     with connection.cursor() as cursor:
         if settings:
             cursor.execute(settings.strip("; "))
-        cursor.execute("SELECT pg_backend_pid()")
-        (pid,) = cursor.fetchone()
+        cursor.execute(f"SELECT pg_backend_pid(), current_setting('{IDLE}') = '0'")
+        pid, unlimited = cursor.fetchone()
+        direct: bool = pid == connection.info.backend_pid
+        if direct and unlimited and idle_limit:
+            cursor.execute(f"SET {IDLE} TO '{IDLE_SECONDS}s'")
     connection.commit()
-    if not prepare_statements or pid != connection.info.backend_pid:
+    if not prepare_statements or not direct:
         connection.prepare_threshold = None
+    return direct
 
 
 def stop_preparing(context: sa.engine.ExceptionContext) -> None:
