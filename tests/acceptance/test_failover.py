@@ -10,5 +10,6 @@ from tests.chaos import failover
 
 
 @pytest.mark.timeout(420)
-def test_every_client_has_the_new_log_and_is_told_once(tmp_path: Path) -> None:
-    failover.run(tmp_path / "stack", 1)
+@pytest.mark.parametrize("pooled", [False, True], ids=["direct", "pgbouncer"])
+def test_every_client_has_the_new_log_and_is_told_once(tmp_path: Path, pooled: bool) -> None:
+    failover.run(tmp_path / "stack", 1, pooled=pooled)

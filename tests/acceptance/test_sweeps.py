@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +10,11 @@ import pytest
 from notifier.outbox.engine import Database, make_engine
 from notifier.outbox.types import now
 from tests.harness.backends import Backend
-from tests.harness.processes import REPO, run
-from tests.harness.services import missing
+from tests.harness.fake_clock import faketime
+from tests.harness.processes import run
 from tests.harness.site import Site, new_user
 from tests.harness.waiting import until
 from tests.harness.world import World
-
-LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"
 
 
 @pytest.fixture
@@ -35,20 +32,6 @@ def world(backend: Backend) -> Iterator[World]:
     database = Database(make_engine(backend.database_url))
     yield World(database, now())
     database.dispose()
-
-
-def faketime(clock: Path) -> dict[str, str]:
-    """Return the environment of a process whose wall clock has the offset in the file."""
-    found = glob.glob(LIBRARY)  # noqa: PTH207  an absolute pattern
-    if not found:
-        raise missing("libfaketime is not installed")
-    return {
-        "LD_PRELOAD": found[0],
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "PYTHONPATH": str(REPO / "tests" / "harness" / "faketime"),
-    }
 
 
 def swept(site: Site, world: World) -> None:

@@ -44,7 +44,7 @@ def matrix(
     patience: float = PATIENCE_SECONDS,
 ) -> Iterator[Outcome]:
     """Run the faults one after the other on one stack."""
-    stack = Stack(kind, folder, sabotage)
+    stack = Stack(kind, folder, sabotage, bad_places=True)
     try:
         stack.start()
         for name, seed in faults:
@@ -96,11 +96,13 @@ def main() -> int:
     faults = plan(given.backend, given.runs, given.seed, given.fault)
     for outcome in matrix(given.backend, faults, folder / "stack", given.sabotage, given.patience):
         outcomes.append(outcome)
+        latest = "-" if outcome.latest is None else f"{outcome.latest:.2f} s"
         recovery = "never" if outcome.recovery is None else f"{outcome.recovery:.2f} s"
         print(
             f"{len(outcomes):3}/{given.runs} {outcome.fault}: {'clean' if outcome.clean else 'BREACH'}, "
             f"accepted {outcome.accepted}, events {outcome.events}, cuts {outcome.cuts}, "
-            f"calls repeated {outcome.repeated}, recovery {recovery} (seed {outcome.seed})",
+            f"calls repeated {outcome.repeated}, recovery {recovery}, latest alert {latest}, "
+            f"{outcome.log_lines} lines in a second (seed {outcome.seed})",
             flush=True,
         )
         for note in outcome.notes[:SHOWN]:

@@ -18,6 +18,7 @@ from tests.harness.proxy import Proxy
 CUT = "phone"
 DEVICES = (CUT, "laptop")
 CUT_EVERY, CUT_GAP = 6.0, 0.5
+TOKEN_SECONDS = 3 * 3600.0  # valid also by a clock that is an hour ahead
 
 
 class Crowd:
@@ -34,7 +35,7 @@ class Crowd:
         self._rng = rng
         ports = [backend.port for backend in stack.backends]
         for user in users:
-            token = stack.backends[0].token(user)
+            token = stack.backends[0].token(user, ttl=TOKEN_SECONDS)
             for device in DEVICES:
                 proxy = Proxy(lambda: rng.choice(ports))
                 self._proxies.append(proxy)

@@ -3,6 +3,7 @@
 What only the old primary had is lost. Every client's ledger must equal the new log, each after one `reset`.
 
     python -m tests.chaos.failover --rounds 5
+    python -m tests.chaos.failover --rounds 2 --pooled
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tests.harness.backend_api import BackendApi, UserApi
 from tests.harness.backends import Backend
 from tests.harness.client import LedgerClient
 from tests.harness.ledger import WINDOW, Ledger
+from tests.harness.pgbouncer import PrivatePgBouncer
 from tests.harness.postgres import PrivatePostgres, PrivateReplica
 from tests.harness.rabbitmq import PrivateRabbit
 from tests.harness.waiting import until
@@ -32,12 +34,16 @@ PATIENCE_SECONDS = 60.0
 
 
 class FailoverStack(Stack):
-    """A stack on a primary with a replica; processes use the server that takes writes."""
+    """A stack on a primary with a replica; processes use the server that takes writes.
 
-    def __init__(self, folder: Path) -> None:
+    `pooled`: they reach it through pgbouncer, which keeps their connections during a failover.
+    """
+
+    def __init__(self, folder: Path, *, pooled: bool = False) -> None:
         super().__init__("production", folder)
         self.primary = PrivatePostgres()
         self.replica: PrivateReplica
+        self.pooler = PrivatePgBouncer(self.primary) if pooled else None
 
     def _first(self) -> Backend:
         rabbit = PrivateRabbit()
@@ -49,6 +55,10 @@ class FailoverStack(Stack):
         self.replica.start()
         self.primary.create_database("chaos")
         rabbit.wait_ready()
+        if self.pooler is not None:
+            self.services["pooler"] = self.pooler
+            self.pooler.start()
+            return backends.production(self.pooler.url("chaos"), rabbit.url, self.folder / "var")
         hosts = "&".join(f"host=127.0.0.1:{server.port}" for server in (self.primary, self.replica))
         url = f"postgresql+psycopg://live@/chaos?{hosts}&target_session_attrs=read-write"
         return backends.production(url, rabbit.url, self.folder / "var")
@@ -57,6 +67,8 @@ class FailoverStack(Stack):
         """Kill the primary, and promote the replica."""
         self.primary.kill()
         self.replica.promote()
+        if self.pooler is not None:
+            self.pooler.lead_to(self.replica)
 
     def replace_the_dead(self) -> None:
         """Start another replica of the new primary, in place of the old one."""
@@ -222,9 +234,9 @@ def balance(stack: FailoverStack, person: Person, number: int) -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[FailoverStack]:
+def running(folder: Path, *, pooled: bool = False) -> Iterator[FailoverStack]:
     """Yield a running stack."""
-    stack = FailoverStack(folder)
+    stack = FailoverStack(folder, pooled=pooled)
     try:
         stack.start()
         yield stack
@@ -232,9 +244,9 @@ def running(folder: Path) -> Iterator[FailoverStack]:
         stack.stop()
 
 
-def run(folder: Path, rounds: int) -> None:
+def run(folder: Path, rounds: int, *, pooled: bool = False) -> None:
     """Run that many failovers, one after the other."""
-    with running(folder) as stack:
+    with running(folder, pooled=pooled) as stack:
         asyncio.run(failovers(stack, rounds))
 
 
@@ -242,9 +254,10 @@ def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.failover", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pooled", action="store_true", help="through pgbouncer in transaction mode")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="live-failover-") as folder:
-        run(Path(folder) / "stack", given.rounds)
+        run(Path(folder) / "stack", given.rounds, pooled=given.pooled)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,13 @@ import asyncio
 import os
 import random
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import sqlalchemy as sa
-
-from tests.chaos import broker_faults, steps
+from tests.chaos import broker_faults, clock_faults, database_faults, network_faults, steps
 from tests.chaos.stack import Stack
-from tests.harness import postgres, rabbit_faults
-from tests.harness.postgres import execute
+from tests.harness import fake_clock, rabbit_faults
+from tests.harness.services import can_mount
 
 Fault = Callable[[Stack, random.Random], Awaitable[None]]
 STEP_SECONDS = 20.0
@@ -99,48 +96,6 @@ async def hang_then_die(step: str, *, stack: Stack, rng: random.Random) -> None:
             await asyncio.to_thread(stack.start_again, part)
 
 
-async def lock_an_inbox(stack: Stack, rng: random.Random) -> None:
-    """Lock one user's inbox in an open transaction for some seconds."""
-    engine = sa.create_engine(stack.backends[0].database_url, poolclass=sa.NullPool)
-
-    def hold(seconds: float) -> None:
-        with engine.connect() as connection:
-            one = "SELECT user_id FROM notifier_inboxes WHERE user_id LIKE 'run-%-user-0' ORDER BY seq DESC"
-            connection.execute(sa.text(f"{one} LIMIT 1 FOR UPDATE"))
-            time.sleep(seconds)
-            connection.rollback()
-
-    await asyncio.to_thread(hold, rng.uniform(3, 8))
-
-
-async def configure(setting: str, *, lock: bool, stack: Stack, rng: random.Random) -> None:
-    """Change a setting of the database for some seconds; `lock`: while a table is locked."""
-    url = stack.backends[0].database_url
-    name = postgres.database_name(url)
-    admin = stack.services["postgres"].admin_url  # type: ignore[attr-defined]
-    reconnect = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        f" WHERE datname = '{name}' AND application_name = 'notifier'"
-    )
-
-    def alter(what: str) -> None:
-        execute(admin, f'ALTER DATABASE "{name}" {what}')
-        execute(admin, reconnect)
-
-    def hold(seconds: float) -> None:
-        engine = sa.create_engine(url, poolclass=sa.NullPool)
-        with engine.connect() as connection:
-            connection.execute(sa.text("LOCK TABLE notifier_notifications IN ACCESS EXCLUSIVE MODE"))
-            time.sleep(seconds)
-            connection.rollback()
-
-    await asyncio.to_thread(alter, f"SET {setting}")
-    try:
-        await (asyncio.to_thread(hold, rng.uniform(2, 5)) if lock else asyncio.sleep(rng.uniform(2, 5)))
-    finally:
-        await asyncio.to_thread(alter, "RESET ALL")
-
-
 async def cuts_only(stack: Stack, rng: random.Random) -> None:
     """Do nothing: every run has cut connections."""
     await asyncio.sleep(rng.uniform(1, 3))
@@ -155,8 +110,11 @@ def _named(what: Callable[..., Awaitable[None]], *parts: str) -> Fault:
 
 
 def _configured(setting: str, lock: bool, stack: Stack, rng: random.Random) -> Awaitable[None]:
-    return configure(setting, lock=lock, stack=stack, rng=rng)
+    return database_faults.configure(setting, lock=lock, stack=stack, rng=rng)
 
+
+#: The user whose own trouble a fault is: the others must not notice it.
+VICTIMS = {"locked inbox": database_faults.VICTIM}
 
 #: Faults that both backends have.
 COMMON: dict[str, Fault] = {
@@ -180,7 +138,7 @@ SERVERS: dict[str, Fault] = {
     "kill pool's parent": _named(kill, "worker 2"),
     "kill pool child": kill_pool_child,
     "freeze pool child": freeze_pool_child,
-    "locked inbox": lock_an_inbox,
+    "locked inbox": database_faults.lock_an_inbox,
     "read-only": partial(_configured, "default_transaction_read_only = on", False),
     "lock_timeout": partial(_configured, "lock_timeout = '300ms'", True),
     "statement_timeout": partial(_configured, "statement_timeout = '300ms'", True),
@@ -201,13 +159,25 @@ SERVERS: dict[str, Fault] = {
     "take permissions at RabbitMQ": broker_faults.take_permission,
 }
 
+for _server, _name in (("postgres", "PostgreSQL"), ("rabbitmq", "RabbitMQ")):
+    SERVERS |= {
+        f"slow network to {_name}": _named(network_faults.delay, _server),
+        f"network to {_name} swallows": _named(network_faults.swallow, _server),
+        f"network to {_name} half-closes": _named(network_faults.half_close, _server),
+    }
+if fake_clock.installed():
+    COMMON |= {"clocks an hour off": clock_faults.wrong, "clocks jump back": clock_faults.jump_back}
+    SERVERS["PostgreSQL's clock jumps back"] = clock_faults.database_jumps_back
+FULL_DISK: dict[str, Fault] = {"disk full": database_faults.fill_disk} if can_mount() else {}
+
 CATALOGUE: dict[str, dict[str, Fault]] = {
-    "production": {**COMMON, **SERVERS},
+    "production": {**COMMON, **SERVERS, **FULL_DISK},
     "embedded": {
         name: fault
         for name, fault in COMMON.items()
         # SQLite locks by the file: while a writer hangs, so does every other.
         if not name.startswith(("freeze worker", "hang"))
     }
-    | {"delete the broker's folders": broker_faults.delete_folders},
+    | {"delete the broker's folders": broker_faults.delete_folders}
+    | FULL_DISK,
 }

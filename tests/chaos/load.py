@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import uuid
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -25,12 +26,16 @@ GHOSTS = 1200
 
 
 class Load:
-    """`accepted` maps each user to the ids that must reach them; `sequences` are ids whose order counts."""
+    """`accepted` maps each user to the ids that must reach them; `sequences` are ids whose order counts.
+
+    `accepted_at` has the time (`time.time()`) of each 202.
+    """
 
     def __init__(self, stack: Stack, crowd: Crowd, rng: random.Random) -> None:
         self.accepted: dict[str, set[str]] = defaultdict(set)
         self.sequences: dict[str, list[str]] = defaultdict(list)
         self.recipients: dict[str, int] = {}
+        self.accepted_at: dict[str, float] = {}
         self.refusals: list[str] = []
         self.repeated = 0
         self._crowd = crowd
@@ -110,6 +115,7 @@ class Load:
                 self.repeated += 1
             else:
                 if answer.status == 202:
+                    self.accepted_at[answer.json["id"]] = time.time()
                     return str(answer.json["id"])
                 if answer.status < 500:
                     self.refusals.append(f"{path}: {answer}")

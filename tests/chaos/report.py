@@ -1,4 +1,4 @@
-"""The table: fault x runs x accepted x lost x doubled x out of order x recovery time."""
+"""The table: fault x runs x accepted x lost x doubled x out of order x recovery time x latest alert."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
     for outcome in outcomes:
         by_fault.setdefault(outcome.fault, []).append(outcome)
     head = ["fault", "runs", "accepted", "lost", "doubled", "out of order", "invented", "other breaches",
-            "recovery, median s", "recovery, max s"]  # fmt: skip
+            "recovery, median s", "recovery, max s", "others' latest alert, s", "lines in a second"]  # fmt: skip
     lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)])]
     for fault, runs in by_fault.items():
         lines.append(_line([fault, *_cells(runs)]))
@@ -29,6 +29,7 @@ def _cells(runs: list[Outcome]) -> list[str]:
     other = sum(run.breaches.total() for run in runs) - sum(counts)
     times = sorted(run.recovery for run in runs if run.recovery is not None)
     median, longest = (f"{times[len(times) // 2]:.2f}", f"{times[-1]:.2f}") if times else ("-", "-")
+    latest = max((run.latest for run in runs if run.latest is not None), default=None)
     return [
         str(len(runs)),
         str(sum(run.accepted for run in runs)),
@@ -36,6 +37,8 @@ def _cells(runs: list[Outcome]) -> list[str]:
         str(other),
         median,
         longest,
+        "-" if latest is None else f"{latest:.2f}",
+        str(max(run.log_lines for run in runs)),
     ]
 
 

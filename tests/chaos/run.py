@@ -15,8 +15,10 @@ import sqlalchemy as sa
 
 from notifier.outbox.engine import Database, make_engine
 from tests.chaos.crowd import Crowd
-from tests.chaos.faults import Fault
+from tests.chaos.faults import VICTIMS, Fault
+from tests.chaos.latest import Latest
 from tests.chaos.load import Load
+from tests.chaos.log_volume import LogVolume
 from tests.chaos.producer import TABLE
 from tests.chaos.stack import Stack
 from tests.harness import processes
@@ -32,7 +34,11 @@ PATIENCE_SECONDS = 60.0
 
 @dataclass
 class Outcome:
-    """The result of a run. `breaches` counts by kind; `notes` describes each."""
+    """The result of a run. `breaches` counts by kind; `notes` describes each.
+
+    `latest` is the longest time from an alert's acceptance to its arrival at a user whom the fault does not aim at.
+    `log_lines` is the most lines that a process logged in one second.
+    """
 
     fault: str
     seed: int
@@ -41,6 +47,8 @@ class Outcome:
     repeated: int = 0
     cuts: int = 0
     recovery: float | None = None
+    latest: float | None = None
+    log_lines: int = 0
     breaches: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
@@ -62,9 +70,15 @@ async def one_run(
     """
     outcome = Outcome(fault_name, seed)
     rng = random.Random(seed)
-    async with under_load(stack, outcome, rng, patience) as (crowd, load):
+    latest = Latest(f"run-{seed}-{VICTIMS.get(fault_name, '')}")
+    logs = LogVolume(process.log for process in stack.processes.values())
+    async with under_load(stack, outcome, rng, patience, latest.heard) as (crowd, load):
         await fault(stack, rng)
         outcome.recovery = await recovered(crowd, load, outcome, patience)
+    outcome.latest = latest.seconds(load.accepted_at)
+    outcome.log_lines = logs.most()
+    for excess in logs.excesses():
+        outcome.breach("log", excess)
     return outcome
 
 
@@ -77,6 +91,7 @@ async def under_load(
     Every fault, also in the block, is a breach in `outcome`. `heard` gets every client's frames.
     """
     seed = outcome.seed
+    stack.run = f"run-{seed}"
     users = [f"run-{seed}-user-{number}" for number in range(USERS)]
     crowd = Crowd(stack, users, random.Random(rng.random()), heard)
     load = Load(stack, crowd, random.Random(rng.random()))
@@ -214,7 +229,7 @@ def _balance_delivered(stack: Stack, load: Load, outcome: Outcome) -> None:
 
 def _balance_reports(stack: Stack, outcome: Outcome) -> None:
     """Check that every reporting view equals a plain count of the rows."""
-    database = Database(make_engine(stack.backends[0].database_url))
+    database = Database(make_engine(stack.backends[0].database_url, idle_limit=False))
     with database.read() as connection:
         for difference in differences(connection):
             outcome.breach("report", difference)

@@ -11,10 +11,11 @@ import psutil
 from tests.chaos import steps
 from tests.harness import backends, processes
 from tests.harness.backends import Backend
+from tests.harness.bad_network import BadNetwork
 from tests.harness.postgres import PrivatePostgres
 from tests.harness.processes import BIN, REPO, Process
 from tests.harness.rabbitmq import PrivateRabbit
-from tests.harness.services import PrivateService
+from tests.harness.services import PrivateService, can_mount, mount, unmount
 from tests.harness.waiting import free_port, until
 
 # Shorter than the defaults, so that a run takes seconds where production may take half a minute.
@@ -24,12 +25,15 @@ PACE = {
     "NOTIFIER_DEMO": "0",
 }
 SERVICES = ("postgres", "rabbitmq")
+DATA_DISK, VAR_DISK = "768m", "64m"  # of a stack with `bad_places`
 
 
 class Stack:
     """Two web processes and two workers, one with a pool of two; production has private servers.
 
     `tree` is the checkout whose code they run; `backend` is used instead of private servers.
+    With `bad_places`, `networks` lie between web 1, worker 1 and the servers, and the data have a disk of
+    their own where this machine allows it.
     """
 
     def __init__(
@@ -39,8 +43,13 @@ class Stack:
         sabotage: str = "",
         tree: Path = REPO,
         backend: Backend | None = None,
+        *,
+        bad_places: bool = False,
     ) -> None:
         self.kind = kind
+        self.run = ""  # what the names of this run's users begin with
+        self._bad_places = bad_places
+        self.networks: dict[str, BadNetwork] = {}
         self.folder = folder
         self.tree = tree
         self._given = backend
@@ -66,6 +75,9 @@ class Stack:
             self._add(f"web {number}", backend.env, "web")
         self._add("worker 1", self.env, "worker")
         self._add("worker 2", self.env, "worker")
+        if self.networks:
+            for part in ("web 1", "worker 1"):
+                self.processes[part].env |= self._through_networks()
         if self.kind == "production":
             # Celery's own command with a pool of two ("processes" is its name for prefork).
             self.processes["worker 2"].command = [
@@ -86,15 +98,33 @@ class Stack:
         assert done.returncode == 0, done.stderr
 
     def _first(self) -> Backend:
+        own_disk = self._bad_places and can_mount()
         if self.kind == "embedded":
+            if own_disk:
+                (self.folder / "var").mkdir(mode=0o700)
+                mount(self.folder / "var", VAR_DISK)
             return backends.embedded(self.folder / "var")
-        postgres, rabbit = PrivatePostgres(), PrivateRabbit()
+        postgres, rabbit = PrivatePostgres(DATA_DISK if own_disk else None), PrivateRabbit()
         self.services = {"postgres": postgres, "rabbitmq": rabbit}
         for service in self.services.values():
             service.launch()
         for service in self.services.values():
             service.wait_ready()
+        if self._bad_places:
+            self.networks = {name: BadNetwork(service.port) for name, service in self.services.items()}
         return backends.production(postgres.create_database("chaos"), rabbit.url, self.folder / "var")
+
+    def _through_networks(self) -> dict[str, str]:
+        first = self.backends[0]
+        place = {name: (self.services[name].port, network.port) for name, network in self.networks.items()}
+        urls = {
+            "NOTIFIER_DATABASE_URL": (first.database_url, place["postgres"]),
+            "NOTIFIER_BROKER_URL": (first.broker_url, place["rabbitmq"]),
+        }
+        return {
+            setting: url.replace(f":{straight}/", f":{through}/")
+            for setting, (url, (straight, through)) in urls.items()
+        }
 
     def _with_extra(self, backend: Backend) -> Backend:
         env: Mapping[str, str] = {**backend.env, **self._extra}
@@ -111,6 +141,18 @@ class Stack:
     @property
     def env(self) -> dict[str, str]:
         return self.backends[0].env
+
+    def restart_with(self, part: str, **env: str) -> None:
+        """Ask a process to stop, and start it with these variables too; wait until a web process is ready."""
+        process = self.processes[part]
+        usual = dict(process.env)
+        process.terminate(40, signal.SIGTERM)
+        process.env |= env
+        process.start()
+        process.env = usual
+        for number, backend in enumerate(self.backends, 1):
+            if part == f"web {number}":
+                process.wait_ready(backend.base_url, 60)
 
     def kill(self, part: str) -> None:
         """Kill a service or a process with all its children (SIGKILL)."""
@@ -174,5 +216,8 @@ class Stack:
         """End everything and remove the data."""
         for process in self.processes.values():
             process.kill()
+        for network in self.networks.values():
+            network.stop()
         for service in self.services.values():
             service.remove()
+        unmount(self.folder / "var")

@@ -47,7 +47,7 @@ def test_the_plan_follows_the_seed() -> None:
 
 def test_the_table_counts_each_kind_of_breach() -> None:
     bad, good = (
-        Outcome("kill web", 1, accepted=10, recovery=1.0),
+        Outcome("kill web", 1, accepted=10, recovery=1.0, latest=0.5, log_lines=3),
         Outcome("kill web", 2, accepted=5, recovery=3.0),
     )
     for kind in ("lost", "lost", "doubled", "order", "invented", "audit"):
@@ -55,4 +55,4 @@ def test_the_table_counts_each_kind_of_breach() -> None:
     assert not bad.clean
     assert good.clean
     row = table([bad, good]).splitlines()[2]
-    assert row == "| kill web | 2 | 15 | 2 | 1 | 1 | 1 | 1 | 3.00 | 3.00 |"
+    assert row == "| kill web | 2 | 15 | 2 | 1 | 1 | 1 | 1 | 3.00 | 3.00 | 0.50 | 3 |"

@@ -31,11 +31,11 @@ class PrivatePostgres(PrivateService):
     name = "postgres"
     user = "postgres"
 
-    def __init__(self) -> None:
+    def __init__(self, disk: str | None = None) -> None:
         server = find_binary("postgres", *PLACES)
         if server is None:
             raise missing("PostgreSQL's server program is not installed")
-        super().__init__()
+        super().__init__(disk)
         if os.geteuid() == 0 and self.run_as is None:
             raise missing("PostgreSQL refuses to run as root and there is no user 'postgres'")
         self._bin = server.parent
@@ -59,6 +59,7 @@ class PrivatePostgres(PrivateService):
             "max_connections": 200,
             "shared_buffers": "64MB",
             "timezone": "UTC",
+            "max_wal_size": "128MB",
         }
         words = [str(self._bin / "postgres"), "-D", str(self._data)]
         return words + [f"--{name}={value}" for name, value in settings.items()]

@@ -39,17 +39,46 @@ def find_binary(name: str, *places: str) -> Path | None:
     return Path(on_path) if on_path else None
 
 
+def can_mount() -> bool:
+    """Return whether this process may mount a disk of its own: root, outside a container that forbids it."""
+    if os.geteuid() != 0:
+        return False
+    folder = tempfile.mkdtemp(prefix="live-mount-")
+    done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, check=False)
+    if done.returncode == 0:
+        subprocess.run(["umount", folder], check=True)
+    Path(folder).rmdir()
+    return done.returncode == 0
+
+
+def mount(folder: Path, size: str) -> None:
+    """Give a folder a disk of its own, in memory, of this size (as in `size=64m`)."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+
+
+def unmount(folder: Path) -> None:
+    """Take a folder's own disk away with its files, if it has one."""
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
 class PrivateService(ABC):
-    """A server process with its own folder and port. As a context manager it is started, then removed."""
+    """A server process with its own folder and port. As a context manager it is started, then removed.
+
+    With a `disk`, its folder has a disk of that size of its own (needs `can_mount`).
+    """
 
     name: str
     user: str | None = None
     start_seconds = 60.0
 
-    def __init__(self) -> None:
+    def __init__(self, disk: str | None = None) -> None:
         self.port = free_port()
+        self.extra_env: dict[str, str] = {}
         # Not pytest's tmp_path: PostgreSQL's user cannot enter its parents.
         self.folder = Path(tempfile.mkdtemp(prefix=f"live-{self.name}-"))
+        if disk:
+            mount(self.folder, disk)
         self.run_as = self.user if os.geteuid() == 0 and self.user and _user_exists(self.user) else None
         if self.run_as:
             shutil.chown(self.folder, self.run_as)
@@ -143,6 +172,7 @@ class PrivateService(ABC):
     def remove(self) -> None:
         """Kill it and delete its data."""
         self.kill()
+        unmount(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def full_environment(self) -> dict[str, str]:
@@ -152,6 +182,7 @@ class PrivateService(ABC):
             "LANG": "C.UTF-8",
             process_tree.MARKER: process_tree.RUN_ID,
             **self.environment(),
+            **self.extra_env,
         }
 
     def run_tool(self, *words: str, seconds: float = 60) -> str:
