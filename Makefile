@@ -46,7 +46,7 @@ run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded de
 # Much of what they do is wait, for processes, timers and brokers: so four at a time, also on two cores.
 test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole test suite; what takes minutes in its short form
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not long" \
-		tests/unit tests/integration tests/acceptance tests/chaos tests/cluster
+		tests/unit tests/integration tests/acceptance tests/chaos tests/cluster tests/soak
 	@$(BIN)/python -m pytest -m "alone and not long" tests/integration tests/acceptance
 	@$(MAKE) --no-print-directory library
 
@@ -81,6 +81,7 @@ client: tests/client/node_modules/.package-lock.json ## write client/bundle/ fro
 chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, check every accepted notification (SEED=1 RUNS=42)
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 	$(BIN)/python -m tests.chaos.failover
+	$(BIN)/python -m tests.chaos.failover --rounds 2 --pooled
 	$(BIN)/python -m tests.chaos.channels --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 
 cluster: $(VENV)/.dev ## scaled out: kill each RabbitMQ node and each gateway in turn, check every accepted notification (SEED=1 ROUNDS=1)
@@ -91,6 +92,9 @@ cases: $(VENV)/.dev ## Schemathesis over the served OpenAPI document, on both ba
 
 fuzz: $(VENV)/.dev ## hostile sockets by the thousand, on both backends (SEED=1 SESSIONS=10000)
 	SEED=$(or $(SEED),1) SESSIONS=$(or $(SESSIONS),10000) $(BIN)/python -m pytest -s tests/acceptance/test_socket_fuzz.py
+
+soak: $(VENV)/.dev ## a quarter of an hour of alerts to sockets that come and go: acks in time, memory, handles and tables flat (SEED=1 SECONDS=900)
+	$(BIN)/python -m tests.soak --seed $(or $(SEED),1) --seconds $(or $(SECONDS),900)
 
 flood: $(VENV)/.dev ## silent sockets, slow-lorises, a greedy key and user beside 200 good clients (BACKEND=production)
 	$(BIN)/python -m tests.flood --backend $(or $(BACKEND),production)
@@ -143,4 +147,4 @@ audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) build dist notifier/build notifier/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test acceptance long client library wheels cases fuzz flood bench chaos cluster lint lock licences audit clean
+.PHONY: help setup run test acceptance long client library wheels cases fuzz flood soak bench chaos cluster lint lock licences audit clean
