@@ -11,7 +11,6 @@ import sys
 import warnings
 from typing import Any, NoReturn
 
-import kombu
 from celery import Celery, bootsteps
 from celery.exceptions import SecurityWarning
 from celery.signals import (
@@ -31,7 +30,7 @@ from notifier.settings import Settings
 from notifier.wake import CHUNK, SEND
 from usecases import definitions, preflight
 from worker import rejections
-from worker.compressed import as_it_came
+from worker.connection import QuickConnection
 from worker.runtime import REACH, WorkerRuntime
 from worker.timer import Timer
 
@@ -52,22 +51,6 @@ try:
     settings = Settings.load()
 except SettingError as exc:
     _stop(exc)
-
-
-class QuickConnection(kombu.Connection):  # type: ignore[misc, name-defined]
-    """Reconnects within two seconds of the broker's return; Celery's own consumer waits 2, 4, 6 … 30 s."""
-
-    def ensure_connection(self, *args: Any, **kwargs: Any) -> "QuickConnection":
-        """Connect, trying again after 0.2 s, 0.4 s and so on up to 2 s."""
-        pauses = {"interval_start": 0.2, "interval_step": 0.2, "interval_max": 2}
-        super().ensure_connection(*args, **pauses | kwargs)
-        return self
-
-    def channel(self) -> Any:
-        """Return a new channel, which does not inflate messages."""
-        channel = super().channel()
-        channel.Message = as_it_came(channel.Message)
-        return channel
 
 
 class SweepStep(bootsteps.StartStopStep):  # type: ignore[misc]

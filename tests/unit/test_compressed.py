@@ -72,7 +72,8 @@ def test_a_message_of_amqp_is_rejected_uninflated(
 def test_the_worker_reads_the_file_broker_uninflated(
     bomb: list[str], tasks: dict[str, Any], tmp_path: Path
 ) -> None:
-    from worker.app import QuickConnection, make_app
+    from worker.app import make_app
+    from worker.connection import QuickConnection
 
     app = make_app(Settings.load(_env_file=None, var_dir=tmp_path))
     with app.connection_for_read() as connection:
