@@ -29,7 +29,7 @@ TCP_OPTIONS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-#: Mark of a session that no pooler stands in front of: its process id is the server's.
+#: Mark of a session without a pooler in front of it: its process id is the server's.
 DIRECT = "notifier.direct"
 INTERVAL = 5.0  # seconds between two looks
 PATIENCE = 10.0  # seconds in which a session that we wait for does nothing
