@@ -1,6 +1,7 @@
 """Write into recipients' logs that a notification was withdrawn or updated, then notify their sockets."""
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -31,22 +32,28 @@ class Publishes(Protocol):
         """Send all messages to the gateways. Raises BrokerUnavailable."""
 
 
-def follow_up(database: Database, publisher: Publishes) -> bool:
-    """Write all missing entries, except for locked inboxes; return whether some are left.
+def follow_up(database: Database, publisher: Publishes, seconds: float = math.inf) -> bool:
+    """Write missing entries, except for locked inboxes, for that time; return whether it was too short.
 
-    Raises DatabaseUnavailable.
+    At least one transaction is done; the next call goes on from there. Raises DatabaseUnavailable.
     """
+    until = time.monotonic() + seconds
     passed: set[str] = set()
     while True:
         with database.read() as connection:
             found = [one for one in untold.some(connection, AT_ONCE + len(passed)) if one.id not in passed]
         if not found:
-            return bool(passed)
+            return False
         small = [what for what in found if what.why is not None and what.reached <= FEW]
         if len(small) > 1:
             passed |= _tell_together(database, publisher, small)
+            if time.monotonic() >= until:
+                return True
         for what in found if len(small) < 2 else [what for what in found if what not in small]:
-            if not _tell(database, publisher, what):
+            whole = _tell(database, publisher, what, until)
+            if whole is None:
+                return True
+            if not whole:
                 passed.add(what.id)
 
 
@@ -76,8 +83,8 @@ def follow_up_one(database: Database, publisher: Publishes, id: str, seconds: fl
         time.sleep(PAUSE)
 
 
-def _tell(database: Database, publisher: Publishes, what: Untold) -> bool:
-    """Write the entries chunk by chunk; return whether all are written."""
+def _tell(database: Database, publisher: Publishes, what: Untold, until: float = math.inf) -> bool | None:
+    """Write the entries chunk by chunk; return whether all are written; None: the time was up before."""
     after: str | None = ""
     whole = True
     while after is not None:
@@ -85,6 +92,8 @@ def _tell(database: Database, publisher: Publishes, what: Untold) -> bool:
         _publish(publisher, told)
         whole = whole and not told.busy
         after = told.last
+        if after is not None and time.monotonic() >= until:
+            return None
     if whole:
         database.run(partial(untold.all_told, whats=[what]))
     return whole

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
 
+TELL_FOR = 0.2  # seconds for which logs are told before a chunk; others wait for it
 NOT_PLAIN = 1.0  # seconds after a notification that was not plain, in which the one statement is not tried
 
 #: What one transaction does; with `careful=True` it passes over users whose inbox is locked.
@@ -255,7 +256,8 @@ class Dispatcher:
         waiting = self.waiting()
         if waiting.untold:
             self._publishing.settle()
-            follow_up(self._database, self._publisher)
+            if self.follow_up(TELL_FOR):
+                return True
         if waiting.singles:
             self.drain(woken_at)
         if waiting.bulk is None:
@@ -281,9 +283,12 @@ class Dispatcher:
         self.drain(woken_at)
         return self.stalled()
 
-    def follow_up(self) -> None:
-        """Tell logs of ends and updates. Raises DatabaseUnavailable."""
-        follow_up(self._database, self._publisher)
+    def follow_up(self, seconds: float) -> bool:
+        """Tell logs of ends and updates for that time; return whether more wait.
+
+        Raises DatabaseUnavailable.
+        """
+        return follow_up(self._database, self._publisher, seconds)
 
     def stalled(self) -> bool:
         """Whether bulk notifications wait. Raises DatabaseUnavailable."""

@@ -11,6 +11,7 @@ from worker.dispatcher import Dispatcher
 
 INTERVAL = 1.0  # seconds between two checks at most
 AT_ONCE = 1_000  # notifications of one transaction
+TELL_FOR = 0.3  # seconds for which logs are told; what is due waits for it
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,12 @@ class DueChore:
         if found.expiring is not None and found.expiring <= 0:
             self._expire()
             found = replace(found, untold=True)
+        # In turn: a broadcast that is taken back, or many that are due, do not hold up the others.
+        more = found.due is not None and found.due <= 0 and self._take_up()
         if found.untold:
-            self._dispatcher.follow_up()
-        if found.due is not None and found.due <= 0:
-            self._take_up()
+            more = self._dispatcher.follow_up(TELL_FOR) or more
+        if more:
+            return 0.0
         ahead = [seconds for seconds in (found.due, found.expiring) if seconds is not None and seconds > 0]
         return min(INTERVAL, *ahead, INTERVAL)
 
@@ -46,17 +49,15 @@ class DueChore:
         while self._database.run(lambda connection: expiry.expire(connection, AT_ONCE)) == AT_ONCE:
             pass
 
-    def _take_up(self) -> None:
-        """Dispatch what is due in batches, so that the first need not wait for the last."""
-        while True:
-            taken = self._database.run(lambda connection: due.take_up(connection, AT_ONCE))
-            if taken:
-                self._dispatcher.drain()
-            for id, bulk in taken:
-                if bulk:
-                    self._wake_chunk(id)
-            if len(taken) < AT_ONCE:
-                return
+    def _take_up(self) -> bool:
+        """Dispatch a batch of what is due: the first need not wait for the last; whether more is due."""
+        taken = self._database.run(lambda connection: due.take_up(connection, AT_ONCE))
+        if taken:
+            self._dispatcher.drain()
+        for id, bulk in taken:
+            if bulk:
+                self._wake_chunk(id)
+        return len(taken) == AT_ONCE
 
     def _wake_chunk(self, id: str) -> None:
         try:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import pytest
 import sqlalchemy as sa
 
 from models.store import dispatch, due, expiry, special
 from models.tables import deliveries, notifications
 from notifier.outbox import clock
-from tests.harness.world import World
+from tests.harness.world import Published, World, settings
+from worker.dispatcher import Dispatcher
 from worker.due import INTERVAL, DueChore
 
 n = notifications.c
@@ -223,3 +225,36 @@ def test_the_chore_sleeps_until_the_next_time_and_a_second_at_most(world: World)
     chore()
     assert (dispatcher.drained, woken) == (1, [many])
     assert states(world, one, many) == ["accepted", "accepted"]
+
+
+def test_a_broadcast_that_is_taken_back_does_not_hold_up_what_is_due(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logs are told in pieces, and what becomes due meanwhile goes out between two of them."""
+    monkeypatch.setattr("usecases.follow_up.CHUNK", 20)
+    monkeypatch.setattr("worker.due.TELL_FOR", 0.0)
+    monkeypatch.setattr("worker.dispatcher.TELL_FOR", 0.0)
+    many = world.send(*(f"u{number:03}" for number in range(120)))
+    world.chunk(many, 120)
+    published = Published()
+    dispatcher = Dispatcher(world.database, published, settings())
+    chore = DueChore(dispatcher, world.database, lambda _id: None)
+    world.cancel(many)
+    assert chore() == 0.0
+    assert len(published.messages) == 20
+    later = world.send("v", deliver_at=soon(world, 3600))
+    let_be_due(world, later)
+    assert chore() == 0.0
+    assert len(published.messages) == 41
+    assert states(world, later) == ["dispatched"]
+    single = world.send("w")
+    assert dispatcher.chunks(0.0), "a chunk's task ends too, for single ones"
+    assert states(world, single) == ["accepted"]
+    assert len(published.messages) == 61
+    runs = 0
+    while world.notification(many).untold:
+        chore()
+        runs += 1
+    assert (runs, len(published.messages)) == (4, 121)
+    assert chore() > 0
+    assert world.violations() == []
