@@ -15,6 +15,7 @@ from bench import (
     purge,
     python_api,
     queues,
+    scheduled,
     slow,
     sql,
     storm,
@@ -26,8 +27,8 @@ from bench.scenario import Scenario
 SCENARIOS: dict[str, Scenario] = {
     module.SCENARIO.name: module.SCENARIO
     for module in (
-        latency, burst, batch, python_api, broadcast, due, idle, through, queues, storm, sql, growth, purge,
-        slow, jitter, avalanche,
+        latency, burst, batch, python_api, broadcast, due, idle, through, queues, storm, sql, growth,
+        scheduled, purge, slow, jitter, avalanche,
     )
 }  # fmt: skip
 

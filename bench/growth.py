@@ -59,13 +59,14 @@ def _batch(database: Database, users: list[str]) -> Iterator[tuple[str, float]]:
     """Accept an alert for each user, dispatch all, read each one's first page; return what each step took."""
     sender = Sender(database, Silent())
     for user in users:
-        yield "accept", _timed(partial(sender.send, _alert(user)))
-    yield "dispatch", _timed(partial(_dispatch, database))
+        yield "accept", timed(partial(sender.send, _alert(user)))
+    yield "dispatch", timed(partial(_dispatch, database))
     for user in users:
-        yield "page", _timed(partial(_page, database, user))
+        yield "page", timed(partial(_page, database, user))
 
 
-def _timed(work: Callable[[], Any]) -> float:
+def timed(work: Callable[[], Any]) -> float:
+    """Return the seconds that work takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
