@@ -220,7 +220,9 @@ ROWS = {
     ),
     "a grant is missing": Row(_without_a_grant, "NotifierDatabaseRefuses", "database", "no permission"),
     "the disk of the database is full": Row(_full, "NotifierDatabaseRefuses", "database", "full"),
-    "statements time out": Row(_timeouts, "NotifierDatabaseRefuses", "database", "timeout"),
+    "statements time out": Row(
+        _timeouts, "NotifierDatabaseRefuses", "database", "timeout", also="NotifierDatabaseDown"
+    ),
     "one inbox is locked": Row(_locked_inbox, "NotifierWaitingTooOld"),
     "no worker runs": Row(_no_worker, "NotifierWaitingTooOld"),
     "the broker is down": Row(
