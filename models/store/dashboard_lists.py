@@ -62,13 +62,25 @@ def page(
     *,
     limit: int = ROWS,
     cursor: Cursor | None = None,
+    total: int | None = None,
 ) -> ListPage:
-    """Return a page of a list; `where` is not asked for a list that is not of the chosen days."""
+    """Return a page of a list.
+
+    Args:
+        connection: a connection, or a snapshot.
+        listing: which list.
+        where: the chosen times; not used for a list that is not of the chosen days.
+        now: the present.
+        limit: rows of the page at most.
+        cursor: where it begins; None: the first page.
+        total: how many rows the list has, where that is known; None: they are counted.
+    """
     query = listing.select(where, now)
     plainly(connection)
     found = keyset.page(connection, query, listing.keys, limit, cursor)
-    total = len(found.rows)
-    if found.previous or found.next:
+    if not found.previous and not found.next:
+        total = len(found.rows)
+    elif total is None:
         total = connection.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
     return ListPage(listing, found.rows, total, found.previous, found.next)
 

@@ -104,6 +104,7 @@ def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Da
     daily = reports.daily(connection, chosen.since, chosen.until)
     where = dashboard.span(connection, chosen.since, chosen.until)
     found = dashboard.latencies(connection, where)
+    totals = _list_totals(found)
     figures = [
         _over_time(daily, chosen),
         _funnel(daily),
@@ -118,10 +119,17 @@ def page(connection: Connection, chosen: Range, stage: str, now: datetime) -> Da
         sockets.present(connection, now=now),
         where.whole,
         {
-            name: dashboard_lists.page(connection, listing, where, now)
+            name: dashboard_lists.page(connection, listing, where, now, total=totals.get(name))
             for name, listing in dashboard_lists.LISTINGS.items()
         },
     )
+
+
+def _list_totals(found: Sequence[Any]) -> dict[str, int]:
+    """Return how many rows the lists of the chosen times have: the latencies have counted them."""
+    counts = {row.stage: row.count for row in found if row.day is None}
+    delivered = counts.get("accepted_to_delivered", 0)
+    return {"slowest": delivered, "undelivered": counts.get("accepted_to_persisted", 0) - delivered}
 
 
 def figure(connection: Connection, name: str, chosen: Range, stage: str) -> Figure | None:
