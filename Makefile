@@ -43,18 +43,22 @@ setup: $(VENV)/.dev ## make the virtual environment with the locked tools
 run: $(VENV)/.run ## set up, migrate and start web and worker on the embedded default
 	@exec $(BIN)/notifier up
 
+# The acceptance tests of the protocol and of the HTTP API, one site for each backend, and two files in the browser.
+QUICK := $(addprefix tests/acceptance/test_,http_api.py protocol.py protocol_acks.py conformance.py handshake.py \
+	frames_before_close.py whole_bodies.py life.py snooze.py types.py definitions_again.py browser_shop.py browser_tabs.py)
+
+test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## unit and integration tests, and the acceptance tests of the protocol and the API; all others: make acceptance
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not alone and not long" tests/unit tests/integration
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone and not long" $(QUICK)
+
 # Much of what they do is wait, for processes, timers and brokers: so four at a time, also on two cores.
-test: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the whole test suite; what takes minutes in its short form
+acceptance: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## every acceptance test, the short crash matrix and cluster, the tests that run alone, the library
 	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not long" \
-		tests/unit tests/integration tests/acceptance tests/chaos tests/cluster tests/soak
+		tests/acceptance tests/chaos tests/cluster
 	@$(BIN)/python -m pytest -m "alone and not long" tests/integration tests/acceptance
 	@$(MAKE) --no-print-directory library
 
-acceptance: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## of those, what runs real processes: acceptance, the short crash matrix and cluster
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not alone and not long" \
-		tests/acceptance tests/chaos tests/cluster
-
-long: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the tests that take minutes, whose short forms are in `make test`
+long: $(VENV)/.dev tests/client/node_modules/.package-lock.json ## the tests that take minutes, whose short forms are in `make acceptance`
 	$(BIN)/python -m pytest -m long tests/integration tests/acceptance
 
 # The library's tests in environments without the service: at the lowest dependencies, and at the newest.
