@@ -15,7 +15,7 @@ from notifier.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the settings say about channels."""
+    """The settings that channels use."""
 
     digest_at: time
     zone: str

@@ -10,7 +10,7 @@ AFTER_FAILURE = 5.0  # seconds without any, so that a broker that is away holds 
 
 
 class ReachWaker:
-    """Sends wake-ups, not too many.
+    """Sends wake-ups for channels, ten in a second at most.
 
     Args:
         enqueue: enqueues one; may raise BrokerUnavailable or OSError.
