@@ -41,5 +41,4 @@ worker_class = server.Worker
 on_starting = server.on_starting
 on_reload = server.on_reload
 child_exit = server.child_exit
-post_fork = server.post_fork
 post_worker_init = server.post_worker_init

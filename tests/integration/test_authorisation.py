@@ -13,12 +13,12 @@ import jwt
 import pytest
 from flask import Flask
 
-from models.store import log, pages
+from models.store import pages
 from notifier import send
 from notifier.core import frames
 from notifier.core.effects import Change, Close, Effect
 from notifier.core.errors import Unauthenticated
-from notifier.core.log import Snapshot
+from notifier.core.log import Snapshot, Status
 from notifier.core.session import Phase, Session
 from notifier.tokens import Tokens
 from tests.harness.tokens import HOUR, user_token, wrong_tokens
@@ -198,7 +198,7 @@ def test_another_users_token_sees_and_changes_nothing(app: Flask, op: str) -> No
     sent = real_time_world(database).arrive(victim, 1)
     thief = f"Bearer {user_token('thief', SECRET)}"
     with database.read() as connection:
-        before = pages.page(connection, victim, log.Status.ALL, 10, None)
+        before = pages.page(connection, victim, Status.ALL, 10, None)
     assert before[0]
     ids = [item.id for item in before[0]]
     more = {"until": 1_000} if op == "snooze" else {}
@@ -207,7 +207,7 @@ def test_another_users_token_sees_and_changes_nothing(app: Flask, op: str) -> No
     assert answer.json is not None
     assert answer.json["items"] == []
     with database.read() as connection:
-        assert pages.page(connection, victim, log.Status.ALL, 10, None) == before, sent
+        assert pages.page(connection, victim, Status.ALL, 10, None) == before, sent
 
 
 # ---------------------------------------------------------------------- the socket

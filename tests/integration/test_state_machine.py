@@ -26,14 +26,14 @@ from models.store.delivered import Ack
 from models.store.devices import Closed, Joined
 from models.store.inbox import Changed
 from models.store.pages import READ_AT
-from models.tables import deliveries, metadata
+from models.tables import deliveries
 from notifier.core import frames
 from notifier.core.effects import Acked, Change, Effect, Fetch, Join, Send
 from notifier.core.log import ARCHIVED, READ, UNREAD, Snapshot
 from notifier.core.session import Phase, Principal, Session
 from notifier.outbox.engine import Database, make_engine
 from tests.harness.oracle import Client, Oracle
-from tests.harness.world import World, empty
+from tests.harness.world import World, empty, migrate
 
 USERS = ("u1", "u2")
 WINDOW, MAX_BEHIND, BUFFER = 4, 10, 3  # small, so that a short history exceeds them
@@ -457,7 +457,7 @@ def quick_sqlite(tmp_path: Any) -> Iterator[Database]:
     """A SQLite file without waiting for the disk, since no power fails here."""
     engine = make_engine(f"sqlite:///{tmp_path / 'machine.db'}")
     sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
-    metadata.create_all(engine)
+    migrate(engine)  # with the views that a purge reads
     database = Database(engine)
     yield database
     database.dispose()
