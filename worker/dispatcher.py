@@ -151,8 +151,10 @@ class Dispatcher:
             done = self._database.run_at_once(work)
         if done is None:
             self._not_plain_until = time.monotonic() + NOT_PLAIN
-        else:
-            self._committed(done, beside=False)
+            return None
+        if done.more and not done.ids:
+            return None  # another drainer has just taken them, and may die before it comes to what is behind
+        self._committed(done, beside=False)
         return done
 
     def _apart(self, numbers: Sequence[int], woken_at: datetime | None) -> None:

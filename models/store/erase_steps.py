@@ -1,8 +1,8 @@
 """The steps of an erasure: each is one short transaction's work and handles up to `limit` rows.
 
-A step returns what it did as counts; nothing: there is no more of its kind. What was for this user alone is
-deleted; a notification to several keeps its row, and counts the erased. Reports keep their sums: deliveries
-go to the history, as a purge does it (`models.store.purge`).
+A step returns counts of what it did; an empty result: nothing of its kind is left. What was for this user
+alone is deleted; a notification to several keeps its row, and counts the erased. Reports keep their sums:
+deliveries go to the history, as a purge does it (`models.store.purge`).
 
 Lock order: a notification, then inboxes, deliveries, channel rows, then other notifications' counters.
 """

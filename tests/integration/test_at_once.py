@@ -24,12 +24,19 @@ from notifier.core.errors import DatabaseLocked
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now
 from tests.harness.people import People, v
-from tests.harness.world import World, alert
+from tests.harness.waiting import until
+from tests.harness.world import Published, World, alert, settings
+from worker.dispatcher import Dispatcher
 
 
 @pytest.fixture
 def world(postgres_database: Database) -> World:
     return World(postgres_database)
+
+
+WAITING = sa.select(sa.func.count().label("count")).select_from(
+    sa.text("pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+)
 
 
 def at_a_stroke(world: World, limit: int = 200) -> Dispatched | None:
@@ -325,6 +332,22 @@ def test_many_drainers_and_senders_keep_every_users_order(world: World) -> None:
         pass
     for user in users:
         assert [entry.id for entry in world.log(user)] == sent[user]
+    assert world.violations() == []
+
+
+def test_what_waits_behind_what_another_drainer_took_is_dispatched(world: World) -> None:
+    """The other one may die before it comes to it, and the wake-up was this one's."""
+    world.arrive("u1")
+    first, badge = world.send("u1"), world.badge("u2", "tasks", 1)
+    dispatcher = Dispatcher(world.database, Published(), settings())
+    with world.database.engine.connect() as other:
+        assert dispatch.dispatch_batch(other, limit=1, now=world.tick()).ids == [first]
+        drain = threading.Thread(target=dispatcher.drain)
+        drain.start()
+        until(lambda: world.one(WAITING).count == 1, 10, "it waits for the other drainer")
+        other.commit()
+        drain.join()
+    assert world.notification(badge).state == "dispatched"
     assert world.violations() == []
 
 

@@ -146,12 +146,16 @@ test("preferences: a switch is kept", async () => {
     return inBell(page, `(root) => ${SWITCHES}.map((one) => one.checked ?? one.ariaChecked === "true")`);
   };
   const before = await openPreferences();
+  const kept = () => page.evaluate(async () => JSON.stringify(await document.querySelector("#bell").client.preferences()));
+  const stored = await kept();
   await inBell(page, `(root) => ${SWITCHES}[0].click()`);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await until("the server has it", async () => (await kept()) !== stored);
   page = await open();
   const now = await openPreferences();
   assert.deepEqual(now, [!before[0], ...before.slice(1)]);
+  const changed = await kept();
   await inBell(page, `(root) => ${SWITCHES}[0].click()`);
+  await until("it is back", async () => (await kept()) !== changed);
 });
 
 test("two tabs show the same, and one of them has the socket", async () => {
