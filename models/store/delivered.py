@@ -99,17 +99,23 @@ _RANGES = Rows(
 @cache
 def _deliver_ranges(dialect: str) -> sa.Update:
     of = _RANGES.table(dialect).c
+    covered = sa.and_(
+        d.user_id == of.user_id,
+        d.seq.between(of.first, of.through),
+        unestimated(
+            d.delivered_at.is_(None),
+            VISIBLE,  # being removed is not being delivered
+            sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from),
+        ),
+    )
+    if dialect == "postgresql":
+        # A long range is read in the order of the disk, but must be locked in that of everybody.
+        locked = sa.select(d.user_id, d.seq, of.socket, of.at).where(covered)
+        of = locked.order_by(d.user_id, d.seq).with_for_update(of=deliveries).cte("locked").c
+        covered = sa.and_(d.user_id == of.user_id, d.seq == of.seq)
     return (
         sa.update(deliveries)
-        .where(
-            d.user_id == of.user_id,
-            d.seq.between(of.first, of.through),
-            unestimated(
-                d.delivered_at.is_(None),
-                VISIBLE,  # being removed is not being delivered
-                sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from),
-            ),
-        )
+        .where(covered)
         .values(delivered_at=not_before(d.persisted_at, of.at), acked_by=of.socket)
         .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
     )

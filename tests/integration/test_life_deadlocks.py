@@ -201,3 +201,19 @@ def test_acks_lock_deliveries_in_the_order_of_everybody(
     while world.follow_up():
         pass
     assert world.violations() == []
+
+
+def test_a_long_ack_and_a_read_lock_one_users_deliveries_in_the_same_order(world: World) -> None:
+    """PostgreSQL may read a user's rows as they lie on the disk."""
+    user = USERS[0]
+    ids = [world.send(user) for _ in range(FEW + 36)]
+    world.dispatch()
+    for seq in range(len(ids), 0, -1):  # on the disk, most newer ones lie before the older ones now
+        world.sql("UPDATE notifier_deliveries SET kept_unread = true WHERE seq = :seq", seq=seq)
+    meet(
+        world,
+        f"user_id = '{user}' AND seq = 40",
+        lambda: world._change(user, READ, [ids[29], ids[39], ids[49]]),
+        partial(ack, world, 1, ALL),
+    )
+    assert world.violations() == []
