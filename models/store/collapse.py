@@ -113,7 +113,7 @@ class Collapse:
     def write(self, now: datetime) -> None:
         """Write the removals, and the heads that they have advanced."""
         if self._removed:
-            removal.mark(self._connection, self._removed, Why.COLLAPSED)
+            removal.mark(self._connection, [(row, Why.COLLAPSED) for row in self._removed])
         if self._told:
             removal.append(self._connection, self._told, now=now)
             removal.advance_to(self._connection, self._heads)

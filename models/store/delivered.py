@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store.lock_order import update_in_order
 from models.store.visible import VISIBLE, unestimated
 from models.tables import deliveries
 from notifier.core.effects import Acked
@@ -99,26 +100,20 @@ _RANGES = Rows(
 @cache
 def _deliver_ranges(dialect: str) -> sa.Update:
     of = _RANGES.table(dialect).c
-    covered = sa.and_(
-        d.user_id == of.user_id,
-        d.seq.between(of.first, of.through),
-        unestimated(
-            d.delivered_at.is_(None),
-            VISIBLE,  # being removed is not being delivered
-            sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from),
-        ),
-    )
-    if dialect == "postgresql":
-        # A long range is read in the order of the disk, but must be locked in that of everybody.
-        locked = sa.select(d.user_id, d.seq, of.socket, of.at).where(covered)
-        of = locked.order_by(d.user_id, d.seq).with_for_update(of=deliveries).cte("locked").c
-        covered = sa.and_(d.user_id == of.user_id, d.seq == of.seq)
-    return (
-        sa.update(deliveries)
-        .where(covered)
-        .values(delivered_at=not_before(d.persisted_at, of.at), acked_by=of.socket)
-        .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
-    )
+    named = (d.user_id == of.user_id, d.seq.between(of.first, of.through))
+    wanted = sa.or_(sa.and_(d.inbox, d.seq >= of.window_from), d.seq > of.log_from)
+    return _mark(dialect, sa.and_(*named, _undelivered(wanted)), of)
+
+
+def _undelivered(wanted: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    return unestimated(d.delivered_at.is_(None), VISIBLE, wanted)  # being removed is not being delivered
+
+
+def _mark(dialect: str, where: sa.ColumnElement[bool], of: Any) -> sa.Update:
+    update, beside = update_in_order(dialect, where, of.socket, of.at)
+    return update.values(
+        delivered_at=not_before(d.persisted_at, beside["at"]), acked_by=beside["socket"]
+    ).returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
 
 
 def _deliver_entries(
@@ -139,21 +134,9 @@ _ACKED = Rows("acked", **_ACKED_COLUMNS)
 
 @cache
 def _deliver(dialect: str) -> sa.Update:
-    acked = _ACKED.table(dialect)
-    return (
-        sa.update(deliveries)
-        .where(
-            d.user_id == acked.c.user_id,
-            d.seq == acked.c.seq,
-            unestimated(
-                d.delivered_at.is_(None),
-                VISIBLE,  # being removed is not being delivered
-                sa.or_(d.inbox, acked.c.in_log),
-            ),
-        )
-        .values(delivered_at=not_before(d.persisted_at, acked.c.at), acked_by=acked.c.socket)
-        .returning(d.user_id, d.seq, d.notification_id, d.persisted_at, d.delivered_at)
-    )
+    of = _ACKED.table(dialect).c
+    named = (d.user_id == of.user_id, d.seq == of.seq)
+    return _mark(dialect, sa.and_(*named, _undelivered(sa.or_(d.inbox, of.in_log))), of)
 
 
 def _delivered(rows: Iterable[Any]) -> list[Delivered]:

@@ -9,6 +9,7 @@ The moves themselves are data: `notifier.core.log.MOVES`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from models.store import log_base
 from models.store.inbox_heads import inbox_row
+from models.store.lock_order import update_in_order
 from models.store.log import change_entry
 from models.store.pages import READ_AT
 from models.store.visible import REMOVABLE, VISIBLE
@@ -155,16 +157,8 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
         return Changed(base, 0)
     seq = max(head.seq, base)
     through = min(through, head.seq)
-    at = sa.literal(now, UtcDateTime)
-    kept = connection.execute(
-        sa.update(deliveries)
-        .where(d.user_id == user_id, d.kept_unread, d.read_at.is_(None), VISIBLE, d.seq <= through)
-        .values(
-            read_at=not_before(d.persisted_at, at),
-            kept_unread=False,
-            delivered_at=sa.func.coalesce(d.delivered_at, not_before(d.persisted_at, at)),
-        )
-    ).rowcount
+    asked = {"of_user": user_id, "through": through, "present": now}
+    kept = connection.execute(_read_kept(connection.dialect.name), asked).rowcount
     left = head.unread - kept
     if through > head.read_through:
         # What is left unread is after the new watermark, and so after the old one too.
@@ -181,6 +175,15 @@ def read_through(connection: Connection, user_id: str, through: int, *, now: dat
         marked = max(now, persisted or now)  # another clock told when it came
         connection.execute(sa.insert(read_marks), {"user_id": user_id, "through": through, "at": marked})
     return _append(connection, user_id, seq + 1, READ, {"through": through}, left, now)
+
+
+@cache
+def _read_kept(dialect: str) -> sa.Update:
+    of_user = (d.user_id == _bind("of_user"), d.seq <= _bind("through"))
+    kept = sa.and_(*of_user, d.kept_unread, d.read_at.is_(None), VISIBLE)
+    update, _ = update_in_order(dialect, kept)
+    at = not_before(d.persisted_at, _bind("present", type_=UtcDateTime))
+    return update.values(read_at=at, kept_unread=False, delivered_at=sa.func.coalesce(d.delivered_at, at))
 
 
 def expire(

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import log_base
+from models.store.lock_order import update_in_order
 from models.store.log import change_entry
 from models.store.log_base import BASE
 from models.store.pages import READ_AT
@@ -92,7 +93,7 @@ def remove(
         head[1] -= counts(row)
         taken.append((row.user_id, change_entry(head[0], ARCHIVED, data, head[1], now)))
     if rows:
-        mark(connection, rows, why)
+        mark(connection, [(row, why) for row in rows])
         append(connection, taken, now=now)
         advance_to(connection, {row.user_id: heads[row.user_id] for row in rows})
     return Removed(taken, frozenset(row.user_id for row in found) - heads.keys())
@@ -134,24 +135,22 @@ def lock(connection: Connection, users: Iterable[str], *, now: datetime) -> dict
 
 @cache
 def _mark(dialect: str) -> sa.Update:
-    marks = _MARKS.table(dialect)
-    return (
-        sa.update(deliveries)
-        .where(d.user_id == marks.c.user_id, d.seq == marks.c.seq)
-        .values(
-            hidden=marks.c.why,
-            until=None,
-            collapse=None,
-            # No watermark holds for it from now on.
-            read_at=marks.c.read,
-            kept_unread=marks.c.read.is_(None),
-        )
+    marks = _MARKS.table(dialect).c
+    named = sa.and_(d.user_id == marks.user_id, d.seq == marks.seq)
+    update, beside = update_in_order(dialect, named, marks.why, marks.read)
+    return update.values(
+        hidden=beside["why"],
+        until=None,
+        collapse=None,
+        # No watermark holds for it from now on.
+        read_at=beside["read"],
+        kept_unread=beside["read"].is_(None),
     )
 
 
-def mark(connection: Connection, rows: Sequence[AnyRow], why: Why) -> None:
+def mark(connection: Connection, rows: Iterable[tuple[AnyRow, Why]]) -> None:
     """Note that entries (`user_id`, `seq`, `read`: when they were read) are out of their inboxes for good."""
-    marks = [{"user_id": r.user_id, "seq": r.seq, "why": why.value, "read": r.read} for r in rows]
+    marks = [{"user_id": r.user_id, "seq": r.seq, "why": why.value, "read": r.read} for r, why in rows]
     connection.execute(_mark(connection.dialect.name), _MARKS.parameters(connection, marks))
 
 

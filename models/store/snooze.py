@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from models.store import removal
 from models.store.inbox import Changed, base_of
 from models.store.inbox_heads import inbox_row
+from models.store.lock_order import update_in_order
 from models.store.visible import SNOOZED, STANDING
 from models.tables import changes, deliveries, notifications
 from notifier.core.log import MOVED, Entry
@@ -150,17 +151,15 @@ def _move(
 
 @cache
 def _relocate(dialect: str) -> sa.Update:
-    to = _MOVES.table(dialect)
-    return (
-        sa.update(deliveries)
-        .where(d.user_id == to.c.user_id, d.seq == to.c.seq)
-        .values(
-            seq=to.c.new,
-            unread=to.c.unread,
-            hidden=None,
-            until=None,
-            returned_at=sa.bindparam("present", type_=UtcDateTime),
-            read_at=None,
-            kept_unread=False,
-        )
+    to = _MOVES.table(dialect).c
+    named = sa.and_(d.user_id == to.user_id, d.seq == to.seq)
+    update, beside = update_in_order(dialect, named, to.new, to.unread)
+    return update.values(
+        seq=beside["new"],
+        unread=beside["unread"],
+        hidden=None,
+        until=None,
+        returned_at=sa.bindparam("present", type_=UtcDateTime),
+        read_at=None,
+        kept_unread=False,
     )

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import removal
+from models.store.lock_order import update_in_order
 from models.store.log import change_entry
 from models.store.pages import READ_AT
 from models.store.visible import REMOVABLE
@@ -108,9 +109,8 @@ def _still(dialect: str) -> sa.Select[Any]:
 @cache
 def _mark(dialect: str) -> sa.Update:
     named = sa.select(_USERS.table(dialect).c.user_id)
-    return (
-        sa.update(deliveries).where(d.notification_id == _ID, d.user_id.in_(named)).values(version=_VERSION)
-    )
+    update, _ = update_in_order(dialect, sa.and_(d.notification_id == _ID, d.user_id.in_(named)))
+    return update.values(version=_VERSION)
 
 
 def some(connection: Connection, limit: int) -> list[Untold]:
@@ -160,9 +160,8 @@ def tell_together(connection: Connection, whats: Sequence[Untold], *, now: datet
         head[1] -= sum(removal.counts(row) for row in gone)
         data = {"ids": [row.notification_id for row in gone], "why": why.value}
         entries.append((user, change_entry(head[0], ARCHIVED, data, head[1], now)))
-    for why in sorted({why for _, why in together}):
-        removal.mark(connection, [row for row in rows if reasons[row.notification_id] is why], why)
     if entries:
+        removal.mark(connection, [(row, reasons[row.notification_id]) for row in rows])
         removal.append(connection, entries, now=now)
         removal.advance_to(connection, {user: heads[user] for user, _ in entries})
     return Told(entries, frozenset(users) - heads.keys())

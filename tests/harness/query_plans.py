@@ -64,16 +64,18 @@ def plans(database: Database, work: Callable[[Connection], object]) -> list[Plan
 
 def _postgres_plan(connection: Connection, statement: str, parameters: Any) -> Plan:
     (answer,) = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).one()
-    nodes, waiting = [], [answer[0]["Plan"]]
+    nodes, sorts, waiting = [], False, [(answer[0]["Plan"], "")]
     while waiting:
-        node = waiting.pop()
+        node, parent = waiting.pop()
         nodes.append(node)
-        waiting += node.get("Plans", [])
+        # Rows to be changed are locked in order; there are no more of them than are changed.
+        sorts = sorts or ("Sort" in node["Node Type"] and parent != "LockRows")
+        waiting += [(below, node["Node Type"]) for below in node.get("Plans", [])]
     return Plan(
         statement,
         frozenset(node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"),
         frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
-        any("Sort" in node["Node Type"] for node in nodes),
+        sorts,
     )
 
 
