@@ -34,7 +34,7 @@ DEVICES = """
 """
 
 
-def _postgresql() -> dict[str, str]:
+def _postgresql(mark: str = "r.at") -> dict[str, str]:
     kind = """CASE WHEN jsonb_typeof(n.data -> 'type') = 'string'
         THEN nullif(left(n.data ->> 'type', 64), '') END"""
 
@@ -48,7 +48,7 @@ def _postgresql() -> dict[str, str]:
                least(d.delivered_at, d.read_at, m.at) AS delivered_at,
                coalesce(d.read_at, m.at) AS read_at
         FROM notifier_deliveries d LEFT JOIN LATERAL (
-            SELECT r.at FROM notifier_read_marks r
+            SELECT {mark} FROM notifier_read_marks r
             WHERE {BY_WATERMARK} AND r.user_id = d.user_id AND r.through >= d.seq
             ORDER BY r.through LIMIT 1) m ON true"""
     notifications = f"""
@@ -63,7 +63,7 @@ def _postgresql() -> dict[str, str]:
     return _views(deliveries, notifications, kind, ms)
 
 
-def _sqlite() -> dict[str, str]:
+def _sqlite(mark: str = "m.at") -> dict[str, str]:
     kind = (
         "CASE json_type(n.data, '$.type') WHEN 'text' THEN nullif(substr(n.data ->> '$.type', 1, 64), '') END"
     )
@@ -71,8 +71,8 @@ def _sqlite() -> dict[str, str]:
     marks = f"""LEFT JOIN notifier_read_marks m ON m.user_id = d.user_id AND m.through =
             CASE WHEN {BY_WATERMARK} THEN (SELECT min(r.through) FROM notifier_read_marks r
             WHERE r.user_id = d.user_id AND r.through >= d.seq) END"""
-    read = "coalesce(d.read_at, m.at)"
-    delivered = f"coalesce(min(d.delivered_at, {read}), d.delivered_at, d.read_at, m.at)"
+    read = f"coalesce(d.read_at, {mark})"
+    delivered = f"coalesce(min(d.delivered_at, {read}), d.delivered_at, d.read_at, {mark})"
 
     def ms(begin: str, end: str) -> str:
         # Times are texts with six digits of microseconds; strftime would round them to milliseconds.

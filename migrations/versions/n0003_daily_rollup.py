@@ -62,11 +62,11 @@ COUNTED = """
 BY_WATERMARK = "d.read_at IS NULL AND d.inbox AND NOT d.kept_unread"
 
 
-def _postgresql(fresh: str) -> str:
+def _postgresql(fresh: str, mark: str = "m.at") -> str:
     kind = """CASE WHEN jsonb_typeof(n.data -> 'type') = 'string'
         THEN nullif(left(n.data ->> 'type', 64), '') END"""
-    first_mark = """(SELECT m.at FROM notifier_read_marks m WHERE m.user_id = d.user_id AND m.through >= d.seq
-        ORDER BY m.through LIMIT 1)"""
+    first_mark = f"""(SELECT {mark} FROM notifier_read_marks m
+        WHERE m.user_id = d.user_id AND m.through >= d.seq ORDER BY m.through LIMIT 1)"""
     delivered = f"""least(d.delivered_at, d.read_at,
         CASE WHEN {BY_WATERMARK} AND d.seq <= i.read_through THEN {first_mark} END)"""
     # The open days as an array, and OFFSET 0: the planner takes the days to be few, which they are, and
@@ -92,15 +92,15 @@ def _postgresql(fresh: str) -> str:
     return COUNTED.format(live=live, fresh=fresh.format(day="h.day"))
 
 
-def _sqlite(fresh: str) -> str:
+def _sqlite(fresh: str, mark: str = "m.at") -> str:
     kind = (
         "CASE json_type(n.data, '$.type') WHEN 'text' THEN nullif(substr(n.data ->> '$.type', 1, 64), '') END"
     )
     marks = f"""LEFT JOIN notifier_read_marks m ON m.user_id = d.user_id AND m.through =
             CASE WHEN {BY_WATERMARK} THEN (SELECT min(r.through) FROM notifier_read_marks r
             WHERE r.user_id = d.user_id AND r.through >= d.seq) END"""
-    read = "coalesce(d.read_at, m.at)"
-    end = f"coalesce(min(d.delivered_at, {read}), d.delivered_at, d.read_at, m.at)"
+    read = f"coalesce(d.read_at, {mark})"
+    end = f"coalesce(min(d.delivered_at, {read}), d.delivered_at, d.read_at, {mark})"
     seconds = f"(strftime('%s', substr({end}, 1, 19)) - strftime('%s', substr(n.accepted_at, 1, 19)))"
     live = f"""
         SELECT c.day, n.event, {kind} AS type, {read} IS NOT NULL AS is_read,

@@ -14,15 +14,15 @@ from notifier.core.log import (
     Item,
     Status,
 )
-from notifier.outbox.types import AnyRow, milliseconds
+from notifier.outbox.types import AnyRow, milliseconds, not_before
 
 d, n = deliveries.c, notifications.c
 
-#: When an entry was read: by itself, or by the first watermark that covers it.
+#: When an entry was read: by itself, or by the first watermark that covers it, but not before it came.
 READ_AT: sa.ColumnElement[Any] = sa.case(
     (d.read_at.is_not(None), d.read_at),
     (sa.or_(d.kept_unread, sa.not_(d.inbox)), sa.null()),
-    else_=sa.select(read_marks.c.at)
+    else_=sa.select(not_before(d.persisted_at, read_marks.c.at))
     .where(read_marks.c.user_id == d.user_id, read_marks.c.through >= d.seq)
     .order_by(read_marks.c.through)
     .limit(1)

@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from models.store import devices, dispatch
+from models.store import devices, dispatch, pages
 from models.store.delivered import Ack
 from models.store.devices import Joined
 from notifier.core.effects import Acked
+from notifier.core.log import Status
 from tests.harness.world import World
 
 BEHIND = timedelta(seconds=30)
@@ -70,3 +71,24 @@ def test_a_read_by_a_clock_that_is_behind(late: World, by: str) -> None:
     assert all(one is None or one >= 0 for row in found for one in row)
     assert sum(row[4] is not None for row in found) == 4
     assert late.violations() == []
+
+
+def test_a_watermark_by_a_clock_that_is_behind_that_of_an_older_entry(world: World) -> None:
+    """The newest entry under the mark came by a clock that is right, the one before it by one that is ahead."""
+    world.now += BEHIND
+    first = world.send("u1")
+    world.dispatch()
+    world.now -= 2 * BEHIND
+    second = world.send("u1")
+    world.dispatch()
+    world.read_through("u1", 2)
+    assert all(one is None or one >= 0 for row in latencies(world) for one in row)
+    with world.database.read() as connection:
+        items = {item.id: item for item in pages.page(connection, "u1", Status.READ, 10, None)[0]}
+        query = "SELECT min(p50_ms), min(p95_ms) FROM notifier_report_daily"
+        assert min(connection.execute(sa.text(query)).one()) >= 0
+        came = sa.text("SELECT notification_id, persisted_at, read_at FROM notifier_report_deliveries")
+        for id, persisted, read in connection.execute(came):
+            assert read >= persisted, id
+    assert set(items) == {first, second}
+    assert world.violations() == []
