@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import Session, scoped_session
 
-from notifier.core.draft import MAX_BATCH, Draft, check_id, draft
+from notifier.core.batch import drafts
+from notifier.core.draft import MAX_BATCH, Draft, check_id
 from notifier.core.errors import InvalidInput, NotFound
 from notifier.core.events import event_of
 from notifier.core.keys import SYSTEM
@@ -92,23 +93,32 @@ def send_all(
     if not 1 <= len(notifications) <= MAX_BATCH:
         problem = f"must have 1 to {MAX_BATCH} entries, has {len(notifications)}"
         raise InvalidInput(problems=[{"loc": [], "msg": problem}])
-    drafts = [_draft(place, given, sender) for place, given in enumerate(notifications)]
-    answers = sent(None, session, lambda sends: sends.send_batch(drafts, session=session, whole=True))
+    asked = [_asked(place, given) for place, given in enumerate(notifications)]
+    made = [_kept(place, one) for place, one in enumerate(drafts(asked, sender=sender))]
+    answers = sent(None, session, lambda sends: sends.send_batch(made, session=session, whole=True))
     return [answer.id for answer in answers if isinstance(answer, Accepted)]
 
 
-def _draft(place: int, given: Mapping[str, Any], sender: str) -> Draft:
-    try:
-        unknown = [str(name) for name in given if name not in _ITEM]
-        if unknown:
-            raise InvalidInput(problems=[{"loc": [name], "msg": "unknown field"} for name in unknown])
-        asked = dict(given)
-        data, key = asked.get("data"), asked.pop("idempotency_key", None)
-        if asked.get("event") is None:
+def _asked(place: int, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one of them as `draft` takes it. Raises InvalidInput."""
+    unknown = [str(name) for name in given if name not in _ITEM]
+    if unknown:
+        problems = InvalidInput(problems=[{"loc": [name], "msg": "unknown field"} for name in unknown])
+        raise problems.at(place)
+    asked = dict(given)
+    data, asked["key"] = asked.get("data"), asked.pop("idempotency_key", None)
+    if asked.get("event") is None:
+        try:
             asked["event"] = event_of(data).name if isinstance(data, BaseModel) else "alert"
-        return draft(**asked, sender=sender, key=key)
-    except InvalidInput as exc:
-        raise exc.at(place) from None
+        except InvalidInput as exc:
+            raise exc.at(place) from None
+    return asked
+
+
+def _kept(place: int, made: Draft | InvalidInput) -> Draft:
+    if isinstance(made, InvalidInput):
+        raise made.at(place) from None
+    return made
 
 
 def _known(id: str) -> str:

@@ -193,9 +193,14 @@ class Sender:
         return done
 
     def _all_durable(self, answers: Sequence[Accepted | IdempotencyMismatch]) -> None:
-        for answer in answers:
-            if isinstance(answer, Accepted) and not answer.replayed:
-                self._durable(answer)
+        new = [one for one in answers if isinstance(one, Accepted) and not one.replayed]
+        for one in new:
+            if one.bulk:
+                self._wake(one)
+        if at_once := [one for one in new if not one.bulk and one.status != SCHEDULED]:
+            self._wake(at_once[-1])  # one wake-up drains everything that waits
+        for one in new:
+            self._tell(one)
 
     def _follow_up(self, done: Withdrawn | Updated) -> None:
         if done.untold:
@@ -244,8 +249,14 @@ class Sender:
         return self.database.run_at_once(lambda connection: accept_all(connection, drafts, now=now()))
 
     def _durable(self, accepted: Accepted) -> None:
+        self._wake(accepted)
+        self._tell(accepted)
+
+    def _wake(self, accepted: Accepted) -> None:
         if accepted.status != SCHEDULED:
             self.waker.wake(accepted.id, bulk=accepted.bulk)
+
+    def _tell(self, accepted: Accepted) -> None:
         log.debug("accepted: notification=%s recipients=%d", accepted.id, accepted.recipients)
         emit(notification_accepted, self, id=accepted.id, recipients=accepted.recipients)
 

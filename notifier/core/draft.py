@@ -72,9 +72,12 @@ def draft(
     id: object = None,
     sender: str = SYSTEM,
     key: str | None = None,
+    plain: dict[str, Any] | None = None,
     **life: object,
 ) -> Draft:
     """Check one call's input; `life` are fields of `notifier.core.life`.
+
+    `plain`: its data, if `EventType.validate_all` has returned it.
 
     Raises InvalidInput, which names every problem at once.
     """
@@ -89,7 +92,8 @@ def draft(
 
     audience = attempt(_audience, user_id, user_ids)
     kind = attempt(event_type, event)
-    plain: dict[str, Any] | None = attempt(kind.validate, data) if kind else None
+    if plain is None and kind:
+        plain = attempt(kind.validate, data)
     known_id = attempt(check_id, id) if id is not None else str(uuid7())
     living = check_life(kind, life, problems) if kind else PLAIN
     attempt(check_sender, sender)

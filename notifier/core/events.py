@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -18,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictInt,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -154,7 +156,7 @@ class EventType:
             model = self.schema.model_validate(given)
             plain: dict[str, Any] = model.model_dump(mode="json", exclude_unset=True)
             encoded = to_json(plain, inf_nan_mode="constants")
-            if not _keeps_its_numbers(model.model_dump()):
+            if _NUMBERS.search(encoded) and not _keeps_its_numbers(model.model_dump()):
                 raise ValueError("a number is not finite, or has more than 64 bits")
         except ValidationError as exc:
             raise InvalidInput(problems=problems_of(exc, "data")) from None
@@ -167,6 +169,34 @@ class EventType:
                 problems=[{"loc": ["data"], "msg": f"must be at most {MAX_DATA} bytes of JSON"}]
             )
         return plain
+
+    def validate_all(self, data: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+        """Return all of `data` as `validate` returns each; None: each must be looked at alone.
+
+        That is so when one of them breaks a rule, and when it may. It takes a quarter of the time.
+        """
+        schemas = _list_of(self.schema)
+        try:
+            models = schemas.validate_python(data)
+            plain: list[dict[str, Any]] = schemas.dump_python(models, mode="json", exclude_unset=True)
+            encoded = to_json(plain, inf_nan_mode="constants")
+            too_big = len(encoded) > MAX_DATA and any(
+                len(to_json(one, inf_nan_mode="constants")) > MAX_DATA for one in plain
+            )
+        except (ValidationError, PydanticSerializationError, UnicodeEncodeError, ValueError):
+            return None
+        if _NUMBERS.search(encoded) and not _keeps_its_numbers(schemas.dump_python(models)):
+            return None
+        return None if too_big or b"\\u0000" in encoded else plain
+
+
+@lru_cache(256)
+def _list_of(schema: type[BaseModel]) -> TypeAdapter[list[Any]]:
+    return TypeAdapter(list[schema])  # type: ignore[valid-type]
+
+
+#: How a number in JSON looks that may have more than 64 bits, or not be finite (null, for pydantic).
+_NUMBERS = re.compile(rb"NaN|Infinity|null|[0-9]{19}")
 
 
 def _keeps_its_numbers(value: Any) -> bool:

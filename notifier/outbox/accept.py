@@ -95,11 +95,11 @@ def _insert(connection: Connection, drafts: Sequence[Draft], now: datetime) -> d
     """Insert what is not known yet; return the ids of that, each with its state."""
     rows = [_row(draft, now) for draft in drafts]
     if all(draft.life.plain for draft in drafts):
-        return dict.fromkeys(_STORE.execute(connection, rows).scalars(), ACCEPTED)
+        return dict.fromkeys(_STORE.returned(connection, rows), ACCEPTED)
     present = clock.present(connection)
     rows = [row | _life(draft.life, present) for row, draft in zip(rows, drafts, strict=True)]
     states = {row["id"]: row["state"] for row in rows}
-    return {id: states[id] for id in _STORE_LIVES.execute(connection, rows).scalars()}
+    return {id: states[id] for id in _STORE_LIVES.returned(connection, rows)}
 
 
 def _row(draft: Draft, now: datetime) -> dict[str, Any]:

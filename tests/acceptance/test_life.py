@@ -214,6 +214,16 @@ def test_a_batch_is_accepted_each_by_itself(site: Site, user: str) -> None:
         assert site.api.batch(wrong).status == 422
 
 
+def test_a_batch_has_no_key_of_its_own(site: Site, user: str) -> None:
+    body = {"notifications": [{"user_id": user, "data": ALERT}]}
+    answer = site.api.post("/api/notifications/batch", body, headers={"Idempotency-Key": str(uuid.uuid4())})
+    assert answer.status == 422
+    assert [problem["loc"] for problem in answer.json["errors"]] == [["Idempotency-Key"]]
+    assert "idempotency_key" in answer.json["errors"][0]["msg"]
+    with site.user(user) as reader:
+        assert reader.inbox().json["items"] == []
+
+
 def test_the_command_cancels(site: Site, user: str) -> None:
     id = site.api.send(user, deliver_at=ahead(600)).json["id"]
     done = run("notifier", "cancel", id, env=site.backend.env)

@@ -349,3 +349,10 @@ def test_the_package_exports_its_names() -> None:
         assert getattr(notifier, name)
     with pytest.raises(AttributeError):
         _ = notifier.nothing
+
+
+def test_a_batch_wakes_once_and_once_more_for_each_large_audience(waker: FakeWaker) -> None:
+    many = [{"user_id": f"u{n}", "data": ALERT} for n in range(5)]
+    large = [{"user_ids": [f"u{n}" for n in range(101)], "data": ALERT}] * 2
+    ids = notifier.send_all([*many, *large])
+    assert (waker.single, waker.bulk) == ([ids[4]], ids[5:])
