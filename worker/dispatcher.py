@@ -79,6 +79,7 @@ class Dispatcher:
         self._pause = pause
         self._wake_reach = wake_reach
         self._not_plain_until = 0.0  # monotonic seconds
+        self.draining = False  # whether a drain runs, which takes everything that waits now
         self._skips_locked = database.engine.dialect.name == POSTGRESQL
         self._busy = BusyUsers()
         self._batch_size = Amount(settings.batch_size)
@@ -95,13 +96,16 @@ class Dispatcher:
         `woken_at`: when the wake-up was sent that asks for it; None: there was none.
         Raises DatabaseUnavailable; what was committed before has been published.
         """
-        total, more = 0, True
-        while more:
-            taken, more = self._batch(woken_at)
-            total += taken + self._retry(woken_at)
-            if not more and (pause := self._busy.short_pause()) is not None:
-                self._pause(pause)
-                more = True
+        total, more, self.draining = 0, True, True
+        try:
+            while more:
+                taken, more = self._batch(woken_at)
+                total += taken + self._retry(woken_at)
+                if not more and (pause := self._busy.short_pause()) is not None:
+                    self._pause(pause)
+                    more = True
+        finally:
+            self.draining = False
         return total
 
     def _batch(self, woken_at: datetime | None) -> tuple[int, bool]:

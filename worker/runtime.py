@@ -97,7 +97,13 @@ class WorkerRuntime:
         database, settings = self.sender.database, self._settings
         dispatcher = self._new_dispatcher(database)
         chores: list[Chore] = [
-            Sweep(dispatcher, database, partial(self.wake, bulk=True), settings.sweep_interval),
+            Sweep(
+                dispatcher,
+                database,
+                partial(self.wake, bulk=True),
+                settings.sweep_interval,
+                draining=lambda: self.dispatcher.draining,
+            ),
         ]
         if settings.retention_days:
             chores.append(Purge(database, settings.retention_days))

@@ -29,15 +29,23 @@ class Sweep:
         dispatcher: not the one that the tasks use; they run at the same time.
         wake: enqueues a chunk of the bulk notification with this id.
         interval: seconds between two sweeps.
+        draining: whether the tasks' dispatcher takes what waits just now. A second drain beside it would
+            only wait for its locks, and take turns with it.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, database: Database, wake: Callable[[str], None], interval: float
+        self,
+        dispatcher: Dispatcher,
+        database: Database,
+        wake: Callable[[str], None],
+        interval: float,
+        draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self._dispatcher = dispatcher
         self._database = database
         self._wake = wake
         self._interval = interval
+        self._draining = draining
         self._cleanup = Cleanup()
         self._roll_up_days = DailyRollup()
         self._seen: Waiting | None = None
@@ -45,7 +53,7 @@ class Sweep:
     def __call__(self) -> float:
         """Sweep; return the seconds until the next time. Raises DatabaseUnavailable."""
         waiting = self._dispatcher.waiting()
-        if waiting.singles and (found := self._dispatcher.drain()):
+        if waiting.singles and not self._draining() and (found := self._dispatcher.drain()):
             log.info("the sweep dispatched what no wake-up had reached: notifications=%d", found)
         if waiting.owed:
             self._dispatcher.dispatch_owed()

@@ -34,8 +34,8 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("worker.daily_rollup.DailyRollup.__call__", lambda *_: None)
     database = Database(make_engine(f"sqlite:///{tmp_path}/notifier.db"))
 
-    def make(dispatcher: Dispatcher, wake: Any) -> Sweep:
-        return Sweep(dispatcher, database, wake, 2.0)  # type: ignore[arg-type]
+    def make(dispatcher: Dispatcher, wake: Any, **given: Any) -> Sweep:
+        return Sweep(dispatcher, database, wake, 2.0, **given)  # type: ignore[arg-type]
 
     return make
 
@@ -74,3 +74,15 @@ def test_a_wake_up_that_fails_is_left_to_the_next_sweep(sweep: Any) -> None:
 
     run = sweep(Dispatcher(bulk("a"), bulk("a")), wake)
     assert (run(), run()) == (2.0, 2.0)
+
+
+def test_a_sweep_leaves_what_waits_to_a_drain_that_runs(sweep: Any) -> None:
+    dispatcher = Dispatcher(*[Waiting(singles=True, bulk=None)] * 3)
+    running = [True, False, True]
+    run = sweep(dispatcher, list[str]().append, draining=running.pop)
+    run()
+    assert dispatcher.drained == 0
+    run()
+    assert dispatcher.drained == 1
+    run()
+    assert dispatcher.drained == 1
