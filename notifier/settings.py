@@ -92,7 +92,7 @@ class Settings(ChannelSettings):
 
     timezone: str = "UTC"
     sweep_interval: Seconds = 2.0
-    batch_size: int = Field(default=200, ge=1, le=5_000)
+    batch_size: int = Field(default=1_000, ge=1, le=5_000)
     chunk_size: int = Field(default=1_000, ge=1, le=5_000)
     max_attempts: int = Field(default=8, ge=1, le=100)
     retry_base: Seconds = 1.0

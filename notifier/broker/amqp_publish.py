@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import amqp
 
 from notifier.broker import amqp_connection
+from notifier.broker.bundles import BEFORE, MAX_BYTES, bundle
 from notifier.broker.confirms import Confirms
 from notifier.broker.faults import BrokerBlocked
 from notifier.broker.message import PROBE, Message
@@ -30,16 +32,22 @@ class EventMessage(amqp.Message):  # type: ignore[misc]
     """
 
     def _serialize_properties(self) -> bytes:
-        return _head(self.properties["seq"])
+        before = self.properties["before"]
+        return (
+            _encoded({"seq": self.properties["seq"], BEFORE: before})
+            if before
+            else _head(self.properties["seq"])
+        )
 
 
 @lru_cache(SEQS)
 def _head(seq: int) -> bytes:
+    return _encoded({"seq": seq})
+
+
+def _encoded(headers: dict[str, Any]) -> bytes:
     plain = amqp.Message(
-        b"",
-        content_type="application/json",
-        delivery_mode=TRANSIENT,
-        application_headers={"seq": seq},
+        b"", content_type="application/json", delivery_mode=TRANSIENT, application_headers=headers
     )
     head: bytes = plain._serialize_properties()  # noqa: SLF001
     return head
@@ -57,6 +65,7 @@ class AmqpPublishLink:
         connection.on_unblocked = self._on_unblocked
         connection.sock.settimeout(timeout)
         self._channel = connection.channel()
+        self._max_header = min(MAX_BYTES, (connection.frame_max or 2 * MAX_BYTES) // 2)
         self._channel.exchange_declare(EXCHANGE, EXCHANGE_TYPE, durable=True, auto_delete=False)
         self._channel.confirm_select()
         self._confirms = Confirms()
@@ -87,6 +96,7 @@ class AmqpPublishLink:
         """
         self._take_news(deadline)
         self._confirms.refused = 0
+        messages = bundle(messages, self._max_header)
         if not self._proven and len(messages) > 1:
             # RabbitMQ reports that it is blocked after reading a message, and reads no further. A whole burst
             # would fill the socket before this side reads the report.
@@ -181,7 +191,7 @@ class AmqpPublishLink:
         amqp_connection.forget(self._connection)
 
     def _publish(self, message: Message) -> None:
-        content = EventMessage(message.body, seq=message.seq)
+        content = EventMessage(message.body, seq=message.seq, before=message.before)
         _publish(self._channel, EXCHANGE, routing_key(message.user_id), content)
         self._confirms.publish()
 

@@ -17,6 +17,7 @@ import amqp
 
 from notifier.broker import amqp_connection
 from notifier.broker.amqp_frames import frame_handler
+from notifier.broker.bundles import BEFORE, unbundle
 from notifier.broker.message import PROBE
 from notifier.broker.self_pipe import SelfPipe
 from notifier.broker.subscription import MAX_BODY, Receiver, Request
@@ -174,6 +175,9 @@ class AmqpSubscribeLink:
         if isinstance(headers, dict) and PROBE in headers:
             return
         seq = headers.get("seq") if isinstance(headers, dict) else None
+        if isinstance(headers, dict) and BEFORE in headers:
+            for its_seq, frame in unbundle(seq, headers[BEFORE]):
+                self._receiver.accept(user_id, its_seq, frame)
         self._receiver.accept(user_id, seq, message.body)
 
     def _on_cancel(self, tag: str) -> None:

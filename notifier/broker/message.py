@@ -14,8 +14,10 @@ class Message:
         user_id: the owner of the log; becomes the routing key (see `topology`).
         seq: its seq in that log, repeated outside the body so that a gateway need not parse it.
         body: the encoded `event` frame, as every socket of the user gets it (UTF-8 JSON).
+        before: frames of the events right before it that travel with it (`bundles`).
     """
 
     user_id: str
     seq: int
     body: bytes
+    before: bytes = b""
