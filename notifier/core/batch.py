@@ -13,7 +13,7 @@ def drafts(given: Sequence[Mapping[str, Any]], *, sender: str) -> list[Draft | I
     """Return a draft of each call's input, or the error that `draft` raises for it.
 
     Args:
-        given: what `draft` takes, for each; data that is no plain dictionary is checked alone.
+        given: what `draft` takes, for each; data other than a dictionary is checked alone.
         sender: who sends them all.
     """
     plain = _plain(given)
