@@ -14,11 +14,16 @@ from flask import Flask, Response, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 
 from web import problems
+from web.headers import NOTHING
 
 FOLDER = Path(__file__).resolve().parent.parent / "client"
 SUFFIXES = (".js", ".css", ".d.ts")
 YEAR = 31_536_000  # seconds
 ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
+
+WORKER = "push-worker.js"
+#: A service worker has the policy of its file: it fetches the page's token, and tells the service of a click.
+WORKER_POLICY = f"{NOTHING}; connect-src 'self'"
 
 _BUNDLED = re.compile(r"bundle/(?P<file>(?P<name>[a-z-]+?)(-[A-Z0-9]{8})?(?P<classic>\.classic)?\.js)")
 
@@ -41,7 +46,10 @@ def _file(name: str) -> ResponseReturnValue:
             return _bundled(present, YEAR if bundled["file"] == present else 0)
     if not name.endswith(SUFFIXES):
         return problems.answer(404, "Not found", "There is no such thing here.")
-    return send_from_directory(FOLDER, name, max_age=0)
+    answer = send_from_directory(FOLDER, name, max_age=0)
+    if name == WORKER:
+        answer.headers["Content-Security-Policy"] = WORKER_POLICY
+    return answer
 
 
 def _bundled(file: str, max_age: int) -> Response:

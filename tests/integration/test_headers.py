@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from notifier import send
 from tests.harness.world import migrate, settings
 from web import create_app
+from web.headers import NOTHING
 from web.runtime import EXTENSION
 
 PLACES = {"<id>": "x", "<name>": "daily", "<path:name>": "notifier.js", "<int:order_id>": "7"}
@@ -99,3 +100,8 @@ def test_a_202_has_the_address_of_the_status(
     answer = client.post(path, json=body, **asked)
     assert answer.location == f"{root}/api/notifications/{answer.json['id']}"
     assert client.get(answer.location.removeprefix(root), **asked).json["id"] == answer.json["id"]
+
+
+def test_the_service_worker_may_call_the_service(client: FlaskClient) -> None:
+    with client.get("/client/push-worker.js") as answer:
+        assert answer.headers["Content-Security-Policy"] == f"{NOTHING}; connect-src 'self'"
