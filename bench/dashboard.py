@@ -62,7 +62,7 @@ def differences(client: FlaskClient, database: Database) -> Iterator[str]:
     day, hour = (
         (f"to_char({at}, 'YYYY-MM-DD')", f'to_char({at}, \'YYYY-MM-DD"T"HH24:00"Z"\')')
         if postgres
-        else (f"substr({at}, 1, 10)", f"substr({at}, 1, 10) || 'T' || substr({at}, 12, 2) || ':00Z'")
+        else (f"substr({at}, 1, 10)", f"substr({at}, 1, 10) || 'T' || substr({at}, 12, 2) || '\\:00Z'")
     )
     for name, group, since in (
         ("over-time", day, today - timedelta(days=DAYS - 1)),

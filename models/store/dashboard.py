@@ -4,16 +4,17 @@ Days are days of acceptance in UTC, inclusive. Latencies and undelivered ones co
 notifications, `newest` deliveries at most, so that a long range costs no more than a short one.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store.planner import in_short
 from models.tables import notifications
-from notifier.outbox.types import AnyRow, UtcDateTime, UuidText
+from notifier.outbox.types import UtcDateTime, UuidText
 
 NEWEST = 20_000  # deliveries used for latencies
 
@@ -58,54 +59,56 @@ def span(connection: Connection, since: date, until: date, *, newest: int = NEWE
     )
     total = sa.func.sum(some.c.recipients).over(order_by=[some.c.accepted_at.desc(), some.c.number.desc()])
     counted = sa.select(some.c.accepted_at, total.label("total")).subquery()
-    last = connection.scalar(
-        sa.select(sa.func.min(counted.c.accepted_at)).where(counted.c.total <= newest),
-    )
-    beyond = connection.scalar(sa.select(sa.func.max(counted.c.total)))
+    c = counted.c
+    last, beyond, newest_of_all = connection.execute(
+        sa.select(
+            sa.func.min(c.accepted_at).filter(c.total <= newest),
+            sa.func.max(c.total),
+            sa.func.max(c.accepted_at),
+        )
+    ).one()
     if beyond is None or beyond <= newest:
         return TimeRange(begin, end, whole=True)
-    newest_of_all = connection.scalar(sa.select(sa.func.max(counted.c.accepted_at)))
     return TimeRange(last or newest_of_all or begin, end, whole=False)
 
 
-def latencies(connection: Connection, where: TimeRange) -> Sequence[AnyRow]:
-    """Return (stage, day, count, p50_ms, p95_ms, p99_ms) by nearest rank; day NULL: all days.
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The latencies of one stage on a day, by nearest rank; `day` None: on all days."""
 
-    A stage without deliveries has no row.
+    stage: str
+    day: str | None
+    count: int
+    p50_ms: int
+    p95_ms: int
+    p99_ms: int
+
+
+def latencies(connection: Connection, where: TimeRange) -> Sequence[Latency]:
+    """Return the latencies by stage and day; a stage without deliveries has none.
+
+    They are sorted here: what PostgreSQL and SQLite can do alike takes them longer, in window functions.
     """
-    kept = _day(connection).label("day"), *(v[f"{stage}_ms"] for stage in STAGES)
-    newest = sa.select(*kept).where(*within(where)).cte("newest").prefix_with("MATERIALIZED")
-    each = sa.union_all(
-        *(
-            sa.select(
-                sa.literal_column(f"'{stage}'", sa.Text).label("stage"),
-                day.label("day"),
-                newest.c[f"{stage}_ms"].label("ms"),
-            ).where(newest.c[f"{stage}_ms"].is_not(None))
-            for stage in STAGES
-            for day in (newest.c.day, sa.cast(sa.null(), sa.Text))
+    day = _day(connection).label("day")
+    query = sa.select(day, *(v[f"{stage}_ms"] for stage in STAGES)).where(*within(where))
+    values: dict[tuple[str, str | None], list[int]] = defaultdict(list)
+    for row_day, *row in in_short(connection).execute(query):
+        for stage, ms in zip(STAGES, row, strict=True):
+            if ms is not None:
+                values[stage, row_day].append(ms)
+                values[stage, None].append(ms)
+    found = []
+    for stage, of_day in sorted(values, key=lambda key: (key[0], key[1] or "")):
+        some = sorted(values[stage, of_day])
+        found.append(
+            Latency(stage, of_day, len(some), *(_nearest(some, percent) for percent in (50, 95, 99)))
         )
-    ).subquery()
-    group = [each.c.stage, each.c.day]
-    ranked = sa.select(
-        *group,
-        each.c.ms,
-        sa.func.row_number().over(partition_by=group, order_by=each.c.ms).label("place"),
-        sa.func.count().over(partition_by=group).label("total"),
-    ).subquery()
+    return found
 
-    def nearest(percent: int) -> sa.ColumnElement[Any]:
-        reached = 100 * ranked.c.place >= percent * ranked.c.total
-        return sa.func.min(ranked.c.ms).filter(reached).label(f"p{percent}_ms")
 
-    query = (
-        sa.select(
-            ranked.c.stage, ranked.c.day, sa.func.count().label("count"), *(nearest(p) for p in (50, 95, 99))
-        )
-        .group_by(ranked.c.stage, ranked.c.day)
-        .order_by(ranked.c.stage, ranked.c.day)
-    )
-    return plainly(connection).execute(query).all()
+def _nearest(ordered: Sequence[int], percent: int) -> int:
+    """Return the smallest value that `percent` of 100 do not exceed."""
+    return ordered[-(-percent * len(ordered) // 100) - 1]
 
 
 def within(where: TimeRange) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
@@ -118,10 +121,3 @@ def _day(connection: Connection) -> sa.ColumnElement[str]:
     if connection.dialect.name == "postgresql":
         return sa.func.to_char(sa.func.timezone("UTC", v.accepted_at), "YYYY-MM-DD")
     return sa.func.substr(sa.type_coerce(v.accepted_at, sa.Text), 1, 10)
-
-
-def plainly(connection: Connection) -> Connection:
-    """Turn off JIT: PostgreSQL would take longer to compile these queries than to run them."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL jit = off")
-    return connection

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store import keyset
-from models.store.dashboard import TimeRange, plainly, report_deliveries, within
+from models.store.dashboard import TimeRange, report_deliveries, within
 from models.store.keyset import Cursor, Key
+from models.store.planner import in_short
 from models.tables import ACCEPTED, DEAD, gateways, notifications, sockets
 from notifier.core.timeline import LOST_AFTER
 from notifier.outbox.types import AnyRow
@@ -76,8 +77,7 @@ def page(
         total: how many rows the list has, where that is known; None: they are counted.
     """
     query = listing.select(where, now)
-    plainly(connection)
-    found = keyset.page(connection, query, listing.keys, limit, cursor)
+    found = keyset.page(in_short(connection), query, listing.keys, limit, cursor)
     if not found.previous and not found.next:
         total = len(found.rows)
     elif total is None:

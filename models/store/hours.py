@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from models.store.dashboard import v
+from models.store.planner import in_short
 from notifier.outbox.types import AnyRow
 
 
@@ -25,10 +26,7 @@ def hours(connection: Connection, day: date) -> Sequence[AnyRow]:
         .group_by(hour)
         .order_by(hour)
     )
-    if connection.dialect.name == "postgresql":
-        # JIT compilation would take longer than the query.
-        connection.exec_driver_sql("SET LOCAL jit = off")
-    return connection.execute(query).all()
+    return in_short(connection).execute(query).all()
 
 
 def _hour(connection: Connection) -> sa.ColumnElement[int]:

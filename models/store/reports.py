@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store.planner import in_short
 from notifier.outbox.types import AnyRow, UtcDateTime, UuidText, milliseconds
 
 PAGE = 1_000  # rows of a page by default
@@ -83,10 +84,7 @@ def daily(connection: Connection, since: date | None = None, until: date | None 
         query = query.where(v.day >= since)
     if until is not None:
         query = query.where(v.day <= until)
-    if connection.dialect.name == "postgresql":
-        # JIT compilation would take longer than the query.
-        connection.exec_driver_sql("SET LOCAL jit = off")
-    return connection.execute(query).all()
+    return in_short(connection).execute(query).all()
 
 
 def notifications(
