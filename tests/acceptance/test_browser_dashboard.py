@@ -24,8 +24,8 @@ from tests.harness.waiting import until
 __all__ = ["chrome"]
 
 KEY = "key-for-tests"
-PHONE = {"width": 375, "height": 720}
-DESK = {"width": 1200, "height": 900}
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1440, "height": 900}
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_a_chart_is_drawn_from_its_table_and_again_for_the_dark(operator: Operat
     drawn_in("143,180,255")
     operator.page.set_viewport_size(PHONE)
     operator.page.wait_for_function(
-        "() => [...document.querySelectorAll('figure canvas')].every((one) => one.clientWidth < 375)"
+        "() => [...document.querySelectorAll('figure canvas')].every((one) => one.clientWidth < 390)"
     )
 
 

@@ -96,6 +96,32 @@ def test_why_a_customer_has_not_seen_an_alert_in_three_steps(
     assert operator.trouble == []
 
 
+def test_an_alert_of_long_ago_and_its_customer_are_found_from_the_alerts_side_in_three_steps(
+    chrome: Browser, site: Site
+) -> None:
+    operator = Operator(chrome, site, viewport=VIEWPORTS["phone"]).sign_in()
+    page = operator.page
+    page.get_by_role("searchbox").fill("ORDER 4711")
+    page.get_by_role("searchbox").press("Enter")
+    page.get_by_role("region", name="Titles").get_by_role("link", name="4711").click()
+    one = page.get_by_role("textbox", name="One of them")
+    one.fill("nobody")
+    one.press("Enter")
+    page.get_by_text("there is no notification").wait_for()
+    page.go_back()
+    one.fill(CUSTOMER)
+    one.press("Enter")
+    became = page.get_by_role("region", name="What became of it")
+    became.get_by_text("No socket is known of that was open").wait_for()
+    page.get_by_role("searchbox").fill("parcel 3 is")  # to one customer: that copy at once
+    page.get_by_role("searchbox").press("Enter")
+    page.get_by_role("region", name="Titles").get_by_role("link", name="Parcel 3 is").click()
+    became.get_by_text("No socket is known of that was open").wait_for()
+    operator.context.close()
+    operator.trouble = [line for line in operator.trouble if "404" not in line]
+    assert operator.trouble == []
+
+
 def test_the_error_of_a_dead_one_is_on_the_screen_of_a_phone(chrome: Browser, site: Site) -> None:
     operator = Operator(chrome, site, viewport=VIEWPORTS["phone"]).sign_in()
     dead = operator.page.get_by_role("region", name="Dead")

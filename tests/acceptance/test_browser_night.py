@@ -91,7 +91,7 @@ def test_the_night_page_shows_rules_and_hours(operator: Operator) -> None:
     assert [row[0] for row in rows] == [f"{TODAY}T{hour:02}:00Z" for hour in range(len(rows))]
     assert sum(int(row[1]) for row in rows) >= 3
     page.locator("[data-total=dead] a").click()
-    expect(page).to_have_url(re.compile(r"/reports#dead$"))
+    expect(page).to_have_url(re.compile(r"/reports\?since=.*#dead$"))
 
 
 def test_a_single_day_has_an_axis_of_its_own(operator: Operator) -> None:

@@ -13,6 +13,7 @@ from notifier.outbox.types import now
 from web import metrics
 from web.dashboard import figures
 from web.dashboard.alert_rules import verdicts
+from web.dashboard.chosen import chosen_range, query
 from web.dashboard.routes import blueprint
 from web.dashboard.sessions import operator
 from web.runtime import current
@@ -43,7 +44,8 @@ def night() -> ResponseReturnValue:
         | {name: getattr(counts.get(hour), name, 0) for name in ("sent", "delivered", "read")}
         for hour in range(at.hour + 1)
     ]
-    return render_template("reports/night.html", rows=rows, today=today, rules=_rules(), **tiles)
+    kept = query(*chosen_range())
+    return render_template("reports/night.html", rows=rows, today=today, rules=_rules(), query=kept, **tiles)
 
 
 @blueprint.get("/now")
@@ -52,7 +54,8 @@ def current_figures() -> ResponseReturnValue:
     """Show the tiles alone, and with `rules` what the alert rules say; the pages fetch them every 10 s."""
     with current().database.read() as connection:
         tiles = present(connection, now())
-    return render_template("reports/now.html", rules=_rules() if "rules" in request.args else None, **tiles)
+    rules = _rules() if "rules" in request.args else None
+    return render_template("reports/now.html", rules=rules, query=query(*chosen_range()), **tiles)
 
 
 def _rules() -> object:
