@@ -72,6 +72,7 @@ class Raw:
             read_at = row.read_at
             if read_at is None and row.inbox and not row.kept_unread:
                 read_at = next((at for through, at in sorted(marks[row.user_id]) if through >= row.seq), None)
+                read_at = read_at and max(read_at, row.persisted_at)  # the mark's clock may be another one
             delivered_at = min(filter(None, (row.delivered_at, read_at)), default=None)
             notification = self.notifications[row.notification_id]
             self.copies[row.user_id, row.seq] = Copy(notification, row, delivered_at, read_at)
