@@ -11,6 +11,7 @@ LINES_PER_SECOND = 20
 SAME_PER_SECOND = 4  # lines of one kind: the processes of a pool count for themselves
 
 _STAMP = re.compile(r"^(?:\[)?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)[,.]\d+")
+_BANNER = re.compile(r"^ -{10,} \S+@\S+ v\d")  # the first line that Celery prints when it starts
 _TROUBLE = re.compile(r"^\S+ \S+ (?:WARNING|ERROR|CRITICAL) |^\[[^]]*: (?:WARNING|ERROR|CRITICAL)/")
 _VALUE = re.compile(r"=\S+|\d+|'[^']*'|\"[^\"]*\"|\([^)]*more like this\)")
 
@@ -46,12 +47,14 @@ class LogVolume:
 def stamped(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield each line with its second; a line without a time, as in a traceback, belongs to the one before.
 
-    What comes before the first time is what a process prints when it starts; it is left out.
+    What a process prints when it starts, before its first line with a time, is left out.
     """
     second = ""
     for line in lines:
         if found := _STAMP.match(line):
             second = found[1]
+        elif _BANNER.match(line):
+            second = ""
         if second:
             yield second, line
 

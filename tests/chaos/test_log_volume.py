@@ -29,6 +29,12 @@ def test_the_lines_of_a_traceback_count_in_its_second() -> None:
 
 def test_what_a_process_prints_before_its_first_line_does_not_count() -> None:
     assert list(excesses(["banner"] * 40)) == []
+    again = [
+        " -------------- pool@host v5.7.0 (collider)",
+        *["banner"] * 40,
+    ]  # a worker that was started again
+    said = [*lines(1, "killed", level="ERROR"), *again, *lines(1, "ready", second=9)]
+    assert per_second(said) == {"2026-11-27 23:24:00": 1, "2026-11-27 23:24:09": 1}
 
 
 def test_a_warning_that_repeats_itself_within_a_second_is_too_much() -> None:
