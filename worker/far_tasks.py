@@ -16,6 +16,22 @@ ETA: Final = "notifier_eta"  # the header
 OWN_RETRY: Final = timedelta(minutes=1)
 
 
+def never_runs(eta: object, expires: object) -> bool:
+    """Return whether Celery would discard a task at its `eta`, since it has expired by then.
+
+    Once it is stored nothing of Celery's looks at `expires` any more.
+    """
+    try:
+        return _moment(expires) <= _moment(eta)
+    except (TypeError, ValueError):
+        return False  # one of them is not given
+
+
+def _moment(value: object) -> datetime:
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 def keep_eta(message: Any) -> None:
     """Move the time of a message that `worker.rejections.fault` accepted to our header."""
     headers = message.headers
@@ -31,8 +47,7 @@ def keep_eta(message: Any) -> None:
 def _move(said: MutableMapping[str, Any]) -> bool:
     if said.get("eta") is None:
         return False
-    eta = datetime.fromisoformat(said["eta"])
-    eta = eta if eta.tzinfo is not None else eta.replace(tzinfo=UTC)
+    eta = _moment(said["eta"])
     if said.get("retries") and eta < datetime.now(UTC) + OWN_RETRY:
         return False
     said[ETA], said["eta"] = eta.isoformat(), None

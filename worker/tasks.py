@@ -22,14 +22,14 @@ from notifier.outbox.types import now
 from notifier.signals import emit, message_rejected
 from notifier.wake import CHUNK, SEND, WOKEN_AT
 from worker.app import BADGE, PURGE, SWEEP, app, runtime, settings
-from worker.far_tasks import ETA
+from worker.far_tasks import ETA, never_runs
 from worker.runtime import REACH
 
 log = logging.getLogger(__name__)
 throttled = LogThrottle(log)
 
 #: The names with which a problem's place may begin; others are the producer's text, and not logged.
-ARGUMENTS = frozenset({"user_id", "user_ids", "data", "event", "id", *FIELDS})
+ARGUMENTS = frozenset({"user_id", "user_ids", "data", "event", "id", "expires", *FIELDS})
 CHUNKS_FOR = 0.2  # seconds for which a task dispatches chunks; other tasks wait for it
 # Seconds between attempts to store a by-name task while the database is away. It waits in the worker's
 # memory, and with a quorum queue a worker gets no further tasks while such ones wait.
@@ -142,7 +142,12 @@ def _accept(task: Task, given: dict[str, Any], unknown: dict[str, Any]) -> None:
 
 
 def _when_due(task: Task, given: dict[str, Any]) -> dict[str, Any]:
-    """Add the producer's `eta` or `countdown`, unless it is before `deliver_at`."""
+    """Add the producer's `eta` or `countdown`, unless it is before `deliver_at`.
+
+    Raises InvalidInput when the task would have expired by then.
+    """
+    if never_runs(task.request.get(ETA), task.request.expires):
+        raise InvalidInput(problems=[{"loc": ["expires"], "msg": "is over at its eta: it would never run"}])
     eta, deliver_at = task.request.get(ETA), given.get("deliver_at")
     if eta is None or (deliver_at is not None and not _is_before(deliver_at, eta)):
         return given

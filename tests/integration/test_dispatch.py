@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import random
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 
 from models.store import dispatch, failures, status
 from models.tables import badges, deliveries, inboxes
+from notifier.core import frames
 from notifier.outbox import engine
 from notifier.outbox.engine import Database, make_engine
 from tests.harness.world import World, alert
@@ -39,6 +41,18 @@ def test_what_is_to_be_published_is_what_the_log_holds(world: World) -> None:
     published = world.dispatch()
     assert [entry for user, entry in published if user == "u1"] == world.log("u1")
     assert [entry for user, entry in published if user == "u2"] == world.log("u2")
+
+
+def test_the_frame_of_a_plain_alert_has_no_more_fields_than_ever(world: World) -> None:
+    world.send("u1")
+    world.send("u1", "u2")
+    large = world.send(*(f"u{number}" for number in range(1, 121)))
+    published = [*world.dispatch(), *world.chunk(large, 200).entries]
+    assert len(published) == 1 + 2 + 120
+    replayed = [("u1", entry) for entry in world.log("u1")]
+    for user, entry in [*published, *replayed]:
+        frame = json.loads(frames.event(user, entry))
+        assert set(frame) == {"op", "seq", "event", "id", "room", "from", "timestamp", "data", "unread"}
 
 
 def test_unread_is_exact_at_every_entry(world: World) -> None:

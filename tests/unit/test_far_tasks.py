@@ -11,7 +11,7 @@ from celery import Celery
 
 from notifier.wake import SEND
 from tests.unit.test_rejections import ID, Message, sent
-from worker.far_tasks import ETA, keep_eta
+from worker.far_tasks import ETA, keep_eta, never_runs
 
 
 def seconds_ahead(eta: str) -> float:
@@ -59,3 +59,24 @@ def test_our_own_retry_stays_celerys_and_one_that_only_claims_to_be_does_not() -
     far = sent(eta=datetime.now(UTC) + timedelta(hours=1), retries=2)
     keep_eta(far)
     assert far.headers["eta"] is None
+
+
+@pytest.mark.parametrize(
+    ("eta", "expires", "never"),
+    [
+        (600, 300, True),
+        (600, 600, True),
+        (600, 601, False),
+        (None, 300, False),
+        (600, None, False),
+    ],
+)
+def test_a_task_that_is_over_at_its_time_never_runs(
+    eta: float | None, expires: float | None, never: bool
+) -> None:
+    begin = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
+    moments = [None if value is None else begin + timedelta(seconds=value) for value in (eta, expires)]
+    as_sent = [None if moment is None else moment.isoformat() for moment in moments]
+    assert never_runs(*as_sent) is never
+    assert never_runs(as_sent[0], moments[1]) is never
+    assert not never_runs(as_sent[0], "soon")

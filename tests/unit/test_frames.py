@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,6 +183,13 @@ def test_an_event_frame_has_the_promised_fields() -> None:
         "data": DATA,
         "unread": 3,
     }
+
+
+def test_a_plain_alert_pays_nothing_for_what_others_have() -> None:
+    assert frames.event("u1", replace(ENTRY, data={"title": "t"})) == (
+        b'{"op":"event","seq":8,"event":"alert","room":"user:u1","from":"shop","timestamp":1700000000123,'
+        b'"data":{"title":"t"},"unread":3,"id":"' + ID.encode() + b'"}'
+    )
 
 
 def test_a_change_of_state_is_an_event_without_an_id() -> None:
