@@ -42,7 +42,7 @@ WRONG: dict[str, tuple[Callable[[], Fields], str]] = {
     "over before": (lambda: {"deliver_at": ahead(600), "expires_at": ahead(599)}, "expires_at"),
     "twice": (lambda: {"expires_at": ahead(600), "expires_in": 600}, "expires_in"),
     "no while": (lambda: {"expires_in": 0}, "expires_in"),
-    "unknown category": (lambda: {"category": "nobody's"}, "category"),
+    "unknown category": (lambda: {"category": "unheard-of"}, "category"),
     "no key": (lambda: {"collapse_key": ""}, "collapse_key"),
     "a long key": (lambda: {"collapse_key": "k" * 129}, "collapse_key"),
 }
