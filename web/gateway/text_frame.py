@@ -9,8 +9,8 @@ _SHORT, _MEDIUM = 126, 65_536  # bytes from which the length has two, and eight 
 def text_frame(payload: bytes) -> bytes:
     """Return the frame of a text in UTF-8.
 
-    wsproto makes the same bytes in forty times the time: it decodes, encodes and copies the text, and asks for
-    extensions, of which we have none (`handshake.py`).
+    wsproto makes the same bytes in forty times the time: it decodes, encodes and copies the text, and
+    asks for extensions, of which we have none (`handshake.py`).
     """
     length = len(payload)
     if length < _SHORT:

@@ -20,8 +20,8 @@ from wsproto.utilities import LocalProtocolError
 from notifier.core.errors import FrameTooBig, TooSlow
 from notifier.core.frames import MAX_FRAME
 from web.gateway.takeover import TakenSocket
-from web.gateway.transport import PeerClosed
 from web.gateway.text_frame import text_frame
+from web.gateway.transport import PeerClosed
 from web.gateway.writer import Writer
 
 # Bytes read at once. They may be 680 empty frames, which take 5 ms, in which nothing else is served.
