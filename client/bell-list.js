@@ -1,10 +1,14 @@
-/** The list in the panel: one article for each entry, changed in place when its entry changes. */
+/**
+ * The list in the panel: one article for each entry, changed in place when its entry changes. The articles are in
+ * groups (bell-groups.js).
+ */
 import { content, links, picture } from "./bell-content.js";
 import { h, icon, say, set } from "./bell-dom.js";
+import { Places, remove } from "./bell-groups.js";
 import { snoozer } from "./bell-snooze.js";
 
 const LONG = 240; // characters from which a message is folded
-const BUDGET = 8; // ms for new rows in one frame; a burst takes several
+const BUDGET = 8; // ms for new rows, or for times, in one frame; many take several
 
 /**
  * The first moment of the day under which each entry is shown, newest first. What was scheduled, or snoozed and is
@@ -12,7 +16,15 @@ const BUDGET = 8; // ms for new rows in one frame; a burst takes several
  */
 function days(items) {
   const starts = [];
-  for (let i = items.length - 1; i >= 0; i--) starts[i] = Math.max(new Date(items[i].timestamp).setHours(0, 0, 0, 0), starts[i + 1] ?? 0);
+  let begin = 0, end = 0; // most are of the same day as the one before
+  for (let i = items.length - 1; i >= 0; i--) {
+    const { timestamp } = items[i];
+    if (!(timestamp >= begin && timestamp < end)) {
+      begin = new Date(timestamp).setHours(0, 0, 0, 0);
+      end = new Date(timestamp).setHours(24, 0, 0, 0);
+    }
+    starts[i] = Math.max(begin, starts[i + 1] ?? 0);
+  }
   return starts;
 }
 
@@ -40,20 +52,16 @@ export class List {
     for (const [id, { element }] of this.#rows) {
       if (wanted.has(id)) continue;
       this.#rows.delete(id);
-      element.remove();
+      remove(element);
     }
     const starts = days(items);
     const shown = new Set(starts);
     for (const [day, heading] of this.#days) {
       if (shown.has(day)) continue;
       this.#days.delete(day);
-      heading.remove();
+      remove(heading);
     }
-    let next = this.element.firstElementChild;
-    const put = (element) => {
-      if (element === next) next = next.nextElementSibling;
-      else this.element.insertBefore(element, next);
-    };
+    const places = new Places(this.element);
     for (const [i, item] of items.entries()) {
       let row = this.#rows.get(item.id);
       if (!row && performance.now() > end) {
@@ -62,13 +70,13 @@ export class List {
       }
       if (!row) this.#rows.set(item.id, (row = this.#make(item)));
       else if (row.item.version !== item.version) {
-        const isNext = row.element === next;
+        const before = row.element;
         row = this.#remake(row, item);
-        if (isNext) next = row.element;
+        places.replaced(before, row.element);
       }
       else if (row.item !== item) this.#show(row, item);
-      if (starts[i] !== starts[i - 1]) put(this.#heading(starts[i]));
-      put(row.element);
+      if (starts[i] !== starts[i - 1]) places.put(this.#heading(starts[i]));
+      places.put(row.element);
     }
     if (!this.#active?.isConnected) this.#activate(this.#articles()[0]);
     // The entry that had the focus is gone: the one that took its place has it now.
@@ -95,7 +103,13 @@ export class List {
 
   /** Relative times tick. */
   tick(now) {
-    for (const { time, item } of this.#rows.values()) say(time, this.#bell.words.ago(item.timestamp, now));
+    const rows = [...this.#rows.values()];
+    const some = () => {
+      const end = performance.now() + BUDGET;
+      for (let row; performance.now() < end && (row = rows.pop());) say(row.time, this.#bell.words.ago(row.item.timestamp, now));
+      if (rows.length) requestAnimationFrame(some);
+    };
+    some();
     for (const [day, heading] of this.#days) say(heading, this.#bell.words.day(day, now));
   }
 
@@ -152,7 +166,7 @@ export class List {
     row.about = about;
     row.mark = h("span", { class: "hidden" });
     row.time = h("time", { part: "time", dir: "auto", datetime: new Date(item.timestamp).toISOString(), title: words.moment(item.timestamp) }, words.ago(item.timestamp, this.#bell.now()));
-    const tool = (part, onclick, more) => h("button", { type: "button", part, class: "tool", tabindex: -1, onclick, ...more });
+    const tool = (part, onclick, more, ...signs) => h("button", { type: "button", part, class: "tool", tabindex: -1, onclick, ...more }, ...signs);
     row.toggle = tool("toggle", () => this.#flip(row));
     row.more = h("span", { part: "more", dir: "auto" });
     const archived = item.archived_at !== null;
@@ -169,9 +183,8 @@ export class List {
         links(actions, (url, event) => this.#bell.select(row.item, url, event), { tabindex: -1 }),
         later ? later.menu : null),
       h("div", { class: "tools" }, ...(archived
-        ? [tool("restore", () => this.#bell.restore(row.item), { "aria-label": about("restore"), title: words.say("restore") })]
-        : [row.toggle, later ? later.button : null, tool("archive", () => this.#bell.archive(item.id), { "aria-label": about("archive"), title: words.say("archive") })])));
-    row.element.querySelector("[part=archive], [part=restore]").append(icon(archived ? "inbox" : "archive"));
+        ? [tool("restore", () => this.#bell.restore(row.item), { "aria-label": about("restore"), title: words.say("restore") }, icon("inbox"))]
+        : [row.toggle, later ? later.button : null, tool("archive", () => this.#bell.archive(item.id), { "aria-label": about("archive"), title: words.say("archive") }, icon("archive"))])));
     row.element.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.target !== row.element) return;
       event.preventDefault();

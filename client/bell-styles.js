@@ -67,7 +67,9 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .actions { display: flex; flex-wrap: wrap; gap: 0 0.5rem; max-inline-size: 100%; }
 .own { inline-size: 100%; overflow-wrap: anywhere; }
 .scroll { overflow-y: auto; overscroll-behavior: contain; flex: 1; min-block-size: 0; }
+.group[data-full] { content-visibility: auto; contain-intrinsic-size: auto 325rem; }
 .item { display: flex; gap: 0.75rem; padding: 0.75rem 0.5rem 0.75rem 1rem; border-block-end: 1px solid var(--line); position: relative; contain: content; content-visibility: auto; contain-intrinsic-size: auto 6.5rem; }
+.group[data-full] > .item { content-visibility: visible; }
 :host(:dir(rtl)) .item { padding: 0.75rem 1rem 0.75rem 0.5rem; }
 .item:focus-visible { outline-offset: -3px; border-radius: 6px; }
 .item[data-unread] { background: var(--fresh); }

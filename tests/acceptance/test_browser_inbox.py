@@ -198,7 +198,9 @@ def test_entries_are_under_their_days(visit: Visit, shop_site: Site, user: str) 
     expect(articles(tab)).to_have_count(5)
     days = tab.page.locator("#bell [role=tabpanel]").get_by_role("heading")
     expect(days).to_have_text(["Today", "Yesterday", re.compile(r"^\w+ \d+, \d{4}$")])
-    order = tab.js(f"[...{ROOT}.querySelector('.list').children].map(({{tagName}}) => tagName).join(' ')")
+    order = tab.js(
+        f"[...{ROOT}.querySelectorAll('.list h3, .list article')].map(({{tagName}}) => tagName).join(' ')"
+    )
     assert order == "H3 ARTICLE H3 ARTICLE ARTICLE H3 ARTICLE ARTICLE"
 
 
