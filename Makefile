@@ -82,6 +82,9 @@ tests/client/node_modules/.package-lock.json: tests/client/package-lock.json
 client: tests/client/node_modules/.package-lock.json ## write client/bundle/ from the client's modules (needs npm)
 	@node client/build.mjs
 
+pictures: $(VENV)/.dev ## take the pictures in docs/images again, of the bell, the demo and the dashboard (Chromium)
+	$(BIN)/python -m tests.acceptance.take_pictures
+
 chaos: $(VENV)/.dev ## the crash matrix: kill and freeze every part, check every accepted notification (SEED=1 RUNS=42)
 	$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --runs $(or $(RUNS),42)
 	$(BIN)/python -m tests.chaos.failover
@@ -151,4 +154,4 @@ audit: $(VENV)/.audit ## look up known holes in what requirements/run.txt locks 
 clean: ## remove the virtual environment and the caches (what is stored in var/ stays)
 	rm -rf $(VENV) build dist notifier/build notifier/*.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
 
-.PHONY: help setup run test acceptance long client library wheels cases fuzz flood soak bench chaos cluster lint lock licences audit clean
+.PHONY: help setup run test acceptance long client pictures library wheels cases fuzz flood soak bench chaos cluster lint lock licences audit clean

@@ -29,6 +29,7 @@ STATES = (
 )
 @click.option(
     "--limit",
+    metavar="N",
     default=50,
     show_default=True,
     type=click.IntRange(1, 1_000),

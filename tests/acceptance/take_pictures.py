@@ -1,7 +1,11 @@
-"""Take the pictures of the docs from a running site: `python -m tests.acceptance.take_pictures`."""
+"""Take the pictures of the docs from a running site, again: `make pictures`.
+
+`python -m tests.acceptance.take_pictures FOLDER` takes more, of every state, to look at.
+"""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -103,11 +107,15 @@ def take(browser: Browser, site: Site, folder: Path) -> None:
     out.bell()
     shot(out, "signed-out")
 
-    for name, options in {
-        "shop": {},
-        "shop-dark": {"color_scheme": "dark"},
-        "shop-phone": {"viewport": {"width": 390, "height": 780}},
-    }.items():
+    # An order is shipped once: each picture has a customer of its own.
+    for customer, (name, options) in enumerate(
+        {
+            "shop": {},
+            "shop-dark": {"color_scheme": "dark"},
+            "shop-phone": {"viewport": {"width": 390, "height": 780}},
+        }.items(),
+        1,
+    ):
         context = browser.new_context(
             **{
                 "viewport": {"width": 1080, "height": 640},
@@ -117,9 +125,11 @@ def take(browser: Browser, site: Site, folder: Path) -> None:
             }
         )
         page = context.new_page()
-        page.goto(f"{site.backend.base_url}/")
+        page.goto(f"{site.backend.base_url}/?customer=customer-{customer}")
         page.locator(".bell[data-state=live]").wait_for()
-        page.get_by_role("button", name="Ship order 2").click()
+        ship = page.locator("[data-ship]").first
+        order = ship.get_attribute("data-ship")
+        ship.click()
         page.locator("notification-bell .toast").wait_for()
         page.get_by_role("button", name="One more of messages").click()
         page.locator("notification-badge[type=messages]:not([hidden])").wait_for()
@@ -127,8 +137,9 @@ def take(browser: Browser, site: Site, folder: Path) -> None:
             page.locator("notification-bell .bell").click()
             page.locator("notification-bell article").first.wait_for()
         page.mouse.move(5, 500)
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=folder / f"{name}.png")
-        page.goto(f"{site.backend.base_url}/orders/2/track")
+        page.goto(f"{site.backend.base_url}/orders/{order}/track")
         page.locator(".bell[data-state=live]").wait_for()
         page.screenshot(path=folder / f"{name}-track.png")
         context.close()
@@ -150,7 +161,7 @@ def take_reports(browser: Browser, site: Site, folder: Path) -> None:
             ("reports-dark", 1_250, {"color_scheme": "dark"}),
             ("reports-phone", 1_400, {}),
         ):
-            view = {"width": 375 if "phone" in name else 1_080, "height": height}
+            view = {"width": 390 if "phone" in name else 1_080, "height": height}
             context = browser.new_context(**{"viewport": view, "color_scheme": "light", **options})
             page = context.new_page()
             page.goto(f"{site.backend.base_url}/reports")
@@ -161,16 +172,26 @@ def take_reports(browser: Browser, site: Site, folder: Path) -> None:
             page.mouse.move(5, height - 5)
             page.screenshot(path=folder / f"{name}.png")
             if name == "reports":
-                page.set_viewport_size({"width": 900, "height": 860})
+                page.set_viewport_size({"width": 900, "height": 1_100})
                 page.goto(f"{site.backend.base_url}/reports/notifications/{id}")
                 page.screenshot(path=folder / "reports-timeline.png")
             context.close()
 
 
 def main() -> None:
-    """Write into docs/images, or the given folder."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write every picture into the given folder, or those that the docs have into docs/images."""
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+        take_all(Path(sys.argv[1]))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        take_all(Path(folder))
+        for old in sorted(IMAGES.glob("*.png")):
+            shutil.copyfile(Path(folder) / old.name, old)
+
+
+def take_all(folder: Path) -> None:
+    """Take every picture."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         backends.open_backend("embedded", Path(scratch) / "var", None) as backend,
@@ -180,8 +201,6 @@ def main() -> None:
         write_past(backend.database_url)
         with running_site(backend, Path(scratch)) as site:
             take_reports(browser, site, folder)
-    if "--reports" in sys.argv:
-        return
     with (
         tempfile.TemporaryDirectory() as scratch,
         backends.open_backend("embedded", Path(scratch) / "var", None) as backend,

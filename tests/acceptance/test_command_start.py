@@ -203,14 +203,26 @@ def test_a_database_url_that_cannot_work_is_one_line(command: str, url: str, tmp
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Backend:
-    """Return an embedded backend, migrated once; its tests change nothing in it."""
+    """Return an embedded backend, migrated once; its tests look at no rows of it."""
     backend = embedded(tmp_path_factory.mktemp("migrated") / "var")
     assert run("notifier", "migrate", env=backend.env).returncode == 0
     return backend
 
 
 @pytest.mark.parametrize(
-    "command", ["report daily", "report daily --format csv", "verify", "token u", "--help", "--version"]
+    "command",
+    [
+        "report daily",
+        "report daily --format csv",
+        "verify",
+        "token u",
+        "--help",
+        "--version",
+        "restored",
+        "send u --title t --message m",
+        "badge u messages 1",
+        "recipient set u --name A",
+    ],
 )
 @pytest.mark.parametrize("output", [">&-", ">/dev/full"])
 def test_an_output_that_is_closed_or_full_is_one_line(command: str, output: str, migrated: Backend) -> None:

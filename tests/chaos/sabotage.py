@@ -14,7 +14,7 @@ from typing import Any
 
 
 def _worker() -> Any:
-    return sys.modules.get("worker.steps")
+    return sys.modules.get("worker.dispatcher")
 
 
 def _web() -> Any:
@@ -33,7 +33,7 @@ def publish_before_commit() -> None:
 
             return self._database.run(early)
 
-        module.Steps.run = transaction
+        module.Dispatcher._transaction = transaction
 
 
 def no_repair() -> None:
