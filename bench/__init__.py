@@ -4,7 +4,7 @@
 them once. Nothing else should run on the machine meanwhile.
 
 Scenarios: latency, burst, batch, python_api, broadcast, idle, through, storm (with peers); due, queues, sql,
-growth, scheduled, purge, slow, jitter, avalanche (our side alone). Each module has one scenario;
+growth, scheduled, purge, erasure, slow, jitter, avalanche (our side alone). Each module has one scenario;
 `python -m bench burst --pilot` tries it with small sizes, `--size count=500` changes a size.
 
 run, scenario, samples, machine   rounds, medians, and the file with everything that was measured

@@ -8,6 +8,7 @@ from bench import (
     broadcast,
     burst,
     due,
+    erasure,
     growth,
     idle,
     jitter,
@@ -28,7 +29,7 @@ SCENARIOS: dict[str, Scenario] = {
     module.SCENARIO.name: module.SCENARIO
     for module in (
         latency, burst, batch, python_api, broadcast, due, idle, through, queues, storm, sql, growth,
-        scheduled, purge, slow, jitter, avalanche,
+        scheduled, purge, erasure, slow, jitter, avalanche,
     )
 }  # fmt: skip
 

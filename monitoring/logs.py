@@ -18,6 +18,8 @@ from notifier.settings import Settings
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 OURS = ("notifier", "models", "worker", "web", "examples")
 OWN = ("time", "level", "logger", "message", "exception")
+#: Packages whose errors tell of a lost connection, or of a process that was killed.
+OUTSIDE = ("amqp", "kombu", "billiard")
 #: A placeholder (https://docs.python.org/3/library/stdtypes.html#old-string-formatting), and its name.
 PLACEHOLDER = re.compile(r"(?:(\w+)=)?%(?:%|[-#0 +]*\d*(?:\.\d+)?[diouxXeEfFgGcrsa])")
 
@@ -67,6 +69,30 @@ class WithoutBodies(logging.Filter):
         return True
 
 
+class Brief(logging.Filter):
+    """Cuts Celery's lines about what is outside of it, a lost connection or a killed process.
+
+    The traceback says nothing that the line does not; a line for each message in flight is one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Take off the traceback; keep one line of a kind in a second."""
+        cause = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if not (isinstance(cause, OSError) or type(cause).__module__.split(".")[0] in OUTSIDE):
+            return True
+        record.exc_info = record.exc_text = None
+        template = str(record.msg)
+        if record.created - self._last.get(template, 0.0) < 1.0:
+            return False
+        self._last[template] = record.created
+        record.msg = template.partition("\n")[0]
+        return True
+
+
 def configure(settings: Settings) -> None:
     """Send this process's log to standard error."""
     logging.basicConfig(format=FORMAT, stream=sys.stderr, force=True)
@@ -80,6 +106,13 @@ def configure(settings: Settings) -> None:
     # A line for each task would hide the lines that matter.
     for noisy in ("alembic", "amqp", "kombu", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    refusing = logging.getLogger("celery.worker.consumer.consumer")
-    if not any(isinstance(known, WithoutBodies) for known in refusing.filters):
-        refusing.addFilter(WithoutBodies())
+    _add("celery.worker.consumer.consumer", WithoutBodies)
+    for celerys in ("celery.worker.loops", "celery.worker.request", "celery.worker.consumer.consumer"):
+        _add(celerys, Brief)
+
+
+def _add(name: str, kind: type[logging.Filter]) -> None:
+    """Give a logger a filter, once."""
+    logger = logging.getLogger(name)
+    if not any(isinstance(known, kind) for known in logger.filters):
+        logger.addFilter(kind())

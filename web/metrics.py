@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from models.store import reach, status
+from models.store import erased, reach, status
 from monitoring.metrics import (
     DATABASE_ERRORS,
     DISPATCH_TO_DELIVERED,
@@ -75,6 +75,7 @@ class Backlog(Collector):
             with self._database.read() as connection:
                 backlog = status.backlog(connection)
                 channels = reach.backlog(connection, present=clock.present(connection))
+                unfinished = erased.unfinished(connection)
         except DatabaseUnavailable as exc:
             yield _database_state(readiness.cause_of(exc))
             yield _gauge("database_up", "Whether the database answered this scrape", 0)
@@ -97,6 +98,7 @@ class Backlog(Collector):
         yield _gauge(
             "channel_unknown", "Rows of which nobody can know whether they were sent", channels.unknown
         )
+        yield _gauge("erasures_unfinished", "Erasures that were begun and have something left", unfinished)
 
 
 def _database_state(wrong: Cause | None) -> GaugeMetricFamily:

@@ -1,9 +1,5 @@
 """The drain: takes what waits, puts it into inboxes, and publishes what it committed.
 
-Publishing always comes after the commit: a published frame is already in SQL, so a gateway
-that sees a gap finds it there. What is not published (a crash right after the commit, a dead broker)
-the gateways notice by the next event's seq, or when they compare heads.
-
 A chunk of a broadcast is published while the next one is written: half of its time is Python making
 frames for the broker, the other half is waiting for the database. Nothing else overtakes it.
 """
@@ -12,36 +8,29 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
-from models.store import at_once, dispatch, failures, owed
-from models.store.advance import SomethingOwed
+from models.store import at_once, dispatch, owed
 from models.store.fan_out import Dispatched
-from models.tables import DEAD
-from notifier.core.backoff import by_chance, equal_jitter
+from notifier.core.backoff import by_chance
 from notifier.core.errors import DatabaseLocked, DatabaseTimeout, Unavailable
-from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.dialect import POSTGRESQL
-from notifier.outbox.engine import Connection, Database
+from notifier.outbox.engine import Database
 from notifier.outbox.types import now as utc_now
 from notifier.settings import Settings
 from usecases.follow_up import follow_up
 from worker.amount import Amount
 from worker.busy_users import BusyUsers
 from worker.measures import Measures
-from worker.published import PublishedMarks
-from worker.publishing import Publishes, Publishing
+from worker.publishing import Publishes
+from worker.steps import Steps
 
 log = logging.getLogger(__name__)
-throttled = LogThrottle(log)
 
 
 TELL_FOR = 0.2  # seconds for which logs are told before a chunk; others wait for it
 NOT_PLAIN = 1.0  # seconds after a notification that was not plain, in which the one statement is not tried
-
-#: What one transaction does; with `careful=True` it passes over users whose inbox is locked.
-Step = Callable[..., Dispatched]
 
 
 class Dispatcher:
@@ -74,18 +63,23 @@ class Dispatcher:
         self._publisher = publisher
         self._settings = settings
         self._clock = clock
-        self._jitter = jitter
-        self._measures = measures or Measures()
         self._pause = pause
-        self._wake_reach = wake_reach
         self._not_plain_until = 0.0  # monotonic seconds
         self.draining = False  # whether a drain runs, which takes everything that waits now
         self._skips_locked = database.engine.dialect.name == POSTGRESQL
         self._busy = BusyUsers()
         self._batch_size = Amount(settings.batch_size)
         self._chunk_size = Amount(settings.chunk_size)
-        self._published = PublishedMarks(database)
-        self._publishing = Publishing(publisher, self._published, self._measures, clock)
+        self._steps = Steps(
+            database,
+            publisher,
+            settings,
+            self._busy,
+            clock=clock,
+            jitter=jitter,
+            measures=measures or Measures(),
+            wake_reach=wake_reach,
+        )
 
     def drain(self, woken_at: datetime | None = None) -> int:
         """Dispatch every single notification that waits; return how many were handled.
@@ -123,7 +117,7 @@ class Dispatcher:
             busy=frozenset(self._busy.all()),
         )
         try:
-            done = self._plain(limit, woken_at) or self._transaction(work)
+            done = self._plain(limit, woken_at) or self._steps.run(work)
         except DatabaseTimeout:
             if not self._batch_size.halve():
                 raise
@@ -158,7 +152,7 @@ class Dispatcher:
             return None
         if done.more and not done.ids:
             return None  # another drainer has just taken them, and may die before it comes to what is behind
-        self._committed(done, beside=False)
+        self._steps.committed(done)
         return done
 
     def _apart(self, numbers: Sequence[int], woken_at: datetime | None) -> None:
@@ -174,10 +168,10 @@ class Dispatcher:
                 busy=frozenset(self._busy.all()),
             )
             if len(some) == 1:
-                self._guarded(some[0], work)
+                self._steps.guarded(some[0], work)
                 continue
             try:
-                self._transaction(work)
+                self._steps.run(work)
             except Unavailable:
                 raise
             except Exception:  # noqa: BLE001  its bad rows tell theirs
@@ -201,7 +195,7 @@ class Dispatcher:
         total = 0
         if users - locked:
             try:
-                done = self._transaction(work)
+                done = self._steps.run(work)
             except Unavailable:
                 raise
             except Exception:  # noqa: BLE001  the next batch takes its bad rows apart
@@ -234,7 +228,7 @@ class Dispatcher:
                 busy=busy,
                 only=only - locked,
             )
-            done = self._guarded(number, work)
+            done = self._steps.guarded(number, work)
             locked |= frozenset(done.busy) if done is not None else frozenset()
             if only and only <= locked:
                 return locked
@@ -250,7 +244,7 @@ class Dispatcher:
                 if time.monotonic() >= until:
                     return True
         finally:
-            self._publishing.settle()
+            self._steps.settle()
         return False
 
     def _chunk(self, woken_at: datetime | None) -> bool:
@@ -261,7 +255,7 @@ class Dispatcher:
         """
         waiting = self.waiting()
         if waiting.untold:
-            self._publishing.settle()
+            self._steps.settle()
             if self.follow_up(TELL_FOR):
                 return True
         if waiting.singles:
@@ -278,7 +272,7 @@ class Dispatcher:
             busy=frozenset(self._busy.all()),
         )
         try:
-            done = self._guarded(waiting.bulk, work, beside=True)
+            done = self._steps.guarded(waiting.bulk, work, beside=True)
         except DatabaseTimeout:
             if not self._chunk_size.halve():
                 raise
@@ -304,52 +298,3 @@ class Dispatcher:
         """Return what is due. Raises DatabaseUnavailable."""
         with self._database.read() as connection:
             return dispatch.waiting(connection, now=self._clock())
-
-    def _guarded(self, key: int | str, work: Step, *, beside: bool = False) -> Dispatched | None:
-        """Run `work`; when it fails, store the error with its row and postpone it."""
-        try:
-            return self._transaction(work, beside=beside)
-        except Unavailable:
-            raise
-        except Exception as exc:  # noqa: BLE001  whatever it is, it is this row's
-            self._postpone(key, exc)
-            return None
-
-    def _postpone(self, key: int | str, exc: Exception) -> None:
-        settings = self._settings
-        error = f"{type(exc).__name__}: {exc}"
-
-        def store(connection: Connection) -> tuple[str, str]:
-            id, attempts = failures.failing(connection, key)
-            pause = equal_jitter(attempts, settings.retry_base, settings.retry_max, self._jitter)
-            delay = timedelta(seconds=pause)
-            return id, failures.postpone(
-                connection, key, error, now=self._clock(), delay=delay, max_attempts=settings.max_attempts
-            )
-
-        id, state = self._database.run(store)
-        self._measures.failed(dead=state == DEAD)
-        level = logging.ERROR if state == DEAD else logging.WARNING
-        log.log(level, "dispatch failed: notification=%s state=%s error=%s", id, state, error)
-
-    def _transaction(self, work: Step, *, beside: bool = False) -> Dispatched:
-        """Commit `work`, then publish it: before this returns, or `beside` what follows."""
-        try:
-            done = self._database.run(work)
-        except (DatabaseLocked, SomethingOwed):
-            if not self._skips_locked:
-                raise
-            done = self._database.run(partial(work, careful=True))
-        self._committed(done, beside=beside)
-        return done
-
-    def _committed(self, done: Dispatched, *, beside: bool) -> None:
-        if done.busy:
-            for user in self._busy.add(done.busy):
-                throttled.warning("an inbox is locked by somebody else for over a second: user=%s", user)
-        if not done.ids:
-            return  # nothing waited, so nobody has to wait for what is published beside
-        self._measures.dispatched(done, self._clock().timestamp())
-        self._publishing.committed(done, beside=beside)
-        if done.reach_due:
-            self._wake_reach()

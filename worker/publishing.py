@@ -14,11 +14,13 @@ from models.store.fan_out import Dispatched
 from notifier.broker.message import Message
 from notifier.core import frames
 from notifier.core.errors import BrokerUnavailable
+from notifier.core.log_throttle import LogThrottle
 from notifier.signals import emit, notification_dispatched
 from worker.measures import Measures
 from worker.published import PublishedMarks
 
 log = logging.getLogger(__name__)
+throttled = LogThrottle(log)
 
 
 class Publishes(Protocol):
@@ -80,10 +82,10 @@ class Publishing:
         ]
         try:
             self._publisher.publish(messages)
-        except Exception as exc:  # any error: the commit is durable
+        except Exception as exc:  # noqa: BLE001  any error: the commit is durable
             self._measures.unpublished(len(messages))
             strange = not isinstance(exc, BrokerUnavailable)
-            log.warning(
+            throttled.warning(
                 "committed, not published; gateways will fetch it: notifications=%s events=%d error=%s",
                 ",".join(done.ids[:5]),
                 len(messages),

@@ -1,7 +1,7 @@
 """Who was erased: known by the hash of the id, from which time tokens hold, from where a new log begins."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -9,10 +9,13 @@ from sqlalchemy.engine import Connection
 from models.store.log_base import CLOCK_IS_WRONG, microseconds
 from models.tables import erasures, inboxes
 from notifier.core.erasure import user_hash
+from notifier.outbox import clock
 from notifier.outbox.dialect import insert
 from notifier.outbox.types import AnyRow
 
 e, i = erasures.c, inboxes.c
+
+LOOKED_AT = timedelta(days=90)  # as far back as unfinished erasures are counted: the index serves it
 
 #: Whether anybody was ever erased: asked for in a statement that is made anyway.
 ANYBODY = sa.exists(sa.select(sa.literal_column("1")).select_from(erasures))
@@ -35,6 +38,12 @@ def note(connection: Connection, user_id: str, *, head: int, finished: bool, now
     beyond = sa.case((e.base < new.excluded.base, new.excluded.base), else_=e.base)
     values = {"erased_at": later, "base": beyond, "finished": new.excluded.finished}
     connection.execute(new.on_conflict_do_update(index_elements=["user_hash"], set_=values))
+
+
+def unfinished(connection: Connection) -> int:
+    """Return how many erasures were begun within 90 days and have something left."""
+    begun = e.erased_at >= clock.present(connection) - LOOKED_AT
+    return connection.scalar(sa.select(sa.func.count()).where(begun, sa.not_(e.finished))) or 0
 
 
 def since(connection: Connection, after: datetime | None) -> dict[str, datetime]:

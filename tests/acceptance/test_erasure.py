@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from tests.harness import backends, processes
 from tests.harness.backend_api import UserApi
-from tests.harness.site import Site, new_user
+from tests.harness.rabbitmq import SharedRabbit
+from tests.harness.site import Site, new_user, running_site
 from tests.harness.waiting import until
 
 pytestmark = pytest.mark.acceptance
@@ -92,3 +94,34 @@ def test_no_file_has_the_id(site: Site) -> None:
         return [str(path) for path in files if user.encode() in path.read_bytes()]
 
     until(lambda: holding() == [], 10, "no file has the id")
+
+
+@pytest.mark.timeout(240)  # rabbitmqctl takes seconds on a busy machine
+@pytest.mark.parametrize("queues", ["user", "gateway"])
+def test_no_name_at_the_broker_is_made_of_the_id(
+    queues: str, rabbit_server: SharedRabbit, tmp_path: Path
+) -> None:
+    user, other = new_user("vanishing"), new_user("other")
+    its, others = ({one, hashlib.sha256(one.encode()).hexdigest()} for one in (user, other))
+
+    with backends.open_backend("production", tmp_path, rabbit_server) as backend:
+        backend.env.update(NOTIFIER_EVENT_QUEUES=queues, NOTIFIER_LINGER="1")
+        url = backend.env["NOTIFIER_BROKER_URL"]
+
+        def named(wanted: set[str]) -> list[str]:
+            return [name for name in rabbit_server.names(url) if any(one in name for one in wanted)]
+
+        with running_site(backend, tmp_path) as site, site.open() as socket, site.socket(other):
+            token = command(site, "token", user)
+            socket.enter(token)
+            site.send(user)
+            socket.expect("event")
+            until(lambda: named(its) and named(others), 20, "both are known to the broker")
+            assert "entries=1" in command(site, "recipient", "erase", user)
+            socket.expect_close(4401, seconds=3)
+            until(lambda: named(its) == [], 20, "no name is left")
+            assert named(others), "somebody else's is"
+            with site.open() as again:
+                again.send({"op": "hello", "token": token, "after": 1})
+                again.expect_close(4401, seconds=3)
+            assert named(its) == [], "who is refused is not bound"

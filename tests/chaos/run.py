@@ -235,7 +235,7 @@ def _delivered(stack: Stack, identities: list[str]) -> dict[str, int]:
     ).bindparams(sa.bindparam("ids", expanding=True))
     engine = sa.create_engine(stack.backends[0].database_url, poolclass=sa.NullPool)
     with engine.connect() as connection:
-        return dict(connection.execute(query, {"ids": identities}).tuples().all())
+        return dict(connection.execute(query, {"ids": identities}).all())
 
 
 def _balance_reports(stack: Stack, outcome: Outcome) -> None:

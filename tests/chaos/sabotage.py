@@ -14,7 +14,7 @@ from typing import Any
 
 
 def _worker() -> Any:
-    return sys.modules.get("worker.dispatcher")
+    return sys.modules.get("worker.steps")
 
 
 def _web() -> Any:
@@ -33,7 +33,7 @@ def publish_before_commit() -> None:
 
             return self._database.run(early)
 
-        module.Dispatcher._transaction = transaction
+        module.Steps.run = transaction
 
 
 def no_repair() -> None:

@@ -136,7 +136,7 @@ def _in_the_statement(at_once: Any, dispatch: Any) -> None:
 
 def _install() -> None:
     """Wrap the functions of this process: a worker's dispatcher, a web process's acks."""
-    if worker := sys.modules.get("worker.dispatcher"):
+    if worker := sys.modules.get("worker.steps"):
         publishing: Any = worker.Publishing
         _before_commits(sys.modules["models.store.dispatch"])
         _in_the_statement(sys.modules["models.store.at_once"], sys.modules["models.store.dispatch"])

@@ -7,10 +7,15 @@ import json
 import select
 import ssl
 import threading
+import time
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+#: Seconds after which an idle connection is not used again. The service closes it after 5 (gunicorn's `keepalive`),
+#: and a request that meets the close is reset.
+IDLE = 3.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Http:
             if isinstance(error, OSError):
                 raise
             raise ConnectionError(f"{method} {path}: {error!r}") from error
+        self._local.used_at = time.monotonic()
         if answer.will_close:
             self.close_mine()
         return response
@@ -72,7 +78,8 @@ class Http:
         connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
             # Readable before a request: the server has closed the idle connection.
-            if connection.sock is not None and not _readable(connection.sock.fileno()):
+            fresh = time.monotonic() - getattr(self._local, "used_at", 0.0) < IDLE
+            if fresh and connection.sock is not None and not _readable(connection.sock.fileno()):
                 return connection
             self.close_mine()
         host, port = self._where.hostname or "", self._where.port

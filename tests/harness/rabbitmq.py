@@ -160,6 +160,17 @@ class SharedRabbit:
             self._make()
         return self._url(self._ready.pop())
 
+    def names(self, url: str) -> list[str]:
+        """Return all that is named in the vhost of a URL: queues, exchanges, and each binding with its key."""
+        vhost = urllib.parse.unquote(urllib.parse.urlsplit(url).path[1:])
+        quiet = ("--no-table-headers", "-q", "-p", vhost)
+        found = [
+            *self._ctl("list_queues", *quiet, "name", "arguments").splitlines(),
+            *self._ctl("list_exchanges", *quiet, "name", "arguments").splitlines(),
+        ]
+        parts = ("source_name", "destination_name", "routing_key", "arguments")
+        return [*found, *self._ctl("list_bindings", *quiet, *parts).splitlines()]
+
     def close(self) -> None:
         """Delete every vhost of this session, and those that killed sessions have left."""
         dead = {name for name in self._list() if not _maker_lives(name)}

@@ -110,7 +110,7 @@ def test_a_dispatch_that_fails_by_it_uses_up_no_attempt_and_keeps_the_order(
     assert untouched(troubled, [*ids, bulk])
     worker.drain()
     worker.chunks(60)
-    worker._published.flush()  # its thread has nothing left to write when the database is gone
+    worker._steps.published.flush()  # its thread has nothing left to write when the database is gone
     assert [entry.id for entry in troubled.log("u1")] == [*ids, bulk]
     assert troubled.violations() == []
 

@@ -60,7 +60,7 @@ def test_hundreds_of_sends_reads_and_dispatches_go_through(
             ids = [one.result(60) for one in sending]
         for worker in workers:
             worker.drain()
-            worker._published.flush()
+            worker._steps.published.flush()
         world = World(database, now())
         assert {world.notification(id).state for id in ids} == {"dispatched"}
         assert world.violations() == []

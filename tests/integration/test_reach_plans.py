@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from models.store import addresses, reach, reach_claim, reach_outcomes
+from models.store import addresses, erase, erase_steps, reach, reach_claim, reach_outcomes
 from models.store.reach_claim import Later
 from models.store.reach_outcomes import Kept
 from notifier.core.reach import Move
@@ -23,7 +23,7 @@ from notifier.outbox import clock
 from notifier.outbox.engine import Database, make_engine
 from notifier.outbox.reach import in_flight, reconsider
 from tests.harness.query_plans import assert_indexed, plans
-from tests.harness.world import World, empty
+from tests.harness.world import START, World, empty
 
 EACH = 20  # rows of a user
 USERS = int(os.environ.get("NOTIFIER_REACH_ROWS", "40000")) // EACH
@@ -180,4 +180,27 @@ def test_successes_of_addresses_are_kept_by_key(filled: Database) -> None:
 
 def test_what_waits_and_went_wrong_is_counted_by_its_indexes(filled: Database) -> None:
     found = plans(filled, lambda connection: reach.backlog(connection, present=clock.present(connection)))
+    assert not {table for plan in found for table in plan.scans} & {"notifier_reach"}
+
+
+def test_an_erasure_finds_the_rows_of_its_user(filled: Database) -> None:
+    def work(connection: Connection) -> None:
+        assert erase.left(connection, "user-7")["notifier_reach"] == EACH
+        assert erase.mailboxes(connection, "user-7") == ["user-7@example.org"]
+        erase.mail_names(connection, "user-7", after=0, limit=500)
+        assert erase_steps.channel_rows(connection, "user-7", limit=200, now=START) == {"channel_rows": EACH}
+        assert erase_steps.rest(connection, "user-7", limit=200, now=START)
+
+    found = plans(filled, work)
+    assert not {table for plan in found for table in plan.scans} & {
+        "notifier_reach", "notifier_addresses", "notifier_recipients", "notifier_read_marks",
+    }  # fmt: skip
+
+
+def test_a_notifications_channels_are_counted_by_its_key(filled: Database) -> None:
+    with filled.read() as connection:
+        id = connection.scalar(
+            sa.text("SELECT notification_id FROM notifier_reach WHERE user_id = 'user-7' LIMIT 1")
+        )
+    found = plans(filled, lambda connection: reach.states(connection, id))
     assert not {table for plan in found for table in plan.scans} & {"notifier_reach"}

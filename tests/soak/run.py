@@ -131,7 +131,7 @@ def _watch(site: Site, visitors: list[Visitor], size: Size, until: float, done: 
         acked_by = sa.text("SELECT user_id, acked_seq FROM notifier_devices WHERE device = 'd'")
         while time.monotonic() < until:
             now = time.monotonic()
-            acked = dict(connection.execute(acked_by).tuples().all())
+            acked = {user: seq for user, seq in connection.execute(acked_by)}
             for user, visitor in by_user.items():
                 done.behind = max(done.behind, visitor.behind(acked.get(user, 0), now))
             if time.monotonic() >= next_sample:

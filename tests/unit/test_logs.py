@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from amqp.exceptions import RecoverableConnectionError
 from celery.worker.consumer import consumer
 
 from monitoring import logs
@@ -170,3 +171,34 @@ def test_a_message_that_celery_rejects_is_named_but_not_shown(
     assert left in said
     assert SECRET not in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_a_lost_connection_is_one_line_of_celerys(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(settings())
+    request = logging.getLogger("celery.worker.request")
+    for tag in range(8):
+        try:
+            raise RecoverableConnectionError("connection already closed")
+        except RecoverableConnectionError as exc:
+            request.critical("Couldn't ack %r, reason:%r", tag, exc, exc_info=True)
+    try:
+        raise OSError("Server unexpectedly closed connection")
+    except OSError as exc:
+        logging.getLogger("celery.worker.loops").exception("Error cleaning up after event loop: %r", exc)
+    first, second = capsys.readouterr().err.splitlines()
+    assert "Couldn't ack 0, reason:RecoverableConnectionError" in first
+    assert second.endswith(
+        "Error cleaning up after event loop: OSError('Server unexpectedly closed connection')"
+    )
+
+
+@pytest.mark.usefixtures("_as_before")
+def test_an_error_of_the_code_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(settings())
+    for _ in range(2):
+        try:
+            raise KeyError("a mistake")
+        except KeyError:
+            logging.getLogger("celery.worker.request").exception("Task handler raised error")
+    assert capsys.readouterr().err.count("Traceback") == 2

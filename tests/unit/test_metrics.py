@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.orm import Session
 
+from models.store import erased
 from models.store.dispatch import Dispatched
 from models.tables import metadata
 from monitoring import metrics
@@ -274,6 +275,22 @@ def test_a_web_process_shows_what_waits(app: Flask) -> None:
     now = shown(app)
     assert (now["notifier_database_up"], now["notifier_waiting"], now["notifier_dead"]) == (1, 1, 0)
     assert now["notifier_waiting_age_seconds"] > 0
+
+
+def test_a_web_process_shows_erasures_that_have_something_left(app: Flask) -> None:
+    database = app.extensions[EXTENSION].database
+
+    def note(user: str, begun: datetime, *, finished: bool) -> None:
+        database.run(lambda c: erased.note(c, user, head=0, finished=finished, now=begun))
+
+    present = datetime.now(UTC)
+    assert shown(app)["notifier_erasures_unfinished"] == 0
+    note("u1", present, finished=False)
+    note("u2", present - timedelta(days=80), finished=False)
+    note("u3", present, finished=True)
+    assert shown(app)["notifier_erasures_unfinished"] == 2
+    note("u1", present, finished=True)
+    assert shown(app)["notifier_erasures_unfinished"] == 1
 
 
 def test_close_codes_that_peers_invent_share_a_label() -> None:

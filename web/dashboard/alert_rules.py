@@ -52,7 +52,7 @@ ONLY_PROMETHEUS = (
     "NotifierWebDown", "NotifierWorkerDown", "NotifierDatabaseErrors", "NotifierBrokerUnbound",
     "NotifierBrokerErrors", "NotifierUnpublished", "NotifierRetries", "NotifierChannelPaused",
     "NotifierSlowDispatch", "NotifierManyRepairs", "NotifierManyResets", "NotifierSlowReaders",
-    "NotifierSocketsDropped",
+    "NotifierSocketsDropped", "NotifierErasureUnfinished",
 )  # fmt: skip
 
 

@@ -13,12 +13,14 @@ from enum import Enum, auto
 from typing import Any
 
 import gevent
+from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError
 
 from notifier.core.errors import FrameTooBig, TooSlow
 from notifier.core.frames import MAX_FRAME
 from web.gateway.takeover import TakenSocket
+from web.gateway.text_frame import text_frame
 from web.gateway.transport import PeerClosed
 from web.gateway.writer import Writer
 
@@ -220,12 +222,12 @@ class WebSocketTransport:
 
     def send(self, frames: Iterable[bytes]) -> None:
         """Send text frames (UTF-8), in as few socket calls as possible. Raises PeerClosed."""
-        if self._state is not State.OPEN:
+        if self._state is not State.OPEN or self._protocol.state is not ConnectionState.OPEN:
             raise PeerClosed("closed")
         chunk: list[bytes] = []
         size = 0
         for frame in frames:
-            data = self._protocol.send(TextMessage(data=frame.decode()))
+            data = text_frame(frame)
             chunk.append(data)
             size += len(data)
             if size >= SENT_AT_ONCE:
