@@ -13,10 +13,12 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
 MARKER = "LIVE_HARNESS_RUN"
+STOPPED_WITHIN = 1.0  # seconds; one that waits for a disk stops after that
 RUN_ID = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
@@ -30,7 +32,10 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def signal_tree(pid: int, number: signal.Signals) -> list[psutil.Process]:
-    """Send `number` to the whole tree, parents first, so that they cannot fork meanwhile."""
+    """Send `number` to the whole tree, parents first, so that they cannot fork meanwhile.
+
+    When this returns after SIGSTOP, no thread runs any more.
+    """
     family = tree(pid)
     for process in family:
         _send(process, number)
@@ -39,7 +44,19 @@ def signal_tree(pid: int, number: signal.Signals) -> list[psutil.Process]:
             if late not in family:
                 _send(late, number)
                 family.append(late)
+        deadline = time.monotonic() + STOPPED_WITHIN
+        while any(map(_has_running_threads, family)) and time.monotonic() < deadline:
+            time.sleep(0.001)
     return family
+
+
+def _has_running_threads(process: psutil.Process) -> bool:
+    """Return whether a thread is not stopped yet: one that runs on another core goes on for a moment."""
+    states = []
+    for stat in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):
+            states.append(stat.read_text().rpartition(")")[2].split()[0])
+    return any(state not in "TtZX" for state in states)
 
 
 def kill_tree(pid: int, seconds: float = 10) -> None:
