@@ -43,6 +43,7 @@ def site(tmp_path: Path, file: Path) -> Iterator[Site]:
     with backends.open_backend("embedded", tmp_path / "var", None) as backend:
         backend.env.update(NOTIFIER_DEFINITIONS=str(file), NOTIFIER_RESTART_GRACE="2")
         with running_site(backend, tmp_path) as site:
+            until(lambda: all(map(heeds_sighup, pids(site))), 40, "each part has read the file")
             yield site
 
 
@@ -55,6 +56,13 @@ def status(site: Site, user: str) -> int:
 def pids(site: Site) -> set[int]:
     """Return the parts that `notifier up` has started."""
     return {child.pid for child in psutil.Process(site.processes[0].pid).children()}
+
+
+def heeds_sighup(pid: int) -> bool:
+    """Whether a process has a handler for SIGHUP (https://man7.org/linux/man-pages/man5/proc_pid_status.5.html)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(line for line in lines if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGHUP - 1) & 1)
 
 
 def times_said(site: Site, file: Path) -> int:
@@ -77,6 +85,7 @@ def test_a_new_event_is_known_to_web_and_worker_after_sighup(site: Site, file: P
     write(file, {"events": {"parcel": PARCEL}, "categories": {"parcels": PARCELS}})
     read_again(site)
     until(lambda: status(site, user) == 202, 20, "web knows the event")
+    until(lambda: one_web_worker(site), 20, "the web worker of before, which takes no socket, has ended")
     with site.socket(user) as socket:
         assert status(site, user) == 202
         event = socket.expect("event")
