@@ -15,7 +15,7 @@ from notifier.settings import Settings
 
 @click.group(epilog=example("notifier recipient show user-7"))
 def recipient() -> None:
-    """Look at a person's profile, change it, export all of it, or erase the person."""
+    """Look at, change, export or erase a person's data."""
 
 
 @recipient.command("show", epilog=example("notifier recipient show user-7"))

@@ -160,7 +160,7 @@ def person(
             profile,
             preferences.told(categories(), stored, zone),
             [_address(row) for row in desk.addresses_of(connection, known)],
-            [row._asdict() for row in desk.devices_of(connection, known)],
+            [_fields(row) for row in desk.devices_of(connection, known)],
             sockets,
             {row.type: row.shown for row in desk.badges_of(connection, known)},
             at,
@@ -233,10 +233,15 @@ def _outside(connection: Connection, user_id: str) -> Sequence[Outside]:
 
 def _address(row: AnyRow) -> dict[str, Any]:
     """Return an address; of a browser's only the service, as its URL is a secret."""
-    address = row._asdict()
+    address = _fields(row)
     if row.channel == PUSH:
         address["address"] = urlsplit(row.address).netloc
     return address
+
+
+def _fields(row: AnyRow) -> dict[str, Any]:
+    """Return a row's values by name; SQLAlchemy's names are of a kind of text that orjson does not write."""
+    return {str(name): value for name, value in row._asdict().items()}
 
 
 def _known_user(connection: Connection, text: str) -> str | None:

@@ -27,12 +27,14 @@ CALLS = {
     "send": "send u --title t --message m", "badge": "badge u messages 1", "cancel": f"cancel {ID}",
     "tail": "tail u", "inbox": "inbox u", "explain": f"explain {ID}", "report": "report daily",
     "verify": "verify", "recipient show": "recipient show u", "recipient set": "recipient set u --name Ann",
+    "recipient export": "recipient export u", "recipient erase": "recipient erase u",
     "token": "token u", "revoke": "revoke u", "dead list": "dead list", "dead replay": f"dead replay {ID}",
     "dead drop": f"dead drop {ID}", "rejected list": "rejected list", "rejected show": f"rejected show {ID}",
     "rejected drop": "rejected drop --all", "purge": "purge --older-than 90d", "restored": "restored",
     "grant-reporting": "grant-reporting bi",
 }  # fmt: skip
-NOT_THERE = {"cancel", "explain", "dead replay", "dead drop", "rejected show"}  # the ID of the calls above
+#: Of which the ID, or the user, of the calls above is not there.
+NOT_THERE = {"cancel", "explain", "dead replay", "dead drop", "rejected show", "recipient export"}
 
 
 def commands(group: click.Group = main, above: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -14,7 +14,7 @@ from tests.harness import process_tree
 from tests.harness.backends import Backend
 from tests.harness.processes import REPO, Process
 from tests.harness.site import Site
-from tests.harness.waiting import free_port
+from tests.harness.waiting import free_port, until
 
 # The first time, the virtual environment is made and every locked package installed.
 FIRST_SECONDS, SECOND_SECONDS = 240.0, 30.0
@@ -61,7 +61,7 @@ def test_make_run_in_a_fresh_clone_twice(clone: Path) -> None:
     with site.socket("user-7") as socket:
         identity = site.send("user-7")
         socket.expect("event", seq=1, id=identity)
-    assert f"http://127.0.0.1:{port}" in process.log.read_text()
+    until(lambda: f"http://127.0.0.1:{port}" in process.log.read_text(), 20, "the address is printed")
     site.close()
     interrupt(process, others)
 

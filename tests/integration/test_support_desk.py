@@ -11,12 +11,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from models.store import desk, failures
+from models.store import desk, devices, failures
+from models.store.devices import Joined
 from models.tables import suppressed
 from notifier import send
 from notifier.outbox.engine import Database
 from notifier.outbox.types import now
 from tests.harness.world import World, real_time_world, settings
+from usecases import recipients
 from web.app import create_app
 from web.runtime import EXTENSION
 
@@ -88,6 +90,17 @@ def test_a_word_of_a_title_is_found_in_either_case_and_nothing_withdrawn(
     assert gone not in page
     assert "newest" in page
     assert "No title has this word" in client.get("/reports/search?q=100%25_x").text
+
+
+def test_devices_and_addresses_of_a_user_are_told_to_machines(client: FlaskClient, world: World) -> None:
+    world.send(USER)
+    world.dispatch()
+    joined = Joined(USER, "phone", "socket", None, 1, 0, None)
+    world.database.run(lambda connection: devices.joined(connection, [joined], now=world.now))
+    recipients.put(world.database, USER, {"email": "ann@example.org"})
+    told = report(client, user_id=USER)
+    assert [one["device"] for one in told["devices"]] == ["phone"]
+    assert [one["address"] for one in told["addresses"]] == ["ann@example.org"]
 
 
 @pytest.mark.parametrize("text", ["x" * 201, "a\0b"])
