@@ -37,7 +37,7 @@ PREFS = {
     "dom.push.testing.allowInsecureServerURL": True,
     "dom.push.retryBaseInterval": 200,  # ms before it comes back to a push service that was away
     "security.notification_enable_delay": 0,  # ms for which a question takes no click
-    "alerts.useSystemBackend": False,  # Firefox's own window, for there is no desktop here
+    "alerts.useSystemBackend": False,  # Firefox's own window: a test has no desktop
 }
 
 
