@@ -10,7 +10,7 @@ from notifier.core.draft import check_id
 
 @click.group(epilog=example("notifier dead list"))
 def dead() -> None:
-    """Look at what could not be dispatched, and mend it.
+    """Show, replay or drop what could not be dispatched.
 
     A notification is dead when all its attempts failed. Its row has the error of the last one.
     """

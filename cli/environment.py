@@ -1,4 +1,4 @@
-"""The environment of the processes that a command starts.
+"""Build the environment of child processes.
 
 The service may be started in the folder and with the environment of an application that uses Celery and
 gunicorn itself, and has packages called `models` or `web`. None of that is meant for the service.

@@ -72,7 +72,7 @@ def follow(
 def _listen(
     socket: Client, token: str, after: int | None, ended: Callable[[], bool]
 ) -> Iterator[dict[str, Any]]:
-    """Yield each frame; end when nobody reads any more."""
+    """Yield each frame; end when the reader of standard output is gone."""
     hello = {"op": "hello", "token": token, "after": after}
     socket.send(json.dumps(hello))
     try:
@@ -97,7 +97,7 @@ def _listen(
 
 
 def _told(frame: dict[str, Any]) -> str:
-    """Return what any other frame than an event says, as a short line."""
+    """Return a frame that is not an event as a short line."""
     if frame["op"] == "live":
         return f"live at seq {frame['seq']}"
     if frame["op"] == "reset":

@@ -1,4 +1,4 @@
-"""What the help of a command has besides its sentences: examples, and the commands in groups."""
+"""Extend click's help: examples at the end, and the commands in groups."""
 
 from collections.abc import Mapping, Sequence
 

@@ -41,7 +41,7 @@ def prepare() -> None:
 
 
 def at_fault(exc: OSError) -> bool:
-    """Whether a write to standard output raised it: errors of files have a name, of sockets other numbers."""
+    """Return whether a write to standard output raised this error (an error of a file has a file name)."""
     return exc.filename is None and exc.errno in FAULTS
 
 

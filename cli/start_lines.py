@@ -1,4 +1,4 @@
-"""What `notifier up` prints when everything runs: where it is, and where its files are."""
+"""The lines that `notifier up` prints once everything runs: addresses and files."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def start_lines(settings: Settings) -> list[tuple[str, str]]:
 
 
 def announce(settings: Settings) -> None:
-    """Print them, in colour on a terminal only, and not with NO_COLOR (https://no-color.org)."""
+    """Print the lines, in colour on a terminal unless NO_COLOR is set (https://no-color.org)."""
     (title, address), *more = start_lines(settings)
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 

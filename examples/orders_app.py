@@ -28,7 +28,7 @@ class Base(DeclarativeBase):
 
 
 class Order(Base):
-    """What a customer bought."""
+    """An order of a customer."""
 
     __tablename__ = "orders"
     __table_args__ = (CheckConstraint("quantity > 0", name="ck_orders_quantity"),)

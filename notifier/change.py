@@ -20,7 +20,7 @@ _ITEM = {"user_id", "user_ids", "event", "data", "id", "idempotency_key", *FIELD
 
 
 def cancel_notification(id: str, *, session: "Session | scoped_session[Any] | None" = None) -> Withdrawn:
-    """Stop a notification: nobody gets it any more, and those who have it lose it.
+    """Cancel a notification that waits, or retract it from the inboxes that have it.
 
     Args:
         id: which.
@@ -46,7 +46,7 @@ def update_notification(
     version: int | None = None,
     session: "Session | scoped_session[Any] | None" = None,
 ) -> Updated:
-    """Change what a notification says, also where it is already; it changes no state and no count.
+    """Update a notification's data, also in inboxes that have it; states and counts stay.
 
     Args:
         id: which.

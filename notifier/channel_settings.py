@@ -25,7 +25,7 @@ PUSH_HOSTS = (
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """Where mails are handed in.
+    """An SMTP server.
 
     Attributes:
         host, port: its address.

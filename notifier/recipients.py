@@ -1,4 +1,4 @@
-"""Say who somebody is: `set_recipient`, for applications."""
+"""Set a recipient's profile from an application: `set_recipient`."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +32,7 @@ def set_recipient(
     addresses: Mapping[str, str | None] | None = None,
     session: "Session | scoped_session[Any] | None" = None,
 ) -> None:
-    """Set what is known of a recipient. A field that is not given stays; None takes it away.
+    """Set fields of a recipient's profile. A field that is not given stays; None removes it.
 
     Args:
         user_id: who.

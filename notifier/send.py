@@ -180,7 +180,7 @@ class Sender:
         work: Callable[[Connection], T],
         after: Callable[[T], None],
     ) -> T:
-        """Do `work` in the session's transaction, or in one of its own, and `after` its commit the rest."""
+        """Run `work` in the session's transaction or its own, and `after` behind the commit."""
         if session is None:
             done = self.database.run(work)
             after(done)
@@ -266,20 +266,20 @@ _diverted: Sends | None = None
 
 
 def use(sender: Sender | None) -> None:
-    """Let `send_notification` and `update_badge` of this process use `sender` (None: its own again)."""
+    """Make `send_notification` and `update_badge` of this process use `sender` (None: the default one)."""
     global _default  # noqa: PLW0603
     _default = sender
 
 
 def divert(to: Sends | None) -> Sends | None:
-    """Let all sends of this process go to `to` (None: no longer); return where they went before."""
+    """Redirect all sends of this process to `to` (None: end it); return the receiver before."""
     global _diverted
     before, _diverted = _diverted, to
     return before
 
 
 def diverted() -> bool:
-    """Whether a test captures the sends of this process: nothing is to reach a database then."""
+    """Whether a test captures the sends of this process, so that nothing may reach a database."""
     return _diverted is not None
 
 
@@ -379,7 +379,7 @@ def sent(
     session: "Session | scoped_session[Any] | None",
     work: Callable[[Sends], T],
 ) -> T:
-    """Do `work` with what the sends of this process go through. Raises what it raises."""
+    """Run `work` with the receiver of this process's sends. Raises whatever `work` raises."""
     sends = _diverted if _diverted is not None else through or default_sender()
     try:
         return work(sends)

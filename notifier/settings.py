@@ -241,7 +241,7 @@ class Settings(ChannelSettings):
 
     @property
     def smtp_server(self) -> SmtpServer | None:
-        """Where mails are handed in; None: nowhere."""
+        """The SMTP server; None: none is set."""
         return SmtpServer.from_url(self.smtp_url.get_secret_value()) if self.smtp_url else None
 
     @property
@@ -256,7 +256,7 @@ class Settings(ChannelSettings):
 
     @property
     def site_url(self) -> str:
-        """Where this site is for its users. Raises SettingError when a channel needs it and it is not set."""
+        """The public address of this site. Raises SettingError when a channel needs it and it is not set."""
         if self.public_url is not None:
             return self.public_url
         if not self.embedded:
@@ -265,7 +265,7 @@ class Settings(ChannelSettings):
 
     @property
     def mail_sender(self) -> str:
-        """From whom mails come. Raises SettingError when mail needs it and it is not set."""
+        """The sender address of mails. Raises SettingError when mail needs it and it is not set."""
         if self.mail_from is not None:
             return self.mail_from
         if self.smtp_url is not None:
@@ -274,7 +274,7 @@ class Settings(ChannelSettings):
 
     @property
     def push_subject(self) -> str | None:
-        """Whom a push service may write to; None: nobody was named."""
+        """The contact that a push service may write to; None: none is set."""
         if self.vapid_subject is not None:
             return self.vapid_subject
         if self.mail_from is not None:

@@ -20,7 +20,7 @@ LOCAL = "#/$defs/"
 
 
 class FromJsonSchema(RootModel[dict[str, Any]]):
-    """The base of the models that `model_of` makes."""
+    """The base class of the models that `model_of` returns."""
 
     rules: ClassVar[Any]
     json_schema: ClassVar[dict[str, Any]]

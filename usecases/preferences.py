@@ -1,4 +1,4 @@
-"""Look at somebody's preferences, and change them."""
+"""Read and change a user's preferences."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ throttled = LogThrottle(log)
 
 
 def find(database: Database, user_id: str) -> dict[str, Any]:
-    """Return what holds for a user, as `GET /api/preferences` answers it. Raises DatabaseUnavailable."""
+    """Return a user's effective preferences for `GET /api/preferences`. Raises DatabaseUnavailable."""
     with database.read() as connection:
         found = recipients.find(connection, user_id)
     if found is None:
@@ -34,7 +34,7 @@ def find(database: Database, user_id: str) -> dict[str, Any]:
 def change(
     database: Database, publisher: Publishes, user_id: str, asked: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Change a user's preferences, and let all sockets of the user know; return what holds then.
+    """Change a user's preferences, notify all sockets of the user, and return the effective preferences.
 
     Args:
         database: where they are.

@@ -1,4 +1,4 @@
-"""A user's browsers that get push messages."""
+"""Push subscriptions of a user's browsers."""
 
 from functools import partial
 
@@ -19,9 +19,9 @@ AUTH_BYTES = 16
 def subscribe(
     database: Database, settings: Settings, user_id: str, endpoint: str, *, p256dh: str, auth: str
 ) -> None:
-    """Send this user's push messages to a browser too; from now on to no other user's.
+    """Subscribe a browser to this user's push messages, and to no other user's.
 
-    Of more than 20, the one that was longest without a success goes.
+    Beyond 20 subscriptions, the one with the oldest success is deleted.
 
     Raises InvalidInput and DatabaseUnavailable.
     """
@@ -49,7 +49,7 @@ def subscribe(
 
 
 def unsubscribe(database: Database, user_id: str, endpoint: str) -> None:
-    """Send no more to a browser; nothing when it is not this user's. Raises DatabaseUnavailable."""
+    """Unsubscribe a browser; does nothing when it is not this user's. Raises DatabaseUnavailable."""
     database.run(partial(addresses.unsubscribe, user_id=user_id, endpoint=endpoint))
 
 

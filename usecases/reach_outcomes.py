@@ -1,4 +1,4 @@
-"""Keep what became of messages, and what that says about their addresses."""
+"""Store the outcomes of messages, and what they say about their addresses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NOT_HEARD = "its deadline passed: the worker may have died while it was with the
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a claimed message, and how many seconds it took."""
+    """The outcome of a claimed message, and the seconds it took."""
 
     claimed: Claimed
     result: Result
@@ -31,7 +31,7 @@ class Outcome:
 def keep(
     database: Database, outcomes: Sequence[Outcome], *, rules: Rules, jitter: Callable[[], float]
 ) -> None:
-    """Keep what became of messages, and what it says about their addresses. Raises DatabaseUnavailable."""
+    """Store the outcomes of messages, and what they say about their addresses. Raises DatabaseUnavailable."""
 
     def work(connection: Connection) -> None:
         present = clock.present(connection)
@@ -72,7 +72,7 @@ def _kept(outcome: Outcome, present: datetime, rules: Rules, jitter: Callable[[]
 
 
 def _judge(connection: Connection, outcomes: Sequence[Outcome], present: datetime) -> None:
-    """Note what results say about their addresses."""
+    """Apply the results to their addresses."""
     telling = [
         (outcome.claimed.address_id, outcome.result)
         for outcome in outcomes

@@ -1,4 +1,4 @@
-"""Decide what is to happen to a row of a channel that is due. Pure."""
+"""Decide about a due row of a channel: send, skip or postpone. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -26,7 +26,7 @@ class Rules:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Rules":
-        """Return what the settings say."""
+        """Return an instance made from the settings."""
         hour, minute = map(int, settings.digest_at.split(":"))
         return cls(
             time(hour, minute),
@@ -47,7 +47,7 @@ Decision = Send | Skipped | Later
 
 
 def decide(row: AnyRow, *, present: datetime, rules: Rules) -> Decision:
-    """Return what is to happen to a row that is due. Pure.
+    """Return the decision about a due row. Pure.
 
     Args:
         row: as `models.store.reach.due` returns it.

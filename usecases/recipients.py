@@ -1,4 +1,4 @@
-"""Look at what is known of recipients, and change it."""
+"""Read and change the profiles of recipients."""
 
 from collections.abc import Mapping
 from typing import Any

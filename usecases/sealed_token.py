@@ -1,4 +1,4 @@
-"""Tokens for one purpose: what is in them can be neither read nor changed, and they never end.
+"""Tokens for one purpose: encrypted, authenticated, and without an end.
 
 Each purpose has a key of its own, derived from NOTIFIER_SECRET (HKDF, RFC 5869); old secrets open what they
 sealed. A token is AES-256-GCM over JSON, so it is not a JWT, and never good as a user token.
@@ -40,7 +40,7 @@ class SealedTokens:
 
     @classmethod
     def from_settings(cls, purpose: str, settings: Settings) -> "SealedTokens":
-        """Return what the settings say. Raises SettingError."""
+        """Return an instance made from the settings. Raises SettingError."""
         old = [secret.get_secret_value() for secret in settings.old_secrets]
         return cls(purpose, [settings.signing_secret(), *old])
 

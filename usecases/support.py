@@ -1,4 +1,4 @@
-"""The support desk: what is known of a user, why they have seen an entry or not, and the search for both.
+"""The support desk: the facts about a user, the reason why an entry was seen or not, and the search.
 
 The dashboard, `GET /api/reports/users` and `notifier inbox` call these alike.
 """
@@ -62,7 +62,7 @@ class EntryPage:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What is known of a user, from one moment.
+    """The facts about a user, from one snapshot.
 
     Attributes:
         user_id: who.
@@ -93,7 +93,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found: a user, a notification, and notifications with the word in the title."""
+    """The result of a search: a user, a notification, and notifications with the word in the title."""
 
     text: str
     user_id: str | None = None
@@ -102,7 +102,7 @@ class Found:
 
 
 def search(database: Database, text: str) -> Found:
-    """Find a user id, a notification id and a word of a title, each exactly as far as it exists.
+    """Search for a user id, a notification id, and titles with a word.
 
     Titles are searched among the newest `models.store.desk.NEWEST` notifications. Raises InvalidInput,
     DatabaseUnavailable.
@@ -129,7 +129,7 @@ def person(
     before: int | None = None,
     after: int | None = None,
 ) -> Person:
-    """Return what is known of a user, with a page of entries.
+    """Return the facts about a user, with a page of entries.
 
     Args:
         database: the database.

@@ -17,7 +17,7 @@ MAX_TOKEN = 700  # characters; the header List-Unsubscribe has one line of 998 a
 
 @dataclass(frozen=True, slots=True)
 class Unsubscription:
-    """What a link switches off.
+    """The content of a link: what it switches off.
 
     Attributes:
         user_id: whose mails.
@@ -42,7 +42,7 @@ class UnsubscribeLinks:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "UnsubscribeLinks":
-        """Return what the settings say. Raises SettingError."""
+        """Return an instance made from the settings. Raises SettingError."""
         return cls(SealedTokens.from_settings(UNSUBSCRIBE, settings), f"{settings.site_url}/unsubscribe")
 
     def link(self, message: Message) -> str | None:
@@ -59,7 +59,7 @@ class UnsubscribeLinks:
 
 
 def read_link(settings: Settings, token: str) -> Unsubscription:
-    """Return what a link switches off, wherever this site is.
+    """Open a link's token, and return what the link switches off.
 
     Raises:
         NotFound: it is not one of ours.
@@ -70,7 +70,7 @@ def read_link(settings: Settings, token: str) -> Unsubscription:
 
 
 def titles(names: Sequence[str]) -> list[str]:
-    """Return how people know these categories."""
+    """Return the titles of these categories."""
     found = [(name, category(name)) for name in names]
     return [known.title if known else name for name, known in found]
 

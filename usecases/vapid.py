@@ -49,7 +49,7 @@ class Vapid:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Vapid | None":
-        """Return what the settings say; None: push is not set up. Raises SettingError."""
+        """Return an instance made from the settings; None: push is not set up. Raises SettingError."""
         given = settings.vapid_key.get_secret_value() if settings.vapid_key else None
         if given is None and not settings.embedded:
             return None

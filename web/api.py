@@ -78,7 +78,7 @@ def show(id: str) -> Response:
 @backend("send", "admin")
 @describe({200: Withdrawn}, errors=(401, 403, 404, 409, 429, 503))
 def cancel(id: str) -> Response:
-    """Stop a notification: nobody gets it any more, and those who have it lose it."""
+    """Cancel a notification that waits, or retract it from the inboxes that have it."""
     runtime = current()
     done = withdraw.cancel(runtime.database, runtime.local_first, runtime.waker, id, sender=_own())
     return write(
@@ -96,7 +96,7 @@ def cancel(id: str) -> Response:
 @backend("send", "admin")
 @describe({200: Updated}, errors=(*_BODY_ERRORS, 404, 409), request=UpdateBody)
 def update(id: str) -> Response:
-    """Change what a notification says, also where it is already."""
+    """Update a notification's data, also in inboxes that have it."""
     body, runtime = read(UpdateBody), current()
     done = withdraw.update(
         runtime.database,
@@ -114,7 +114,7 @@ def update(id: str) -> Response:
 @backend("send")
 @describe({202: BatchAccepted}, errors=_BODY_ERRORS, request=BatchBody)
 def batch() -> Response:
-    """Accept notifications together: in one transaction, each by itself."""
+    """Accept several notifications in one transaction; each is accepted or refused by itself."""
     if _key() is not None:
         problem = "a batch has none: give each notification its own idempotency_key"
         raise InvalidInput(problems=[{"loc": ["Idempotency-Key"], "msg": problem}])
@@ -152,7 +152,7 @@ def _result(answer: accept.Accepted | Exception) -> dict[str, Any]:
 
 
 def _own() -> str | None:
-    """Return whose notifications alone the key may change; None: everybody's."""
+    """Return the sender whose notifications the key may change; None: every sender's."""
     return None if "admin" in g.key.scopes else str(g.key.name)
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: API keys with scopes for backends, signed tokens for users."""
+"""Authentication and authorization: API keys with scopes for backends, signed tokens for users."""
 
 from collections.abc import Callable
 from functools import wraps

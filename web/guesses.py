@@ -1,4 +1,4 @@
-"""Limit on wrong credentials from one address, so that an API key cannot be guessed.
+"""Limit wrong credentials from one address, so that an API key cannot be guessed.
 
 Over the limit an address gets 429 with right and with wrong credentials, and so learns nothing more. Two
 kinds are still accepted: a key that was right from there before, so that others behind the same address

@@ -1,4 +1,4 @@
-"""What people want of each category, and when: their own, or for backends those of anybody."""
+"""The API of preferences: users change their own, backends those of any user."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,7 +18,7 @@ blueprint = Blueprint("preferences", __name__, url_prefix="/api/preferences")
 
 
 def user_or_admin(view: Callable[[], Response]) -> Callable[[], Response]:
-    """Let users call `view` for themselves, and backends with `admin` for anybody they name."""
+    """Let users call `view` for themselves, and backends with the scope `admin` for any user."""
     as_user, as_backend = user(view), backend("admin")(view)
 
     @wraps(view)
@@ -34,7 +34,7 @@ def user_or_admin(view: Callable[[], Response]) -> Callable[[], Response]:
 
 
 def _whose(named: object) -> str:
-    """Return the user that is meant: backends name one, users nobody else. Raises InvalidInput, Forbidden."""
+    """Return the named user, or the token's. Raises InvalidInput, Forbidden."""
     if "user_id" not in g:
         return check_user_id(named)
     own: str = g.user_id
@@ -47,7 +47,7 @@ def _whose(named: object) -> str:
 @user_or_admin
 @describe({200: Preferences}, errors=(401, 403, 422, 503), query=PreferencesQuery)
 def show() -> Response:
-    """Tell what holds for a user."""
+    """Return the effective preferences of a user."""
     return write(preferences.find(current().database, _whose(query(PreferencesQuery).user_id)))
 
 

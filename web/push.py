@@ -1,4 +1,4 @@
-"""Web Push, for users' browsers: the key, subscriptions, and what a click on a message reads."""
+"""Web Push for users' browsers: the public key, subscriptions, and the read mark after a click."""
 
 from flask import Blueprint, Response, g
 
@@ -31,7 +31,7 @@ def key() -> Response:
 @user
 @describe({201: None}, errors=_ERRORS, request=PushSubscriptionBody)
 def subscribe() -> Response:
-    """Send this user's push messages to a browser; the body is `PushSubscription.toJSON()`."""
+    """Subscribe a browser to this user's push messages; the body is `PushSubscription.toJSON()`."""
     body, runtime = read(PushSubscriptionBody, USER_BODY), current()
     _vapid()
     push_subscriptions.subscribe(
@@ -49,7 +49,7 @@ def subscribe() -> Response:
 @user
 @describe({204: None}, errors=_ERRORS, request=PushUnsubscribeBody)
 def unsubscribe() -> Response:
-    """Send no more to a browser."""
+    """Unsubscribe a browser."""
     push_subscriptions.unsubscribe(
         current().database, g.user_id, read(PushUnsubscribeBody, USER_BODY).endpoint
     )
@@ -60,7 +60,7 @@ def unsubscribe() -> Response:
 @public
 @describe({204: None}, errors=(400, 404, 408, 413, 422, 503), request=PushReadBody)
 def mark_read() -> Response:
-    """Mark the entry of a push message as read; its token is good for that alone."""
+    """Mark the entry of a push message as read; the message's token permits only that."""
     runtime = current()
     tokens = SealedTokens.from_settings(PUSH_READ, runtime.settings)
     entry = tokens.open(read(PushReadBody, USER_BODY).token)

@@ -1,4 +1,4 @@
-"""The backends' API for recipients: what is known of people besides their ids."""
+"""The backends' API for recipients: profile, preferences, export, erasure."""
 
 import tempfile
 from typing import IO, cast
@@ -25,7 +25,7 @@ blueprint = Blueprint("recipients", __name__, url_prefix="/api/recipients")
 @backend("send", "admin")
 @describe({200: Recipient}, errors=(401, 403, 404, 422, 503), query=UserQuery)
 def show() -> Response:
-    """Tell what is known of a recipient."""
+    """Return a recipient's profile."""
     return write(recipients.find(current().database, query(UserQuery).user_id).as_json())
 
 
@@ -33,7 +33,7 @@ def show() -> Response:
 @backend("send", "admin")
 @describe({200: Recipient}, errors=(400, 401, 403, 408, 413, 422, 503), request=RecipientBody)
 def put() -> Response:
-    """Set what is known of a recipient: a field that is absent stays, null takes it away."""
+    """Set fields of a recipient's profile: an absent field stays, null removes it."""
     given = read(RecipientBody).model_dump(exclude_unset=True)
     user_id = given.pop("user_id")
     return write(recipients.put(current().database, user_id, given).as_json())
@@ -45,7 +45,7 @@ def put() -> Response:
     {200: ErasedRecipient, 202: Unfinished}, errors=(401, 403, 408, 413, 422, 429, 503), query=UserQuery
 )
 def erase() -> Response:
-    """Erase a user: nothing holds the id any more. 202: to repeat it goes on with what is left."""
+    """Erase a user: no table has the id afterwards. 202: rows are left, repeat the call to continue."""
     runtime = current()
     done = erase_user(
         runtime.database,

@@ -70,7 +70,7 @@ def devices() -> Response:
 @backend("report")
 @describe({200: UserReport}, errors=(401, 403, 404, 422, 503), query=UserReportQuery)
 def users() -> Response:
-    """Return what is known of a user, and the last entries with their state and why, newest first."""
+    """Return the facts about a user, and the last entries with state and reason, newest first."""
     wanted = query(UserReportQuery)
     found = support.person(current().database, wanted.user_id, limit=wanted.limit, before=wanted.before)
     return write(person_json(found))

@@ -70,7 +70,7 @@ WORDS = {
 @public
 @describe({200: "text/html", 404: "text/html"}, errors=(503,))
 def ask() -> Response:
-    """Show what the link would switch off, with a button."""
+    """Show a page that says what the link switches off, with a button."""
     try:
         found = read_link(current().settings, request.args.get("token", ""))
     except NotFound:
@@ -82,7 +82,7 @@ def ask() -> Response:
 @public
 @describe({200: "text/html", 404: "text/html"}, errors=(408, 413, 503))
 def switch_off() -> Response:
-    """Switch mail off, for the categories that the link names; again and again is once."""
+    """Switch mail off for the link's categories. Repeating it changes nothing."""
     runtime = current()
     try:
         found = read_link(runtime.settings, request.args.get("token", ""))

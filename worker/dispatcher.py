@@ -103,7 +103,7 @@ class Dispatcher:
         return total
 
     def _batch(self, woken_at: datetime | None) -> tuple[int, bool]:
-        """Take on one batch; return its size, and whether something was left waiting behind it.
+        """Dispatch one batch; return its size, and whether more waits behind it.
 
         What is accepted while it runs has a wake-up of its own.
         """

@@ -1,4 +1,4 @@
-"""What becomes due by itself: scheduled notifications go out, those whose time is over end, logs are told."""
+"""Handle due times: dispatch scheduled notifications, expire others, and write entries that logs lack."""
 
 import logging
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class DueChore:
         self._wake = wake
 
     def __call__(self) -> float:
-        """Do what is due; return the seconds until the next check. Raises DatabaseUnavailable."""
+        """Handle what is due; return the seconds until the next check. Raises DatabaseUnavailable."""
         with self._database.read() as connection:
             found = due.due(connection)
         if found.expiring is not None and found.expiring <= 0:

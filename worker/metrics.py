@@ -89,7 +89,7 @@ class Metrics(Measures):
 
 
 class ReachMetrics(ReachMeasures):
-    """Counts what the worker for channels tells."""
+    """Counts the measurements of a worker for channels."""
 
     def reached(self, channel: str, result: str, seconds: float) -> None:
         """Count an attempt."""

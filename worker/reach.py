@@ -1,4 +1,4 @@
-"""What a worker for channels is made of: the channels that are set up, and the loop that serves them."""
+"""Build the parts of a worker for channels: the configured channels, and the loop that serves them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial

@@ -26,20 +26,20 @@ class Lane:
 
 
 def attempt(channel: Channel, message: Message) -> Result:
-    """Call a channel; what it raises, and nonsense that it returns, is a Retry."""
+    """Call a channel; an exception or an invalid result counts as Retry."""
     try:
         result: object = channel.send(message)
     except Exception as exc:  # noqa: BLE001  it is somebody else's code
         log.warning("channel %s raised: %s: %s", message.channel, type(exc).__name__, exc)
         return Retry(reason=f"{type(exc).__name__}: {exc}"[:300])
     if not isinstance(result, Result):
-        log.warning("channel %s answered nonsense: %s", message.channel, type(result).__name__)
+        log.warning("channel %s returned an invalid result: %s", message.channel, type(result).__name__)
         return Retry(reason=f"the channel answered {type(result).__name__}")
     return result
 
 
 def host(address: str) -> str:
-    """Return what a host's limit counts: a URL's scheme and host; nothing for other addresses."""
+    """Return the key of the limit for each host: a URL's scheme and host; empty for other addresses."""
     if not address.startswith(("https://", "http://")):
         return ""
     parts = urlsplit(address)

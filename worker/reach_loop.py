@@ -28,7 +28,7 @@ Claim = Callable[[str, int, frozenset[str]], Sequence[Claimed]]
 
 
 class ReachLoop:
-    """Sends what is due, until it is stopped.
+    """Sends due rows until it is stopped.
 
     Args:
         channels: name -> channel.
@@ -73,7 +73,7 @@ class ReachLoop:
         self._thread.start()
 
     def stop(self, timeout: float = 35.0) -> None:
-        """Take nothing more, and wait `timeout` seconds at most for what is being sent."""
+        """Claim nothing more, and wait up to `timeout` seconds for messages in progress."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -88,7 +88,7 @@ class ReachLoop:
                 close()
 
     def wake(self) -> None:
-        """Look now."""
+        """Start a round now."""
         with self._changed:
             self._woken = True
             self._changed.notify_all()
@@ -122,7 +122,7 @@ class ReachLoop:
             time.sleep(GATHER)  # a claim for several is cheaper than several claims
 
     def round(self) -> int:
-        """Take once what each channel has free threads for; return how many messages."""
+        """Claim one round of due messages, as many as each channel has free threads; return their number."""
         total = 0
         for name, lane in self._lanes.items():
             if self._stopped or self._pauses(name, lane):
@@ -175,7 +175,7 @@ class ReachLoop:
                 self._changed.notify_all()
 
     def _keep(self, outcome: Outcome) -> None:
-        """Store an outcome; while the database is away, again and again: only this thread knows it."""
+        """Store an outcome; retry while the database is down, because only this thread knows it."""
         result = type(outcome.result).__name__.lower()
         self._measures.reached(outcome.claimed.message.channel, result, outcome.seconds)
         pause = 0.2
@@ -210,7 +210,7 @@ class ReachLoop:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Go on, whatever happens in a round."""
+        """Run a round; log an exception, and continue."""
         try:
             yield
         except DatabaseUnavailable as exc:

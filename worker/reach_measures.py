@@ -1,11 +1,11 @@
-"""What the worker for channels tells of its work; `worker.metrics` listens, if somebody asks for numbers."""
+"""The measurements of a worker for channels; `worker.metrics` counts them if there is a metrics port."""
 
 
 class ReachMeasures:
-    """Hears everything and keeps nothing."""
+    """Ignores all measurements."""
 
     def reached(self, channel: str, result: str, seconds: float) -> None:
-        """Hear of an attempt: its result (`sent`, `retry` …), and how long the provider took."""
+        """Note an attempt: its result (`sent`, `retry` …), and the seconds that the provider took."""
 
     def paused(self, channel: str, *, paused: bool) -> None:
-        """Hear that a channel pauses, or goes on."""
+        """Note that a channel pauses, or continues."""

@@ -138,7 +138,7 @@ def _raw(body: Any) -> bytes:
 
 
 def _is_time(value: Any) -> bool:
-    """Return whether it is None, or ISO 8601 as Celery writes it."""
+    """Return whether `value` is None, or a time in ISO 8601 as Celery writes it."""
     if value is None:
         return True
     try:

@@ -26,7 +26,7 @@ class User(UserMixin, db.Model):
 
 
 class Order(db.Model):
-    """What a customer bought."""
+    """An order of a customer."""
 
     __tablename__ = "orders"
 

@@ -16,7 +16,7 @@ define_category(
 
 
 class BookReady(BaseModel):
-    """Says that a book can be collected."""
+    """A book is ready to be collected."""
 
     book: str
     counter: int

@@ -1,4 +1,4 @@
-"""The demo's categories, which web and worker import: what a customer can switch off, and what not."""
+"""The demo's categories, which web and worker import; customers can switch off all but the required one."""
 
 from notifier import Reach, define_category
 

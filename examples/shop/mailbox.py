@@ -1,4 +1,4 @@
-"""The demo's `/mail`: what went out as mail, as a mail program shows it.
+"""The demo's `/mail`: the mails that were sent, rendered as in a mail program.
 
 Without an SMTP server the service keeps mails as files; this page reads them.
 """

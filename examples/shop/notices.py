@@ -1,4 +1,4 @@
-"""What the shop tells its customers beside their orders. Nothing here knows Flask."""
+"""Notices of the shop that are not about an order. Nothing here knows Flask."""
 
 from examples.shop.categories import ACCOUNT, NEWS
 from notifier import Alert, send_notification

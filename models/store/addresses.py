@@ -1,4 +1,4 @@
-"""Addresses of channels: push subscriptions, and what providers say about all of them."""
+"""Addresses of channels: push subscriptions, and the providers' verdicts on all addresses."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -39,7 +39,7 @@ def lock(connection: Connection, numbers: Collection[int]) -> None:
 
 
 def succeeded(connection: Connection, numbers: Collection[int], *, present: datetime) -> None:
-    """Note that something was sent to addresses: what was held against them is forgotten."""
+    """Record a successful send to addresses: resets their count of doubts."""
     if numbers:
         rows = _IDS.parameters(connection, [{"id": number} for number in sorted(numbers)])
         connection.execute(_succeeded(connection.dialect.name), {**rows, "present": present})
@@ -80,7 +80,7 @@ def subscribe(
 ) -> None:
     """Keep a browser's subscription for a user, and for no other user.
 
-    Of more than `limit`, those go that were longest without a success.
+    Beyond `limit` subscriptions, the ones with the oldest success are deleted.
     """
     taken = addresses.c.channel == PUSH, a.address == endpoint
     connection.execute(sa.delete(addresses).where(*taken, a.user_id != user_id))
@@ -107,7 +107,7 @@ def subscribe(
 
 
 def unsubscribe(connection: Connection, user_id: str, endpoint: str) -> None:
-    """Forget a user's subscription of a browser."""
+    """Delete a user's subscription of a browser."""
     connection.execute(
         sa.delete(addresses).where(a.user_id == user_id, a.channel == PUSH, a.address == endpoint)
     )

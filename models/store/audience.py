@@ -1,4 +1,4 @@
-"""Who a notification that waits is for: its audience, as long as it is kept."""
+"""The audience of a waiting notification; it is kept until the last recipient is handled."""
 
 from typing import Any
 

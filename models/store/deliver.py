@@ -36,7 +36,7 @@ class Work:
 
     @property
     def tried(self) -> int:
-        """How many recipients these are."""
+        """The number of recipients of this work."""
         return len(self.users) + len(self.decided.off) + self.erased
 
 

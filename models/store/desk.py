@@ -1,4 +1,4 @@
-"""Queries of the support desk: what is known of a user, and titles with a word in them."""
+"""Queries of the support desk: all facts about a user, and the search for titles with a word."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -66,7 +66,7 @@ def titled(connection: Connection, word: str, limit: int = ROWS) -> Sequence[Any
 
 
 def is_known(connection: Connection, user_id: str) -> bool:
-    """Return whether any table knows a user."""
+    """Return whether any table has a row of a user."""
     tables = (inboxes, recipients, devices, suppressed, sockets, addresses)
     anywhere = sa.or_(
         *(sa.select(table.c.user_id).where(table.c.user_id == user_id).exists() for table in tables)

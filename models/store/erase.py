@@ -17,7 +17,7 @@ from notifier.outbox.types import AnyRow
 
 
 def left(connection: Connection, user_id: str) -> dict[str, int]:
-    """Return how many rows of each kind are left."""
+    """Return the number of rows left, by kind."""
     counts: Counter[str] = Counter()
     for name in OWNED:
         table = metadata.tables[name]
@@ -30,7 +30,7 @@ def left(connection: Connection, user_id: str) -> dict[str, int]:
 
 
 def begin(connection: Connection, user_id: str, *, now: datetime) -> bool:
-    """Note that the user is erased from now on; return whether there is something to erase.
+    """Record the erasure of the user from now on; return whether there is anything to erase.
 
     Nothing is noted for a user who was erased before and has had nothing since.
     """
@@ -57,7 +57,7 @@ def finish(connection: Connection, user_id: str, *, now: datetime) -> bool:
 
 
 def wipe(connection: Connection) -> None:
-    """Let SQLite overwrite what this connection deletes from now on: else its file keeps it for some time."""
+    """Make SQLite overwrite deleted data on this connection; otherwise the file keeps it for some time."""
     if connection.dialect.name != POSTGRESQL:
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
 
@@ -71,13 +71,13 @@ def shorten(connection: Connection) -> None:
 
 
 def mailboxes(connection: Connection, user_id: str) -> list[str]:
-    """Return the addresses to which mail may have been written."""
+    """Return the email addresses to which mail may have been sent."""
     a = addresses.c
     return list(connection.scalars(sa.select(a.address).where(a.user_id == user_id, a.channel == "email")))
 
 
 def mail_names(connection: Connection, user_id: str, *, after: int, limit: int) -> Sequence[AnyRow]:
-    """Return (row's id, what the provider called the mail) of mails that were sent."""
+    """Return (row's id, the provider's name for the mail) of sent mails."""
     r = reach.c
     asked = sa.select(r.id, r.provider_id).where(
         r.user_id == user_id, r.channel == "email", r.id > after, r.provider_id.is_not(None)

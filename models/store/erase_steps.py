@@ -64,7 +64,7 @@ _HAS_DELIVERY = sa.exists().where(d.notification_id == n.id)
 
 
 def places(connection: Connection, user_id: str, *, limit: int, now: datetime) -> Counts:  # noqa: ARG001
-    """Replace the user's place in one waiting audience by null. `limit` plays no part."""
+    """Replace the user in one waiting audience by null. `limit` is not used."""
     for state in _WAITING:
         held = audience.holds(connection, user_id, n.audience)
         found = sa.select(n.number).where(state, n.audience.is_not(None), held)
@@ -85,7 +85,7 @@ def places(connection: Connection, user_id: str, *, limit: int, now: datetime) -
 
 
 def debts(connection: Connection, user_id: str, *, limit: int, now: datetime) -> Counts:
-    """Delete what is owed to the user; the notification is done with them."""
+    """Delete what is owed to the user, and count the user as handled."""
     numbers = connection.scalars(
         sa.select(o.number).where(o.user_id == user_id).order_by(o.number).limit(limit)
     ).all()
@@ -114,13 +114,13 @@ def debts(connection: Connection, user_id: str, *, limit: int, now: datetime) ->
 
 
 def channel_rows(connection: Connection, user_id: str, *, limit: int, now: datetime) -> Counts:  # noqa: ARG001
-    """Delete rows of channels; what a provider was asked for is on its way."""
+    """Delete rows of channels; a message that was handed to a provider cannot be stopped."""
     gone = _delete_some(connection, reach, (r.id,), user_id, limit)
     return {"channel_rows": gone} if gone else {}
 
 
 def entries(connection: Connection, user_id: str, *, limit: int, now: datetime) -> Counts:
-    """Delete the beginning of the user's log, as a purge does."""
+    """Delete the oldest entries of the user's log, as a purge does."""
     head = inbox_row(connection, user_id, lock=True)
     if head is None:
         return {}

@@ -1,4 +1,4 @@
-"""Who was erased: known by the hash of the id, from which time tokens hold, from where a new log begins."""
+"""Erased users, by the hash of the id: from when tokens are valid, and where a new log begins."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ ANYBODY = sa.exists(sa.select(sa.literal_column("1")).select_from(erasures))
 
 
 def find(connection: Connection, user_id: str) -> AnyRow | None:
-    """Return the row of an erased user; None: this user never was."""
+    """Return the row of an erased user; None: this user was never erased."""
     return connection.execute(sa.select(erasures).where(e.user_hash == user_hash(user_id))).first()
 
 

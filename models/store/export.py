@@ -1,4 +1,4 @@
-"""All that is stored of a user, in one consistent moment, row by row.
+"""Everything stored about a user, from one consistent snapshot, row by row.
 
 Which rows are a user's say the rules of erasure (`models.erasure_rules`). Of a notification everything is
 given but its audience, which names others, and the data of one that is withdrawn, which nobody may read.
@@ -23,7 +23,7 @@ n = notifications.c
 
 
 def known(connection: Connection, user_id: str) -> bool:
-    """Whether anything is stored of a user."""
+    """Return whether anything is stored about a user."""
     return bool(left(connection, user_id))
 
 

@@ -1,4 +1,4 @@
-"""Where users' logs end: their inbox rows, with the base, and the counts of their badges."""
+"""The heads of users' logs: their inbox rows with the base, and their badge counts."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache

@@ -105,7 +105,7 @@ def begin(connection: Connection, *, now: datetime) -> int:
     base = microseconds(now)
     if base <= kept.base:
         base = kept.base + random.randrange(*CLOCK_IS_WRONG)  # noqa: S311
-        log.warning("the clock is behind the base of all logs: is it right? base=%d", kept.base)
+        log.warning("the clock is behind the base of all logs; check the clock: base=%d", kept.base)
     log.warning(
         "the database writes another timeline (a failover, or a recovery to a point in time): logs continue"
         " from a new base, every client is told to start afresh: timeline=%s before=%s base=%d",
@@ -129,7 +129,7 @@ def restored(connection: Connection, *, now: datetime) -> int:
         connection.execute(sa.text("LOCK TABLE notifier_inboxes IN EXCLUSIVE MODE"))  # readers go on
     base = microseconds(now)
     if base <= (connection.scalar(sa.select(sa.func.max(r.base))) or 0):
-        raise InvalidInput(f"the clock says {now.isoformat()}, and the logs' base is later: is it right?")
+        raise InvalidInput(f"the clock says {now.isoformat()}, before the base of the logs; check the clock")
     return _keep(connection, base, _timeline(connection), now)
 
 

@@ -1,4 +1,4 @@
-"""The rows of channels (`notifier_reach`): write them, tell what became of them, and start failed ones again.
+"""The rows of channels (`notifier_reach`): insert, count, replay, drop.
 
 `models.store.reach_claim` takes what is due, `models.store.reach_outcomes` keeps what became of it.
 """

@@ -230,7 +230,7 @@ def _postpone(dialect: str) -> sa.Update:
 
 
 def skip(connection: Connection, reasons: Mapping[int, str]) -> None:
-    """Mark locked rows as skipped: row -> why."""
+    """Mark locked rows as skipped: row -> reason."""
     if reasons:
         rows = [
             {"id": id, "reason": reason, "digest": None, "due_at": None, "next_at": None}
@@ -241,7 +241,7 @@ def skip(connection: Connection, reasons: Mapping[int, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """When a row is due instead, with which digest (None: alone), and why, if that is to be told."""
+    """The new due time of a row, its digest (None: alone), and the reason, if one is to be shown."""
 
     due_at: datetime
     next_at: datetime
@@ -250,7 +250,7 @@ class Later:
 
 
 def postpone(connection: Connection, moves: Mapping[int, Later]) -> None:
-    """Let locked rows wait for another time: row -> when."""
+    """Postpone locked rows: row -> its new time."""
     if moves:
         rows = [
             {

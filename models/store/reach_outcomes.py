@@ -1,4 +1,4 @@
-"""Keep what became of attempts to send rows of channels (`notifier_reach`)."""
+"""Store the outcomes of attempts to send rows of channels (`notifier_reach`)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ _PRESENT = sa.bindparam("present", type_=UtcDateTime)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of one attempt, to be kept with its row.
+    """The outcome of one attempt, to be stored with its row.
 
     Attributes:
         id: the row.
@@ -86,7 +86,7 @@ def _keep(dialect: str) -> sa.Update:
 
 
 def keep(connection: Connection, outcomes: Sequence[Kept], *, present: datetime) -> None:
-    """Keep what became of attempts."""
+    """Store the outcomes of attempts."""
     if not outcomes:
         return
     rows = [

@@ -1,4 +1,4 @@
-"""Whom a dispatch reaches over channels: the rows it writes beside the deliveries.
+"""Plan the rows of channels that a dispatch writes beside the deliveries.
 
 Only asked for notifications whose category has a reach; all others cost nothing.
 """

@@ -1,4 +1,4 @@
-"""The number of unread entries that a user has not had on the screen yet.
+"""The number of unread entries that were not on the user's screen yet.
 
 `inboxes.seen` is a watermark, which does not mean read.
 """

@@ -1,4 +1,4 @@
-"""What a socket starts from: the head, the counts, and a window or what it has missed."""
+"""Snapshots for starting sockets: the head, the counts, and the window or the missed entries."""
 
 from collections.abc import Sequence
 

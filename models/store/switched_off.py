@@ -1,4 +1,4 @@
-"""What people have switched off, and for whom it is quiet: decided in the dispatch's transaction, once.
+"""Apply preferences in a dispatch's transaction: who has switched a category off, and for whom it is quiet.
 
 Asked only when somebody has preferences or a category has defaults (`models.store.special`): else it is no
 statement. Who has switched a category off gets no seq and no count, but a row that says so and since when.
@@ -50,7 +50,7 @@ class Given(Protocol):
 
     @property
     def decided(self) -> Decided:
-        """Who has switched it off."""
+        """The users who have switched it off."""
 
 
 NOTHING = Decided()
@@ -83,7 +83,7 @@ def _hush(dialect: str) -> sa.Update:
 def decide(
     connection: Connection, work: Iterable[tuple[AnyRow, Sequence[str]]], *, now: datetime, zone: str
 ) -> dict[int, Decided]:
-    """Decide about the recipients of notifications; return what is not the rule, by number.
+    """Decide about the recipients of notifications; return, by number, those with exceptions only.
 
     Args:
         connection: the dispatch's transaction.
@@ -150,7 +150,7 @@ def keep(connection: Connection, work: Iterable[Given], *, now: datetime) -> Non
 def hush(
     connection: Connection, entries: Sequence[tuple[str, Entry]], quiet: Mapping[str, frozenset[str]]
 ) -> list[tuple[str, Entry]]:
-    """Mark the entries of those for whom it is quiet; return all entries.
+    """Mark the entries of users for whom it is quiet; return all entries.
 
     Args:
         connection: the dispatch's transaction, which has just written them.

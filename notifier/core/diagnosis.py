@@ -50,7 +50,7 @@ def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterat
 
 
 def _channels(timeline: Timeline) -> Iterator[str]:
-    """Say what became of it over channels."""
+    """Yield a sentence for each outcome of a channel."""
     if timeline.user_id is None:
         yield from reach_words.counted(timeline.channels)
     for one in timeline.reached_by:

@@ -1,4 +1,4 @@
-"""Why a user has seen an entry or not, in sentences that a support agent can say. Pure."""
+"""The reason why a user has seen an entry or not, in sentences for a support agent. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def title(data: Any) -> str:
 
 
 def why(entry: Known, sockets: Sequence[Socket], reached: Sequence[Reached], now: datetime) -> str:
-    """Return why an entry is in its state.
+    """Return the reason for an entry's state.
 
     Args:
         entry: the entry.
@@ -94,7 +94,7 @@ def _had_it(entry: Known) -> str:
 
 
 def not_delivered(persisted_at: datetime, sockets: Sequence[Socket], now: datetime) -> str:
-    """Return why no device has an entry that has been in the inbox since `persisted_at`."""
+    """Return the reason why no device has an entry that has been in the inbox since `persisted_at`."""
     connected = [one for one in sockets if one.end is None and not one.lost(now)]
     if connected:
         last = max(connected, key=lambda one: one.opened_at)
@@ -113,12 +113,12 @@ def not_delivered(persisted_at: datetime, sockets: Sequence[Socket], now: dateti
 
 
 def switched_off(off: SwitchedOff) -> str:
-    """Return why somebody who had switched a category off did not get a notification."""
+    """Return the reason why a user who had switched a category off did not get a notification."""
     return f"Not put into the inbox: {off_since(off)}."
 
 
 def outside(state: str, *, due: datetime | None, attempts: int, error: str | None) -> str:
-    """Return why a notification is in no inbox yet: it is scheduled, waits or is dead."""
+    """Return the reason why a notification is in no inbox yet: it is scheduled, waits or is dead."""
     if state == "scheduled":
         return f"Scheduled for {plain_time(due)}." if due else "Scheduled."
     if state == "dead":

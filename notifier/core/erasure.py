@@ -1,4 +1,4 @@
-"""How an erased user is known: by a hash of the id. Pure. See docs/adr/0035-erasure.md."""
+"""Recognise an erased user by a hash of the id. Pure. See docs/adr/0035-erasure.md."""
 
 import hashlib
 from typing import Final

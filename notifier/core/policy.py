@@ -1,4 +1,4 @@
-"""What somebody wants of a category on a channel: one order, decided here for everybody. Pure.
+"""The policy: whether a user gets a category on a channel. The only place that decides it. Pure.
 
 required, the user's value for the category and channel, the user's for the channel, the category's, built in.
 See docs/contract.md#9-people-categories-preferences.
@@ -27,7 +27,7 @@ Stored = Mapping[str, Any]
 
 
 class Source(StrEnum):
-    """What a value comes from."""
+    """The rule that a value comes from."""
 
     REQUIRED = "required"
     USER = "user"
@@ -52,7 +52,7 @@ class Choice:
 
 
 def choose(kind: Category, channel: str, preferences: Stored | None) -> Choice:
-    """Return what holds for a category's channel, which must be one of those that it offers."""
+    """Return the effective value of a category's channel, which must be one that the category offers."""
     built_in = INSTANT if channel == EMAIL else ON
     if kind.required:
         return Choice(built_in, Source.REQUIRED)
@@ -94,18 +94,18 @@ def channel_value(preferences: Stored | None, name: str, channel: str, *, requir
 
 
 def known_channels(kinds: Iterable[Category]) -> tuple[str, ...]:
-    """Return the channels that somebody can have a value for: ours, and all that categories offer."""
+    """Return the channels that a preference may name: the built-in ones, and all that categories offer."""
     return tuple(dict.fromkeys([INBOX, EMAIL, PUSH, *(c for kind in kinds for c in channels_of(kind))]))
 
 
 def zone_of(preferences: Stored | None, timezone: str | None, default: str) -> ZoneInfo:
-    """Return the zone of somebody's times: the recipient's, else the installation's."""
+    """Return the time zone of a user: the recipient's, else the installation's."""
     del preferences  # quiet hours with a zone of their own use it by themselves
     return quiet_hours.zone_named(timezone, default)
 
 
 def quiet_until(preferences: Stored | None, zone: ZoneInfo, present: datetime) -> datetime | None:
-    """Return when it is no longer quiet for somebody; None: it is not quiet at `present`."""
+    """Return the end of a user's present quiet time; None: it is not quiet at `present`."""
     if not preferences:
         return None
     hours, paused = preferences.get("quiet_hours"), preferences.get("paused_until")

@@ -1,4 +1,4 @@
-"""Somebody's preferences: what a change of them may say, what is stored, and what is told. Pure.
+"""A user's preferences: check a change, compute what is stored, and build the answer. Pure.
 
 Unset never overwrites: only what a change names is touched, and null takes a value away. Each value that is
 stored has its time. The order in which values decide is in `notifier.core.policy`.
@@ -97,7 +97,7 @@ def _paused(value: object, now: datetime) -> list[Problem]:
 
 
 def changed(stored: Stored | None, change: Mapping[str, Any], *, at: int) -> dict[str, Any] | None:
-    """Return what is to be stored after a checked change, made at `at` (milliseconds); None: nothing."""
+    """Return the document to store after a checked change at `at` (milliseconds); None: none."""
     after: dict[str, Any] = {**(stored or {})}
     for name, values in (change.get("categories") or {}).items():
         own = {**after.get("categories", {})}
@@ -121,7 +121,7 @@ def _merged(before: Mapping[str, Any], values: Mapping[str, Any], at: int) -> di
 
 
 def told(kinds: Iterable[Category], stored: Stored | None, timezone: str | None) -> dict[str, Any]:
-    """Return what `GET /api/preferences` answers."""
+    """Return the body of `GET /api/preferences`."""
     kinds, given = list(kinds), stored or {}
     values = given.get("channels", {})
     return {

@@ -1,4 +1,4 @@
-"""Quiet hours and pauses: whether it is quiet for somebody at a moment, and until when. Pure.
+"""Quiet hours and pauses: whether it is quiet for a user at a moment, and until when. Pure.
 
 Times are those of a wall clock in a zone (`notifier.core.wall_clock`).
 See docs/contract.md#9-people-categories-preferences.
@@ -37,7 +37,7 @@ class QuietHours:
     timezone: str | None = None
 
     def spans(self, near: datetime, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
-        """Yield (begin, end) in UTC of the spans that begin from the day before `near` on, in order."""
+        """Yield the spans (begin, end) in UTC, in order, starting with the day before `near`."""
         first = near.astimezone(zone).date() - 2 * DAY
         for number in range(MAX_SPANS + 3):
             day = first + number * DAY
@@ -53,7 +53,7 @@ class QuietHours:
 
 
 def parse(value: object) -> QuietHours:
-    """Return what {`from`, `to`, `days`, `timezone`} says. Raises ValueError."""
+    """Parse {`from`, `to`, `days`, `timezone`}. Raises ValueError."""
     if not isinstance(value, Mapping) or not {"from", "to"} <= value.keys() <= {
         "from",
         "to",
@@ -78,7 +78,7 @@ def parse(value: object) -> QuietHours:
 
 
 def as_json(hours: QuietHours) -> dict[str, Any]:
-    """Return quiet hours as they were given."""
+    """Return quiet hours in the form in which they were given."""
     plain: dict[str, Any] = {"from": f"{hours.begin:%H:%M}", "to": f"{hours.end:%H:%M}"}
     if hours.days:
         plain["days"] = list(hours.days)
@@ -86,7 +86,7 @@ def as_json(hours: QuietHours) -> dict[str, Any]:
 
 
 def zone_named(*names: str | None) -> ZoneInfo:
-    """Return the first of these zones that is named and known; else UTC."""
+    """Return the first of these zones that is set and known, else UTC."""
     for name in names:
         if name is not None:
             try:

@@ -13,7 +13,7 @@ DIGEST_ENTRIES: Final = 10  # that a digest lists
 
 
 class State(StrEnum):
-    """Where a row is."""
+    """The state of a row."""
 
     WAITING = "waiting"
     SENDING = "sending"
@@ -26,7 +26,7 @@ class State(StrEnum):
 
 
 class Move(StrEnum):
-    """What happens to a row."""
+    """A transition of a row."""
 
     CLAIM = "claim"  # a worker takes it
     SKIP = "skip"  # it is not wanted any more

@@ -1,4 +1,4 @@
-"""What became of a notification over channels, in words. Pure."""
+"""The outcomes of channels as sentences. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Reached:
 
 
 def sentence(one: Reached) -> str:
-    """Say what became of it."""
+    """Return the outcome as a sentence."""
     because = f" ({one.reason})" if one.reason and one.reason != QUIET else ""
     tries = f", attempt {one.attempts}" if one.attempts > 1 else ""
     said = {
@@ -52,13 +52,13 @@ def _waits(one: Reached) -> str:
 
 
 def counted(states: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    """Say how many rows of each channel are in which state."""
+    """Return the number of rows by channel and state, as a sentence."""
     for channel, counts in states.items():
         yield f"By {channel}: {', '.join(f'{count} {state}' for state, count in counts.items())}."
 
 
 def as_json(rows: Sequence[Reached]) -> list[dict[str, Any]]:
-    """Return rows as the API tells them; times are milliseconds since 1970 UTC."""
+    """Return rows in the API's form; times are milliseconds since 1970 UTC."""
     return [
         {
             "channel": one.channel,

@@ -1,4 +1,4 @@
-"""What is known of a recipient besides the id: checked here for every way in. Pure.
+"""Check a recipient's profile (all data besides the id), for every way in. Pure.
 
 See docs/contract.md#9-people-categories-preferences.
 """

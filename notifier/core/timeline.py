@@ -37,7 +37,7 @@ class Socket:
     gateway_stopped_at: datetime | None
 
     def open_at(self, moment: datetime) -> bool:
-        """Return whether it was open then, as far as is known."""
+        """Return whether the socket may have been open at that time."""
         return self.opened_at <= moment and (self.end is None or self.end >= moment)
 
     @property
@@ -191,7 +191,7 @@ def _persisted(timeline: Timeline) -> datetime | None:
 
 
 def off_since(off: SwitchedOff) -> str:
-    """Say who has switched it off, and since when."""
+    """Return a clause: the user switched it off at a time, or it is off by default."""
     if off.since is None:
         return "it is off by default, and the user has not switched it on"
     return f"the user switched it off at {plain_time(off.since)}"
@@ -259,7 +259,7 @@ def _delivered(timeline: Timeline) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """Return a number of things in words."""
+    """Return a count with its noun, `1 device` or `2 devices`."""
     return f"{number} {thing}" + ("" if number == 1 else "s")
 
 

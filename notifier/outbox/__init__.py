@@ -1,1 +1,1 @@
-"""The tables that an application writes in its own transaction; the library's only SQLAlchemy."""
+"""Tables and statements that run in an application's own transaction; the library's only SQLAlchemy."""

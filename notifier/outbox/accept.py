@@ -1,4 +1,4 @@
-"""Acceptance: the row that makes a notification durable, before its sender hears 202.
+"""Acceptance: store the row that makes a notification durable, before the sender gets its 202.
 
 The database's unique constraints decide (a key is unique for each sender), so of any number of equal
 calls at once exactly one stores a row; the others wait for it and are answered from it.
@@ -36,7 +36,7 @@ _STORE_LIVES = Insertion(notifications, (*_COLUMNS, *_LIFE), _new)
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What the sender hears.
+    """The answer to the sender.
 
     Attributes:
         id: the notification's id.
@@ -92,7 +92,7 @@ def accept_all(
 
 
 def _insert(connection: Connection, drafts: Sequence[Draft], now: datetime) -> dict[str, str]:
-    """Insert what is not known yet; return the ids of that, each with its state."""
+    """Insert the drafts that are new; return their ids, each with its state."""
     rows = [_row(draft, now) for draft in drafts]
     if all(draft.life.plain for draft in drafts):
         return dict.fromkeys(_STORE.returned(connection, rows), ACCEPTED)
@@ -133,7 +133,7 @@ def _life(life: Life, present: datetime) -> dict[str, Any]:
 
 
 def _known(connection: Connection, draft: Draft) -> Accepted | IdempotencyMismatch:
-    """Answer from the notification that has the draft's id or key."""
+    """Return the answer for a notification that already has the draft's id or key."""
     n = notifications.c
     same_key = sa.and_(n.sender == draft.sender, n.idempotency_key == draft.key)
     known = connection.execute(

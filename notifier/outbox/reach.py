@@ -11,7 +11,7 @@ r = reach.c
 
 
 def reconsider(connection: Connection, user_id: str) -> None:
-    """Let what waits for a user be decided again now: preferences, a time zone or hours have changed.
+    """Decide a user's waiting rows again now, after a change of preferences, time zone or quiet hours.
 
     A row that waits for its next attempt keeps its time.
     """

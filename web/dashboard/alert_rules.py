@@ -1,4 +1,4 @@
-"""What the alert rules of monitoring/alerts.yml would say now, by the figures that `/metrics` shows.
+"""Evaluate the alert rules of monitoring/alerts.yml now, with the figures that `/metrics` shows.
 
 A rule over minutes (`increase`, `rate`, `offset`), or over the workers, needs Prometheus: only its
 name is shown. A test compares this table with the file.
@@ -28,7 +28,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a rule says now. `firing` is None when only Prometheus can know."""
+    """The verdict of a rule now; `firing` is None when only Prometheus can know."""
 
     rule: str
     condition: str
@@ -57,7 +57,7 @@ ONLY_PROMETHEUS = (
 
 
 def verdicts(exposition: str) -> Sequence[Verdict]:
-    """Return what each rule says, those that fire first, those that cannot be known here last.
+    """Return the verdict of each rule: firing ones first, those that need Prometheus last.
 
     Args:
         exposition: the metrics as Prometheus's text.

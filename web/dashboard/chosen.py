@@ -16,7 +16,7 @@ def chosen_range() -> tuple[Range, str]:
 
 
 def what_is_wrong() -> str:
-    """Return what is wrong with the range in the address; empty: nothing."""
+    """Return a sentence about a wrong range in the address; empty: the range is valid."""
     return figures.wrong_range(request.args.get("since"), request.args.get("until"), figures.today())
 
 

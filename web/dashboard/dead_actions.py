@@ -33,7 +33,7 @@ def replay(id: str) -> ResponseReturnValue:
         notifications.replay(current().database, current().waker, known)
     except NotFound:
         return _back("gone")
-    log.info("replayed by hand: notification=%s key=%s", known, g.key.name)
+    log.info("replayed by an operator: notification=%s key=%s", known, g.key.name)
     return _back("replayed")
 
 
@@ -47,7 +47,7 @@ def drop(id: str) -> ResponseReturnValue:
         notifications.drop(current().database, known)
     except NotFound:
         return _back("reached")
-    log.info("dropped by hand: notification=%s key=%s", known, g.key.name)
+    log.info("dropped by an operator: notification=%s key=%s", known, g.key.name)
     return _back("dropped")
 
 

@@ -1,4 +1,4 @@
-"""The page for a bad night: what is going on now, what the alert rules say, and the hours of today."""
+"""The operator's page: the present figures, the verdict of each alert rule, and the hours of today."""
 
 from datetime import datetime
 from typing import Any
@@ -34,7 +34,7 @@ def present(connection: Connection, at: datetime) -> dict[str, Any]:
 @blueprint.get("/night")
 @operator()
 def night() -> ResponseReturnValue:
-    """Show what is going on now, and the hours of today."""
+    """Show the present figures, and the hours of today."""
     at, today = now(), figures.today()
     with current().database.read() as connection:
         tiles = present(connection, at)

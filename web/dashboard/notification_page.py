@@ -32,7 +32,7 @@ DONE = {
 @blueprint.get("/notifications/<id>")
 @operator()
 def timeline(id: str) -> ResponseReturnValue:
-    """Show what a notification says, what became of it, and its recipients."""
+    """Show a notification: its content, its timeline, its recipients."""
     runtime, user_id = current(), request.args.get("user_id") or None
     found = explain(
         runtime.database, id, user_id, broker_answers=runtime.broker_answers, limit=0
@@ -68,7 +68,7 @@ def stop(id: str) -> ResponseReturnValue:
     except Conflict:
         done = "expired"
     else:
-        log.info("stopped by hand: notification=%s status=%s key=%s", id, done, g.key.name)
+        log.info("stopped by an operator: notification=%s status=%s key=%s", id, done, g.key.name)
     return redirect(
         url_for("dashboard.timeline", id=id, done=done, _anchor="done", **query(*chosen_range())), 303
     )

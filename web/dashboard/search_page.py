@@ -18,7 +18,7 @@ MAX_SEQ = 2**63 - 1
 @blueprint.get("/search")
 @operator()
 def search() -> ResponseReturnValue:
-    """Find users and notifications; a single one that is meant for sure is shown at once."""
+    """Find users and notifications; a single exact match is shown at once."""
     found = support.search(current().database, request.args.get("q", ""))
     kept = query(*chosen_range())
     if not found.titles and (found.user_id is None) != (found.notification_id is None):
@@ -33,7 +33,7 @@ def search() -> ResponseReturnValue:
 @blueprint.get("/users")
 @operator()
 def user() -> ResponseReturnValue:
-    """Show what is known of a user, and why each of the last entries is in its state."""
+    """Show the facts about a user, and the reason for the state of each of the last entries."""
     found = support.person(
         current().database, request.args.get("user_id", ""),
         limit=ENTRIES, before=seq("before"), after=seq("after"),

@@ -1,4 +1,4 @@
-"""What the models of several routes are made of."""
+"""Types and base models shared by several routes."""
 
 import re
 from datetime import date
@@ -23,7 +23,7 @@ def one_of(*fields: str) -> dict[str, Any]:
 
 
 class Closed(BaseModel):
-    """An input without fields that nobody knows."""
+    """An input model that refuses unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,7 +53,7 @@ Day = Annotated[
 
 
 class UserQuery(Closed):
-    """Whose."""
+    """The user that is asked about."""
 
     user_id: Annotated[Any, WithJsonSchema(USER_ID)]
 

@@ -42,13 +42,13 @@ class ReadBody(Closed):
 
 
 class SeenBody(Closed):
-    """Up to which seq everything was on the screen."""
+    """The seq up to which everything was on the screen."""
 
     through: Annotated[Seq, Whole]
 
 
 class SnoozeBody(Closed):
-    """Which entries to snooze, and until when: milliseconds since 1970 UTC, at most 400 days ahead."""
+    """The entries to snooze, and when they return: milliseconds since 1970 UTC, at most 400 days ahead."""
 
     ids: Ids
     until: Annotated[Until, Whole]

@@ -22,7 +22,7 @@ class PushSubscriptionBody(BaseModel):
 
 
 class PushUnsubscribeBody(Closed):
-    """Which browser gets no more push messages."""
+    """The browser to unsubscribe."""
 
     endpoint: Annotated[str, Field(max_length=2_000)]
 

@@ -52,13 +52,13 @@ class Recipient(BaseModel):
 
 
 class ErasedRecipient(BaseModel):
-    """What is gone: kind -> how many; empty: there was nothing."""
+    """The deleted rows: kind -> number; empty: there were none."""
 
     erased: dict[str, int]
 
 
 class Unfinished(BaseModel):
-    """Rows that are left to erase: repeat the call."""
+    """The number of rows left to erase: repeat the call."""
 
     left: int
 
@@ -76,7 +76,7 @@ class Export(BaseModel):
 
 
 class PreferencesQuery(Closed):
-    """Whose; a user's token says that itself."""
+    """The user that is asked about; with a user's token it is the token's."""
 
     user_id: Annotated[Any, WithJsonSchema(or_null(USER_ID))] = None
 

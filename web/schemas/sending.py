@@ -56,7 +56,7 @@ class SendBody(Closed):
 
 
 class UpdateBody(Closed):
-    """What a notification says from now on, and the version that the caller knows."""
+    """The new data of a notification, and the version that the caller knows."""
 
     data: Annotated[Any, WithJsonSchema({"type": "object"})]
     version: Annotated[int, Field(strict=True, ge=1, le=2_147_483_647), Whole] | None = None
@@ -102,7 +102,7 @@ class Accepted(BaseModel):
 
 
 class Withdrawn(BaseModel):
-    """It is stopped: `canceled`, nobody ever sees it; `retracted`, those who had it have it no longer."""
+    """The answer to a cancel: `canceled` if nobody ever sees it, `retracted` if inboxes had it."""
 
     id: Annotated[str, WithJsonSchema(UUID_TEXT)]
     status: Literal["canceled", "retracted"]
@@ -112,14 +112,14 @@ class Withdrawn(BaseModel):
 
 
 class Updated(BaseModel):
-    """It says something else from now on."""
+    """The answer to an update: the notification's new version."""
 
     id: Annotated[str, WithJsonSchema(UUID_TEXT)]
     version: int
 
 
 class BatchResult(BaseModel):
-    """What became of one notification of a batch: `errors` when it is refused, else `id` and `recipients`."""
+    """The result for one notification of a batch: `errors` when it is refused, else `id` and `recipients`."""
 
     id: Annotated[str, WithJsonSchema(UUID_TEXT)] | None = None
     status: Literal["accepted", "scheduled", "refused"]

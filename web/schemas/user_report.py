@@ -16,7 +16,7 @@ _Seq = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 
 class UserReportQuery(UserQuery, Closed):
-    """Whose; `before`: the `next` of the page before."""
+    """The user, and the page: `before` is the `next` of the page before."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_ENTRIES)] = 50
     before: _Seq | None = None
@@ -52,7 +52,7 @@ class OutsideEntry(BaseModel):
 
 
 class UserReport(BaseModel):
-    """What is known of a user."""
+    """The facts about a user."""
 
     user_id: str
     seq: int

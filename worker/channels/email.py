@@ -19,7 +19,7 @@ MAX_FILES = 500  # mails that are kept as files
 
 
 class HandsIn(Protocol):
-    """Takes a mail to its recipient's server."""
+    """Hands mails over to be delivered."""
 
     def send(self, mail: EmailMessage, *, sender: str, recipient: str) -> Result:
         """Hand one mail in for one recipient."""
@@ -29,7 +29,7 @@ class HandsIn(Protocol):
 
 
 class EmailChannel:
-    """Builds mails and hands them in.
+    """Builds mails and hands them over.
 
     Args:
         pages: renders what they say.

@@ -1,4 +1,4 @@
-"""What a mail says: subject, text and HTML from Jinja2 templates.
+"""Render a mail: subject, text and HTML from Jinja2 templates.
 
 Templates come from disk only: `EVENT.html` and `EVENT.txt` (else `alert`), `digest.html` and `digest.txt`.
 Each is looked for in NOTIFIER_TEMPLATES, then in ours. What senders wrote is only ever a variable of one.
@@ -67,7 +67,7 @@ class MailPages:
         return f"{self._public_url}{url}" if url.startswith("/") else url
 
     def render(self, message: Message, unsubscribe: str | None) -> Page:
-        """Return what a message says. `unsubscribe`: the link's address; None: it cannot be switched off."""
+        """Render a message. `unsubscribe`: the link's address; None: the mail cannot be switched off."""
         said = words(message.locale)
         context = self._context(message, said, unsubscribe)
         name = DIGEST if message.digest else message.entry.event
@@ -119,13 +119,13 @@ def title_of(entry: Entry) -> str:
 
 
 def title_of_category(name: str) -> str:
-    """Return how people know a category."""
+    """Return the title of a category."""
     found = category(name)
     return found.title if found else name
 
 
 def _shown(entry: Entry) -> dict[str, Any]:
-    """Return what templates say of an entry: `title`, `message`, `type`, `actions`."""
+    """Return the variables of an entry for templates: `title`, `message`, `type`, `actions`."""
     data = entry.data
     message = data.get("message")
     actions: Sequence[Any] = data.get("actions") or [data.get("action")]

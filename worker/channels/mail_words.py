@@ -1,4 +1,4 @@
-"""The fixed words of our mails, by language; what is missing is said in English.
+"""The fixed words of our mails, by language; English where one is missing.
 
 An operator's own templates need none of them.
 """

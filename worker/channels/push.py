@@ -88,7 +88,7 @@ class PushChannel:
         return verdict(answer, self._clock())
 
     def payload(self, message: Message) -> bytes:
-        """Return what the browser gets: JSON of 3,993 bytes at most; the body is cut, then the title."""
+        """Return JSON of at most 3,993 bytes for the browser; the body is cut first, then the title."""
         entry = message.entry
         actions = entry.data.get("actions") or [entry.data.get("action")]
         url = next((one["url"] for one in actions if isinstance(one, dict) and one.get("url")), "/")
@@ -126,7 +126,7 @@ def topic(message: Message) -> str:
 
 
 def verdict(answer: Answer, now: datetime) -> Result:
-    """Return what a push service's answer means (RFC 8030, sections 5 and 8)."""
+    """Return the result for a push service's answer (RFC 8030, sections 5 and 8)."""
     status = answer.status
     reason = f"{status} {one_line(answer.text)}"[:MAX_REASON]
     if 200 <= status < 300:

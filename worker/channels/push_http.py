@@ -24,7 +24,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a push service said."""
+    """The answer of a push service."""
 
     status: int
     retry_after: str | None

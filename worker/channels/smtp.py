@@ -123,7 +123,7 @@ class SmtpTransport:
 
     @contextlib.contextmanager
     def _connection(self, deadline: float) -> Iterator["_Smtp | _Smtps"]:
-        """Lend a connection that is ready for MAIL; it is kept when nothing went wrong on it."""
+        """Yield a connection that is ready for MAIL, and keep it unless something failed on it."""
         found = self._kept(deadline) or _Connection(self._connect(deadline), time.monotonic())
         try:
             yield found.client
@@ -138,7 +138,7 @@ class SmtpTransport:
             found.client.close()
 
     def _kept(self, deadline: float) -> _Connection | None:
-        """Return a connection of before that still answers; RSET also ends what a refusal left open."""
+        """Return a kept connection that still answers; RSET also ends what a refusal left open."""
         while True:
             try:
                 found = self._idle.get_nowait()
@@ -173,7 +173,7 @@ class SmtpTransport:
         return client
 
     def _upgrade(self, client: "_Smtp | _Smtps") -> None:
-        """Begin TLS. On this machine it is not needed, and a certificate for localhost seldom good."""
+        """Begin TLS. A server on this machine may do without: certificates for localhost are rare."""
         if self._server.loopback and not client.has_extn("starttls"):
             return
         if not client.has_extn("starttls"):

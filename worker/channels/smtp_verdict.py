@@ -1,4 +1,4 @@
-"""What an SMTP answer means for the message and for its address: the whole judgement, as one table.
+"""Classify SMTP answers: what each means for the message and for its address, as one table.
 
 Pure. Enhanced codes: RFC 3463, section 3; basic ones: RFC 5321, section 4.2. A bare 550 to RCPT may be a
 passing policy as well as a mailbox that is gone, so it switches an address off on the third of three days
@@ -18,7 +18,7 @@ MAX_REASON = 300  # characters
 
 
 class Stage(Enum):
-    """How far a mail had come when the server answered."""
+    """The step of the SMTP dialogue that was answered."""
 
     GREETING = auto()  # connect, EHLO, STARTTLS, AUTH, MAIL
     RECIPIENT = auto()  # RCPT
@@ -26,7 +26,7 @@ class Stage(Enum):
 
 
 def verdict(stage: Stage, code: int, text: str) -> Result:
-    """Return what an answer other than a success means."""
+    """Return the result for an answer that is not a success."""
     reason = f"{code} {' '.join(text.split())}"[:MAX_REASON]
     if stage is Stage.GREETING or not 500 <= code <= 599:
         # Before RCPT the server talks of us, not of this message: nothing is lost by asking again.
