@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from notifier.core.events import event_types
+from notifier.core.life import OF_ENTRIES
 from web.describe import Answer, Description
 from web.problems import MEDIA_TYPE
 from web.schemas.problems import ProblemBody
@@ -16,6 +17,11 @@ from web.schemas.sending import DEFAULT_EVENT, SendBody
 
 REF = "#/components/schemas/{model}"
 BY_THE_SERVER = (414, 431)  # answered by the server itself, so without a problem's body
+BY_GUESSES = (429,)  # of every call with credentials: too many wrong ones came from the address
+_BOTH_ENDS = {
+    "properties": {"expires_at": {"type": "string"}, "expires_in": {"type": "number"}},
+    "required": ["expires_at", "expires_in"],
+}
 REASONS = {
     200: "Done",
     201: "Done",
@@ -91,10 +97,14 @@ def _schemas(descriptions: list[Description]) -> dict[str, Any]:
                 "if": {"properties": {"event": {"const": event.name}}}
                 # Without `event` it is an alert, and no other event's schema counts.
                 | ({} if event.name == DEFAULT_EVENT else {"required": ["event"]}),
-                "then": {"properties": {"data": {"$ref": REF.format(model=event.schema.__name__)}}},
+                "then": {
+                    "properties": {"data": {"$ref": REF.format(model=event.schema.__name__)}}
+                    | ({} if event.inbox else {name: {"type": "null"} for name in OF_ENTRIES})
+                },
             }
             for event in events
         ]
+        schemas[SendBody.__name__]["not"] = _BOTH_ENDS
     return schemas
 
 
@@ -114,12 +124,13 @@ def _operation(
             {"name": name, "in": "query", "schema": schema, **({"required": True} if name in needed else {})}
             for name, schema in asked["properties"].items()
         ]
+    guesses = BY_GUESSES if view.access != "open" else ()
     operation: dict[str, Any] = {
         "operationId": endpoint.replace(".", "_"),
         "summary": (view.__doc__ or "").strip().splitlines()[0],
         "security": _security(view),
         "responses": {str(status): _answer(status, body) for status, body in description.answers.items()}
-        | {str(status): _problem(status) for status in description.errors}
+        | {str(status): _problem(status) for status in (*description.errors, *guesses)}
         | {str(status): _answer(status, None) for status in BY_THE_SERVER},
     }
     if parameters:

@@ -57,6 +57,7 @@ class Life:
 
 
 PLAIN: Final = Life()
+OF_ENTRIES: Final = ("expires_at", "expires_in", "collapse_key")  # fields that only inbox entries have
 
 
 def check_life(kind: EventType, asked: Mapping[str, object], problems: list[Problem]) -> Life:
@@ -76,7 +77,7 @@ def check_life(kind: EventType, asked: Mapping[str, object], problems: list[Prob
     if not kind.inbox:
         problems += [
             {"loc": [name], "msg": f"{kind.name} is not an inbox entry"}
-            for name in ("expires_at", "expires_in", "collapse_key")
+            for name in OF_ENTRIES
             if name in asked
         ]
     if "expires_at" in asked and "expires_in" in asked:

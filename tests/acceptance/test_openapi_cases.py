@@ -24,19 +24,33 @@ SEED = os.environ.get("SEED", "1")
 CONFIG = f"""
 hooks = "{HOOKS}"
 
-# The HTTP server itself refuses a request line or a header that is too long.
+# The HTTP server itself refuses a request line or a header that is too long. Wrong credentials are limited.
 [checks.negative_data_rejection]
-expected-statuses = [400, 401, 403, 404, 405, 413, 414, 422, 431]
+expected-statuses = [400, 401, 403, 404, 405, 413, 414, 422, 429, 431]
 
 # A batch is accepted with what is right in it; what is wrong is refused in its answer.
 [[operations]]
 include-path = "/api/notifications/batch"
-checks.negative_data_rejection.expected-statuses = [202, 400, 401, 403, 404, 405, 413, 414, 422, 431]
+checks.negative_data_rejection.expected-statuses = [202, 400, 401, 403, 404, 405, 413, 414, 422, 429, 431]
 
-# The notification may be a badge, which is replaced by another badge.
+# The notification may be a badge, which is replaced by another badge; and its state is looked at before the data.
 [[operations]]
 include-path = "/api/notifications/{{id}}"
 include-method = "PATCH"
+checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429, 503]
+checks.negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 413, 414, 422, 429, 431]
+
+# A notification that was stopped by DELETE keeps its status, which says so.
+[[operations]]
+include-path = "/api/notifications/{{id}}"
+include-method = "GET"
+checks.use_after_free.enabled = false
+"""
+SWAPPED = """
+# With an API key the user must be named, who is known from a user's token.
+[[operations]]
+include-path = "/api/preferences"
+include-method = "GET"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429, 503]
 """
 CREDENTIALS = """
@@ -45,6 +59,7 @@ bearer = "${API_KEY}"
 [auth.openapi.userToken]
 bearer = "${USER_TOKEN}"
 """
+MORE = {"right": CREDENTIALS, "swapped": SWAPPED + CREDENTIALS, "none": ""}
 
 
 @pytest.fixture(scope="module", params=backends.KINDS)
@@ -71,7 +86,7 @@ def test_every_answer_is_as_described(asked: Site, credentials: str, tmp_path: P
     if credentials == "swapped":
         key, token = token, key
     config = tmp_path / "schemathesis.toml"
-    config.write_text(CONFIG if credentials == "none" else CONFIG + CREDENTIALS)
+    config.write_text(CONFIG + MORE[credentials])
     served = asked.api.get("/openapi.json")
     description = tmp_path / "openapi.json"  # by its URL, it would not be asked for as a call like any other
     description.write_bytes(served.body)

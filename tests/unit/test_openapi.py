@@ -53,6 +53,12 @@ def test_every_call_says_who_may_make_it(app: Flask) -> None:
                 assert operation["security"] == expected, path
 
 
+def test_every_call_with_credentials_may_be_answered_with_429(app: Flask) -> None:
+    for path, operations in document(app)["paths"].items():
+        for operation in operations.values():
+            assert not operation["security"] or "429" in operation["responses"], path
+
+
 def test_a_sent_notification_is_described_with_the_schema_of_each_event(app: Flask) -> None:
     schemas = document(app)["components"]["schemas"]
     cases = {
@@ -74,6 +80,12 @@ BADGE = {"type": "tasks", "count": 3}
         ("SendBody", TO_ONE | {"event": "alert", "user_ids": None, "id": None}, True),
         ("SendBody", {"user_ids": ["u", "v"], "data": ALERT}, True),
         ("SendBody", TO_ONE | {"event": "badge", "data": BADGE}, True),
+        ("SendBody", TO_ONE | {"event": "badge", "data": BADGE, "expires_in": None, "collapse_key": None}, True),
+        ("SendBody", TO_ONE | {"event": "badge", "data": BADGE, "expires_in": 60}, False),
+        ("SendBody", TO_ONE | {"event": "badge", "data": BADGE, "collapse_key": "k"}, False),
+        ("SendBody", TO_ONE | {"expires_in": 60}, True),
+        ("SendBody", TO_ONE | {"expires_in": 60, "expires_at": None}, True),
+        ("SendBody", TO_ONE | {"expires_in": 60, "expires_at": "2026-11-28T09:00:00Z"}, False),
         ("SendBody", TO_ONE | {"data": BADGE}, False),
         ("SendBody", TO_ONE | {"event": "badge"}, False),
         ("SendBody", TO_ONE | {"event": "nothing"}, False),
