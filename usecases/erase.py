@@ -16,7 +16,7 @@ from models.store import rejected
 from models.store.erase_steps import STEPS
 from notifier.broker.topology import LOOK_AT_REVOCATIONS
 from notifier.core.checks import check_user_id
-from notifier.core.errors import BrokerUnavailable
+from notifier.core.errors import BrokerUnavailable, DatabaseLocked
 from notifier.core.log_throttle import LogThrottle
 from notifier.outbox.engine import Connection, Database
 from notifier.outbox.types import now
@@ -81,6 +81,8 @@ def erase(
     with database.read() as connection:
         mailboxes = store.mailboxes(connection, known)
     _forget_mails(database, known, mail, mailboxes, counts)
+    with database.read() as connection:
+        before = store.writers(connection)
     while True:
         for step in STEPS:
             while done := _step(database, partial(step, user_id=known, limit=ROWS)):
@@ -90,7 +92,8 @@ def erase(
                     return _unfinished(database, known, counts)
         # A gateway may write once more what a socket left.
         time.sleep(max(0.0, SETTLE - (time.monotonic() - began)))
-        if database.run_patiently(lambda c: store.finish(c, known, now=now()), PATIENCE):
+        ended = _ended(database, before, until)
+        if ended and database.run_patiently(lambda c: store.finish(c, known, now=now()), PATIENCE):
             break
         if until is not None and time.monotonic() >= until:
             return _unfinished(database, known, counts)
@@ -99,6 +102,21 @@ def erase(
         store.shorten(connection)
     _tell(publisher, look)
     return Erased({name: count for name, count in counts.items() if count})
+
+
+def _ended(database: Database, writers: frozenset[str], until: float | None) -> bool:
+    """Wait until these transactions have ended; return whether they have.
+
+    Raises DatabaseLocked when there is no `until`, and one has not ended within PATIENCE.
+    """
+    seconds = PATIENCE if until is None else until - time.monotonic()
+    try:
+        database.run_patiently(lambda c: store.check_ended(c, writers), seconds)
+    except DatabaseLocked:
+        if until is None:
+            raise
+        return False
+    return True
 
 
 def _step(database: Database, step: Callable[..., Mapping[str, int]]) -> Mapping[str, int]:

@@ -1,4 +1,8 @@
-"""Erase a user: note it, count what is left, finish; the steps in between are `models.store.erase_steps`."""
+"""Erase a user: note it, count what is left, finish; the steps in between are `models.store.erase_steps`.
+
+A transaction that wrote before the erasure was noted may commit at any time after it, with rows that no
+step has seen. So the erasure finishes when all of these have ended (`writers`).
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +16,7 @@ from models.store import erased
 from models.store.erase_steps import waiting_for
 from models.store.inbox_heads import inbox_row
 from models.tables import addresses, badges, inboxes, metadata, notifications, reach
+from notifier.core.errors import DatabaseLocked
 from notifier.outbox.dialect import POSTGRESQL
 from notifier.outbox.types import AnyRow
 
@@ -54,6 +59,31 @@ def finish(connection: Connection, user_id: str, *, now: datetime) -> bool:
         connection.execute(sa.delete(table).where(table.c.user_id == user_id))
     erased.note(connection, user_id, head=head.seq if head else 0, finished=True, now=now)
     return True
+
+
+_NAMED = (*OWNED, notifications.name)
+_WRITERS = sa.text("""
+    SELECT virtualtransaction FROM pg_locks
+    WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted AND pid <> pg_backend_pid()
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND relation = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
+    """)
+
+
+def writers(connection: Connection) -> frozenset[str]:
+    """Return the open transactions that have written to a table which names users; SQLite has none.
+
+    PostgreSQL keeps the table's lock of a writer until its end. CREATE INDEX CONCURRENTLY waits likewise.
+    """
+    if connection.dialect.name != POSTGRESQL:
+        return frozenset()
+    return frozenset(connection.scalars(_WRITERS, {"tables": list(_NAMED)}))
+
+
+def check_ended(connection: Connection, before: frozenset[str]) -> None:
+    """Raise DatabaseLocked while one of these `writers` is open."""
+    if before and before & writers(connection):
+        raise DatabaseLocked("a transaction that wrote before the erasure has not ended")
 
 
 def wipe(connection: Connection) -> None:
