@@ -63,8 +63,10 @@ class FileBus:
         """Write a file beside the gateways' folders, and delete it. Raises OSError."""
         private.make_folder(self.gateways)
         file = self.gateways / f".check-{os.getpid()}-{next(_counter)}"
-        file.write_bytes(b"{}")
-        file.unlink()
+        try:
+            file.write_bytes(b"{}")
+        finally:
+            file.unlink(missing_ok=True)  # on a full disk it is there, and empty
 
     def put_probe(self, gateway: str, key: str) -> None:
         """Put a file that is not an event into a gateway's inbox, to see whether it can be written."""
@@ -104,7 +106,9 @@ class FileBus:
                 newborn = entry.name.startswith(".")
                 if newborn and not _older(entry, STALE_NEWBORN):
                     continue
-                if not self.alive(entry.name):
+                if not entry.is_dir():
+                    Path(entry.path).unlink(missing_ok=True)  # of a process that died during its check
+                elif not self.alive(entry.name):
                     self.remove(entry.name)
                     removed += 1
         return removed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from notifier import private
 from notifier.broker import Message, Publisher, clean_dead_gateways, file_bus, routing_key
 from notifier.broker.file_bus import STALE_NEWBORN, FileBus, Inbox
 from notifier.broker.topology import connection_options
@@ -215,3 +217,23 @@ def test_messages_are_for_the_owner_only(bus: FileBus) -> None:
     inbox = Inbox(bus, "gw")
     assert (bus.gateways / "gw").stat().st_mode & 0o077 == 0
     inbox.close()
+
+
+def test_a_check_on_a_full_disk_leaves_nothing(bus: FileBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, _: bytes) -> int:
+        path.touch()  # what opening it does
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        bus.check()
+    assert list(bus.gateways.iterdir()) == []
+
+
+def test_a_file_of_a_process_that_died_during_its_check_stops_no_gateway(bus: FileBus) -> None:
+    private.make_folder(bus.gateways)
+    left = bus.gateways / ".check-4711-1"
+    left.write_bytes(b"{}")
+    os.utime(left, (0, 0))
+    Inbox(bus, "gateway").close()
+    assert not left.exists()
