@@ -124,16 +124,12 @@ def entries(connection: Connection, user_id: str, *, limit: int, now: datetime) 
     head = inbox_row(connection, user_id, lock=True)
     if head is None:
         return {}
-    some = [
-        sa.select(t.c.seq).where(t.c.user_id == user_id).order_by(t.c.seq).limit(limit).subquery()
-        for t in (deliveries, changes)
-    ]
-    both = sa.union_all(*(sa.select(one.c.seq) for one in some)).subquery()
-    seqs = connection.scalars(sa.select(both.c.seq).order_by(both.c.seq).limit(limit)).all()
+    # Usually nothing is kept below `purged_seq` but dead index entries, which are passed over one by one.
+    seqs = _seqs(connection, user_id, head.purged_seq, limit) or _seqs(connection, user_id, -1, limit)
     if not seqs:
         return {}
-    horizons = {user_id: seqs[-1]}
-    gone = purge.gone_of(connection, horizons)
+    spans = {user_id: (seqs[0] - 1, seqs[-1])}
+    gone = purge.gone_of(connection, spans)
     ids = [row.notification_id for row in gone]
     if ids:
         connection.execute(sa.delete(reach).where(r.user_id == user_id, r.notification_id.in_(ids)))
@@ -145,12 +141,26 @@ def entries(connection: Connection, user_id: str, *, limit: int, now: datetime) 
     elif unread:
         # Until the next step the count is right for what is left, and the log says why.
         inbox.expire(connection, user_id, head, seqs[-1], unread, now=now)
-    purge.delete(connection, horizons)
+    purge.delete(connection, spans)
     return {
         "entries": len(gone),
         "changes": len(seqs) - len(gone),
         "notifications": _settle(connection, gone),
     }
+
+
+def _seqs(connection: Connection, user_id: str, after: int, limit: int) -> Sequence[int]:
+    """Return the first seqs of the user's log after that one."""
+    some = [
+        sa.select(t.c.seq)
+        .where(t.c.user_id == user_id, t.c.seq > after)
+        .order_by(t.c.seq)
+        .limit(limit)
+        .subquery()
+        for t in (deliveries, changes)
+    ]
+    both = sa.union_all(*(sa.select(one.c.seq) for one in some)).subquery()
+    return connection.scalars(sa.select(both.c.seq).order_by(both.c.seq).limit(limit)).all()
 
 
 def _settle(connection: Connection, gone: Sequence[AnyRow]) -> int:

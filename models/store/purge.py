@@ -51,6 +51,9 @@ _view = sa.table(
 )
 
 
+Span = tuple[int, int]  # a part of a log: the seqs after the first number, up to the second
+
+
 @dataclass(frozen=True, slots=True)
 class Purged:
     """What one transaction deleted; `through`: the last user whose log is finished; None: none is."""
@@ -88,27 +91,27 @@ def purge(
 
     `before` must be 24 hours ago or more: idempotency keys go with their notifications.
     """
-    horizons: dict[str, int] = {}
+    spans: dict[str, Span] = {}
     entries, through = 0, None
     due = _due(connection, users[:LOCKED], before, limit)
     for user_id, purged_seq, horizon, more in due:
         last = min(horizon, purged_seq + limit - entries)
         if last > purged_seq:
-            horizons[user_id] = last
+            spans[user_id] = purged_seq, last
             entries += last - purged_seq
         if last < horizon or more:
             break  # there may be more of this one
         through = user_id
-    if not horizons:
+    if not spans:
         return Purged(0, 0, through)
-    gone = gone_of(connection, horizons)
+    gone = gone_of(connection, spans)
     remember(connection, gone)
     # What is still unread expires, and the log says so: the counts of later entries stay exact.
     for user_id in sorted(
         {row.user_id for row in gone if row.inbox and row.read_at is None and row.hidden is None}
     ):
-        inbox.read_through(connection, user_id, horizons[user_id], now=now)
-    delete(connection, horizons)
+        inbox.read_through(connection, user_id, spans[user_id][1], now=now)
+    delete(connection, spans)
     return Purged(entries, _settle(connection, gone), through)
 
 
@@ -196,15 +199,18 @@ def _set_purged(connection: Connection, purged: Mapping[str, int]) -> None:
     connection.execute(statement, rows)
 
 
-def gone_of(connection: Connection, horizons: dict[str, int]) -> Sequence[AnyRow]:
-    """Return the deliveries of logs up to these seqs, as the reports count them."""
+def gone_of(connection: Connection, spans: Mapping[str, Span]) -> Sequence[AnyRow]:
+    """Return the deliveries of these parts of logs, as the reports count them.
+
+    With the upper bound alone PostgreSQL, which still counts what is deleted, soon reads whole tables.
+    """
     v = _view.c
     gone: list[AnyRow] = []
-    for user_id, last in horizons.items():
+    for user_id, (after, last) in spans.items():
         gone += connection.execute(
             sa.select(_view, d.inbox, d.hidden)
             .join_from(_view, deliveries, sa.and_(d.user_id == v.user_id, d.seq == v.seq))
-            .where(v.user_id == user_id, d.user_id == user_id, v.seq <= last)
+            .where(v.user_id == user_id, d.user_id == user_id, v.seq > after, v.seq <= last)
         )
     return gone
 
@@ -238,14 +244,19 @@ def remember(connection: Connection, gone: Sequence[AnyRow]) -> None:
     )
 
 
-def delete(connection: Connection, horizons: dict[str, int]) -> None:
-    """Delete logs, whose inboxes are locked, up to these seqs."""
+def delete(connection: Connection, spans: Mapping[str, Span]) -> None:
+    """Delete these parts of logs, whose inboxes are locked; each is the beginning of what is kept."""
     bind = sa.bindparam
-    rows = [{"of_user": user_id, "last": last} for user_id, last in sorted(horizons.items())]
-    for table, seq in ((deliveries, d.seq), (changes, c.seq), (read_marks, read_marks.c.through)):
-        statement = sa.delete(table).where(table.c.user_id == bind("of_user"), seq <= bind("last"))
-        connection.execute(statement, rows)
-    _set_purged(connection, horizons)
+    users = sorted(spans)
+    rows = [{"of_user": user, "after": spans[user][0], "last": spans[user][1]} for user in users]
+    marks = read_marks.c
+    for table, *which in (
+        (deliveries, d.seq > bind("after"), d.seq <= bind("last")),
+        (changes, c.seq > bind("after"), c.seq <= bind("last")),
+        (read_marks, marks.through <= bind("last")),
+    ):
+        connection.execute(sa.delete(table).where(table.c.user_id == bind("of_user"), *which), rows)
+    _set_purged(connection, {user: spans[user][1] for user in users})
 
 
 def tally(gone: Sequence[AnyRow]) -> dict[str, tuple[int, int, int]]:

@@ -438,6 +438,14 @@ def test_a_purge_looks_at_the_beginning_of_logs_alone(filled: Database) -> None:
     assert not {scan for plan in found for scan in plan.scans & SCANNED}
 
 
+def test_a_purge_in_the_middle_of_a_long_log_reads_its_part_alone(filled: Database) -> None:
+    # As far as the statistics know, what was deleted before is still there.
+    span = LONG // 2, LONG // 2 + 200
+    for work in (purge.gone_of, purge.delete):
+        found = plans(filled, lambda c, work=work: work(c, {BUSY: span}))
+        assert not {scan for plan in found for scan in plan.scans & SCANNED}, found
+
+
 def test_a_timeline_looks_up_the_sockets_of_its_user(filled: Database) -> None:
     with filled.read() as connection:
         (item, *_) = pages.page(connection, "user-7", Status.ALL, 1, None)[0]
