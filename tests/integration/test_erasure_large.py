@@ -28,6 +28,7 @@ FILL = (
 
 @pytest.mark.long
 @pytest.mark.alone
+@pytest.mark.timeout(1200)
 def test_two_hundred_thousand_entries_go_in_steps(world: World) -> None:
     postgres = world.database.engine.dialect.name == "postgresql"
     numbers = "generate_series(1, :entries) AS n(k)" if postgres else "n"
