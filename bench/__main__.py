@@ -10,9 +10,11 @@ from bench import (
     due,
     erasure,
     growth,
+    hang,
     idle,
     jitter,
     latency,
+    mail,
     purge,
     python_api,
     queues,
@@ -29,7 +31,7 @@ SCENARIOS: dict[str, Scenario] = {
     module.SCENARIO.name: module.SCENARIO
     for module in (
         latency, burst, batch, python_api, broadcast, due, idle, through, queues, storm, sql, growth,
-        scheduled, purge, erasure, slow, jitter, avalanche,
+        scheduled, purge, erasure, mail, hang, slow, jitter, avalanche,
     )
 }  # fmt: skip
 

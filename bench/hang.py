@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from bench.ours import running
 from bench.run import alone
 from bench.samples import milliseconds
-from bench.scenario import Metric, Scenario, Values
+from bench.scenario import Metric, Scenario, Values, at_most
 from bench.sides import OURS
 from bench.stage import Steady, crowd, leave
 from models.tables import addresses
@@ -69,6 +69,7 @@ async def play(site: Site, server: subprocess.Popen[bytes], *, seconds: float, r
             await client.wait_seq(steady.sent[client.user_id], 30)
         values |= milliseconds(name, waits)
     server.send_signal(signal.SIGCONT)
+    values["p99_ratio"] = round(values["hangs_p99_ms"] / values["answers_p99_ms"], 2)
     with database.read() as connection:
         found = connection.execute(sa.text("SELECT state, count(*) FROM notifier_reach GROUP BY state")).all()
     values |= {f"rows_{state}": count for state, count in found}
@@ -108,6 +109,7 @@ SCENARIO = Scenario(
     full={"seconds": 60.0, "rate": 50.0},
     pilot={"seconds": 5.0, "rate": 20.0},
     metrics=(
+        Metric("p99_ratio", "alerts, p99, hanging : answering", "times", goal=at_most(1.2, "times")),
         Metric("hangs_p99_ms", "alerts while it hangs, p99", "ms"),
         Metric("answers_p99_ms", "alerts while it answers, p99", "ms"),
         Metric("hangs_max_ms", "alerts while it hangs, at most", "ms"),

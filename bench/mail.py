@@ -1,11 +1,11 @@
 """Measure how many mails a second one process hands to a local server, and whether its memory grows.
 
-`python -m bench.mail URL [MAILS]` on an empty database. The loop of a worker for channels runs in this
-process; the server is another one. Prints the rate, the CPU time of a mail, and the memory after each fifth.
+python -m bench.mail
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -16,16 +16,20 @@ from datetime import UTC, datetime
 import psutil
 import sqlalchemy as sa
 
+from bench.run import alone
+from bench.scenario import NOTHING, Metric, Scenario, Values, at_least
+from bench.sides import OURS
 from models.tables import addresses, reach
 from notifier.core.categories import Category, Reach, replace_categories
 from notifier.outbox.engine import Database, make_engine
 from notifier.outbox.types import now
+from tests.harness import postgres
+from tests.harness.processes import REPO
 from tests.harness.waiting import free_port
 from tests.harness.world import World, migrate, settings
 from worker.reach import make_loop
 from worker.reach_measures import ReachMeasures
 
-MAILS = 6_000
 FIFTHS = 5
 CATEGORY = Category("orders", "Orders", reach={"email": Reach()})
 
@@ -59,14 +63,15 @@ def fill(database: Database, how_many: int) -> None:
         world.dispatch()
 
 
-def main(url: str, how_many: int) -> None:
-    """Fill, send, and print."""
+def send(url: str, how_many: int) -> Values:
+    """Fill, and send from this process; return the rate, and the memory after each fifth of the mails."""
     replace_categories({}, {"orders": CATEGORY})
     database = Database(make_engine(url))
     migrate(database.engine)
     fill(database, how_many)
     process = psutil.Process()
     sent = sa.select(sa.func.count()).where(reach.c.state == "sent")
+    memory: list[float] = []
     with sink() as port:
         loop = make_loop(
             database,
@@ -83,13 +88,52 @@ def main(url: str, how_many: int) -> None:
                 if found >= how_many * fifth // FIFTHS:
                     break
                 time.sleep(0.1)
-            print(f"{found} sent, {process.memory_info().rss / 2**20:.1f} MiB", flush=True)
+            memory.append(process.memory_info().rss / 2**20)
         seconds = time.perf_counter() - began
         used = sum(process.cpu_times()[:2]) - cpu
         loop.stop()
-    print(f"{how_many / seconds:.0f} mails a second, {used / how_many * 1000:.2f} ms of CPU for each")
     database.dispose()
+    return {
+        "mails_per_s": round(how_many / seconds, 1),
+        "cpu_ms_each": round(used / how_many * 1000, 2),
+        "rss_mb_first": round(memory[0], 1),
+        "rss_mb_last": round(memory[-1], 1),
+        "lost": how_many - found,
+    }
+
+
+def measure(name: str, *, seed: int, mails: int) -> Values:  # noqa: ARG001
+    """One round, in a process of its own."""
+    with postgres.fresh_database(postgres.shared_url()) as url:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.mail", url, str(mails)],
+            cwd=REPO, check=True, stdout=subprocess.PIPE, timeout=600,
+        )  # fmt: skip
+    values: Values = json.loads(done.stdout.splitlines()[-1])
+    return values
+
+
+SCENARIO = Scenario(
+    name="mail",
+    title="Mails from one process",
+    about="6,000 alerts to as many users whose category has mail: a worker for channels renders each, and "
+    "hands it to a mail server on the same machine. Memory: the worker's RSS after a fifth, and at the end.",
+    sides=(OURS,),
+    full={"mails": 6_000},
+    pilot={"mails": 300},
+    metrics=(
+        Metric("mails_per_s", "mails", "/s", less=False, goal=at_least(200, "/s")),
+        Metric("cpu_ms_each", "processor time of each", "ms"),
+        Metric("rss_mb_first", "memory after a fifth", "MB"),
+        Metric("rss_mb_last", "memory at the end", "MB"),
+        Metric("lost", "lost", "", goal=NOTHING),
+    ),
+    measure=measure,
+)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else MAILS)
+    if len(sys.argv) == 3 and "://" in sys.argv[1]:
+        print(json.dumps(send(sys.argv[1], int(sys.argv[2]))))
+    else:
+        alone(SCENARIO)
