@@ -9,7 +9,7 @@ import click
 
 from cli.database import open_database
 from cli.help import example
-from cli.print_json import json_line
+from cli.print_json import JSON, json_line, print_facts
 from notifier.settings import Settings
 
 
@@ -77,7 +77,8 @@ def recipient_export(user: str) -> None:
 
 @recipient.command("erase", epilog=example("notifier recipient erase user-7"))
 @click.argument("user")
-def recipient_erase(user: str) -> None:
+@JSON
+def recipient_erase(user: str, as_json: bool) -> None:
     """Erase USER in small steps: nothing holds the id any more. After an interruption, repeat it."""
     from notifier.broker.publisher import Publisher
     from usecases.erase import erase
@@ -97,7 +98,8 @@ def recipient_erase(user: str) -> None:
             done = erase(database, publisher, user, mail=settings.var_dir / "mail", progress=progress)
     finally:
         publisher.close()
-    click.echo(f"erased: {_counts(done.counts)}" if done.counts else "erased: nothing was left")
+    line = f"erased: {_counts(done.counts)}" if done.counts else "erased: nothing was left"
+    print_facts({"erased": done.counts}, as_json, line)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -64,7 +64,8 @@ def finish(connection: Connection, user_id: str, *, now: datetime) -> bool:
 _NAMED = (*OWNED, notifications.name)
 _WRITERS = sa.text("""
     SELECT virtualtransaction FROM pg_locks
-    WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted AND pid <> pg_backend_pid()
+    WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted
+    AND pid IS DISTINCT FROM pg_backend_pid() -- a prepared transaction has no pid
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND relation = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
     """)

@@ -125,8 +125,16 @@ def test_json_is_an_object_with_iso_times(migrated: dict[str, str]) -> None:
     sent = call("send u --title t --message m", migrated).stdout.strip()
     facts = {
         words: json.loads(call(f"{words} --json", migrated).stdout)
-        for words in (f"cancel {sent}", "verify", "revoke u", "purge --older-than 90d", "restored")
+        for words in (
+            f"cancel {sent}",
+            "verify",
+            "revoke u",
+            "purge --older-than 90d",
+            "restored",
+            "recipient erase u",
+        )
     }
+    assert facts["recipient erase u"]["erased"]["notifications"] >= 1
     assert facts[f"cancel {sent}"] == {"status": "canceled", "recipients": 1, "reached": 0, "in_flight": 0}
     assert facts["verify"]["violations"] == []
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", facts["revoke u"]["before"])

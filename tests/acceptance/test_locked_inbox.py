@@ -72,7 +72,13 @@ def test_a_locked_inbox_under_alerts_and_marks_delays_nobody_else(site: Site) ->
         over.set()
         for thread in threads:
             thread.join()
+        with site.user(locked) as api:
+            refused = api.read(through=1)
         connection.rollback()
+    assert (refused.status, refused.json["title"]) == (503, "Service Unavailable")
+    assert "retry-after" in refused.headers
+    for socket in theirs:  # each mark was answered, with the error that says so
+        assert socket.expect("error")["code"] == "unavailable"
     print(f"locked {SECONDS:g} s: others' latest alert {latest:.3f} s, latest hello {latest_hello:.3f} s")
     assert latest < MOST
     assert latest_hello < MOST

@@ -28,6 +28,17 @@ def test_sent_alone_is_not_delivered_and_acked_is(site: Site, user: str) -> None
         wait_delivered(site, second)
 
 
+def test_a_client_that_acks_each_of_what_it_missed_stays_connected(site: Site, user: str) -> None:
+    missed = 150  # three times the frames that a socket may send in a second
+    for _ in range(missed):
+        site.send(user)
+    site.arrived(user, missed)
+    with site.open() as socket:
+        for frame in socket.enter(site.backend.token(user), 0)[1:-1]:
+            socket.send(op="ack", seq=frame["seq"])
+        socket.nothing_before_pong()
+
+
 def test_an_ack_is_cumulative(site: Site, user: str) -> None:
     with site.socket(user, device="phone") as socket:
         ids = [site.send(user) for _ in range(5)]

@@ -189,6 +189,14 @@ def test_the_command_prints_the_same_rows(world: World, api: FlaskClient, run: R
     assert (nothing.exit_code, nothing.stdout) == (0, "no rows\n")
 
 
+def test_a_device_that_is_called_like_a_formula_is_none_in_csv(world: World, run: Run) -> None:
+    one = Joined("u1", "=1+1", "s2", None, 1, 0, None)
+    world.database.run(lambda c: devices.joined(c, [one], now=world.tick()))
+    rows = list(csv.DictReader(io.StringIO(run("report", "devices", "--format", "csv").stdout)))
+    assert [row["device"] for row in rows if row["user_id"] == "u1"] == ["'=1+1", "phone"]
+    assert '"device": "=1+1"' in run("report", "devices", "--format", "json").stdout
+
+
 def test_the_command_refuses_bad_days(run: Run) -> None:
     for words in (("--since", "soon"), ("--since", "2026-11-20", "--until", "2026-11-19")):
         done = run("report", "daily", *words)

@@ -434,15 +434,25 @@ def test_what_was_accepted_before_a_bulk_one_goes_first_though_both_come_in_the_
         assert [entry.id for entry in worker.world.log(user)] == sent
 
 
-def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker) -> None:
+@pytest.mark.parametrize("audience", ["{}", '["u000", "u001"]', "null", '"u000"', "[7]"])
+def test_a_chunk_that_fails_is_put_off_and_dies_in_the_end(worker: Worker, audience: str) -> None:
     id = worker.world.send(*(f"u{n:03}" for n in range(150)))
-    worker.world.sql("UPDATE notifier_notifications SET audience = '{}' WHERE id = :id", id=id)
+    worker.world.sql("UPDATE notifier_notifications SET audience = :bad WHERE id = :id", bad=audience, id=id)
     for attempt in (1, 2, 3):
         assert worker.dispatcher.chunks(0) is False, "no further chunk is enqueued before its time"
         assert worker.row(id).attempts == attempt
         worker.world.tick(100)
     assert worker.row(id).state == "dead"
     assert not worker.dispatcher.stalled()
+
+
+def test_a_bulk_one_behind_one_that_fails_goes_out(worker: Worker) -> None:
+    bad, good = (worker.world.send(*(f"u{n:03}" for n in range(150))) for _ in range(2))
+    worker.world.sql("UPDATE notifier_notifications SET audience = '[\"u000\"]' WHERE id = :id", id=bad)
+    while worker.dispatcher.chunks(0):
+        pass
+    assert [worker.row(id).state for id in (bad, good)] == ["accepted", "dispatched"]
+    assert worker.row(bad).attempts == 1
 
 
 def test_a_wake_up_for_an_unknown_notification_does_nothing(worker: Worker) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from notifier import send
 from notifier.core.errors import SettingError
+from notifier.settings import Settings
 from tests.harness.world import settings
+from web import create_app
 from web.socket_route import origin_allowed
 
 LIST = ("https://shop.example",)
@@ -50,6 +55,22 @@ def test_a_foreign_page_may_not(origin: str, host: str, allowed: tuple[str, ...]
 def test_a_page_in_the_list_may() -> None:
     assert origin_allowed("https://shop.example", "here.example", LIST)
     assert origin_allowed("https://SHOP.example/", "here.example", LIST)
+
+
+def test_a_refusal_is_one_line_with_both_values(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings.load(var_dir=tmp_path, demo=False))
+    headers = {
+        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": "http://evil.example", "Host": "here.example",
+    }  # fmt: skip
+    try:
+        answer = app.test_client().get("/ws", headers=headers)
+    finally:
+        send.use(None)
+    assert answer.status_code == 403
+    (line,) = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    assert "origin='http://evil.example'" in line
+    assert "host='here.example'" in line
 
 
 def test_an_idn_in_the_list_is_what_browsers_send() -> None:
