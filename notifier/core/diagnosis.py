@@ -36,17 +36,24 @@ def _sentences(timeline: Timeline, now: datetime, broker: bool | None) -> Iterat
         yield "It was dispatched, and the copy is no longer kept."
     else:
         missing = timeline.recipients - timeline.delivered - timeline.suppressed - timeline.erased
+        everybody = counted(timeline.recipients, "recipient")
         if timeline.erased_in_all:
-            yield f"{timeline.erased_in_all} of {timeline.recipients} recipients were erased since."
+            were = "was" if timeline.erased_in_all == 1 else "were"
+            yield f"{timeline.erased_in_all} of {everybody} {were} erased since."
         if timeline.suppressed:
             had = timeline.recipients - timeline.suppressed
-            yield f"{timeline.suppressed} of {timeline.recipients} recipients had switched it off;"
+            yield f"{timeline.suppressed} of {everybody} had switched it off;"
             yield f"it is in the inbox of {had}:"
         else:
             had = timeline.recipients - timeline.erased
-            yield f"It is in the inbox of {'' if timeline.erased else 'all '}{had} recipients:"
-        yield f"{timeline.delivered} have it on a device, {timeline.read} have read it,"
-        yield f"{missing} have not got it."
+            every = "all " if had > 1 and not timeline.erased else ""
+            yield f"It is in the inbox of {every}{counted(had, 'recipient')}:"
+        yield f"{_have(timeline.delivered)} it on a device, {_have(timeline.read)} read it,"
+        yield f"{_have(missing)} not got it."
+
+
+def _have(number: int) -> str:
+    return f"{number} {'has' if number == 1 else 'have'}"
 
 
 def _channels(timeline: Timeline) -> Iterator[str]:

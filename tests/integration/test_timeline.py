@@ -238,7 +238,7 @@ def test_many_recipients_are_counted_and_paged(site: Site) -> None:
     site.wakes()
     site.world.read("u2", id)
     assert site.why(id) == (
-        "It is in the inbox of all 3 recipients: 1 have it on a device, 1 have read it, 2 have not got it."
+        "It is in the inbox of all 3 recipients: 1 has it on a device, 1 has read it, 2 have not got it."
     )
     with site.world.database.read() as connection:
         first = timeline.copies(connection, id, limit=2, after=None)
