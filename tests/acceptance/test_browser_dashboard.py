@@ -129,6 +129,17 @@ def test_sent_delivered_and_read_are_those_of_sql(operator: Operator) -> None:
         assert total.replace("\N{NARROW NO-BREAK SPACE}", "") == str(sum(int(row[at]) for row in plain))
 
 
+def test_read_is_a_share_of_what_can_be_read(operator: Operator) -> None:
+    first = (datetime.now(UTC).date() - timedelta(days=6)).isoformat()
+    ((entries, read),) = rows(
+        operator.site,
+        "SELECT count(*), count(read_at) FROM notifier_report_deliveries"
+        f" WHERE event <> 'badge' AND accepted_at >= '{first}'",
+    )
+    tile = operator.page.locator("[data-total=read]").inner_text()
+    assert f"{100 * read // entries} % of the inbox entries" in tile
+
+
 def test_latencies_are_those_of_sql(operator: Operator) -> None:
     first = (datetime.now(UTC).date() - timedelta(days=6)).isoformat()
     stages = ("accepted_to_persisted", "persisted_to_delivered", "delivered_to_read", "accepted_to_delivered")

@@ -175,3 +175,16 @@ def test_nothing_moves_when_the_bell_arrives(chrome: Browser, shop_site: Site, w
     expect(page.locator("#bell .bell")).to_be_visible()
     assert page.evaluate(f"() => {PLACES}") == before
     page.context.close()
+
+
+def test_each_link_of_the_shop_leads_somewhere(chrome: Browser, shop_site: Site) -> None:
+    page = chrome.new_page()
+    page.goto(shop_site.backend.base_url)
+    for name in ("Dashboard", "HTTP API", "The smallest page with it", "The code of this shop"):
+        page.goto(shop_site.backend.base_url)
+        with page.expect_response(lambda answer: answer.request.is_navigation_request()) as answered:
+            page.get_by_role("link", name=name).click()
+        assert answered.value.status in (200, 303), name  # 303: to the dashboard's sign-in
+        page.wait_for_load_state()
+        assert page.locator("body").inner_text().strip(), name
+    page.close()
