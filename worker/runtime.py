@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 import kombu
+from amqp.exceptions import AMQPError
 from celery import Celery
 
 from notifier.broker.publisher import Publisher
@@ -122,7 +123,8 @@ class WorkerRuntime:
     def _enqueue(self, name: str, *, queue: str = TASK_QUEUE, **options: Any) -> None:
         """Enqueue a task; when a kept connection is stale (its node died), try once more with a new one.
 
-        Raises BrokerUnavailable.
+        Raises BrokerUnavailable, also when the broker refuses (a permission, a queue of another type): kombu
+        tries again after a lost connection alone.
         """
         again = {"max_retries": brokers(self._settings), "interval_start": 0, "interval_step": 0}
         try:
@@ -131,6 +133,8 @@ class WorkerRuntime:
             )
         except kombu.exceptions.OperationalError as exc:
             raise BrokerUnavailable(f"the broker does not answer ({exc})") from exc
+        except AMQPError as exc:
+            raise BrokerUnavailable(f"the broker refuses ({exc})") from exc
 
     @property
     def dispatcher(self) -> Dispatcher:

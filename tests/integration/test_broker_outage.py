@@ -203,6 +203,27 @@ def test_a_worker_enqueues_over_a_new_connection_when_the_old_one_died(rabbit: P
     runtime.wake("three", bulk=True)
 
 
+def test_a_worker_that_may_not_enqueue_is_told_so_and_goes_on_when_it_may(rabbit: PrivateRabbit) -> None:
+    settings = _settings(rabbit.url)
+    runtime = WorkerRuntime(settings, make_app(settings))
+    runtime.wake("one", bulk=True)
+
+    def refused() -> bool:
+        try:
+            runtime.wake("refused", bulk=True)  # the broker refuses a moment later
+        except BrokerUnavailable:
+            return True
+        return False
+
+    _ctl(rabbit, "set_permissions", "guest", "^$", "^$", "^$")
+    try:
+        for _ in range(3):  # each refusal ends the channel; the next call begins another one
+            until(refused, SECONDS, "it is said that the broker refuses")
+    finally:
+        _ctl(rabbit, "set_permissions", "guest", ".*", ".*", ".*")
+    until(lambda: not refused(), SECONDS, "it goes on")
+
+
 def test_wrong_credentials_are_an_unavailable_broker_and_are_not_shown(rabbit: PrivateRabbit) -> None:
     with publishing(_settings(rabbit.url.replace("guest:guest", "guest:hunter2"))) as publisher:
         with pytest.raises(BrokerUnavailable) as caught:
