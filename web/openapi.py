@@ -8,6 +8,7 @@ from flask import Flask
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from notifier.core.categories import categories
 from notifier.core.events import event_types
 from notifier.core.life import OF_ENTRIES
 from web.describe import Answer, Description
@@ -105,6 +106,9 @@ def _schemas(descriptions: list[Description]) -> dict[str, Any]:
             for event in events
         ]
         schemas[SendBody.__name__]["not"] = _BOTH_ENDS
+        schemas[SendBody.__name__]["properties"]["category"] = {
+            "anyOf": [{"enum": [category.name for category in categories()]}, {"type": "null"}]
+        }
     return schemas
 
 

