@@ -75,7 +75,7 @@ def test_a_locked_inbox_under_alerts_and_marks_delays_nobody_else(site: Site) ->
         with site.user(locked) as api:
             refused = api.read(through=1)
         connection.rollback()
-    assert (refused.status, refused.json["title"]) == (503, "Service Unavailable")
+    assert (refused.status, refused.json["title"]) == (503, "Database locked")
     assert "retry-after" in refused.headers
     for socket in theirs:  # each mark was answered, with the error that says so
         assert socket.expect("error")["code"] == "unavailable"
