@@ -80,9 +80,8 @@ def erase(
     began = time.monotonic()
     with database.read() as connection:
         mailboxes = store.mailboxes(connection, known)
-    _forget_mails(database, known, mail, mailboxes, counts)
-    with database.read() as connection:
         before = store.writers(connection)
+    _forget_mails(database, known, mail, mailboxes, counts)
     while True:
         for step in STEPS:
             while done := _step(database, partial(step, user_id=known, limit=ROWS)):
@@ -109,6 +108,8 @@ def _ended(database: Database, writers: frozenset[str], until: float | None) -> 
 
     Raises DatabaseLocked when there is no `until`, and one has not ended within PATIENCE.
     """
+    if not writers:
+        return True
     seconds = PATIENCE if until is None else until - time.monotonic()
     try:
         database.run_patiently(lambda c: store.check_ended(c, writers), seconds)

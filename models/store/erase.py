@@ -83,7 +83,7 @@ def writers(connection: Connection) -> frozenset[str]:
 
 def check_ended(connection: Connection, before: frozenset[str]) -> None:
     """Raise DatabaseLocked while one of these `writers` is open."""
-    if before and before & writers(connection):
+    if before & writers(connection):
         raise DatabaseLocked("a transaction that wrote before the erasure has not ended")
 
 

@@ -200,12 +200,10 @@ def _set_purged(connection: Connection, purged: Mapping[str, int]) -> None:
 
 
 def gone_of(connection: Connection, spans: Mapping[str, Span]) -> Sequence[AnyRow]:
-    """Return the deliveries of these parts of logs, as the reports count them.
-
-    With the upper bound alone PostgreSQL, which still counts what is deleted, soon reads whole tables.
-    """
+    """Return the deliveries of these parts of logs, as the reports count them."""
     v = _view.c
     gone: list[AnyRow] = []
+    # With the upper bound alone PostgreSQL, which still counts what is deleted, soon reads whole tables.
     for user_id, (after, last) in spans.items():
         gone += connection.execute(
             sa.select(_view, d.inbox, d.hidden)
@@ -247,16 +245,14 @@ def remember(connection: Connection, gone: Sequence[AnyRow]) -> None:
 def delete(connection: Connection, spans: Mapping[str, Span]) -> None:
     """Delete these parts of logs, whose inboxes are locked; each is the beginning of what is kept."""
     bind = sa.bindparam
-    users = sorted(spans)
-    rows = [{"of_user": user, "after": spans[user][0], "last": spans[user][1]} for user in users]
-    marks = read_marks.c
+    rows = [{"of_user": user, "after": after, "last": last} for user, (after, last) in sorted(spans.items())]
     for table, *which in (
         (deliveries, d.seq > bind("after"), d.seq <= bind("last")),
         (changes, c.seq > bind("after"), c.seq <= bind("last")),
-        (read_marks, marks.through <= bind("last")),
+        (read_marks, read_marks.c.through <= bind("last")),
     ):
         connection.execute(sa.delete(table).where(table.c.user_id == bind("of_user"), *which), rows)
-    _set_purged(connection, {user: spans[user][1] for user in users})
+    _set_purged(connection, {user: last for user, (_, last) in spans.items()})
 
 
 def tally(gone: Sequence[AnyRow]) -> dict[str, tuple[int, int, int]]:

@@ -198,9 +198,8 @@ def test_a_transaction_that_stays_open_leaves_the_erasure_unfinished(world: Worl
     two_alerts(world)
     with open_while(world.database, lambda connection: device(connection, world), 2.0):
         done = usecase.erase(world.database, Published(), USER, mail=Path("nowhere"), seconds=1.0)
-        assert (
-            done.left or world.database.engine.dialect.name == "sqlite"
-        )  # which has one writer, so the erasure waits to begin
+        # SQLite has one writer, so there the erasure waits to begin.
+        assert done.left or world.database.engine.dialect.name == "sqlite"
     erase(world)
     assert held_by(world) == []
 
