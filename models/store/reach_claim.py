@@ -118,7 +118,6 @@ _COUNT_DIGEST = sa.select(
             sa.and_(_WAITS, r.attempts > 0),
         )
     ),
-    sa.func.count().filter(sa.and_(_WAITS, r.attempts == 0)),
 ).where(
     r.address_id == sa.bindparam("of_address"),
     r.due_at == sa.bindparam("of_time", type_=UtcDateTime),
@@ -178,11 +177,11 @@ def due_digests(
             held = connection.execute(_HOLD_ADDRESS, one).first()
             if held is None and connection.scalar(sa.select(a.id).where(a.id == address)) is not None:
                 continue
-        waiting, tried, fresh = connection.execute(_COUNT_DIGEST, one).one()
+        waiting, tried = connection.execute(_COUNT_DIGEST, one).one()
         rows = connection.execute(statement, {**one, "at_most": MAX_DIGEST}).all()
         if len(rows) < min(waiting, MAX_DIGEST):
             continue  # a notification of it is held by somebody: the next look has all of them
-        found.append(DueDigest(rows, closed=bool(tried) and bool(fresh)))
+        found.append(DueDigest(rows, closed=bool(tried)))
     return found
 
 

@@ -203,19 +203,26 @@ def test_a_worker_enqueues_over_a_new_connection_when_the_old_one_died(rabbit: P
     runtime.wake("three", bulk=True)
 
 
-def test_a_worker_that_may_not_enqueue_is_told_so_and_goes_on_when_it_may(rabbit: PrivateRabbit) -> None:
+@pytest.mark.parametrize(
+    ("configure", "write"),
+    [("^$", ".*"), (".*", "^$")],
+    ids=["to declare the queue", "to write to it"],
+)
+def test_a_worker_that_may_not_enqueue_is_told_so_and_goes_on_when_it_may(
+    rabbit: PrivateRabbit, configure: str, write: str
+) -> None:
+    """The channels are new each time: RabbitMQ remembers what a channel was once allowed."""
     settings = _settings(rabbit.url)
     runtime = WorkerRuntime(settings, make_app(settings))
-    runtime.wake("one", bulk=True)
 
     def refused() -> bool:
         try:
-            runtime.wake("refused", bulk=True)  # the broker refuses a moment later
+            runtime.wake("refused", bulk=True)  # the broker refuses a message a moment later
         except BrokerUnavailable:
             return True
         return False
 
-    _ctl(rabbit, "set_permissions", "guest", "^$", "^$", "^$")
+    _ctl(rabbit, "set_permissions", "guest", configure, write, ".*")
     try:
         for _ in range(3):  # each refusal ends the channel; the next call begins another one
             until(refused, SECONDS, "it is said that the broker refuses")

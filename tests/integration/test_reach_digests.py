@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -55,6 +56,50 @@ def test_a_digest_has_each_entry_once_and_a_straggler_goes_with_the_next(people:
     assert late.due_at > datetime.now(UTC)
     people.keep(claimed, Sent("m"))
     assert people.states().count("sent") == 12
+
+
+def test_a_straggler_that_comes_between_the_count_and_the_lock_goes_with_the_next_digest(people: People) -> None:
+    """Another worker sends the digest after this one has found it; then the straggler commits."""
+    engine = people.world.database.engine
+    if engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has one writer at a time")
+    people.add("a", "email", preferences=DAILY)
+    people.send("a", title="first")
+    people.send("a", title="straggler")
+    people.move_due(700)
+    assert people.claim() == []  # both wait for the morning now
+    people.move_due(86_400)
+    first, straggler = people.rows()
+    others_mails: list[Claimed] = []
+
+    def move_straggler(to: datetime) -> None:
+        with people.world.database.write() as other:
+            other.execute(sa.update(reach).where(reach.c.id == straggler.id).values(due_at=to, next_at=to))
+
+    move_straggler(first.due_at + timedelta(days=2))
+    steps: list[tuple[object, Callable[[], None]]] = [
+        (store._DUE_DIGESTS, lambda: others_mails.extend(people.claim())),
+        (store._COUNT_DIGEST, lambda: move_straggler(first.due_at)),
+    ]
+
+    def interfere(connection: Any, cursor: Any, text: str, given: Any, context: Any, many: bool) -> None:
+        if steps and context.compiled is not None and context.compiled.statement is steps[0][0]:
+            step = steps[0][1]
+            rest = steps[1:]
+            steps.clear()  # the step's own statements are left alone
+            step()
+            steps.extend(rest)
+
+    sa.event.listen(engine, "after_cursor_execute", interfere)
+    try:
+        mails = people.claim()
+    finally:
+        sa.event.remove(engine, "after_cursor_execute", interfere)
+    assert [mail.message.entries[0].data["title"] for mail in others_mails] == ["first"]
+    assert mails == []
+    (_, straggler) = people.rows()
+    assert straggler.state == "waiting"
+    assert straggler.due_at > datetime.now(UTC)
 
 
 def test_a_digest_that_is_tried_again_stays_together_without_stragglers(people: People) -> None:
