@@ -1,10 +1,11 @@
 """Read and change a user's preferences."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from models.store import note
+from models.store import erased, note
 from notifier.broker.message import Message
 from notifier.core import frames, preferences
 from notifier.core.categories import categories
@@ -32,7 +33,12 @@ def find(database: Database, user_id: str) -> dict[str, Any]:
 
 
 def change(
-    database: Database, publisher: Publishes, user_id: str, asked: Mapping[str, Any]
+    database: Database,
+    publisher: Publishes,
+    user_id: str,
+    asked: Mapping[str, Any],
+    *,
+    issued_at: float = math.inf,
 ) -> dict[str, Any]:
     """Change a user's preferences, notify all sockets of the user, and return the effective preferences.
 
@@ -41,9 +47,11 @@ def change(
         publisher: carries the log's new entry to the gateways. What it cannot publish, they fetch from SQL.
         user_id: whose.
         asked: some of `notifier.core.preferences.FIELDS`.
+        issued_at: when the user's token was issued, seconds since 1970; infinite: no token is asked for.
 
     Raises:
         InvalidInput: a name or a value is not known; nothing was changed.
+        Unauthenticated: the user was erased after the token was issued; nothing was changed.
         DatabaseUnavailable: nothing was changed.
     """
     kinds = categories()
@@ -52,6 +60,8 @@ def change(
     def work(connection: Connection) -> tuple[Entry | None, dict[str, Any]]:
         present = now()
         stored, timezone = recipients.lock(connection, user_id, now=present)
+        if issued_at < math.inf:
+            erased.refuse_outdated(connection, user_id, issued_at)
         kept = preferences.changed(stored, checked, at=milliseconds(present))
         zone = checked.get("timezone", timezone)
         if kept == stored and zone == timezone:

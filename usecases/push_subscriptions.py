@@ -4,7 +4,7 @@ from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from models.store import addresses
+from models.store import addresses, erased
 from notifier.core.errors import InvalidInput, Problem
 from notifier.outbox import clock
 from notifier.outbox.engine import Connection, Database
@@ -17,13 +17,21 @@ AUTH_BYTES = 16
 
 
 def subscribe(
-    database: Database, settings: Settings, user_id: str, endpoint: str, *, p256dh: str, auth: str
+    database: Database,
+    settings: Settings,
+    user_id: str,
+    endpoint: str,
+    *,
+    p256dh: str,
+    auth: str,
+    issued_at: float,
 ) -> None:
     """Subscribe a browser to this user's push messages, and to no other user's.
 
     Beyond 20 subscriptions, the one with the oldest success is deleted.
 
-    Raises InvalidInput and DatabaseUnavailable.
+    Raises InvalidInput, DatabaseUnavailable, and Unauthenticated when the user was erased after the token was
+    issued (`issued_at`, seconds since 1970).
     """
     problems: list[Problem] = []
     if wrong := push_endpoint.problem(endpoint, settings.push_hosts):
@@ -44,6 +52,7 @@ def subscribe(
             present=clock.present(connection),
             limit=MAX_SUBSCRIPTIONS,
         )
+        erased.refuse_outdated(connection, user_id, issued_at)
 
     database.run(work)
 

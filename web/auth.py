@@ -74,16 +74,20 @@ def backend(*scopes: Scope) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 
 def user(view: Callable[P, T]) -> Callable[P, T]:
-    """Allow only users to call `view`: 401 without a valid token, 403 with an API key; set `g.user_id`."""
+    """Allow only users to call `view`; set `g.user_id`, and `g.issued_at` (seconds since 1970).
+
+    401 without a valid token, 403 with an API key.
+    """
 
     @wraps(view)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
         runtime, credentials = current(), _bearer()
         try:
-            g.user_id = runtime.tokens.verify(credentials).user_id
+            principal = runtime.tokens.verify(credentials)
         except WrongCredentials as exc:
             _counted(runtime, runtime.keys.find(credentials), exc.detail)
             raise Forbidden("an API key does not speak for a user") from None
+        g.user_id, g.issued_at = principal.user_id, principal.issued_at
         runtime.calls.take(g.user_id)
         return view(*args, **kwargs)
 

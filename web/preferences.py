@@ -1,5 +1,6 @@
 """The API of preferences: users change their own, backends those of any user."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 
@@ -59,4 +60,7 @@ def change() -> Response:
     asked = read(PreferencesBody, USER_BODY).model_dump(exclude_unset=True)
     user_id, runtime = _whose(asked.pop("user_id", None)), current()
     with runtime.gateway.services.changes.turn(user_id):
-        return write(preferences.change(runtime.database, runtime.local_first, user_id, asked))
+        told = preferences.change(
+            runtime.database, runtime.local_first, user_id, asked, issued_at=g.get("issued_at", math.inf)
+        )
+    return write(told)

@@ -41,6 +41,7 @@ def subscribe() -> Response:
         body.endpoint,
         p256dh=body.keys.p256dh,
         auth=body.keys.auth,
+        issued_at=g.issued_at,
     )
     return Response(status=201)
 

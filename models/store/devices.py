@@ -7,7 +7,8 @@ anyway), and after `log_from` every entry of the log, up to `sent_seq`. `sent_se
 socket closes; while it is NULL (open, or its gateway died) the device's own claim counts.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -16,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store import erased
 from models.store.delivered import Ack, Delivered, deliver
 from models.tables import devices
 from notifier.core.effects import Acked
@@ -44,6 +46,7 @@ class Joined:
         after: the seq up to which the device has the log; None: nothing counts as an ack.
         window_from, log_from: what it is being sent (see above).
         user_agent: what the browser says it is.
+        issued_at: when the user's token was issued, seconds since 1970; infinite: no token is asked for.
     """
 
     user_id: str
@@ -53,12 +56,14 @@ class Joined:
     window_from: int
     log_from: int
     user_agent: str | None
+    issued_at: float = math.inf
 
 
 def joined(connection: Connection, joins: Sequence[Joined], *, now: datetime) -> list[Delivered]:
     """Count each `after` of starting sockets as an ack, and record what they are being sent.
 
-    An `after` must not be beyond its log's head. Returns what became delivered.
+    An `after` must not be beyond its log's head. Nothing is kept of the device of a user who was erased after
+    the token was issued. Returns what became delivered.
     """
     first: dict[tuple[str, str], Joined] = {}
     # Of two sockets of one device, the second must see the first's row.
@@ -88,8 +93,19 @@ def joined(connection: Connection, joins: Sequence[Joined], *, now: datetime) ->
             }
         )
     _START.execute(connection, rows)
+    _forget_erased(connection, first.values())
     delivered = deliver(connection, acks, now=now)
     return delivered + joined(connection, later, now=now) if later else delivered
+
+
+def _forget_erased(connection: Connection, joins: Collection[Joined]) -> None:
+    """Delete the devices of users who were erased after their token was issued."""
+    users = {join.user_id for join in joins if join.issued_at < math.inf}
+    moments = erased.moments(connection, users) if users else {}
+    for join in joins if moments else ():
+        if join.issued_at < moments.get(join.user_id, -math.inf):
+            mine = v.user_id == join.user_id, v.device == join.device
+            connection.execute(sa.delete(devices).where(*mine))
 
 
 _FIRST = ("user_id", "device", "first_seen_at")  # what stays as the first socket wrote it

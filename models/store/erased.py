@@ -1,5 +1,6 @@
 """Erased users, by the hash of the id: from when tokens are valid, and where a new log begins."""
 
+import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ from sqlalchemy.engine import Connection
 from models.store.log_base import CLOCK_IS_WRONG, microseconds
 from models.tables import erasures, inboxes
 from notifier.core.erasure import user_hash
+from notifier.core.errors import Unauthenticated
 from notifier.outbox import clock
 from notifier.outbox.dialect import insert
 from notifier.outbox.types import AnyRow
@@ -52,6 +54,23 @@ def since(connection: Connection, after: datetime | None) -> dict[str, datetime]
     if after is not None:
         wanted = wanted.where(e.erased_at >= after)
     return {row.user_hash: row.erased_at for row in connection.execute(wanted)}
+
+
+def moments(connection: Connection, users: Iterable[str]) -> dict[str, float]:
+    """Return when those users who were erased were: user -> seconds since 1970.
+
+    A process reads the erasures now and then; one that stood still may have accepted a token that is older
+    than an erasure. Ask after the transaction's first write: an erasure that begins later waits for it.
+    """
+    by_hash = {user_hash(user): user for user in users}
+    query = sa.select(e.user_hash, e.erased_at).where(e.user_hash.in_(sorted(by_hash)))
+    return {by_hash[row.user_hash]: row.erased_at.timestamp() for row in connection.execute(query)}
+
+
+def refuse_outdated(connection: Connection, user_id: str, issued_at: float) -> None:
+    """Raise Unauthenticated when the user was erased after the token was issued; see `moments`."""
+    if issued_at < moments(connection, [user_id]).get(user_id, -math.inf):
+        raise Unauthenticated("the token is revoked")
 
 
 def bases(connection: Connection, users: Iterable[str]) -> dict[str, int]:

@@ -24,7 +24,7 @@ SMALL = Size(
 )  # fmt: skip
 MAY_BE_SILENT = 150
 SOCKETS_PER_USER = 100
-LATE = 3.0  # seconds
+LATE = 1.0  # seconds
 
 
 @pytest.fixture(params=backends.KINDS)

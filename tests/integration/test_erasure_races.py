@@ -164,6 +164,20 @@ def test_an_ack_after_the_erasure_writes_nothing(world: World) -> None:
     assert world.count(devices_table) == 0
 
 
+def test_a_socket_with_a_token_from_before_the_erasure_leaves_no_device(world: World) -> None:
+    """A gateway that stood still had accepted the token."""
+    two_alerts(world)
+    early = now().timestamp()
+    erase(world)
+    old = Joined(USER, "phone", "a", None, 1, 1, None, early)
+    new = Joined(USER, "laptop", "b", None, 1, 1, None, now().timestamp())
+    other = Joined("bob", "phone", "c", None, 1, 1, None, early)
+    world.database.run(lambda c: devices.joined(c, [old, new, other], now=world.now))
+    with world.database.read() as connection:
+        found = connection.execute(sa.select(devices_table.c.user_id, devices_table.c.device)).all()
+    assert sorted(map(tuple, found)) == [(USER, "laptop"), ("bob", "phone")]
+
+
 def device(connection: Connection, world: World) -> None:
     join(connection, world.now, "laptop")
 

@@ -17,7 +17,8 @@ from notifier.outbox import recipients
 from notifier.outbox.engine import Database
 from notifier.send import Sender
 from tests.harness.tokens import user_token
-from tests.harness.world import World, settings
+from tests.harness.world import Published, World, settings
+from usecases.erase import erase
 from web import create_app
 from web.runtime import EXTENSION
 
@@ -103,6 +104,18 @@ def test_each_change_is_one_entry_of_the_log_and_counts_nothing(app: Flask, worl
     assert [(entry.seq, entry.event) for entry in world.log("u2")] == [(1, "inbox.preferences")]
     world.arrive("u1")
     assert world.violations() == []
+
+
+def test_a_token_from_before_an_erasure_changes_nothing(app: Flask, world: World) -> None:
+    """This process has not heard of the erasure; SQL has."""
+    patch(app, "u1", channels={"email": "off"})
+    token = as_user("u1")
+    erase(world.database, Published(), "u1", mail=Path("nowhere"))
+    status, answer = call(app, "PATCH", "/api/preferences", token, {"channels": {"email": "daily"}})
+    assert (status, answer["detail"]) == (401, "the token is revoked")
+    assert call(app, "GET", "/api/recipients?user_id=u1", ADMIN)[0] == 404
+    assert world.log("u1") == []
+    assert call(app, "PATCH", "/api/preferences", ADMIN, {"user_id": "u1", "timezone": "UTC"})[0] == 200
 
 
 def test_what_is_unknown_changes_nothing(app: Flask, world: World) -> None:

@@ -18,7 +18,8 @@ from notifier.core.categories import Category, Reach, replace_categories
 from notifier.outbox.types import now
 from notifier.tokens import Tokens
 from tests.harness.push_service import Browser
-from tests.harness.world import World, alert, migrate, settings
+from tests.harness.world import Published, World, alert, migrate, settings
+from usecases.erase import erase
 from usecases.sealed_token import PUSH_READ, UNSUBSCRIBE, SealedTokens
 from usecases.unsubscribe import UnsubscribeLinks, read_link
 from web import create_app
@@ -85,6 +86,18 @@ def test_an_endpoint_belongs_to_the_user_who_registered_it_last(
     web.delete(
         "/api/push/subscriptions", json={"endpoint": browser.endpoint}, headers=as_user(configured, "b")
     )
+    assert subscribed(world) == []
+
+
+def test_a_token_from_before_an_erasure_subscribes_nothing(
+    web: FlaskClient, configured: Any, world: World
+) -> None:
+    """This process has not heard of the erasure; SQL has."""
+    token = as_user(configured, "a")
+    for name, status in (("1", 201), ("2", 401)):
+        answer = web.post("/api/push/subscriptions", json=Browser(ENDPOINT + name).json(), headers=token)
+        assert answer.status_code == status
+        erase(world.database, Published(), "a", mail=Path("nowhere"))
     assert subscribed(world) == []
 
 

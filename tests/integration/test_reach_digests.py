@@ -58,7 +58,9 @@ def test_a_digest_has_each_entry_once_and_a_straggler_goes_with_the_next(people:
     assert people.states().count("sent") == 12
 
 
-def test_a_straggler_that_comes_between_the_count_and_the_lock_goes_with_the_next_digest(people: People) -> None:
+def test_a_straggler_that_comes_between_the_count_and_the_lock_goes_with_the_next_digest(
+    people: People,
+) -> None:
     """Another worker sends the digest after this one has found it; then the straggler commits."""
     engine = people.world.database.engine
     if engine.dialect.name != "postgresql":

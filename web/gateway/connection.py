@@ -283,7 +283,9 @@ class ClientConnection:
         """Read the snapshot from which the socket continues, and record what its device is being sent."""
         session = self.session
         at = self._services.snapshots(
-            SnapshotRequest(session.user_id, session.device, self.id, after, repair, self._user_agent)
+            SnapshotRequest(
+                session.user_id, session.device, self.id, after, repair, self._user_agent, session.issued_at
+            )
         )
         if at.reset:
             metrics.RESETS.inc()

@@ -1,5 +1,6 @@
 """Read the snapshots with which sockets start; concurrent hellos share their transactions."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class SnapshotRequest:
         after: the seq up to which it has the log; None: it needs a window.
         repair: it continues, so what its device is sent is already recorded.
         user_agent: what the browser says it is.
+        issued_at: when its token was issued, seconds since 1970.
     """
 
     user_id: str
@@ -39,15 +41,15 @@ class SnapshotRequest:
     after: int | None
     repair: bool
     user_agent: str | None
+    issued_at: float = math.inf
 
     def joined(self, at: Snapshot) -> Joined | None:
         """Return what to record for its device; None: nothing."""
         if self.device is None or (self.repair and not at.reset):
             return None
         acked = None if self.repair or at.reset == "ahead" else self.after
-        return Joined(
-            self.user_id, self.device, self.socket, acked, *window_of(at, self.after), self.user_agent
-        )
+        window = window_of(at, self.after)
+        return Joined(self.user_id, self.device, self.socket, acked, *window, self.user_agent, self.issued_at)
 
 
 def window_of(at: Snapshot, after: int | None) -> tuple[int, int]:
