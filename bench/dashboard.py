@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import math
 import re
 import secrets
 import sys
@@ -26,7 +27,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from bench.million import Shop, fill
-from notifier.outbox.engine import Database, make_engine
+from notifier.outbox.engine import Connection, Database, make_engine
 from tests.harness.world import migrate, settings
 from usecases.rollup import roll_up_days
 from web.app import create_app
@@ -35,6 +36,8 @@ KEY = secrets.token_urlsafe(24)
 DAYS = 90
 TIMES = 5  # that each page is asked for; the fastest counts
 VIEW = "notifier_report_deliveries"
+STAGES = ("accepted_to_persisted", "persisted_to_delivered", "delivered_to_read", "accepted_to_delivered")
+NEWEST = 20_000  # deliveries of which the dashboard shows latencies, "slowest" and "not delivered"
 COUNTS = "count(*), count(delivered_at), count(read_at)"
 
 
@@ -81,6 +84,50 @@ def differences(client: FlaskClient, database: Database) -> Iterator[str]:
         shown = {row for row in shown if any(value != "0" for value in row[-3:])}
         for row in sorted(expected ^ shown):
             yield f"{name}: {row} is {'of SQL only' if row in expected else 'on the dashboard only'}"
+
+
+def differences_of_newest(client: FlaskClient, database: Database) -> Iterator[str]:
+    """Yield a line for each latency and each total of a list that is not that of the newest deliveries."""
+    today = datetime.now(UTC).date()
+    chosen = f"since={today - timedelta(days=DAYS - 1)}&until={today}"
+    with database.read() as connection:
+        begin, rows = newest(connection)
+        dead, waiting = (
+            connection.scalar(sa.text(f"SELECT count(*) FROM notifier_notifications WHERE state = '{state}'"))
+            for state in ("dead", "accepted")
+        )
+    delivered = sum(row[-1] is not None for row in rows)
+    totals = {"slowest": delivered, "undelivered": len(rows) - delivered, "dead": dead, "waiting": waiting}
+    for name, total in totals.items():
+        page = client.get(f"/reports/lists/{name}?{chosen}").text
+        shown = re.search(r"data-count>\d+ of ([\d,]+)<", page)
+        found = int(shown[1].replace(",", "")) if shown else 0
+        if found != total:
+            yield f"{name}: {found} rows on the dashboard, {total} in SQL since {begin}"
+    text = client.get(f"/reports/stages.csv?{chosen}").text
+    shown_rows = [row[1:] for row in csv.reader(io.StringIO(text))][1:]
+    for place, row in enumerate(shown_rows):
+        values = sorted(row[place] for row in rows if row[place] is not None)
+        ranks = [values[math.ceil(len(values) * percent / 100) - 1] for percent in (50, 95, 99)]
+        if row != [str(number) for number in (*ranks, len(values))]:
+            yield f"{STAGES[place]}: {row} on the dashboard, {ranks} of {len(values)} in SQL"
+    if len(shown_rows) != len(STAGES):
+        yield f"the dashboard shows {len(shown_rows)} of {len(STAGES)} stages"
+
+
+def newest(connection: Connection) -> tuple[object, Sequence[Sequence[int | None]]]:
+    """Return from when on there are at most `NEWEST` deliveries, and their latencies by stage."""
+    begin, total = None, 0
+    view = "notifier_report_notifications"
+    query = f"SELECT accepted_at, recipients FROM {view} ORDER BY accepted_at DESC LIMIT {NEWEST + 1}"
+    for accepted_at, recipients in connection.execute(sa.text(query)):
+        total += recipients
+        if total > NEWEST:
+            break
+        begin = accepted_at
+    columns = ", ".join(f"{stage}_ms" for stage in STAGES)
+    query = f"SELECT {columns} FROM {VIEW} WHERE accepted_at >= :begin"
+    return begin, [tuple(row) for row in connection.execute(sa.text(query), {"begin": begin})]
 
 
 def table_of(page: str) -> set[tuple[str, ...]]:
@@ -136,7 +183,7 @@ def main(words: Sequence[str] | None = None) -> None:
         app = create_app(settings(var_dir=Path(folder), database_url=given.database_url, **chosen))
         client = app.test_client()
         client.post("/reports/sign-in", data={"key": KEY}, headers={"Origin": "http://localhost"})
-        wrong = list(differences(client, database))
+        wrong = [*differences(client, database), *differences_of_newest(client, database)]
         for address in addresses(database):
             status, milliseconds = timed(client, address)
             print(f"{milliseconds:8.0f} ms  {status}  {address}")

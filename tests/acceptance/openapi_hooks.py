@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import schemathesis
@@ -34,6 +35,11 @@ VALID: dict[tuple[str, str], dict[str, Any]] = {
 _numbers = itertools.count(1)
 
 
+def ahead(seconds: float) -> str:
+    """Return the time in so many seconds."""
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
+
+
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
     """Give each call a new idempotency key and id, remove invented cursors, and sort the days of a report."""
@@ -48,6 +54,9 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
         valid = dict(VALID.get((case.method, case.path), {}))
         if case.path == "/api/inbox/snooze":
             valid["until"] = int((time.time() + 3600) * 1000)
+        if case.path == "/api/notifications":
+            times = {"deliver_at": ahead(3_600), "expires_at": ahead(7_200)}
+            valid |= {name: time for name, time in times.items() if case.body.get(name)}
         case.body |= {name: value for name, value in valid.items() if name in case.body}
     case.query.pop("cursor", None)
     since, until = case.query.get("since"), case.query.get("until")

@@ -140,6 +140,16 @@ def test_read_is_a_share_of_what_can_be_read(operator: Operator) -> None:
     assert f"{100 * read // entries} % of the inbox entries" in tile
 
 
+def test_a_badge_has_no_share_of_what_is_read(operator: Operator) -> None:
+    assert operator.site.api.badge("ada", "tasks", 3).status == 202
+    shares = operator.page.locator("section[aria-labelledby=funnel] tbody tr").filter(has_text="badge")
+    until(lambda: operator.page.reload() and shares.count(), 20, "the badge is among the types")
+    kind, sent, delivered, read = shares.first.locator("th, td").all_inner_texts()
+    assert (kind, sent.strip()) == ("badge · tasks", "1")
+    assert "%" in delivered
+    assert read.strip() == "\N{EN DASH}"
+
+
 def test_latencies_are_those_of_sql(operator: Operator) -> None:
     first = (datetime.now(UTC).date() - timedelta(days=6)).isoformat()
     stages = ("accepted_to_persisted", "persisted_to_delivered", "delivered_to_read", "accepted_to_delivered")
@@ -185,7 +195,7 @@ def test_the_funnel_the_slowest_and_the_undelivered(operator: Operator) -> None:
     where = f"FROM notifier_report_deliveries WHERE accepted_at >= '{first}'"
     funnel = rows(
         operator.site,
-        f"SELECT type, count(*), count(delivered_at), count(read_at) {where} GROUP BY 1 ORDER BY 1",
+        f"SELECT type, count(*), count(delivered_at), count(read_at) {where} GROUP BY event, type ORDER BY event, type",
     )
     shown = [[row[0].partition(" · ")[2], *map(int, row[1:])] for row in operator.numbers("funnel")]
     assert shown == [list(row) for row in funnel]
