@@ -4,10 +4,11 @@
  */
 import { content, links, picture } from "./bell-content.js";
 import { h, icon, say, set } from "./bell-dom.js";
-import { Places, remove } from "./bell-groups.js";
+import { Places } from "./bell-groups.js";
 import { snoozer } from "./bell-snooze.js";
 
 const LONG = 240; // characters from which a message is folded
+const NOTHING = { items: [], starts: [] };
 const BUDGET = 8; // ms for new rows, or for times, in one frame; many take several
 
 /**
@@ -34,35 +35,41 @@ export class List {
   #active = null;
   #made = 0;
   #days = new Map(); // the first moment of a day -> its heading
+  #skipped = new WeakSet(); // groups that are out of sight
+  #shown = NOTHING; // what was shown last, if it was all
 
   /** @param bell { words, now(), client, renderItem, read(id), unread(id), archive(id), restore(item), snooze(id, until), select(item, url, event) } */
   constructor(bell) {
     this.#bell = bell;
     this.element = h("div", { class: "list", part: "list" });
     this.element.addEventListener("focusin", (event) => this.#activate(event.target.closest("article")));
+    this.element.addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => this.#seen(target, skipped), true);
   }
 
   /** @returns {boolean} whether all are shown; otherwise call again in the next frame */
   update(items) {
     const end = performance.now() + BUDGET;
     let whole = true;
-    const wanted = new Set(items.map(({ id }) => id));
-    const lost = this.#focused();
-    const place = lost ? this.#articles().indexOf(lost) : -1;
-    for (const [id, { element }] of this.#rows) {
-      if (wanted.has(id)) continue;
-      this.#rows.delete(id);
-      remove(element);
-    }
     const starts = days(items);
-    const shown = new Set(starts);
+    const { at, count } = this.#same(items, starts);
+    const wanted = new Set([...items.slice(0, at), ...items.slice(at + count)].map(({ id }) => id));
+    const before = count ? this.#shown.items.slice(count).map(({ id }) => id) : [...this.#rows.keys()];
+    const gone = before.filter((id) => !wanted.has(id));
+    const lost = this.#focused();
+    const place = lost && gone.includes(lost.dataset.id) ? this.#articles().indexOf(lost) : -1;
+    for (const id of gone) {
+      this.#rows.get(id).element.remove();
+      this.#rows.delete(id);
+    }
     for (const [day, heading] of this.#days) {
-      if (shown.has(day)) continue;
+      if (starts.includes(day)) continue;
       this.#days.delete(day);
-      remove(heading);
+      heading.remove();
     }
     const places = new Places(this.element);
-    for (const [i, item] of items.entries()) {
+    let day;
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i];
       let row = this.#rows.get(item.id);
       if (!row && performance.now() > end) {
         whole = false;
@@ -70,21 +77,41 @@ export class List {
       }
       if (!row) this.#rows.set(item.id, (row = this.#make(item)));
       else if (row.item.version !== item.version) {
-        const before = row.element;
+        const old = row.element;
         row = this.#remake(row, item);
-        places.replaced(before, row.element);
+        places.replaced(old, row.element);
       }
       else if (row.item !== item) this.#show(row, item);
-      if (starts[i] !== starts[i - 1]) places.put(this.#heading(starts[i]));
+      if (starts[i] !== day) places.put(this.#heading(day = starts[i]));
       places.put(row.element);
+      if (i === at && count > 1) {
+        i = at + count - 1;
+        day = starts[i];
+        places.pass(this.#rows.get(items[i].id).element);
+      }
     }
+    this.#shown = whole ? { items, starts } : NOTHING;
     if (!this.#active?.isConnected) this.#activate(this.#articles()[0]);
     // The entry that had the focus is gone: the one that took its place has it now.
     if (lost && !lost.isConnected) this.#focus(this.#articles()[Math.min(place, this.#rows.size - 1)]);
     return whole;
   }
 
+  /**
+   * The entries that are shown as they are to be: `count` from the first of those shown, and from `at` of the new ones.
+   * Most changes are arrivals above all, or older ones below.
+   */
+  #same(items, starts) {
+    const { items: old, starts: days } = this.#shown;
+    const at = old.length ? items.indexOf(old[0]) : -1;
+    if (at < 0) return { at: 0, count: 0 };
+    let count = 0;
+    while (count < old.length && items[at + count] === old[count] && starts[at + count] === days[count]) count++;
+    return { at, count };
+  }
+
   clear() {
+    this.#shown = NOTHING;
     this.#rows.clear();
     this.#days.clear();
     this.element.replaceChildren();
@@ -101,16 +128,32 @@ export class List {
     return heading;
   }
 
-  /** Relative times tick. */
+  /**
+   * Relative times tick, but for those out of sight: until they are laid out again, each change of the page would pay
+   * for what has changed there.
+   */
   tick(now) {
-    const rows = [...this.#rows.values()];
+    const rows = [...this.#rows.values()].filter(({ element }) => !this.#skipped.has(element.parentElement));
     const some = () => {
       const end = performance.now() + BUDGET;
-      for (let row; performance.now() < end && (row = rows.pop());) say(row.time, this.#bell.words.ago(row.item.timestamp, now));
+      for (let row; performance.now() < end && (row = rows.pop());) this.#time(row, now);
       if (rows.length) requestAnimationFrame(some);
     };
     some();
     for (const [day, heading] of this.#days) say(heading, this.#bell.words.day(day, now));
+  }
+
+  #time({ time, item }, now) { say(time, this.#bell.words.ago(item.timestamp, now)); }
+
+  /** The browser lays a group out, or no longer. */
+  #seen(group, skipped) {
+    if (skipped) return void this.#skipped.add(group);
+    if (!this.#skipped.delete(group)) return;
+    const now = this.#bell.now();
+    for (const { dataset } of group.children) {
+      const row = this.#rows.get(dataset.id);
+      if (row) this.#time(row, now);
+    }
   }
 
   /** @param step a number of entries, or "first" or "last" */

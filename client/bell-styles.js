@@ -67,9 +67,10 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 .actions { display: flex; flex-wrap: wrap; gap: 0 0.5rem; max-inline-size: 100%; }
 .own { inline-size: 100%; overflow-wrap: anywhere; }
 .scroll { overflow-y: auto; overscroll-behavior: contain; flex: 1; min-block-size: 0; }
-.group[data-full] { content-visibility: auto; contain-intrinsic-size: auto 325rem; }
-.item { display: flex; gap: 0.75rem; padding: 0.75rem 0.5rem 0.75rem 1rem; border-block-end: 1px solid var(--line); position: relative; contain: content; content-visibility: auto; contain-intrinsic-size: auto 6.5rem; }
-.group[data-full] > .item { content-visibility: visible; }
+.group { content-visibility: auto; contain-intrinsic-size: auto 6.5rem; }
+.group[data-full] { contain-intrinsic-size: auto 325rem; }
+.group:empty { contain-intrinsic-size: none; }
+.item { display: flex; gap: 0.75rem; padding: 0.75rem 0.5rem 0.75rem 1rem; border-block-end: 1px solid var(--line); position: relative; contain: layout paint; }
 :host(:dir(rtl)) .item { padding: 0.75rem 1rem 0.75rem 0.5rem; }
 .item:focus-visible { outline-offset: -3px; border-radius: 6px; }
 .item[data-unread] { background: var(--fresh); }
@@ -110,7 +111,7 @@ h2 { font-weight: 700; font-size: 1.0625rem; }
 
 .toasts { inset-block-end: 1rem; inset-inline-end: 1rem; inline-size: min(22rem, calc(100vw - 2rem)); }
 .toasts:popover-open { display: grid; gap: 0.625rem; }
-.toast { display: flex; gap: 0.75rem; padding: 0.75rem 0.5rem 0.75rem 0.875rem; background: var(--surface); border: 1px solid var(--line); border-inline-start: 4px solid var(--kind); border-radius: var(--bell-radius, 12px); box-shadow: 0 8px 28px var(--shade); contain: content; }
+.toast { display: flex; gap: 0.75rem; padding: 0.75rem 0.5rem 0.75rem 0.875rem; background: var(--surface); border: 1px solid var(--line); border-inline-start: 4px solid var(--kind); border-radius: var(--bell-radius, 12px); box-shadow: 0 8px 28px var(--shade); contain: layout paint; }
 
 @media (max-width: 30rem) {
   .panel { inset: 0 !important; inline-size: 100%; max-inline-size: none; max-block-size: none !important; block-size: 100%; border: 0; border-radius: 0; }
