@@ -142,7 +142,12 @@ test("preferences: a switch is kept", async () => {
     await click(".bell");
     await inBell(page, "(root) => root.querySelector('[part~=settings]').click()");
     await click("[part=preferences-button]");
-    await until("the switches are shown", () => inBell(page, `(root) => ${SWITCHES}.length > 0`));
+    const count = () => inBell(page, `(root) => ${SWITCHES}.length`);
+    await until("all switches are shown", async () => {
+      const some = await count(); // those of channels that the browser is asked about come later
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return some > 0 && some === await count();
+    });
     return inBell(page, `(root) => ${SWITCHES}.map((one) => one.checked ?? one.ariaChecked === "true")`);
   };
   const before = await openPreferences();
