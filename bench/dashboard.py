@@ -27,6 +27,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from bench.million import Shop, fill
+from models.store.dashboard import STAGES
 from notifier.outbox.engine import Connection, Database, make_engine
 from tests.harness.world import migrate, settings
 from usecases.rollup import roll_up_days
@@ -36,7 +37,6 @@ KEY = secrets.token_urlsafe(24)
 DAYS = 90
 TIMES = 5  # that each page is asked for; the fastest counts
 VIEW = "notifier_report_deliveries"
-STAGES = ("accepted_to_persisted", "persisted_to_delivered", "delivered_to_read", "accepted_to_delivered")
 NEWEST = 20_000  # deliveries of which the dashboard shows latencies, "slowest" and "not delivered"
 COUNTS = "count(*), count(delivered_at), count(read_at)"
 

@@ -43,7 +43,7 @@ export class List {
     this.#bell = bell;
     this.element = h("div", { class: "list", part: "list" });
     this.element.addEventListener("focusin", (event) => this.#activate(event.target.closest("article")));
-    this.element.addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => this.#seen(target, skipped), true);
+    this.element.addEventListener("contentvisibilityautostatechange", ({ target, skipped }) => this.#sighted(target, skipped), true);
   }
 
   /** @returns {boolean} whether all are shown; otherwise call again in the next frame */
@@ -102,11 +102,11 @@ export class List {
    * Most changes are arrivals above all, or older ones below.
    */
   #same(items, starts) {
-    const { items: old, starts: days } = this.#shown;
+    const { items: old, starts: before } = this.#shown;
     const at = old.length ? items.indexOf(old[0]) : -1;
     if (at < 0) return { at: 0, count: 0 };
     let count = 0;
-    while (count < old.length && items[at + count] === old[count] && starts[at + count] === days[count]) count++;
+    while (count < old.length && items[at + count] === old[count] && starts[at + count] === before[count]) count++;
     return { at, count };
   }
 
@@ -146,7 +146,7 @@ export class List {
   #time({ time, item }, now) { say(time, this.#bell.words.ago(item.timestamp, now)); }
 
   /** The browser lays a group out, or no longer. */
-  #seen(group, skipped) {
+  #sighted(group, skipped) {
     if (skipped) return void this.#skipped.add(group);
     if (!this.#skipped.delete(group)) return;
     const now = this.#bell.now();

@@ -60,8 +60,7 @@ def change(
     def work(connection: Connection) -> tuple[Entry | None, dict[str, Any]]:
         present = now()
         stored, timezone = recipients.lock(connection, user_id, now=present)
-        if issued_at < math.inf:
-            erased.refuse_outdated(connection, user_id, issued_at)
+        erased.refuse_outdated(connection, user_id, issued_at)
         kept = preferences.changed(stored, checked, at=milliseconds(present))
         zone = checked.get("timezone", timezone)
         if kept == stored and zone == timezone:
@@ -80,11 +79,14 @@ def change(
     return holds
 
 
-def switch_off_email(database: Database, publisher: Publishes, user_id: str, names: Sequence[str]) -> None:
+def switch_off_email(
+    database: Database, publisher: Publishes, user_id: str, names: Sequence[str], *, asked_at: float
+) -> None:
     """Switch mail off for some categories of a user; without any, for the channel as a whole.
 
     A category that nobody defines any more, is required or has no mail is passed over.
-    Raises DatabaseUnavailable.
+    Raises DatabaseUnavailable, and Unauthenticated when the user was erased after `asked_at`, seconds since
+    1970.
     """
     known = {kind.name: kind for kind in categories()}
     off: dict[str, Any] = {
@@ -92,7 +94,8 @@ def switch_off_email(database: Database, publisher: Publishes, user_id: str, nam
         for name in names
         if name in known and not known[name].required and "email" in known[name].reach
     }
-    change(database, publisher, user_id, {"categories": off} if names else {"channels": {"email": "off"}})
+    wanted = {"categories": off} if names else {"channels": {"email": "off"}}
+    change(database, publisher, user_id, wanted, issued_at=asked_at)
 
 
 def _publish(publisher: Publishes, user_id: str, entry: Entry) -> None:

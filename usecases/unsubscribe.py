@@ -1,12 +1,15 @@
 """The link in every mail that switches mail off for the categories in it (RFC 8058)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from notifier.channels import Message
 from notifier.core.categories import category
+from notifier.core.errors import Unauthenticated
 from notifier.outbox import recipients
 from notifier.outbox.engine import Database
+from notifier.outbox.types import now
 from notifier.settings import Settings
 from usecases.change_entries import Publishes
 from usecases.preferences import switch_off_email
@@ -80,7 +83,9 @@ def unsubscribe(database: Database, publisher: Publishes, what: Unsubscription) 
 
     Raises DatabaseUnavailable.
     """
+    began = now().timestamp()
     with database.read() as connection:
         if recipients.find(connection, what.user_id) is None:
             return
-    switch_off_email(database, publisher, what.user_id, what.categories)
+    with suppress(Unauthenticated):  # the user has been erased meanwhile
+        switch_off_email(database, publisher, what.user_id, what.categories, asked_at=began)

@@ -8,7 +8,7 @@ socket closes; while it is NULL (open, or its gateway died) the device's own cla
 """
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -93,19 +93,11 @@ def joined(connection: Connection, joins: Sequence[Joined], *, now: datetime) ->
             }
         )
     _START.execute(connection, rows)
-    _forget_erased(connection, first.values())
+    for join in erased.outdated(connection, first.values()):
+        mine = v.user_id == join.user_id, v.device == join.device
+        connection.execute(sa.delete(devices).where(*mine))
     delivered = deliver(connection, acks, now=now)
     return delivered + joined(connection, later, now=now) if later else delivered
-
-
-def _forget_erased(connection: Connection, joins: Collection[Joined]) -> None:
-    """Delete the devices of users who were erased after their token was issued."""
-    users = {join.user_id for join in joins if join.issued_at < math.inf}
-    moments = erased.moments(connection, users) if users else {}
-    for join in joins if moments else ():
-        if join.issued_at < moments.get(join.user_id, -math.inf):
-            mine = v.user_id == join.user_id, v.device == join.device
-            connection.execute(sa.delete(devices).where(*mine))
 
 
 _FIRST = ("user_id", "device", "first_seen_at")  # what stays as the first socket wrote it

@@ -1,8 +1,9 @@
 """Erased users, by the hash of the id: from when tokens are valid, and where a new log begins."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -56,21 +57,43 @@ def since(connection: Connection, after: datetime | None) -> dict[str, datetime]
     return {row.user_hash: row.erased_at for row in connection.execute(wanted)}
 
 
-def moments(connection: Connection, users: Iterable[str]) -> dict[str, float]:
-    """Return when those users who were erased were: user -> seconds since 1970.
+class WithToken(Protocol):
+    """What a user with a token asked for; `issued_at` in seconds since 1970, infinite without a token."""
+
+    @property
+    def user_id(self) -> str:
+        """Whose it is."""
+
+    @property
+    def issued_at(self) -> float:
+        """When the token was issued."""
+
+
+Asked = TypeVar("Asked", bound=WithToken)
+
+
+def outdated(connection: Connection, asked: Collection[Asked]) -> list[Asked]:
+    """Return those whose user was erased after the token was issued.
 
     A process reads the erasures now and then; one that stood still may have accepted a token that is older
     than an erasure. Ask after the transaction's first write: an erasure that begins later waits for it.
     """
-    by_hash = {user_hash(user): user for user in users}
-    query = sa.select(e.user_hash, e.erased_at).where(e.user_hash.in_(sorted(by_hash)))
-    return {by_hash[row.user_hash]: row.erased_at.timestamp() for row in connection.execute(query)}
+    users = {one.user_id for one in asked if one.issued_at < math.inf}
+    moments = _moments(connection, users) if users else {}
+    return [one for one in asked if one.issued_at < moments.get(one.user_id, -math.inf)]
 
 
 def refuse_outdated(connection: Connection, user_id: str, issued_at: float) -> None:
-    """Raise Unauthenticated when the user was erased after the token was issued; see `moments`."""
-    if issued_at < moments(connection, [user_id]).get(user_id, -math.inf):
+    """Raise Unauthenticated when the user was erased after the token was issued; see `outdated`."""
+    if issued_at < math.inf and issued_at < _moments(connection, [user_id]).get(user_id, -math.inf):
         raise Unauthenticated("the token is revoked")
+
+
+def _moments(connection: Connection, users: Iterable[str]) -> dict[str, float]:
+    """Return when those users who were erased were: user -> seconds since 1970."""
+    by_hash = {user_hash(user): user for user in users}
+    query = sa.select(e.user_hash, e.erased_at).where(e.user_hash.in_(sorted(by_hash)))
+    return {by_hash[row.user_hash]: row.erased_at.timestamp() for row in connection.execute(query)}
 
 
 def bases(connection: Connection, users: Iterable[str]) -> dict[str, int]:

@@ -4,6 +4,7 @@ They are written in bulk by the gateway's flush, so an alert never waits for the
 leaves its sockets without an end: they count as open only while their gateway is heard of.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from models.store import erased
 from models.tables import gateways, sockets
 from notifier.core.timeline import LOST_AFTER
 from notifier.outbox.dialect import Insertion, Rows, insert
@@ -25,7 +27,10 @@ s, g = sockets.c, gateways.c
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A socket said hello; `window_from` None: it was sent the log after `after`, not the window."""
+    """A socket said hello; `window_from` None: it was sent the log after `after`, not the window.
+
+    `issued_at`: when its token was issued, seconds since 1970.
+    """
 
     id: str
     user_id: str
@@ -35,9 +40,10 @@ class Opened:
     after: int | None
     head: int
     window_from: int | None
+    issued_at: float = math.inf
 
 
-_OPENED = tuple(field.name for field in fields(Opened))
+_OPENED = tuple(field.name for field in fields(Opened) if field.name != "issued_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,15 @@ class Ended:
 
 
 def write(connection: Connection, opened: Sequence[Opened], ended: Sequence[Ended]) -> None:
-    """Store opened and closed sockets; storing them twice changes nothing."""
+    """Store opened and closed sockets; storing them twice changes nothing.
+
+    Nothing is kept of a socket whose user was erased after the token was issued.
+    """
     if opened:
         rows = [{name: getattr(one, name) for name in _OPENED} for one in opened]
         _OPEN.execute(connection, rows)
+        if gone := erased.outdated(connection, opened):
+            connection.execute(sa.delete(sockets).where(s.id.in_([one.id for one in gone])))
     if ended:
         rows = [{name: getattr(one, name) for name in _ENDED} for one in ended]
         connection.execute(_end(connection.dialect.name), _ENDS.parameters(connection, rows))

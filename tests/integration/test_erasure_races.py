@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from models.store import addresses, devices, dispatch
+from models.store import addresses, devices, dispatch, sockets
 from models.store.delivered import Ack
 from models.store.devices import Closed, Joined
+from models.store.sockets import Opened
 from models.tables import deliveries, metadata
 from models.tables import devices as devices_table
 from notifier.channels import Gone, Refused, Result, Retry, Sent, Unknown
@@ -32,6 +34,7 @@ from usecases import erase as usecase
 from usecases import reach as reach_usecase
 from usecases import reach_outcomes
 from usecases.channel_results import InDoubt, Paused
+from usecases.unsubscribe import Unsubscription, unsubscribe
 
 USER = "Zaubernuss-erika"
 HELD = 0.4  # seconds for which the other transaction stays open, and the erasure waits for it
@@ -176,6 +179,37 @@ def test_a_socket_with_a_token_from_before_the_erasure_leaves_no_device(world: W
     with world.database.read() as connection:
         found = connection.execute(sa.select(devices_table.c.user_id, devices_table.c.device)).all()
     assert sorted(map(tuple, found)) == [(USER, "laptop"), ("bob", "phone")]
+
+
+def test_a_socket_that_is_written_down_after_the_erasure_leaves_no_row(world: World) -> None:
+    """The gateway writes opened sockets a moment later, and stood still in between."""
+    two_alerts(world)
+    early = now().timestamp()
+    erase(world)
+    late = now().timestamp()
+    opened = [
+        Opened(id, user, None, "gateway", world.now, None, 1, None, issued_at)
+        for id, user, issued_at in (("a", USER, early), ("b", USER, late), ("c", "bob", early))
+    ]
+    world.database.run(lambda c: sockets.write(c, opened, ()))
+    with world.database.read() as connection:
+        assert sorted(connection.scalars(sa.select(metadata.tables["notifier_sockets"].c.id))) == ["b", "c"]
+
+
+def test_a_link_to_unsubscribe_that_meets_the_erasure_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = recipients.find
+
+    def then_erase(connection: Connection, user_id: str) -> Any:
+        found = find(connection, user_id)
+        erase(world)
+        return found
+
+    world.database.run(lambda connection: profile(connection, world))
+    monkeypatch.setattr("usecases.unsubscribe.recipients.find", then_erase)
+    unsubscribe(world.database, Published(), Unsubscription(USER, []))
+    assert held_by(world) == []
 
 
 def device(connection: Connection, world: World) -> None:

@@ -257,6 +257,7 @@ class ClientConnection:
         self._services.presence.opened(
             self.id, join.user_id, join.device, after=join.after, head=snapshot.head,
             window=None if snapshot.window is None else window_of(snapshot, join.after)[0],
+            issued_at=session.issued_at,
         )  # fmt: skip
         emit(client_connected, self, user_id=join.user_id, device=join.device, socket_id=self.id)
         log.debug(

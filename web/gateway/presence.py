@@ -1,6 +1,7 @@
 """Write-behind buffers for opened and closed sockets, and the gateway's signs of life."""
 
 import logging
+import math
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -38,10 +39,22 @@ class Presence:
         self._stopped = False
 
     def opened(
-        self, id: str, user_id: str, device: str | None, *, after: int | None, head: int, window: int | None
+        self,
+        id: str,
+        user_id: str,
+        device: str | None,
+        *,
+        after: int | None,
+        head: int,
+        window: int | None,
+        issued_at: float = math.inf,
     ) -> None:
-        """Note that a socket said hello, and is sent the window from the seq `window` on; None: the log."""
-        self._opened.add(id, Opened(id, user_id, device, self._gateway, self._clock(), after, head, window))
+        """Note that a socket said hello, and is sent the window from the seq `window` on; None: the log.
+
+        `issued_at`: when its token was issued, seconds since 1970.
+        """
+        now = self._clock()
+        self._opened.add(id, Opened(id, user_id, device, self._gateway, now, after, head, window, issued_at))
 
     def ended(self, id: str, code: int, sent: int) -> None:
         """Note that a socket closed."""
